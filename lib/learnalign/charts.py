@@ -1,0 +1,326 @@
+"""Results to figures and tables: the only way anything is shown.
+
+Everything drawn passes `privacy` first, and charts never see a person. A result says itself: the finding is
+the title, and where nothing can be drawn, words say why.
+"""
+
+import base64
+import io
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from markupsafe import Markup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from learnalign import privacy, strips
+from learnalign.records import DASH, Result, number, spread
+from learnalign.strips import BAND, INK, LOOKS, SOFT, environment, interval_svg, plain
+
+__all__ = [
+    "Block", "Picture", "checks", "environment", "flow", "flow_table", "headline", "interval", "interval_svg",
+    "notes", "number", "paired", "plain", "provenance", "spread", "suppressed", "table",
+]  # fmt: skip
+NO_RESULT, NO_ROWS = "There is no result to draw.", "No rows were read here, so none fell out."
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "text.parse_math": False,  # a dollar sign in a sentence is a dollar sign
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "xtick.color": SOFT,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "learnalign",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Something to read: HTML in a notebook, plain text elsewhere."""
+
+    html: Markup
+    text: str
+
+    def _repr_html_(self) -> str:
+        return str(self.html)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure with words for those who cannot see it; the words travel with the picture."""
+
+    figure: Figure
+    alt: str
+
+    @property
+    def svg(self) -> str:
+        """The figure as SVG text, the same bytes every time."""
+        out = io.StringIO()
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        return out.getvalue()
+
+    def _repr_html_(self) -> str:
+        source = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
+        return str(
+            Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(self.alt, source)
+        )
+
+    def __str__(self) -> str:
+        return self.alt
+
+
+def suppressed(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
+    """The results as they may be shown: those on too few people or managers are blank."""
+    return privacy.suppress(results, min_group)
+
+
+# --- to read -----------------------------------------------------------------------------
+
+
+def headline(
+    results: Sequence[Result], *, words: Mapping[str, str], questions: Mapping[str, str], min_group: int = 10
+) -> Block:
+    """The answers first: question, verdict, sentence and what it stands on, for every headline result."""
+    rows = [row for row in privacy.suppress(results, min_group) if row.headline]
+    raws = dict(paired(privacy.suppress(results, min_group)))
+    texts = []
+    for row in rows:
+        foot = " · ".join(strips.foot(row) + strips.reach(row))
+        texts.append(f"{questions[row.question]}\n[{words[row.verdict]}] {row.sentence}\n{foot}".strip())
+    told = [(row, raws[row]) for row in rows]
+    text = "\n\n".join(texts)
+    return _block("headline", text, rows=told, words=words, questions=questions, min_group=min_group)
+
+
+def checks(results: Sequence[Result], *, min_group: int = 10) -> Block:
+    """How this could be wrong: every check, how it ended and what it found. Passing them all is not proof."""
+    rows = [(row, check) for row in privacy.suppress(results, min_group) for check in row.checks]
+    text = "\n".join(f"{label(row)}: {check.name}: {check.outcome}. {check.detail}" for row, check in rows)
+    return _block(
+        "checks", text or "No check was possible.", rows=[(label(row), check) for row, check in rows]
+    )
+
+
+def notes(results: Sequence[Result], *, min_group: int = 10) -> Block:
+    """What each answer stands on: how the figure was made, every fallback taken, and what would settle it."""
+    rows = [row for row in privacy.suppress(results, min_group) if row.headline]
+    told = [(label(row), [part for part in (row.method, row.note, row.to_settle) if part]) for row in rows]
+    text = "\n".join(f"{about}: {'. '.join(parts) or 'nothing to add'}" for about, parts in told)
+    return _block("notes", text, told=told)
+
+
+def provenance(facts: Mapping[str, Any]) -> Block:
+    """Where the figures come from: a list of facts, in the order given."""
+    pairs = [(key, plain(value)) for key, value in facts.items()]
+    return _block("provenance", "\n".join(f"{key}: {value}" for key, value in pairs), pairs=pairs)
+
+
+def table(frame: pd.DataFrame, caption: str) -> Block:
+    """A small table of groups; a blank reads "hidden" where `shown` is false, and a dash elsewhere."""
+    _refuse_people(frame)
+    columns = [column for column in frame.columns if column != "shown"]
+    shown = frame["shown"].tolist() if "shown" in frame else [True] * len(frame)
+    cells = [
+        [_cell(value, bool(is_shown)) for value in row]
+        for row, is_shown in zip(frame[columns].itertuples(index=False, name=None), shown, strict=True)
+    ]
+    is_number = [pd.api.types.is_numeric_dtype(frame[column].dropna().infer_objects()) for column in columns]
+    text = "\n".join([caption, "\t".join(map(str, columns)), *("\t".join(row) for row in cells)])
+    heads = list(zip(columns, is_number, strict=True))
+    return _block("table", text, caption=caption, heads=heads, cells=cells, is_hidden=not all(shown))
+
+
+def _block(macro: str, text: str, /, **values: Any) -> Block:
+    parts = environment().get_template("notebook.html.j2").module
+    return Block(Markup(getattr(parts, macro)(**values)), text)
+
+
+def _cell(value: Any, is_shown: bool) -> str:
+    if pd.api.types.is_scalar(value) and pd.isna(value):
+        return DASH if is_shown else "hidden"
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        return plain(value)
+    return number(
+        int(value) if value == int(value) else value
+    )  # a blank turns a column of counts into floats
+
+
+def _refuse_people(frame: pd.DataFrame) -> None:
+    if "person_id" in frame.columns:
+        raise ValueError(
+            "charts show groups, never people: this table has a column person_id. Summarise it first"
+        )
+
+
+# --- intervals ---------------------------------------------------------------------------
+
+
+def paired(results: Sequence[Result]) -> Iterator[tuple[Result, Result | None]]:
+    """Every result with the raw figure that belongs beside it; a raw figure alone stands for itself."""
+    raws = {_contrast(row): row for row in results if row.at == "raw"}
+    adjusted = {_contrast(row) for row in results if row.at != "raw"}
+    for row in results:
+        if row.at != "raw":
+            yield row, raws.get(_contrast(row)) if row.headline or row.at == "" else None
+        elif _contrast(row) not in adjusted:
+            yield row, None
+
+
+def label(row: Result) -> str:
+    """What a row is about, in a few words."""
+    group = "" if row.group == "company" else row.group.replace("=", ": ")
+    words = [row.measure.replace("_", " "), group, row.at.replace("_", " ")]
+    return ", ".join(word for word in words if word)
+
+
+def interval(results: Sequence[Result], *, min_group: int = 10) -> Picture | Block:
+    """Intervals against the smallest effect that matters, a row per result, the raw figure just below it.
+
+    The finding is the title. A result that was not estimated or is hidden has words in place of a dot.
+    Results of several units are drawn in a panel each.
+    """
+    pairs = list(paired(privacy.suppress(results, min_group)))
+    if not pairs:
+        return _block("nothing", NO_RESULT, text=NO_RESULT)
+    units = list(dict.fromkeys(row.unit for row, _ in pairs))
+    panels = [[pair for pair in pairs if pair[0].unit == unit] for unit in units]
+    findings = [textwrap.fill(strips.seen(row.sentence), 82) for row in _findings([row for row, _ in pairs])]
+    title, weight = "\n".join(findings), "bold" if len(findings) == 1 else "normal"
+    height = 0.95 * len(panels) + 0.62 * len(pairs) + 0.2 * (title.count("\n") + 1)
+    with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, height), layout="constrained")
+        axes = figure.subplots(
+            len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels]
+        )
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight=weight)
+        for ax, panel in zip(axes[:, 0], panels, strict=True):
+            _draw_panel(ax, panel)
+    return Picture(figure, " ".join(strips.alt(row, raw) for row, raw in pairs))
+
+
+def _contrast(row: Result) -> tuple[str, str, str]:
+    return row.question, row.measure, row.group
+
+
+def _findings(rows: Sequence[Result]) -> list[Result]:
+    return [row for row in rows if row.headline] or list(rows[:1])
+
+
+def _draw_panel(ax: Axes, pairs: Sequence[tuple[Result, Result | None]]) -> None:
+    drawn = [row for pair in pairs for row in pair if row is not None]
+    axis = strips.scale(drawn)
+    ends = strips.band(pairs[0][0])
+    if ends:
+        ax.axvspan(axis.at(ends[0]), axis.at(ends[1]), color=BAND, lw=0, zorder=0)
+        ax.set_title(strips.band_words(pairs[0][0]), fontsize=8.5, color=SOFT)
+    ax.axvline(axis.at(1 if axis.is_ratio else 0), color=INK, lw=1, zorder=1)
+    for y, (row, raw) in enumerate(pairs):
+        _draw_row(ax, y, row, axis)
+        if raw is not None and strips.is_drawn(raw) and row.verdict != "hidden":
+            _draw_raw(ax, y + 0.3, raw, axis)
+    ax.set_ylim(len(pairs) - 0.4, -0.6)
+    ax.set_xlim(0, 1)
+    ax.set_yticks(range(len(pairs)), [textwrap.fill(strips.seen(label(row)), 30) for row, _ in pairs])
+    ax.set_xticks([axis.at(tick) for tick in axis.ticks], [strips.tick_words(tick) for tick in axis.ticks])
+    ax.set_xlabel(pairs[0][0].unit)
+    sns.despine(ax=ax, left=True)
+
+
+def _draw_row(ax: Axes, y: float, row: Result, axis: strips.Scale) -> None:
+    look = LOOKS[row.verdict]
+    if words := strips.words_instead(row):
+        style = {"color": look.colour, "style": "italic", "backgroundcolor": "white"}
+        ax.text(0.5, y, words, ha="center", va="center", **style)
+        return
+    low, dot, high = (axis.at(value) for value in (row.low, row.estimate, row.high))
+    dashes = (0, [float(part) / 2.4 for part in look.dashes.split()]) if look.dashes else "solid"
+    fill = look.colour if look.filled else "white"
+    ax.plot([low, high], [y, y], color=look.colour, lw=2.6, ls=dashes, solid_capstyle="round", zorder=2)
+    ax.plot([dot], [y], look.mark, ms=7.5, color=look.colour, mfc=fill, mew=2, zorder=3)
+    words = f"{number(row.estimate, row.unit)} ({spread(row.low, row.high, row.unit)})"
+    ax.text(dot, y - 0.2, words, ha="center", va="bottom", fontsize=8.5)
+
+
+def _draw_raw(ax: Axes, y: float, raw: Result, axis: strips.Scale) -> None:
+    low, dot, high = (axis.at(value) for value in (raw.low, raw.estimate, raw.high))
+    ax.plot([low, high], [y, y], color=SOFT, lw=1, zorder=2)
+    ax.plot([dot], [y], "o", ms=4.5, color=SOFT, mfc="white", zorder=3)
+    ax.text(high + 0.012, y, "before adjusting", va="center", fontsize=8, color=SOFT)
+
+
+# --- who is in the data ------------------------------------------------------------------
+
+
+def flow_table(attrition: pd.DataFrame | None, *, min_group: int = 10) -> list[dict[str, Any]]:
+    """Who is in the data and who fell out, ready to be published: a flow per table, small counts blank."""
+    safe = privacy.flow(attrition, min_group)
+    return [
+        {"table": str(name), "steps": steps.drop(columns="table").to_dict("records")}
+        for name, steps in safe.groupby("table", sort=False)
+    ]
+
+
+def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Picture | Block:
+    """Who is in the data and who fell out: a bar per step, as long as the people who are left."""
+    flows = flow_table(attrition, min_group=min_group)
+    if not flows:
+        return _block("nothing", NO_ROWS, text=NO_ROWS)
+    sizes = [len(one["steps"]) for one in flows]
+    with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.6, 0.42 * sum(sizes) + 0.5 * len(flows)), layout="constrained")
+        axes = figure.subplots(len(flows), squeeze=False, height_ratios=sizes)
+        for ax, one in zip(axes[:, 0], flows, strict=True):
+            _draw_flow(ax, one)
+    return Picture(figure, " ".join(_flow_words(one) for one in flows))
+
+
+def _draw_flow(ax: Axes, one: Mapping[str, Any]) -> None:
+    steps = one["steps"]
+    most = max((step["people_left"] or 0 for step in steps), default=0) or 1
+    for y, step in enumerate(steps):
+        left = step["people_left"]
+        ax.barh(y, (left or 0) / most, height=0.5, color="#c3d6d4", edgecolor=LOOKS["higher"].colour, lw=0.8)
+        ax.text(0.01, y, _left_words(step), va="center", fontsize=8.5)
+        ax.text(1.02, y, _dropped_words(step), va="center", fontsize=8.5, color=SOFT)
+    ax.set_yticks(range(len(steps)), [textwrap.fill(_capital(step["reason"]), 34) for step in steps])
+    ax.set_xticks([])
+    ax.set_xlim(0, 1.7)
+    ax.set_ylim(len(steps) - 0.4, -0.6)
+    ax.set_title(str(one["table"]).replace("_", " "), loc="left", fontsize=10.5, fontweight="bold")
+    sns.despine(ax=ax, left=True, bottom=True)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _left_words(step: Mapping[str, Any]) -> str:
+    if step["people_left"] is None:
+        return "hidden"
+    about = "about " if step["approximate"] else ""
+    return f"{about}{number(step['people_left'])} people, {number(step['rows_left'])} rows"
+
+
+def _dropped_words(step: Mapping[str, Any]) -> str:
+    if step["step"] == "read":
+        return ""
+    if step["rows"] is None:
+        return "dropped: hidden"
+    people = "" if step["people"] is None else f" of {number(step['people'])} people"
+    return f"dropped: {number(step['rows'])} rows{people}" if step["rows"] else "dropped: none"
+
+
+def _flow_words(one: Mapping[str, Any]) -> str:
+    parts = ((step["reason"], _dropped_words(step), f"left {_left_words(step)}") for step in one["steps"])
+    steps = "; ".join(", ".join(part for part in words if part) for words in parts)
+    return f"{str(one['table']).replace('_', ' ')}: {steps}."

@@ -1,0 +1,60 @@
+"""Measures: facts about a data set, without inference: what is in it, from when to when, from how many people."""
+
+from importlib.metadata import version
+
+import pandas as pd
+
+from learnalign.datasets import DataSet
+from learnalign.tables import COLUMNS
+
+CONTENTS = ("table", "rows", "people", "first", "last")
+PERSON_OF = {"ties": "from_id", "surveys": None}
+
+
+def contents(dataset: DataSet) -> pd.DataFrame:
+    """Rows, people, first and last date of every canonical table; zero rows where it is missing.
+
+    >>> from learnalign import datasets
+    >>> contents(datasets.read("data/demo")).table.tolist()[:2]
+    ['people', 'reviews']
+    """
+    rows = []
+    for name, table in dataset.tables.items():
+        person = PERSON_OF.get(name, "person_id")
+        day = next(column.name for column in COLUMNS[name] if column.kind == "date")
+        facts = table.aggregate(
+            rows=table.count(), first=table[day].min(), last=table[day].max(),
+            people=table[person].nunique() if person else table.count(where=False),
+        ).execute().iloc[0]  # fmt: skip
+        dates = ("" if pd.isna(facts[end]) else str(facts[end])[:10] for end in ("first", "last"))
+        rows.append((name, int(facts["rows"]), int(facts["people"]) if person else None, *dates))
+    order = list(COLUMNS)
+    return pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(CONTENTS), dtype=object)
+
+
+def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+    """How many person-cycles carry what the questions need: a manager, prior ratings, an exposure, a reward.
+
+    A low share is a reason to look at the source before looking at any result: a join that fails for a third
+    of the people tells of the systems, not of the people.
+    """
+    known = set(dataset.tables["people"].person_id.execute())
+    has = {
+        "a manager": person_cycles.manager_id.notna(),
+        "a manager who is in people too": person_cycles.manager_id.isin(known),
+        "one prior rating or more": person_cycles.rating_prior_1.notna(),
+        "two prior ratings": person_cycles.rating_prior_2.notna(),
+        "learning in the window": person_cycles.activities.fillna(0) > 0,
+        "an acknowledgement in the window": person_cycles.acknowledgements.fillna(0) > 0,
+        "a merit increase": person_cycles.merit_pct.notna(),
+    }
+    rows = [(what, int(there.sum()), person_cycles[there].person_id.nunique()) for what, there in has.items()]
+    share = [f"{count / len(person_cycles):.0%}" for _, count, _ in rows]
+    return pd.DataFrame(rows, columns=["has", "rows", "people"]).assign(share=share)
+
+
+def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:
+    """Where a notebook's figures come from: data, dates, fingerprints, versions and settings."""
+    prints = {f"SHA-256 of {name}": digest[:16] for name, digest in dataset.fingerprints.items()}
+    packages = {name: version(name) for name in ("learnalign", "pandas", "pyfixest", "duckdb", "ibis-framework")}
+    return {"data": dataset.meta.title, "as of": str(dataset.as_of), **settings, **prints, **packages}

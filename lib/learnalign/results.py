@@ -1,0 +1,106 @@
+"""Results on disk: what a notebook hands over, and the document that an edition publishes."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pydantic
+
+from learnalign.problems import DataError, Problem
+from learnalign.records import Result
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What one notebook found: its results, its flows (already suppressed) and its coverage rows."""
+
+    notebook: str
+    results: tuple[Result, ...]
+    flows: tuple[dict[str, Any], ...] = ()
+    coverage: tuple[dict[str, Any], ...] = ()
+
+
+def write(
+    out: str, notebook: str, answers: Sequence[Result], flow: pd.DataFrame, coverage: pd.DataFrame | None = None
+) -> None:
+    """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do nothing.
+
+    `flow` is what `privacy.flow` lets through, `coverage` what `verdicts.coverage` says. Hidden rows must be
+    blank: a hidden row that still holds a figure is refused.
+    """
+    if not out:
+        return
+    for row in answers:
+        if not row.shown and any(value is not None for value in (row.estimate, row.low, row.high, row.n_people)):
+            raise ValueError(f"{row.measure} ({row.group}) is hidden but still holds figures")
+    chapter = Chapter(notebook, tuple(answers), tuple(_flows(notebook, flow)), tuple(records(coverage)))
+    write_json(Path(out), asdict(chapter))
+
+
+def read(path: Path) -> Chapter:
+    """A chapter that `write` wrote; a `DataError` when it is missing, torn or of another shape."""
+    try:
+        return pydantic.TypeAdapter(Chapter).validate_json(path.read_bytes())
+    except (OSError, pydantic.ValidationError) as error:
+        text = " ".join(str(error).split())[:300]
+        raise DataError([Problem(path.stem, "", "handed over no valid results", text)]) from None
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON by temporary file and replace: a reader sees the old file or the new one, never half of one."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, default=str)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False, suffix=".tmp") as file:
+        file.write(text + "\n")
+    os.replace(file.name, path)
+
+
+def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
+    """The results of an edition; where coverage and a question's own notebook both speak, the notebook does."""
+    found: dict[tuple[str, ...], Result] = {}
+    for chapter in sorted(chapters, key=lambda c: c.notebook != "coverage"):
+        found |= {(r.question, r.measure, r.group, r.at): r for r in chapter.results}
+    return tuple(found[key] for key in sorted(found))
+
+
+def document(
+    chapters: Sequence[Chapter], *, run: Mapping[str, Any], data: Mapping[str, Any],
+    questions: Sequence[Mapping[str, Any]], words: Mapping[str, str], versions: Mapping[str, str],
+) -> dict[str, Any]:  # fmt: skip
+    """The content of `results.json`: run facts, data fingerprints, results, flows; everything the report shows."""
+    results = merged(chapters)
+    return {
+        "schema_version": SCHEMA_VERSION, "run": dict(run), "data": dict(data),
+        "questions": [dict(q) | {"asked": any(r.question == q["key"] for r in results)} for q in questions],
+        "verdict_words": dict(words), "results": [asdict(row) for row in results],
+        "flows": [flow for chapter in chapters for flow in chapter.flows],
+        "coverage": [row for chapter in chapters for row in chapter.coverage], "versions": dict(versions),
+    }  # fmt: skip
+
+
+def _flows(notebook: str, flow: pd.DataFrame) -> list[dict[str, Any]]:
+    return [
+        {"notebook": notebook, "table": str(table), "steps": records(steps.drop(columns="table"))}
+        for table, steps in flow.groupby("table", sort=False)
+    ]
+
+
+def records(frame: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """Rows as plain JSON values: missing is null, numbers are Python's own."""
+    if frame is None:
+        return []
+    return [{key: _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or (isinstance(value, float) and value != value) or value is pd.NaT:
+        return None
+    return value.item() if hasattr(value, "item") else value

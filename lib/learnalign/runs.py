@@ -1,0 +1,304 @@
+"""Runs: a validated params file, one papermill process per notebook, one edition published or none.
+
+A run reads and checks everything before it starts a kernel, works in a folder of its own, and puts an
+edition in place file by file only when every notebook handed over valid results. The last good edition
+is never touched by a run that fails.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+import pydantic
+
+from learnalign import datasets, measures, privacy, reports, results, verdicts
+from learnalign.datasets import DataSet
+from learnalign.problems import DataError, Problem, Stopped, problems_of, project_root, read_yaml
+from learnalign.tables import Strict
+
+PUBLISHED, ANALYSIS, CONTRACT, TOO_SMALL, DEADLINE, KERNEL_DIED, LOCKED, PUBLISH = range(8)
+PACKAGES = ("learnalign", "pandas", "numpy", "scipy", "pyfixest", "ibis-framework", "duckdb", "papermill")
+
+
+class SmallestEffects(Strict):
+    """The smallest effects that matter, agreed before anyone looks."""
+
+    rating_sd: pydantic.PositiveFloat = 0.10
+    merit_pp: pydantic.PositiveFloat = 0.25
+    hazard_ratio: float = pydantic.Field(1.2, gt=1)
+    share_pp: pydantic.PositiveFloat = 3
+
+
+class RunSpec(Strict):
+    """One report: its data, its notebooks, and what was agreed beforehand."""
+
+    report: str
+    data: str
+    as_of: dt.date | None = None
+    notebooks: tuple[str, ...] = pydantic.Field(min_length=1)
+    units: tuple[Literal["company"], ...] = ("company",)
+    smallest_effect: SmallestEffects = SmallestEffects()
+    min_group: int = pydantic.Field(10, ge=privacy.FLOOR)
+    embargo_days: int = pydantic.Field(30, ge=0, le=365)
+    engine: Literal["duckdb"] = "duckdb"
+    deadline_minutes: float = pydantic.Field(30, gt=0, le=24 * 60)
+
+    @pydantic.field_validator("report", "notebooks")
+    @classmethod
+    def plain_names(cls, names: Any) -> Any:
+        for name in [names] if isinstance(names, str) else names:
+            if not name or set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789_-") or len(name) > 64:
+                raise ValueError("may hold small letters, digits, - and _ only, 64 at most: it becomes a folder's name")
+        return names
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A published edition: where it is and what it says."""
+
+    folder: Path
+    report: Path
+    document: dict[str, Any]
+
+
+def read_spec(params: Path) -> RunSpec:
+    """A params file, or a `DataError` with everything that is wrong in it."""
+    try:
+        spec = RunSpec.model_validate(read_yaml(params))
+    except pydantic.ValidationError as error:
+        keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
+        raise DataError(problems_of(error, params.name, keys)) from None
+    folder = project_root(params) / "notebooks"
+    absent = [name for name in spec.notebooks if not (folder / f"{name}.ipynb").is_file()]
+    if absent:
+        there = ", ".join(sorted(path.stem for path in folder.glob("*.ipynb"))) or "none"
+        raise DataError([Problem(params.name, "notebooks", "are not there", ", ".join(absent), there)])
+    return spec
+
+
+def run(
+    params: str | Path, out: str | Path | None = None, *, jobs: int | None = None,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Edition:  # fmt: skip
+    """Run a params file's notebooks and publish the edition at `out`/report/as_of.
+
+    Raises `DataError` (bad params or contract) or `Stopped` (anything else that keeps it from being
+    published); nothing published before is touched then.
+    """
+    params = Path(params)
+    spec, root = read_spec(params), project_root(params)
+    dataset = datasets.read(root / spec.data, as_of=spec.as_of)
+    facts = measures.contents(dataset)
+    _refuse_too_small(facts, spec)
+    started = dt.datetime.now(dt.UTC)
+    out = Path(out) if out else root / "out"
+    with _work_folder() as work:
+        chapters = _execute_all(spec, root, dataset, work, jobs or os.cpu_count() or 1, progress)
+        document = _document(spec, dataset, facts, chapters, started)
+        progress("rendering the report")
+        with _publish_errors(out):
+            return _publish(document, work, out.resolve() / spec.report / str(dataset.as_of))
+
+
+def _refuse_too_small(facts: Any, spec: RunSpec) -> None:
+    people = int(facts.set_index("table").people["reviews"])
+    if people < spec.min_group:
+        raise Stopped(TOO_SMALL, f"The data are too small: {people} people were reviewed, and a report needs at least "
+                                  f"{spec.min_group} (min_group). Nothing was published.")  # fmt: skip
+
+
+# --- one process per notebook -----------------------------------------------------------------
+
+
+@contextmanager
+def _work_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="learnalign-") as folder:  # only its owner can look into it
+        yield Path(folder)
+
+
+def _execute_all(
+    spec: RunSpec, root: Path, dataset: DataSet, work: Path, jobs: int, progress: Callable[[str], None]
+) -> list[results.Chapter]:
+    """Every notebook in a process of its own; the first failure ends the others and the run."""
+    deadline = dt.datetime.now() + dt.timedelta(minutes=spec.deadline_minutes)
+    workers: list[subprocess.Popen] = []
+
+    def one(name: str) -> results.Chapter:
+        parameters = _parameters(spec, dataset, work / f"{name}.json")
+        chapter = _execute(root / "notebooks" / f"{name}.ipynb", parameters, work, deadline, workers)
+        progress(f"{name}: done")
+        return chapter
+
+    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(spec.notebooks)))) as pool:
+        try:
+            return list(pool.map(one, spec.notebooks))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers:
+                _end(worker)
+
+
+def _parameters(spec: RunSpec, dataset: DataSet, out: Path) -> dict[str, Any]:
+    """The notebook's parameters: all that a notebook may be told, as plain JSON values."""
+    return {
+        "data": str(dataset.folder.resolve()), "as_of": str(dataset.as_of), "min_group": spec.min_group,
+        "embargo_days": spec.embargo_days, "smallest_rating_sd": spec.smallest_effect.rating_sd,
+        "smallest_merit_pp": spec.smallest_effect.merit_pp, "smallest_share_pp": spec.smallest_effect.share_pp,
+        "smallest_hazard_ratio": spec.smallest_effect.hazard_ratio, "out": str(out),
+    }  # fmt: skip
+
+
+def _execute(
+    notebook: Path, parameters: dict[str, Any], work: Path, deadline: dt.datetime, workers: list[subprocess.Popen]
+) -> results.Chapter:
+    job = work / f"{notebook.stem}.job.json"
+    results.write_json(job, {"notebook": str(notebook), "parameters": parameters, "work": str(work)})
+    log = work / f"{notebook.stem}.log"
+    with log.open("w") as stream:
+        command = [sys.executable, "-m", "learnalign.runs", str(job)]
+        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=work)
+    workers.append(worker)
+    try:
+        code = worker.wait(timeout=max((deadline - dt.datetime.now()).total_seconds(), 0))
+    except subprocess.TimeoutExpired:
+        raise Stopped(DEADLINE, f"{notebook.name} was not done at the deadline (deadline_minutes). Nothing was "
+                                 "published.") from None  # fmt: skip
+    finally:
+        _end(worker)
+    if code != 0:
+        raise Stopped(code if code in (ANALYSIS, KERNEL_DIED) else ANALYSIS, _failure(notebook, log, job))
+    try:
+        return results.read(Path(parameters["out"]))
+    except DataError as error:
+        raise Stopped(ANALYSIS, f"{notebook.name} ran but handed over no valid results. Nothing was published.\n"
+                                 f"{error}") from None  # fmt: skip
+
+
+def _end(worker: subprocess.Popen) -> None:
+    """End a worker and every process it started: a kernel has a session of its own and would live on."""
+    try:
+        family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return
+    for process in family:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family, timeout=5)
+
+
+def _failure(notebook: Path, log: Path, job: Path) -> str:
+    """What went wrong, where and why; for something unforeseen, the last lines of the worker's log."""
+    told = job.with_suffix(".failure")
+    if told.is_file():
+        return f"{notebook.name} failed. Nothing was published.\n{told.read_text(encoding='utf-8')}"
+    lines = log.read_text(errors="replace").splitlines()[-40:]
+    return "\n".join([f"{notebook.name} failed. Nothing was published. The last lines of its log:", *lines])
+
+
+def _work(job_file: Path) -> int:
+    """The worker process: run one notebook with papermill, and say why when it fails."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+
+    job = json.loads(job_file.read_text(encoding="utf-8"))
+    notebook, work = Path(job["notebook"]), Path(job["work"])
+    unknown = set(job["parameters"]) - set(papermill.inspect_notebook(str(notebook)))
+    missing = set(papermill.inspect_notebook(str(notebook))) - set(job["parameters"])
+    try:
+        if missing:
+            raise KeyError(f"the parameters cell has names that a run does not know: {', '.join(sorted(missing))}")
+        given = {key: value for key, value in job["parameters"].items() if key not in unknown}
+        papermill.execute_notebook(
+            str(notebook), str(work / notebook.name), parameters=given, kernel_name="python3", language="python",
+            progress_bar=False, request_save_on_cell_execute=False, cwd=str(work),
+        )  # fmt: skip
+    except papermill.PapermillExecutionError as error:
+        text = f"Cell {error.exec_count}: {error.ename}: {error.evalue}"
+        job_file.with_suffix(".failure").write_text(text, encoding="utf-8")
+        return ANALYSIS
+    except DeadKernelError:
+        text = "Its kernel died: most often the machine ran out of memory."
+        job_file.with_suffix(".failure").write_text(text, encoding="utf-8")
+        return KERNEL_DIED
+    return PUBLISHED
+
+
+# --- the document and its edition ------------------------------------------------------------------
+
+
+def _document(
+    spec: RunSpec, dataset: DataSet, facts: Any, chapters: list[results.Chapter], started: dt.datetime
+) -> dict[str, Any]:
+    chapters = [
+        results.Chapter(c.notebook, privacy.suppress(c.results, spec.min_group), c.flows, c.coverage) for c in chapters
+    ]
+    shown = privacy.counts(facts, spec.min_group).drop(columns="shown")
+    tables = [row | {"sha256": dataset.fingerprints.get(row["table"])} for row in results.records(shown)]
+    whole = hashlib.sha256("".join(sorted(dataset.fingerprints.values())).encode()).hexdigest()
+    questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
+    settings = spec.model_dump(mode="json")
+    return results.document(
+        chapters,
+        run={
+            "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
+            "run_id": f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", "started": started.isoformat(timespec="seconds"),
+            "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "params": settings,
+            "notebooks": list(spec.notebooks), "min_group": spec.min_group,
+            "smallest_effect": settings["smallest_effect"], "embargo_days": spec.embargo_days,
+        },
+        data={"title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": whole, "tables": tables},
+        questions=questions, words=verdicts.VERDICT_WORDS,
+        versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
+    )  # fmt: skip
+
+
+@contextmanager
+def _publish_errors(out: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Stopped(PUBLISH, f"The edition could not be written below {out}: {error.strerror or error}. The last good "
+                                "edition was left as it was.") from error  # fmt: skip
+
+
+def _publish(document: dict[str, Any], work: Path, folder: Path) -> Edition:
+    """Write the whole edition beside its place, then put it in place file by file, the manifest last."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        (stage / "report.html").write_text(reports.render(document), encoding="utf-8")
+        results.write_json(stage / "results.json", document)
+        (stage / "restricted").mkdir(mode=0o700)
+        for notebook in document["run"]["notebooks"]:
+            copy = shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
+            copy.chmod(0o600)
+        files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+        digests = {str(path.relative_to(stage)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+        results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
+        (folder / "restricted").mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in [*files, stage / "manifest.json"]:
+            os.chmod(path, 0o600 if "restricted" in path.parts else 0o644)
+            os.replace(path, folder / path.relative_to(stage))
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return Edition(folder, folder / "report.html", document)
+
+
+if __name__ == "__main__":
+    sys.exit(_work(Path(sys.argv[1])))

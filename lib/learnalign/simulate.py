@@ -1,0 +1,259 @@
+"""Northbank: a made-up bank whose truth is known.
+
+What is planted, and what a naive figure says instead (means over 40 seeds of 1,500 people, six half-years):
+
+- **Learning adds .15 SD to the rating**: +1 SD, within the cycle, of log(1 + voluntary hours) in the review's
+  exposure window. People who are able, or whose manager is lenient, learn more, so the naive slope is .25.
+  Within manager and cycle, at equal prior ratings, it is .15. Required courses add nothing.
+- **Saying "I don't know" adds .00 SD.** Those of low ability say it more, and so do those who know that their
+  last half-year went badly: naively they are rated .15 SD lower; within manager and cycle, at equal prior
+  ratings, .01. As a bad half-year makes people say it afterwards, what they say in the next window does
+  "predict" this rating, and a lead test must find that. People of lenient managers say it a little more.
+- **Ratings** are a latent score of stable ability (.70), the manager's leniency (.28), learning (.16) and the
+  half-year (.61), cut into about 5/15/50/22/8 %. Two ratings of one person in a row correlate at .54.
+- **Merit** is the matrix's target, .17 percentage points for each point on the two questions, which code
+  learning only, and .08 for each SD of the manager's leniency: at equal rating the third who learn most get
+  about .3 more, those who acknowledge .00.
+- **Bonus** is the bank's result times the grade's target, and knows nothing of the person.
+- **Gaps** close 1.5 times as fast once acknowledged, 1.3 times with a mentor, and once learning on the skill
+  began 1.0 (reading) to 2.0 times (on the job). A gap decides what people learn and say, never how much.
+- **Teams follow**: a leader who acknowledges visibly adds .45 to each report's log-odds in the next quarter.
+
+Simpler than life: heads of unit and the chief never leave; leaving and missing reviews are by chance; nothing
+depends on function, location, gender or age; one half-year's luck says nothing about the next.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from learnalign.bank import AS_OF, NEVER, SKILLS, Bank, Frame, Rng, below, draw, normal, pick, stream, there
+from learnalign.problems import DataError, Problem
+from learnalign.tables import COLUMNS, KEYS
+
+TITLE = "Northbank (simulated)"
+LIMITS = {"people": (60, 10**6), "cycles": (2, 40), "seed": (0, 2**63)}
+MERIT = {"per_point": 0.17, "manager": 0.08, "noise": 0.25}  # percentage points around the matrix's target
+
+# fmt: off
+MATRIX = [{"rating": rating, "compa_from": low, "compa_to": high, "target_pct": max(0.0, target + more)}
+          for rating, target in ((1, -1.0), (2, 0.5), (3, 1.5), (4, 2.25), (5, 3.0))
+          for low, high, more in ((0.0, 0.9, 0.5), (0.9, 1.1, 0.0), (1.1, 2.0, -0.5))]
+BONUS_TARGET = {"G1": 4, "G2": 5, "G3": 6.5, "G4": 9, "G5": 13, "G6": 20}  # percent of salary
+ATTRIBUTES = {  # shares in percent
+    "function": {"client advice": 34, "operations": 26, "technology": 18, "risk and control": 13,
+                 "support": 9},
+    "location": {"Northport": 48, "Lakeside": 30, "Millbrook": 21.4, "Farhaven": 0.6},
+    "gender": {"female": 50, "male": 49.2, "non-binary": 0.8},
+    "age_band": {"under 30": 18, "30 to 39": 31, "40 to 49": 28, "50 and over": 23},
+}
+MODES = {"course": "formal", "certification": "formal", "coaching": "social", "mentoring": "social",
+         "community": "social", "peer": "social"}  # others informal
+RATES = {"course": 60, "certification": 70, "coaching": 150, "community": 0}  # per hour; systems record these
+SEEN = {"question": 45, "help_request": 40, "reflection": 10, "self_assessment": 5}
+UNSEEN = {"one_to_one": 30, "help_request": 25, "question": 15, "self_assessment": 15, "reflection": 15}
+ASKED_WELL = {"is_specific": 0.6, "sets_scene": 0.5, "offers_ideas": 0.35, "is_appreciative": 0.7}
+SURVEY = {"vision": "leading", "measures": "leading", "resources": "learning", "feedback": "culture",
+          "psychological_safety": "culture"}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company's canonical tables by name, and what goes into `dataset.yml`."""
+
+    tables: dict[str, pd.DataFrame]
+    dataset: dict[str, Any]
+
+
+def northbank(*, people: int = 1500, cycles: int = 6, seed: int = 1) -> Company:
+    """Draw Northbank: every canonical table, for `people` people ever employed over `cycles` half-years.
+
+    >>> company = northbank(people=60, cycles=2)
+    >>> list(company.tables["reviews"].cycle.unique())
+    ['2025-H2', '2026-H1']
+    """
+    return _northbank(people, cycles, seed)[0]
+
+
+def _northbank(people: int, cycles: int, seed: int) -> tuple[Company, pd.DataFrame]:
+    """Northbank and, a row per review, the truth behind it, which is never written."""
+    _refuse_sizes({"people": people, "cycles": cycles, "seed": seed})
+    bank = draw(people, cycles, seed)
+    drawn = {
+        "people": _people(bank, stream(seed, 6)),
+        "reviews": bank.reviews,
+        "rewards": _rewards(bank, stream(seed, 7)),
+        "learning": _recorded(bank.learning),
+        "assessments": bank.assessments,
+        "acknowledgements": _worded(bank, stream(seed, 8)),
+        "ties": bank.ties,
+        "surveys": _surveys(bank, stream(seed, 9)),
+    }
+    dataset = {
+        "title": TITLE,
+        "as_of": AS_OF,
+        "rating_scale": [1, 2, 3, 4, 5],
+        "attributes": list(ATTRIBUTES),
+        "merit_matrix": [dict(cell) for cell in MATRIX],
+        "bonus_rewards_individual": False,
+        "currency": "EUR",
+    }
+    tables = {name: _canonical(name, table, bank) for name, table in drawn.items()}
+    return Company(tables, dataset), bank.reviews
+
+
+def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
+    """The contract's columns in its order; numbers become ids and dates, rounded as they are written."""
+    columns = [column.name for column in COLUMNS[name]] + (list(ATTRIBUTES) if name == "people" else [])
+    ids = {"person_id", "manager_id", "from_id", "to_id", "assessor_id"}.intersection(columns)
+    values = {column: bank.label[drawn[column]] for column in sorted(ids)}
+    values |= {column.name: _dates(drawn[column.name]) for column in COLUMNS[name] if column.kind == "date"}
+    values |= {"skill": SKILLS[drawn["skill"]]} if "skill" in columns and name != "people" else {}
+    values |= {column: drawn[column].round(2) for column in drawn.select_dtypes("float")}
+    table = drawn.assign(**values)[columns]
+    return table.sort_values(list(KEYS.get(name, columns[:4])), kind="stable", ignore_index=True)
+
+
+def _dates(days: pd.Series) -> np.ndarray:
+    never = np.datetime64("NaT").astype("int64")
+    return np.where(days < NEVER, days, never).astype("datetime64[D]").astype("datetime64[s]")
+
+
+def write(company: Company, out: Path) -> Path:
+    """Write a company as CSV files and `dataset.yml`; the folder changes as a whole or not at all.
+
+    A folder that holds an earlier simulation is replaced; a folder with anything else in it is refused.
+    """
+    out = Path(out).resolve()
+    _refuse_strangers(out, company)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part, old = (out.with_name(f".{out.name}.{os.getpid()}.{end}") for end in ("part", "old"))
+    try:
+        _write_files(company, part)
+        if out.exists():
+            os.replace(out, old)
+        os.replace(part, out)
+    except BaseException:
+        if old.exists() and not out.exists():
+            os.replace(old, out)
+        raise
+    finally:
+        for rest in (part, old):
+            shutil.rmtree(rest, ignore_errors=True)
+    return out
+
+
+def _write_files(company: Company, folder: Path) -> None:
+    folder.mkdir()
+    for name, table in company.tables.items():
+        text = table.to_csv(index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d")
+        (folder / f"{name}.csv").write_bytes(text.encode())
+    (folder / "dataset.yml").write_bytes(yaml.safe_dump(company.dataset, sort_keys=False).encode())
+
+
+def _refuse_sizes(got: dict[str, int]) -> None:
+    problems = [
+        Problem("northbank", name, "is not a size we can draw", repr(value),
+                f"a whole number from {low} to {high}", f"try {name}={low}")
+        for name, value in got.items() for low, high in [LIMITS[name]]
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not low <= value <= high
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
+
+
+def _refuse_strangers(out: Path, company: Company) -> None:
+    if not out.exists():
+        return
+    title, meta = company.dataset["title"], out / "dataset.yml"
+    inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
+    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml"}
+    earlier = meta.is_file() and f"title: {title}\n" in meta.read_text("utf-8", errors="replace")
+    if inside and not (earlier and ours.issuperset(inside)):
+        allowed = f"a new or empty folder, or one that holds only an earlier '{title}'"
+        fix, got = "name another folder, or move this one away", ", ".join(inside[:5])
+        raise DataError([Problem(str(out), "", "exists and is not an earlier simulation", got, allowed, fix)])
+
+
+# --- what the systems hold -----------------------------------------------------------------
+
+
+def _people(bank: Bank, rng: Rng) -> Frame:
+    people = np.arange(len(bank.hired))
+    drawn = {name: pick(rng, shares, len(people)) for name, shares in ATTRIBUTES.items()}
+    return Frame({"person_id": people, "hired_on": bank.hired, "left_on": bank.left, **drawn})
+
+
+def _rewards(bank: Bank, rng: Rng) -> Frame:
+    """Merit is the matrix's target and what the two questions earn; bonus knows the bank and the grade."""
+    reviews, rows, cycle = bank.reviews, len(bank.reviews), bank.reviews["at"].to_numpy()
+    place = np.clip(1 + 0.1 * normal(rng, len(bank.hired)), 0.75, 1.3)[reviews.person_id]
+    compa = np.rint(100 * (place + 0.02 * normal(rng, rows))) / 100
+    cell = 3 * (reviews.rating - 1) + np.searchsorted([0.9, 1.1], compa, side="right")
+    target = np.array([cell["target_pct"] for cell in MATRIX])[cell]
+    answers = 1.4 + 0.6 * reviews.learned.to_numpy() + 0.7 * normal(rng, 2, rows)
+    points = np.clip(np.rint(answers), 0, 3).astype(int)
+    gap = MERIT["per_point"] * (points.sum(axis=0) - 2.8) + MERIT["manager"] * reviews.leniency
+    merit = np.maximum(target + gap + MERIT["noise"] * normal(rng, rows), 0)
+    factor = np.rint(80 + 50 * rng.random(len(bank.cycles)))[cycle] / 100
+    rewards = reviews[["person_id", "cycle"]].assign(
+        effective_on=bank.effective[cycle], merit_pct=np.where(target > 0, merit, 0), merit_target_pct=target,
+        compa_ratio=compa, bonus_pct=factor * reviews.grade.map(BONUS_TARGET) / 2, company_factor=factor,
+        learning_enabled_performance=points[0], learning_positions_for_objectives=points[1],
+    )  # fmt: skip
+    return rewards[there(bank, rewards.person_id, rewards.effective_on) & (rng.random(rows) > 0.02)]
+
+
+def _recorded(learning: Frame) -> Frame:
+    """Catalogue numbers and costs where a system records, and no hours where nothing could happen."""
+    kind, by_system = learning.activity_type, learning.activity_type.isin(list(RATES))
+    off = learning.status.isin(["waitlisted", "cancelled_by_provider"])
+    skill = pd.Series(SKILLS[learning["skill"]]).fillna("general")
+    name = kind + "-" + skill + "-" + learning.run.astype(str)
+    return learning.assign(
+        mode=kind.map(MODES).fillna("informal"),
+        recorded_by=np.where(by_system, "system", "self"),
+        activity_id=name.mask(learning.is_required, "conduct").where(by_system, None),
+        cost=(kind.map(RATES) * learning.hours).mask(off, 0).fillna(0),
+        hours=learning.hours.mask(off),
+    )
+
+
+def _worded(bank: Bank, rng: Rng) -> Frame:
+    """Where it was said, to whom, by when help was needed, and how well it was asked."""
+    said, rows = bank.said, len(bank.said)
+    channel = np.where(said.seen, pick(rng, SEEN, rows), pick(rng, UNSEEN, rows))
+    close = np.where((channel == "one_to_one") | (rng.random(rows) < 0.5), "manager", "private")
+    needed = said.acknowledged_on + 2 + below(rng, 35, rows)
+    dated = (channel == "help_request") & (rng.random(rows) < 0.7) & (needed <= bank.as_of)
+    late = needed + 1 + below(rng, 10, rows)
+    escalated = dated & (rng.random(rows) < 0.12) & (late <= bank.as_of)
+    coded = np.isin(channel, ["help_request", "question"]) & (rng.random(rows) < 0.6)
+    flags = {flag: pd.Series(rng.random(rows) < share, dtype="boolean") for flag, share in ASKED_WELL.items()}
+    return said.assign(
+        channel=channel,
+        audience=np.where(said.seen, pick(rng, {"team": 6, "public": 4}, rows), close),
+        needed_by=np.where(dated, needed, NEVER),
+        escalated_on=np.where(escalated, late, NEVER),
+        **{flag: values.where(coded) for flag, values in flags.items()},
+    )
+
+
+def _surveys(bank: Bank, rng: Rng) -> Frame:
+    """Three items a scale in every unit, some weeks before the reviews: means only."""
+    by_unit = bank.reviews.groupby(["unit", "at"]).leniency
+    units = by_unit.agg(size="size", lenient="mean").reset_index()
+    items = [(scale, domain, f"{scale}_{n}") for scale, domain in SURVEY.items() for n in (1, 2, 3)]
+    surveys = units.merge(Frame(items, columns=["scale", "domain", "item"]), how="cross")
+    easy = 0.25 * np.tile(normal(rng, len(items)), len(units))
+    safe = np.where(surveys.scale == "psychological_safety", 0.3, 0.1) * surveys.lenient
+    mean = 3.6 + easy + safe + 0.8 * normal(rng, len(surveys)) / np.sqrt(surveys["size"])
+    n, waves = np.ceil(0.7 * surveys["size"]).astype(int), bank.review[surveys["at"]] - 40
+    return surveys.assign(wave_on=waves, n=n, mean=np.clip(mean, 1, 5))

@@ -1,0 +1,71 @@
+"""What all tests share: one kind for each test, and the folder of real data."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+KINDS = {"unit", "property", "golden", "truth", "notebook", "e2e", "fault", "browser", "scale", "bench"}
+
+# No window is opened. One thread per process, as tests run side by side and start kernels of their own;
+# set before numpy is imported, and inherited by what the tests start.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Generators of golden references and benchmark helpers are run by hand: they may need other software."""
+    by_hand = {ROOT / "tests/golden", ROOT / "tests/benchmarks"} & set(collection_path.parents)
+    if by_hand and collection_path.suffix == ".py" and not collection_path.name.startswith("test_"):
+        return True
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test without a kind the kind `unit`, before tests are chosen by kind."""
+    for item in items:
+        if not KINDS & {mark.name for mark in item.iter_markers()}:
+            item.add_marker("unit")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data sets beside the project; the repository itself holds no real data."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no real data: ../shared/data is not beside the project")
+    return folder
+
+
+META = {"title": "Drawn", "as_of": "2024-12-31", "rating_scale": {"min": 0, "max": 100}}
+
+
+@pytest.fixture(scope="session")
+def write_tables():
+    """Write data frames as a data set: `write_tables(folder, {"people": frame, …}, as_of=…)`."""
+
+    def write(folder: Path, tables: Mapping[str, pd.DataFrame], **meta: object) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, table in tables.items():
+            table.to_csv(folder / f"{name}.csv", index=False)
+        (folder / "dataset.yml").write_text(yaml.safe_dump(META | meta), encoding="utf-8")
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, write_tables):
+    """Write tables drawn as text, `-` for empty: `drawn(people="person_id hired_on \\n ana 2020-01-01", …)`."""
+
+    def draw(*, meta: Mapping[str, object] | None = None, **texts: str) -> Path:
+        lines = {name: [line.split() for line in text.strip().splitlines()] for name, text in texts.items()}
+        tables = {name: pd.DataFrame(rows, columns=head).replace("-", "") for name, (head, *rows) in lines.items()}
+        return write_tables(tmp_path / f"data{len(list(tmp_path.iterdir()))}", tables, **(meta or {}))
+
+    return draw

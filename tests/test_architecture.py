@@ -1,0 +1,310 @@
+"""The rules of the library's form, each tested on the library and on a text that breaks it.
+
+Imports form a star: a module imports the contract (`records`, `problems`, `tables`, `datasets`) and
+the standard stack, and modules meet in notebooks. An edge beyond that is in `ALLOWED`, with its reason.
+"""
+
+import ast
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LIBRARY, CHANGELOG = ROOT / "lib/learnalign", ROOT / "CHANGELOG.md"
+SOURCES = {path.stem: path.read_text("utf-8") for path in sorted(LIBRARY.glob("*.py"))}
+
+# The contract: what every module may import. Within it, a module imports only those before it.
+CONTRACT = ("records", "problems", "tables", "datasets")
+MODULES = {
+    "sources",
+    "linking",
+    "measures",
+    "estimates",
+    "verdicts",
+    "privacy",
+    "charts",
+    "results",
+    "reports",
+    "runs",
+    "simulate",
+    "strips",
+    "bank",
+}
+ALLOWED = {
+    ("charts", "privacy"): "suppresses what it draws; nothing else shows anything",
+    ("strips", "privacy"): "as charts",
+    ("charts", "strips"): "one module in two files: how a single result is read and drawn",
+    ("simulate", "bank"): "one module in two files: the draws behind the tables",
+    ("reports", "charts"): "the report's pictures are the notebook's pictures",
+    ("runs", "reports"): "a run ends in a report",
+    ("runs", "results"): "a run publishes results",
+    ("runs", "measures"): "a run refuses data that are too small, and the report says what was in them",
+    ("runs", "privacy"): "what a run publishes is suppressed first, and no run may go below the floor",
+    ("runs", "verdicts"): "the questions and the words of the verdicts go into what is published",
+}
+ANYTHING = {"__main__"}  # each command is a thin call of one public function
+
+OWNERS = {
+    "matplotlib": {"charts", "strips"},
+    "seaborn": {"charts"},
+    "papermill": {"runs"},
+    "pyfixest": {"estimates"},
+    "typer": {"__main__"},
+    "rich": {"__main__"},
+}
+# What numpy's random module offers without a global state
+SEEDED = {"default_rng", "Generator", "SeedSequence", "BitGenerator", "PCG64", "PCG64DXSM", "Philox"}
+
+MODULE_LINES, FUNCTION_LINES, LIBRARY_LINES = 400, 30, 3500
+
+
+def violations(name: str, source: str) -> list[str]:
+    """Every rule that the module `name` breaks, in words."""
+    tree = ast.parse(source)
+    rules = (_edges, _owners, _noise, _randomness, _public, _length)
+    return [problem for rule in rules for problem in rule(name, tree, source)]
+
+
+def too_long(sources: dict[str, str], changelog: str) -> list[str]:
+    """Whether the library has outgrown its promise, or what CHANGELOG.md allows it, with a reason."""
+    lines = sum(len(source.splitlines()) for source in sources.values())
+    allowed = re.findall(r"library may have up to ([\d,]+) lines", changelog)
+    limit = max([LIBRARY_LINES, *(int(number.replace(",", "")) for number in allowed)])
+    return [f"the library has {lines} lines, of {limit}"] if lines >= limit else []
+
+
+def _edges(name, tree, _source):
+    allowed = {module for module in CONTRACT if name not in CONTRACT} | {b for a, b in ALLOWED if a == name}
+    if name in CONTRACT:
+        allowed |= set(CONTRACT[: CONTRACT.index(name)])
+    elif name not in MODULES | ANYTHING | {"__init__"}:
+        yield f"{name}: not a module of the design"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            yield f"{name}:{node.lineno}: star import"
+        for other in _imported_modules(node):
+            if other == "learnalign":
+                yield f"{name}:{node.lineno}: imports the package, not a module of it"
+            elif other not in allowed and name not in ANYTHING:
+                yield f"{name}:{node.lineno}: imports {other}, an edge that is not allowed"
+
+
+def _imported_modules(node):
+    """The modules of this package that an import names; `learnalign` for the package itself."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.name == "learnalign":
+                yield "learnalign"
+            elif alias.name.startswith("learnalign."):
+                yield alias.name.split(".")[1]
+    elif isinstance(node, ast.ImportFrom):
+        path = (node.module or "").split(".")
+        if node.level:
+            path = ["learnalign", *(part for part in path if part)]
+        if path[0] == "learnalign":
+            names = (alias.name for alias in node.names) if len(path) == 1 else path[1:2]
+            yield from (name for name in names if name != "__version__")
+
+
+def _owners(name, tree, _source):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            packages = {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            packages = {node.module.split(".")[0]}
+        else:
+            continue
+        for package in packages & set(OWNERS):
+            if name not in OWNERS[package]:
+                yield f"{name}:{node.lineno}: imports {package}, which belongs to {min(OWNERS[package])}"
+
+
+def _noise(name, tree, source):
+    silencers = {"filterwarnings", "simplefilter"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "warnings":
+            if silencers & {alias.name for alias in node.names}:
+                yield f"{name}:{node.lineno}: silences warnings"
+        elif isinstance(node, ast.Call):
+            called = _dotted(node.func)
+            if called == "print" and name != "__main__":
+                yield f"{name}:{node.lineno}: prints"
+            last = called.rsplit(".", 1)[-1]
+            quiet = last == "catch_warnings" and any(keyword.arg == "action" for keyword in node.keywords)
+            if (last in silencers and "." in called) or quiet or called.endswith("np.seterr"):
+                yield f"{name}:{node.lineno}: silences warnings"
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and any(word in token.string for word in ("TODO", "FIXME", "XXX")):
+            yield f"{name}:{token.start[0]}: leaves a note of work to do"
+
+
+def _randomness(name, tree, _source):
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        parts = _dotted(node.func).split(".")
+        if parts[:2] in (["np", "random"], ["numpy", "random"]):
+            if len(parts) > 2 and parts[2] not in SEEDED:
+                yield f"{name}:{node.lineno}: uses numpy's global random state"
+        elif parts[0] == "random" and len(parts) == 2 and parts[1] != "Random":
+            yield f"{name}:{node.lineno}: uses the global random state"
+
+
+def _public(name, tree, _source):
+    classes = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    for owner in (tree, *(node for node in classes if not node.name.startswith("_"))):
+        for node in owner.body:
+            if not isinstance(node, ast.FunctionDef) or node.name.startswith("_"):
+                continue
+            if ast.get_docstring(node) is None and owner is tree:
+                yield f"{name}:{node.lineno}: {node.name} has no docstring"
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            bare = [a.arg for a in arguments if a.annotation is None and a.arg not in ("self", "cls")]
+            if bare or node.returns is None:
+                yield f"{name}:{node.lineno}: {node.name} lacks type hints"
+
+
+def _length(name, tree, source):
+    lines = len(source.splitlines())
+    if lines >= MODULE_LINES:
+        yield f"{name}: {lines} lines, of {MODULE_LINES}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = len(_code_lines(node, source))
+            if lines > FUNCTION_LINES:
+                yield f"{name}:{node.lineno}: {node.name} has {lines} code lines, of {FUNCTION_LINES}"
+
+
+def _code_lines(node, source):
+    """Numbers of a function's lines that hold code: not its docstring, blank lines or comments."""
+    docstring = ast.get_docstring(node) is not None
+    first = node.body[0].end_lineno + 1 if docstring else node.lineno
+    rows = enumerate(source.splitlines()[first - 1 : node.end_lineno], first)
+    return [number for number, row in rows if row.strip() and not row.strip().startswith("#")]
+
+
+def _dotted(node):
+    """`a.b.c` of an attribute chain; an empty first part where the chain starts in an expression."""
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+# --- the library keeps the rules ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_module_keeps_the_rules(name):
+    assert violations(name, SOURCES[name]) == []
+
+
+def test_library_stays_small():
+    assert too_long(SOURCES, CHANGELOG.read_text("utf-8")) == []
+
+
+def test_every_allowed_edge_is_used():
+    """An edge that nobody needs any more is taken out of the table."""
+    nodes = [(name, node) for name, source in SOURCES.items() for node in ast.walk(ast.parse(source))]
+    used = {(name, other) for name, node in nodes for other in _imported_modules(node)}
+    assert set(ALLOWED) <= used
+
+
+def test_importing_the_package_is_light_and_modules_come_when_named():
+    code = (
+        "import sys, learnalign as la;"
+        "assert not {'pandas', 'ibis', 'matplotlib'} & set(sys.modules);"
+        "assert la.records.Check.__module__ == 'learnalign.records';"
+        "assert not hasattr(la, 'utils')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- and the rules find what breaks them -------------------------------------------------
+
+GOOD = '''"""A module."""
+
+import numpy as np
+
+from learnalign.records import Check
+
+
+def passed(check: Check) -> bool:
+    """Whether the check passed."""
+    return bool(np.all(check.outcome == "passed"))
+'''
+
+BROKEN = {
+    "an edge between modules": ("measures", "from learnalign import verdicts", "imports verdicts"),
+    "an edge by a relative import": ("measures", "from .verdicts import sentence", "imports verdicts"),
+    "an edge inside a function": ("charts", "def _late():\n    import learnalign.runs", "imports runs"),
+    "an edge against its direction": ("privacy", "from learnalign.charts import forest", "imports charts"),
+    "the contract looking outward": ("tables", "from learnalign import linking", "imports linking"),
+    "the contract looking upward": ("records", "from learnalign import tables", "imports tables"),
+    "a way round by the package": ("linking", "import learnalign as la", "imports the package"),
+    "a cupboard": ("utils", "", "not a module of the design"),
+    "a star import": ("linking", "from learnalign.tables import *", "star import"),
+    "drawing outside charts": ("reports", "import matplotlib.pyplot as plt", "belongs to charts"),
+    "seaborn outside charts": ("measures", "import seaborn as sns", "belongs to charts"),
+    "papermill outside runs": ("reports", "from papermill import execute_notebook", "belongs to runs"),
+    "pyfixest outside estimates": ("verdicts", "import pyfixest as pf", "belongs to estimates"),
+    "a command line outside __main__": ("runs", "import typer", "belongs to __main__"),
+    "a terminal outside __main__": ("runs", "from rich.progress import track", "belongs to __main__"),
+    "printing": ("linking", "print('linked')", "prints"),
+    "warnings silenced": (
+        "estimates",
+        "import warnings\nwarnings.filterwarnings('ignore')",
+        "silences warnings",
+    ),
+    "warnings silenced simply": (
+        "estimates",
+        "import warnings as w\nw.simplefilter('ignore')",
+        "silences warnings",
+    ),
+    "warnings silenced by name": ("estimates", "from warnings import simplefilter", "silences warnings"),
+    "warnings silenced for a while": (
+        "estimates",
+        "with w.catch_warnings(action='ignore'): pass",
+        "silences warnings",
+    ),
+    "numpy's warnings silenced": ("estimates", "np.seterr(all='ignore')", "silences warnings"),
+    "a global numpy seed": ("simulate", "np.random.seed(1)", "global random state"),
+    "global numpy randomness": ("simulate", "x = np.random.normal(size=3)", "global random state"),
+    "a global seed": ("simulate", "import random\nrandom.seed(1)", "global random state"),
+    "work left to do": ("linking", "x = 1  # TODO: do it", "note of work to do"),
+    "no docstring": ("linking", "def link(x: int) -> int:\n    return x", "link has no docstring"),
+    "no type hints": ("linking", "def link(x):\n    '''Link.'''\n    return x", "link lacks type hints"),
+    "no type hints in a class": ("linking", "class A:\n    def b(self, x): pass", "b lacks type hints"),
+    "a long function": ("linking", "def _f():\n" + "    x = 1\n" * 30, "_f has 31 code lines"),
+    "a long module": ("linking", "x = 1\n" * 400, "lines, of 400"),
+}
+
+
+def test_a_good_module_breaks_no_rule():
+    assert violations("verdicts", GOOD) == []
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_rule_is_reported(broken):
+    name, text, expected = BROKEN[broken]
+    found = violations(name, GOOD + "\n" + text)
+    assert any(expected in problem for problem in found), found
+
+
+def test_a_command_may_import_any_module_and_print():
+    assert violations("__main__", GOOD + "\nimport typer\nfrom learnalign import runs\nprint(runs)\n") == []
+
+
+def test_comments_blanks_and_docstring_are_not_code_lines():
+    body = "    '''Do it.\n\n    At length.\n    '''\n" + "\n    # why\n" * 40 + "    return None\n"
+    assert violations("linking", "def _f():\n" + body) == []
+
+
+def test_a_library_that_outgrows_its_promise_is_reported():
+    library = {"linking": "x = 1\n" * 3500}
+    assert too_long(library, "") == ["the library has 3500 lines, of 3500"]
+    assert too_long(library, "The library may have up to 3,600 lines, because …") == []
