@@ -21,11 +21,11 @@ from matplotlib.figure import Figure
 
 from learnalign import privacy, strips
 from learnalign.records import DASH, Result, number, spread
-from learnalign.strips import BAND, INK, LOOKS, SOFT, environment, interval_svg, plain
+from learnalign.strips import BAND, INK, LOOKS, SOFT, environment, heading, interval_svg, plain
 
 __all__ = [
-    "Block", "Picture", "checks", "environment", "flow", "flow_table", "headline", "interval", "interval_svg",
-    "notes", "number", "paired", "plain", "provenance", "spread", "suppressed", "table",
+    "Block", "Picture", "checks", "environment", "flow", "flow_table", "heading", "headline", "interval",
+    "interval_svg", "notes", "number", "paired", "plain", "provenance", "spread", "suppressed", "table",
 ]  # fmt: skip
 NO_RESULT, NO_ROWS = "There is no result to draw.", "No rows were read here, so none fell out."
 STYLE: dict[Any, Any] = {
@@ -292,16 +292,12 @@ def _draw_flow(ax: Axes, one: Mapping[str, Any]) -> None:
         ax.barh(y, (left or 0) / most, height=0.5, color="#c3d6d4", edgecolor=LOOKS["higher"].colour, lw=0.8)
         ax.text(0.01, y, _left_words(step), va="center", fontsize=8.5)
         ax.text(1.02, y, _dropped_words(step), va="center", fontsize=8.5, color=SOFT)
-    ax.set_yticks(range(len(steps)), [textwrap.fill(_capital(step["reason"]), 34) for step in steps])
+    ax.set_yticks(range(len(steps)), [textwrap.fill(heading(step["reason"]), 34) for step in steps])
     ax.set_xticks([])
     ax.set_xlim(0, 1.7)
     ax.set_ylim(len(steps) - 0.4, -0.6)
-    ax.set_title(str(one["table"]).replace("_", " "), loc="left", fontsize=10.5, fontweight="bold")
+    ax.set_title(heading(one["table"]), loc="left", fontsize=10.5, fontweight="bold")
     sns.despine(ax=ax, left=True, bottom=True)
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _left_words(step: Mapping[str, Any]) -> str:
@@ -323,4 +319,4 @@ def _dropped_words(step: Mapping[str, Any]) -> str:
 def _flow_words(one: Mapping[str, Any]) -> str:
     parts = ((step["reason"], _dropped_words(step), f"left {_left_words(step)}") for step in one["steps"])
     steps = "; ".join(", ".join(part for part in words if part) for words in parts)
-    return f"{str(one['table']).replace('_', ' ')}: {steps}."
+    return f"{heading(one['table'])}: {steps}."

@@ -39,7 +39,14 @@ class DataSet:
 
     @property
     def as_of(self) -> dt.date:
+        """The last day that counts."""
         return self.meta.as_of
+
+    @property
+    def fingerprint(self) -> str:
+        """One SHA-256 over the fingerprints of all tables: the same for the same data only."""
+        lines = [f"{name} {digest}" for name, digest in sorted(self.fingerprints.items())]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:

@@ -310,7 +310,7 @@ def _few_clusters_check(fit: Fit, rater: str) -> Check:
     text = f"{fit.n_clusters} {rater}s stand behind the interval"
     if fit.n_clusters >= MIN_CLUSTERS:
         return Check("few clusters", "passed", text)
-    return Check("few clusters", "failed", f"only {text}; {MIN_CLUSTERS} are needed for an interval that can be trusted")
+    return Check("few clusters", "failed", f"only {text}, and {MIN_CLUSTERS} are needed to trust it")
 
 
 def _lead_test(sample: pd.DataFrame, priors: Sequence[str], rater: str) -> Check:

@@ -54,7 +54,6 @@ def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
 
 
 def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:
-    """Where a notebook's figures come from: data, dates, fingerprints, versions and settings."""
-    prints = {f"SHA-256 of {name}": digest[:16] for name, digest in dataset.fingerprints.items()}
+    """Where a notebook's figures come from: data, dates, fingerprint, settings and versions."""
     packages = {name: version(name) for name in ("learnalign", "pandas", "pyfixest", "duckdb", "ibis-framework")}
-    return {"data": dataset.meta.title, "as of": str(dataset.as_of), **settings, **prints, **packages}
+    return {"data": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint, **settings, **packages}

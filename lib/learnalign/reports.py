@@ -4,7 +4,6 @@ The page asks nothing of the network, runs no script, and escapes every value. C
 from the results; nothing about them is written in the template.
 """
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from os.path import commonprefix
@@ -21,10 +20,6 @@ SMALLEST = {
 }
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
 KNOWN = ("higher", "lower", "small", "none")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-    "November", "December",
-)  # fmt: skip
 NUMBERS = (
     "no",
     "one",
@@ -74,9 +69,8 @@ def render(document: Mapping[str, Any]) -> str:
 
     Results that stand on fewer people than the run's `min_group` are hidden here once more.
     """
-    env = charts.environment()
-    env.filters |= {"date": _date, "title": _title}
-    return env.get_template("report.html.j2").render(_page(document)).lstrip()
+    template = charts.environment().get_template("report.html.j2")
+    return template.render(_page(document)).lstrip()
 
 
 def _page(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +149,9 @@ def _chapters(
     named = [*document["run"]["notebooks"], *(answer.question["notebook"] for answer in answers)]
     notebooks = [notebook for notebook in dict.fromkeys(named) if notebook != COVERAGE]
     chapters = [
-        Chapter(_title(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook))
+        Chapter(
+            charts.heading(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook)
+        )
         for notebook in notebooks
     ]
     return [chapter for chapter in chapters if chapter.answers or chapter.flows]
@@ -176,9 +172,8 @@ def lede(questions: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> s
         told = "none of them can be answered yet with these data"
     elif not {"answered", "partly"} & set(standings):
         told = f"none has an answer: {told}"
-    return (
-        f"{_capital(_counted(len(questions)))} questions were fixed before anyone looked. {_capital(told)}."
-    )
+    count = charts.heading(_counted(len(questions)))
+    return f"{count} questions were fixed before anyone looked. {charts.heading(told)}."
 
 
 def _clause(standing: str, count: int) -> str:
@@ -218,20 +213,7 @@ def _listed(parts: Sequence[str]) -> str:
     return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
 # --- words -------------------------------------------------------------------------------
-
-
-def _date(text: str | None) -> str:
-    """A date in words, "30 June 2026"; what is not a date stays as it is."""
-    try:
-        day = dt.date.fromisoformat(text or "")
-    except ValueError:
-        return text or charts.plain(None)
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"
 
 
 def _smallest(effects: Mapping[str, float]) -> str:
@@ -241,8 +223,3 @@ def _smallest(effects: Mapping[str, float]) -> str:
         what, unit = SMALLEST.get(key, (key.replace("_", " "), ""))
         parts.append(f"{what} {charts.number(value, unit)}")
     return ", ".join(parts)
-
-
-def _title(name: str) -> str:
-    """A notebook's or table's name as a heading."""
-    return _capital(str(name).replace("_", " "))

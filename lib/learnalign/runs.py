@@ -212,29 +212,29 @@ def _failure(notebook: Path, log: Path, job: Path) -> str:
 
 
 def _work(job_file: Path) -> int:
-    """The worker process: run one notebook with papermill, and say why when it fails."""
+    """The worker process: run one notebook with papermill; when it fails, leave word why beside the job."""
     import papermill
     from nbclient.exceptions import DeadKernelError
 
     job = json.loads(job_file.read_text(encoding="utf-8"))
-    notebook, work = Path(job["notebook"]), Path(job["work"])
-    unknown = set(job["parameters"]) - set(papermill.inspect_notebook(str(notebook)))
-    missing = set(papermill.inspect_notebook(str(notebook))) - set(job["parameters"])
+    notebook, told = Path(job["notebook"]), job_file.with_suffix(".failure")
+    wanted = set(papermill.inspect_notebook(str(notebook)))
+    if strangers := sorted(wanted - set(job["parameters"])):
+        told.write_text(f"Its parameters cell has names that no run gives: {', '.join(strangers)}", encoding="utf-8")
+        return ANALYSIS
     try:
-        if missing:
-            raise KeyError(f"the parameters cell has names that a run does not know: {', '.join(sorted(missing))}")
-        given = {key: value for key, value in job["parameters"].items() if key not in unknown}
         papermill.execute_notebook(
-            str(notebook), str(work / notebook.name), parameters=given, kernel_name="python3", language="python",
-            progress_bar=False, request_save_on_cell_execute=False, cwd=str(work),
+            str(notebook), str(Path(job["work"]) / notebook.name), kernel_name="python3", language="python",
+            parameters={key: value for key, value in job["parameters"].items() if key in wanted},
+            progress_bar=False, request_save_on_cell_execute=False, cwd=job["work"],
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
-        text = f"Cell {error.exec_count}: {error.ename}: {error.evalue}"
-        job_file.with_suffix(".failure").write_text(text, encoding="utf-8")
+        cell = error.cell_index  # papermill put its cell of parameters before it: the count is the reader's again
+        line = error.source.strip().splitlines()[0][:100]
+        told.write_text(f"Cell {cell} ({line}): {error.ename}: {error.evalue}", encoding="utf-8")
         return ANALYSIS
     except DeadKernelError:
-        text = "Its kernel died: most often the machine ran out of memory."
-        job_file.with_suffix(".failure").write_text(text, encoding="utf-8")
+        told.write_text("Its kernel died: most often the machine ran out of memory.", encoding="utf-8")
         return KERNEL_DIED
     return PUBLISHED
 
@@ -250,7 +250,6 @@ def _document(
     ]
     shown = privacy.counts(facts, spec.min_group).drop(columns="shown")
     tables = [row | {"sha256": dataset.fingerprints.get(row["table"])} for row in results.records(shown)]
-    whole = hashlib.sha256("".join(sorted(dataset.fingerprints.values())).encode()).hexdigest()
     questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
     settings = spec.model_dump(mode="json")
     return results.document(
@@ -262,7 +261,7 @@ def _document(
             "notebooks": list(spec.notebooks), "min_group": spec.min_group,
             "smallest_effect": settings["smallest_effect"], "embargo_days": spec.embargo_days,
         },
-        data={"title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": whole, "tables": tables},
+        data={"title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint, "tables": tables},
         questions=questions, words=verdicts.VERDICT_WORDS,
         versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
     )  # fmt: skip

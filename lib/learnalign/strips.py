@@ -4,10 +4,12 @@ The interval stands against the smallest effect that matters; what was not estim
 words. `charts` offers all of it to notebooks and reports.
 """
 
+import datetime as dt
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +22,10 @@ from learnalign import privacy
 from learnalign.records import DASH, MINUS, THIN, UNITS, Result, number, spread
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
+MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
+    "November", "December",
+)  # fmt: skip
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 # control characters, and marks that turn the direction of text and so what a reader sees
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -78,6 +84,7 @@ def plain(value: Any) -> str:
 # --- HTML --------------------------------------------------------------------------------
 
 
+@cache
 def environment() -> jinja2.Environment:
     """Templates in which every value is escaped, a missing one is an error and an empty one is a dash."""
     env = jinja2.Environment(
@@ -88,17 +95,33 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {
-        "amount": amount,
-        "spread": _amounts,
-        "plain": plain,
-        "prose": prose,
-        "foot": foot,
-        "reach": reach,
-        "clusters": clusters,
-    }
+    env.filters |= {"amount": amount, "spread": _amounts, "plain": plain, "prose": prose, "date": date}
+    env.filters |= {"foot": foot, "reach": reach, "clusters": clusters, "title": heading}
     env.globals |= {"strip": interval_svg, "line": line_svg, "looks": LOOKS}
     return env
+
+
+def date(text: str | None) -> str:
+    """A date in words; what is not a date stays as it is.
+
+    >>> date("2026-06-30")
+    '30 June 2026'
+    """
+    try:
+        day = dt.date.fromisoformat(text or "")
+    except ValueError:
+        return text or DASH
+    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"  # in English on every machine
+
+
+def heading(name: str) -> str:
+    """The name of a notebook, a table or a check as a heading.
+
+    >>> heading("gap_journey")
+    'Gap journey'
+    """
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
 
 
 def amount(value: float | None, unit: str = "") -> Markup:

@@ -47,7 +47,7 @@ class Measure:
 
     key: str
     unit: str
-    smallest: str  # the key of the run's smallest_effect
+    smallest: str  # the key of the run's smallest_effect; "" where nothing is compared with one
     doers: str = ""
     others: str = ""
     did: str = ""  # what the outcome's verb is: "were rated"
@@ -85,7 +85,7 @@ QUESTIONS: dict[str, Question] = {q.key: q for q in (
              (Measure("acknowledging_to_closure", "hazard ratio", "hazard_ratio"),),
              (GAPS, ACKNOWLEDGEMENTS, SKILLS)),
     Question("Q7", "What does one more closed gap cost?", "investment",
-             (Measure("cost_per_closed_gap", "currency", "hazard_ratio"),), (GAPS, SKILLS, COST)),
+             (Measure("cost_per_closed_gap", "currency", ""),), (GAPS, SKILLS, COST)),
     Question("Q8", "Do mentored people close gaps sooner than comparable people?", "leaders_and_communities",
              (Measure("mentoring_to_closure", "hazard ratio", "hazard_ratio"),), (GAPS, MENTORING)),
 )}  # fmt: skip
@@ -159,7 +159,7 @@ def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -
         if missing:
             sentence = SENTENCES["no data"].format(reason=_listed([need.missing for need in missing]))
             settle = "To settle it, record: " + "; ".join(need.settle for need in missing) + "."
-            rows += [_row(question, measure, smallest_effect[measure.smallest], verdict="unknown", sentence=sentence,
+            rows += [_row(question, measure, smallest_effect.get(measure.smallest), verdict="unknown", sentence=sentence,
                           to_settle=settle, note="nothing was estimated") for measure in question.measures]  # fmt: skip
     return tuple(rows)
 
@@ -211,8 +211,8 @@ SENTENCES: dict[str, str] = {
 """One template per branch; a translation replaces this table, `HELD`, `LIMIT`, `REASONS` and `SETTLES`."""
 
 REASONS: dict[str, tuple[str, str]] = {
-    "no learning": ("the data hold no learning", LEARNING.settle),
-    "no acknowledgements": ("the data hold no acknowledgements", ACKNOWLEDGEMENTS.settle),
+    "no learning": ("the data hold no learning", f"record {LEARNING.settle}"),
+    "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
     "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
     "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
                 "more people under the same managers, or one more cycle"),
@@ -292,7 +292,7 @@ def _settle(verdict: Verdict, fit: Fit, smallest: float, numbers: Mapping[str, s
                                   more=f"{ceil(fit.n_rows * (times - 1)):,}")  # fmt: skip
 
 
-def _row(question: Question, measure: Measure, smallest: float, fit: Fit | None = None, **values: object) -> Result:
+def _row(question: Question, measure: Measure, smallest: float | None, fit: Fit | None = None, **values: object) -> Result:
     """A result row: numbers from the fit where there is one, empty where there is none."""
     row: dict[str, object] = {
         "question": question.key, "measure": measure.key, "headline": True, "group": "company", "at": "",
@@ -338,7 +338,7 @@ def coverage(
     rows = []
     for question in QUESTIONS.values():
         measure, missing = question.measures[0], missing_needs(question, filled)
-        smallest, seen = smallest_effect[measure.smallest], detectable.get(measure.key)
+        smallest, seen = smallest_effect.get(measure.smallest), detectable.get(measure.key)
         numbers = {
             "missing": _listed([need.missing for need in missing]), "smallest": number(smallest, measure.unit),
             "detectable": number(seen, measure.unit),
@@ -346,7 +346,7 @@ def coverage(
         if missing or measure.key not in detectable:
             branch = "missing" if missing else "there"
         else:
-            branch = "nobody" if seen is None else "fine" if seen <= smallest else "coarse"
+            branch = "nobody" if seen is None else "fine" if smallest and seen <= smallest else "coarse"
         needs, lacks = ([need.what for need in some] for some in (question.needs, missing))
         rows.append((question.key, question.text, needs, lacks, None if missing else seen, smallest, measure.unit,
                      CAN_ASK[branch].format(**numbers)))  # fmt: skip

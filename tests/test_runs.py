@@ -1,0 +1,271 @@
+"""Runs: an edition is published whole or not at all, says the same as "Run all", and holds nobody's name."""
+
+import hashlib
+import json
+import os
+import re
+import stat
+import time
+from pathlib import Path
+
+import nbclient
+import nbformat
+import psutil
+import pytest
+import yaml
+
+from learnalign import results, runs, simulate
+from learnalign.problems import DataError, Stopped
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ROOT / "params/northbank.yml"
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def project(folder: Path, data: Path, notebooks: list[str], **more) -> Path:
+    """A project of its own: the shipped notebooks, and a params file that reads `data`."""
+    (folder / "params").mkdir(parents=True)
+    (folder / "notebooks").symlink_to(ROOT / "notebooks")
+    params = folder / "params/report.yml"
+    spec = {"report": "small", "data": str(data), "notebooks": notebooks} | more
+    params.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return params
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory) -> Path:
+    company = simulate.northbank(people=300, cycles=5, seed=3)
+    return simulate.write(company, tmp_path_factory.mktemp("bank") / "data")
+
+
+@pytest.fixture(scope="module")
+def edition(bank, tmp_path_factory) -> runs.Edition:
+    return runs.run(project(tmp_path_factory.mktemp("project"), bank, NOTEBOOKS))
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+# --- what is published -------------------------------------------------------------------------
+
+
+@pytest.mark.e2e
+def test_an_edition_is_complete(edition):
+    assert sorted(snapshot(edition.folder)) == sorted(
+        ["manifest.json", "report.html", "results.json", *(f"restricted/{name}.ipynb" for name in NOTEBOOKS)]
+    )
+    manifest = json.loads((edition.folder / "manifest.json").read_text())
+    for name, digest in manifest["sha256"].items():
+        assert hashlib.sha256((edition.folder / name).read_bytes()).hexdigest() == digest
+    assert [path.name for path in edition.folder.parent.iterdir()] == [edition.folder.name]  # no stray folder
+    assert stat.S_IMODE((edition.folder / "restricted").stat().st_mode) == 0o700
+    assert stat.S_IMODE((edition.folder / "restricted/coverage.ipynb").stat().st_mode) == 0o600
+
+
+@pytest.mark.e2e
+def test_the_document_answers_q1_and_q2_and_nothing_unasked(edition):
+    document = json.loads((edition.folder / "results.json").read_text())
+    assert document["schema_version"] == results.SCHEMA_VERSION
+    headlines = [row for row in document["results"] if row["headline"]]
+    assert [row["question"] for row in headlines] == ["Q1", "Q2"]
+    for row in headlines:
+        assert row["estimate"] is not None and row["low"] < row["estimate"] < row["high"]
+        assert row["sentence"] and row["n_people"] and row["n_clusters"]
+    assert {q["key"] for q in document["questions"] if q["asked"]} == {"Q1", "Q2"}
+    assert {row["at"] for row in document["results"] if not row["headline"]} == {"raw"}
+    html = edition.report.read_text()
+    for row in headlines:
+        assert f"{row['n_people']:,}".replace(",", "") in re.sub(r"[^\w.]", "", html)
+
+
+@pytest.mark.e2e
+def test_no_published_byte_holds_a_person_or_a_manager(edition, bank):
+    import pandas as pd
+
+    people = pd.read_csv(bank / "people.csv", dtype=str).person_id
+    for name in ("report.html", "results.json", "manifest.json"):
+        words = set(re.findall(r"[\w-]+", (edition.folder / name).read_text()))
+        assert not words & set(people), name
+
+
+@pytest.mark.e2e
+def test_figures_are_the_same_from_run_all(edition, bank, tmp_path):
+    """The notebooks executed as JupyterLab does, with the run's data in place of the demo's."""
+    published = {(r["measure"], r["at"]): r for r in json.loads((edition.folder / "results.json").read_text())["results"]}
+    for name in ("learning_and_performance", "acknowledging_and_reward"):
+        notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+        cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+        cell.source = cell.source.replace('"../data/demo"', repr(str(bank))).replace('out: str = ""', f"out: str = {str(tmp_path / name)!r}")
+        nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
+        chapter = results.read(tmp_path / name)
+        assert chapter.results
+        for row in chapter.results:
+            same = published[(row.measure, row.at)]
+            assert (row.estimate, row.low, row.high, row.n_people) == tuple(same[k] for k in ("estimate", "low", "high", "n_people"))
+            assert (row.verdict, row.sentence) == (same["verdict"], same["sentence"])
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_a_notebook_explored_has_the_shipped_parameters(name):
+    """Untouched in JupyterLab, a notebook computes what `learnalign run params/northbank.yml` publishes."""
+    spec = runs.read_spec(SHIPPED)
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    found: dict = {}
+    exec(cell.source, found)
+    smallest = spec.smallest_effect
+    shipped = {
+        "data": f"../{spec.data}", "as_of": str(spec.as_of), "min_group": spec.min_group, "embargo_days": spec.embargo_days,
+        "smallest_rating_sd": smallest.rating_sd, "smallest_merit_pp": smallest.merit_pp,
+        "smallest_hazard_ratio": smallest.hazard_ratio, "smallest_share_pp": smallest.share_pp, "out": "",
+    }  # fmt: skip
+    values = {key: value for key, value in found.items() if not key.startswith("__")}
+    assert values == {key: shipped[key] for key in values}
+
+
+@pytest.mark.e2e
+def test_people_and_reviews_alone_give_a_report_that_says_what_it_cannot_know(bank, tmp_path):
+    data = tmp_path / "bare"
+    data.mkdir()
+    for name in ("people.csv", "reviews.csv", "dataset.yml"):
+        (data / name).write_bytes((bank / name).read_bytes())
+    edition = runs.run(project(tmp_path / "p", data, NOTEBOOKS))
+    headlines = [row for row in edition.document["results"] if row["headline"]]
+    assert {row["question"] for row in headlines} == {f"Q{i}" for i in range(1, 9)}
+    assert {row["verdict"] for row in headlines} == {"unknown"}
+    assert all(row["to_settle"] for row in headlines)
+    assert "the data hold no learning" in edition.report.read_text()
+
+
+# --- what is not published ------------------------------------------------------------------------
+
+
+def tiny(folder: Path, *cells: str) -> Path:
+    """A project with one notebook of a few lines, to fail in a chosen way."""
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "params").mkdir()
+    names = "data as_of min_group embargo_days smallest_rating_sd smallest_merit_pp smallest_hazard_ratio smallest_share_pp out"
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}})
+    parameters = nbformat.v4.new_code_cell("\n".join(f'{name} = ""' for name in names.split()))
+    parameters.metadata["tags"] = ["parameters"]
+    notebook.cells = [parameters, *map(nbformat.v4.new_code_cell, cells)]
+    nbformat.write(notebook, folder / "notebooks/one.ipynb")
+    return folder
+
+
+def attempt(folder: Path, bank: Path, **more) -> Stopped:
+    """Run a tiny project over an edition that is there already; it must stop and leave that edition alone."""
+    params = folder / "params/one.yml"
+    params.write_text(yaml.safe_dump({"report": "r", "data": str(bank), "notebooks": ["one"], **more}))
+    place = folder / "out/r/2026-06-30"
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "report.html").write_text("the last good edition")
+    before = snapshot(folder)
+    with pytest.raises(Stopped) as stopped:
+        runs.run(params)
+    assert snapshot(folder) == before
+    mine = psutil.Process()
+    time.sleep(0.2)
+    alive = [p for p in mine.children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE and "ipykernel" in " ".join(p.cmdline())]
+    assert not alive
+    return stopped.value
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("cells", "more", "code", "words"),
+    [
+        (["1 / 0"], {}, runs.ANALYSIS, "Cell 2 (1 / 0): ZeroDivisionError: division by zero"),
+        (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], {}, runs.KERNEL_DIED, "Its kernel died"),
+        (["import time\ntime.sleep(60)"], {"deadline_minutes": 0.1}, runs.DEADLINE, "deadline_minutes"),
+        (["x = 1"], {}, runs.ANALYSIS, "handed over no valid results"),
+        (["open(out, 'w').write('{')"], {}, runs.ANALYSIS, "handed over no valid results"),
+    ],
+    ids=["cell", "kernel", "deadline", "silent", "torn"],
+)
+def test_a_failing_notebook_publishes_nothing(tmp_path, bank, cells, more, code, words):
+    stopped = attempt(tiny(tmp_path / "p", *cells), bank, **more)
+    assert stopped.code == code
+    assert words in str(stopped) and "one.ipynb" in str(stopped)
+
+
+@pytest.mark.fault
+def test_a_notebook_with_a_parameter_that_no_run_gives_is_refused(tmp_path, bank):
+    folder = tiny(tmp_path / "p", "1")
+    notebook = nbformat.read(folder / "notebooks/one.ipynb", as_version=4)
+    notebook.cells[0].source += "\nmin_gruop = 10"
+    nbformat.write(notebook, folder / "notebooks/one.ipynb")
+    stopped = attempt(folder, bank)
+    assert stopped.code == runs.ANALYSIS and "min_gruop" in str(stopped)
+
+
+@pytest.mark.fault
+def test_too_few_people_are_not_reported_on(tmp_path, bank):
+    stopped = attempt(tiny(tmp_path / "p", "1"), bank, min_group=5_000)
+    assert stopped.code == runs.TOO_SMALL and "min_group" in str(stopped)
+
+
+@pytest.mark.fault
+def test_an_edition_that_cannot_be_written_is_said_so(tmp_path, bank, edition, monkeypatch):
+    """The disk fills while the edition is written: the earlier one stays, byte for byte."""
+    before = snapshot(edition.folder)
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(runs.shutil, "copyfile", full)
+    with pytest.raises(Stopped, match="No space left on device") as stopped, runs._publish_errors(edition.folder):
+        runs._publish(edition.document, tmp_path, edition.folder)
+    assert stopped.value.code == runs.PUBLISH
+    assert snapshot(edition.folder) == before
+    assert [path.name for path in edition.folder.parent.iterdir()] == [edition.folder.name]
+
+
+# --- the params file ---------------------------------------------------------------------------------
+
+
+def spec_with(tmp_path: Path, **more) -> Path:
+    spec = {"report": "small", "data": "data", "notebooks": ["coverage"]} | more
+    params = project(tmp_path / "p", Path("data"), [])
+    params.write_text(yaml.safe_dump(spec), encoding="utf-8")
+    return params
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"min_gruop": 10}, "did you mean 'min_group'?"),
+        ({"report": "../elsewhere"}, "small letters, digits"),
+        ({"report": ""}, "small letters, digits"),
+        ({"notebooks": ["../coverage"]}, "small letters, digits"),
+        ({"notebooks": ["nothing"]}, "are not there"),
+        ({"notebooks": []}, "at least 1 item"),
+        ({"min_group": 4}, "greater than or equal to 5"),
+        ({"min_group": "ten"}, "valid integer"),
+        ({"as_of": "30.06.2026"}, "valid date"),
+        ({"embargo_days": -1}, "greater than or equal to 0"),
+        ({"deadline_minutes": float("nan")}, "less than or equal to 1440"),
+        ({"smallest_effect": {"rating": 0.1}}, "is not a key this file knows"),
+        ({"smallest_effect": {"rating_sd": 0}}, "greater than 0"),
+        ({"engine": "pandas"}, "duckdb"),
+        ({"units": ["sales"]}, "company"),
+    ],
+)
+def test_bad_params_are_refused_before_anything_starts(tmp_path, more, words):
+    with pytest.raises(DataError, match=re.escape(words)):
+        runs.read_spec(spec_with(tmp_path, **more))
+
+
+def test_every_shipped_params_file_is_valid():
+    for params in sorted((ROOT / "params").glob("*.yml")):
+        assert runs.read_spec(params).report == params.stem
+
+
+def test_paths_start_from_the_project_wherever_one_stands(tmp_path, monkeypatch):
+    params = spec_with(tmp_path)
+    monkeypatch.chdir(os.path.sep)
+    assert runs.read_spec(params).data == "data"
+    with pytest.raises(DataError, match=re.escape(str(tmp_path / "p" / "data"))):
+        runs.run(params)
