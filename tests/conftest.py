@@ -4,17 +4,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+# No window is opened. One thread per process, as tests run side by side and start kernels of their own;
+# set before numpy is imported, and inherited by what the tests start.
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pandas as pd
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
 KINDS = {"unit", "property", "golden", "truth", "notebook", "e2e", "fault", "browser", "scale", "bench"}
-
-# No window is opened. One thread per process, as tests run side by side and start kernels of their own;
-# set before numpy is imported, and inherited by what the tests start.
-os.environ.setdefault("MPLBACKEND", "Agg")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -61,11 +61,12 @@ def write_tables():
 
 @pytest.fixture
 def drawn(tmp_path: Path, write_tables):
-    """Write tables drawn as text, `-` for empty: `drawn(people="person_id hired_on \\n ana 2020-01-01", …)`."""
+    """Write tables drawn as text, `-` for empty: `drawn(people="person_id hired_on \\n ana 2020-01-01")`."""
 
     def draw(*, meta: Mapping[str, object] | None = None, **texts: str) -> Path:
         lines = {name: [line.split() for line in text.strip().splitlines()] for name, text in texts.items()}
-        tables = {name: pd.DataFrame(rows, columns=head).replace("-", "") for name, (head, *rows) in lines.items()}
+        frames = {name: pd.DataFrame(rows, columns=head) for name, (head, *rows) in lines.items()}
+        tables = {name: frame.replace("-", "") for name, frame in frames.items()}
         return write_tables(tmp_path / f"data{len(list(tmp_path.iterdir()))}", tables, **(meta or {}))
 
     return draw

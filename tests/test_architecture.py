@@ -21,6 +21,7 @@ SOURCES = {path.stem: path.read_text("utf-8") for path in sorted(LIBRARY.glob("*
 # The contract: what every module may import. Within it, a module imports only those before it.
 CONTRACT = ("records", "problems", "tables", "datasets")
 MODULES = {
+    "mappings",
     "sources",
     "linking",
     "measures",
@@ -40,6 +41,7 @@ ALLOWED = {
     ("strips", "privacy"): "as charts",
     ("charts", "strips"): "one module in two files: how a single result is read and drawn",
     ("simulate", "bank"): "one module in two files: the draws behind the tables",
+    ("sources", "mappings"): "one module in two files: what a mapping may say",
     ("reports", "charts"): "the report's pictures are the notebook's pictures",
     ("runs", "reports"): "a run ends in a report",
     ("runs", "results"): "a run publishes results",

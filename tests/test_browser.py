@@ -162,8 +162,7 @@ def test_words_of_a_picture_stay_within_it(visit):
 def test_digits_are_copied_without_their_gaps(visit):
     page = visit("rich")
     copied = page.evaluate(
-        "() => { getSelection().selectAllChildren(document.querySelector('.foot'));"
-        " return getSelection().toString(); }"
+        "() => { getSelection().selectAllChildren(document.querySelector('.foot')); return getSelection().toString(); }"
     )
     assert copied.startswith("4212 people")
 

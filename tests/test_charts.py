@@ -31,12 +31,8 @@ ROW = Result(
     smallest_effect=0.1, detectable_effect=0.14, to_settle="more cycles", shown=True,
     note="hours are recorded",
 )  # fmt: skip
-RAW = replace(
-    ROW, headline=False, at="raw", verdict="described", design="described", estimate=0.4, low=0.3, high=0.5
-)
-UNKNOWN = replace(
-    ROW, verdict="unknown", estimate=None, low=None, high=None, n_people=None, n_clusters=None, checks=()
-)
+RAW = replace(ROW, headline=False, at="raw", verdict="described", design="described", estimate=0.4, low=0.3, high=0.5)
+UNKNOWN = replace(ROW, verdict="unknown", estimate=None, low=None, high=None, n_people=None, n_clusters=None, checks=())
 RATIO = replace(
     ROW, question="Q6", measure="acknowledging_to_closure", unit="hazard ratio", estimate=1.5, low=1.3,
     high=1.8, smallest_effect=1.2,
@@ -48,9 +44,7 @@ def texts(figure: Figure) -> str:
     """Every word in a figure."""
     figure.canvas.draw()
     found = [text.get_text() for ax in figure.axes for text in (*ax.texts, ax.title, ax.xaxis.label)]
-    found += [
-        label.get_text() for ax in figure.axes for label in (*ax.get_xticklabels(), *ax.get_yticklabels())
-    ]
+    found += [label.get_text() for ax in figure.axes for label in (*ax.get_xticklabels(), *ax.get_yticklabels())]
     title = figure.get_suptitle()
     return "\n".join([title, *found])
 
@@ -169,9 +163,7 @@ def test_ratios_are_drawn_around_one_on_a_log_axis():
 
 
 def test_a_cost_starts_at_nothing():
-    row = replace(
-        ROW, unit="EUR", estimate=1450.0, low=980.0, high=2310.0, smallest_effect=None, verdict="described"
-    )
+    row = replace(ROW, unit="EUR", estimate=1450.0, low=980.0, high=2310.0, smallest_effect=None, verdict="described")
     words = " ".join(parsed(charts.interval_svg(row)).itertext())
     assert f"1{THIN}450 EUR" in words
     assert "lower" not in words
@@ -426,9 +418,7 @@ def test_provenance_is_a_list_of_facts():
 
 
 def test_table_is_accessible_and_says_what_is_hidden():
-    frame = pd.DataFrame(
-        {"group": ["a", "b"], "people": [1200, None], "share": [None, None], "shown": [True, False]}
-    )
+    frame = pd.DataFrame({"group": ["a", "b"], "people": [1200, None], "share": [None, None], "shown": [True, False]})
     block = charts.table(frame, "Who acknowledges")
     html = block._repr_html_()
     assert str(block).splitlines() == [

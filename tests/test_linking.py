@@ -50,7 +50,12 @@ def cycles(linked: linking.Linked) -> pd.DataFrame:
 def test_prior_ratings_follow_the_person_in_time(drawn):
     found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS))))
     last = found.loc[("ana", "2024-H1")]
-    assert (last.rating_prior_1, last.cycle_prior_1, last.rating_prior_2, last.cycle_prior_2) == (3, "2023-H2", 2, "2023-H1")
+    assert (last.rating_prior_1, last.cycle_prior_1, last.rating_prior_2, last.cycle_prior_2) == (
+        3,
+        "2023-H2",
+        2,
+        "2023-H1",
+    )
     assert found.loc[("ben", "2024-H1")].rating_prior_1 == 1  # the review that ben never had is skipped
     assert found.loc[("ben", "2024-H1")][["rating_prior_2", "cycle_prior_2"]].isna().all()
 
@@ -70,7 +75,12 @@ def test_learning_counts_in_its_window_only(drawn):
         ("ben", "2023-H1"): 0, ("ben", "2024-H1"): 7,
     }  # fmt: skip
     middle = found.loc[("ana", "2023-H2")]
-    assert (middle.voluntary_hours, middle.required_hours, middle.activities, middle.voluntary_activities) == (12, 16, 3, 2)
+    assert (middle.voluntary_hours, middle.required_hours, middle.activities, middle.voluntary_activities) == (
+        12,
+        16,
+        3,
+        2,
+    )
     assert (middle.formal_hours, middle.social_hours, middle.informal_hours) == (20, 8, 0)
 
 
@@ -104,7 +114,8 @@ def test_every_learning_row_is_accounted_for(drawn):
     linked = linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)))
     flow = linked.attrition.query("table == 'learning'").set_index("step")
     assert flow.rows.to_dict() == {
-        "read": 0, "after_as_of": 0, "not_completed": 2, "no_review": 0, "before_first_window": 1, "after_last_window": 1,
+        "read": 0, "after_as_of": 0, "not_completed": 2, "no_review": 0, "before_first_window": 1,
+        "after_last_window": 1,
     }  # fmt: skip
     assert flow.loc["after_last_window", "rows_left"] == linked.person_cycles.activities.sum() == 6
 

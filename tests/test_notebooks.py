@@ -222,9 +222,7 @@ def code(text, *tags):
     return {"cell_type": "code", "metadata": metadata, "execution_count": None, "outputs": [], "source": text}
 
 
-PARAMETERS = (
-    'data: str = "data/demo"  # a folder of canonical tables\nmin_group: int = 10  # smallest group shown'
-)
+PARAMETERS = 'data: str = "data/demo"  # a folder of canonical tables\nmin_group: int = 10  # smallest group shown'
 
 
 def good() -> dict:

@@ -82,9 +82,7 @@ def test_the_sentence_of_a_suppressed_row_holds_none_of_its_figures():
 
 
 def test_a_hidden_row_keeps_its_own_reason():
-    hidden = replace(
-        ROW, verdict="hidden", sentence="Not shown, to protect individuals: fewer than 3 managers."
-    )
+    hidden = replace(ROW, verdict="hidden", sentence="Not shown, to protect individuals: fewer than 3 managers.")
     assert privacy.suppress([hidden], 10)[0].sentence == hidden.sentence
 
 
@@ -102,9 +100,7 @@ def test_large_rows_pass_unchanged_and_in_order():
 @given(
     st.lists(
         st.builds(
-            lambda people, managers, verdict: replace(
-                ROW, n_people=people, n_clusters=managers, verdict=verdict
-            ),
+            lambda people, managers, verdict: replace(ROW, n_people=people, n_clusters=managers, verdict=verdict),
             st.none() | st.integers(0, 30),
             st.none() | st.integers(0, 6),
             st.sampled_from(["higher", "unknown", "hidden", "described"]),
@@ -327,9 +323,7 @@ def test_nobody_who_knows_the_rules_can_work_out_a_small_drop():
 
 
 def test_counts_of_few_people_are_blank_and_their_row_stays():
-    facts = pd.DataFrame(
-        {"table": ["people", "ties", "surveys"], "rows": [90, 12, 40], "people": [90, 4, None]}
-    )
+    facts = pd.DataFrame({"table": ["people", "ties", "surveys"], "rows": [90, 12, 40], "people": [90, 4, None]})
     shown = privacy.counts(facts, 10)
     assert shown.rows.tolist() == [90, None, 40]
     assert shown.shown.tolist() == [True, False, True]

@@ -66,9 +66,7 @@ def test_command_of_the_readme_runs(command, project, request):
     if REAL_DATA.search(command):
         request.getfixturevalue("shared")
     words = [sys.executable, "-m", "learnalign", *shlex.split(command)[1:]]
-    done = subprocess.run(
-        words, cwd=project, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900
-    )
+    done = subprocess.run(words, cwd=project, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=900)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
@@ -88,9 +86,7 @@ def test_make_command_of_the_readme_is_run_by_ci(command):
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_make_targets_exist(page):
-    targets = set(
-        re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"`[^`]+`|^make .*", text(page), re.M)))
-    )
+    targets = set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"`[^`]+`|^make .*", text(page), re.M))))
     offered = set(re.findall(r"^([a-z]+):", text("Makefile"), flags=re.M))
     assert targets
     assert targets <= offered

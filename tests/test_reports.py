@@ -124,9 +124,7 @@ def test_links_lead_to_a_place_on_the_page_and_ids_are_unique(page):
 
 def test_every_picture_has_words_or_is_marked_as_ornament(page):
     for attrs in page.all("svg"):
-        assert attrs.get("aria-hidden") == "true" or (
-            attrs["role"] == "img" and len(attrs["aria-label"]) > 20
-        )
+        assert attrs.get("aria-hidden") == "true" or (attrs["role"] == "img" and len(attrs["aria-label"]) > 20)
     assert all(attrs.get("alt") for attrs in page.all("img"))
 
 
@@ -140,9 +138,7 @@ def test_the_page_stands_alone(page):
     assert {"http-equiv": "Content-Security-Policy", "content": CSP} in page.all("meta")
     for tag in ("script", "link", "iframe", "object", "embed", "form", "base", "img"):
         assert page.all(tag) == []
-    outside = [
-        url for url in re.findall(r"https?://[^\s\"'<>]*", html) if url != "http://www.w3.org/2000/svg"
-    ]
+    outside = [url for url in re.findall(r"https?://[^\s\"'<>]*", html) if url != "http://www.w3.org/2000/svg"]
     assert outside == []
     assert "url(" not in html
     assert "@import" not in html
@@ -193,9 +189,7 @@ def test_the_lede_counts_the_verdicts(document, words):
 
 def test_a_question_with_two_results_is_answered_in_part_when_one_is_unknown():
     document = changed()
-    next(row for row in document["results"] if row["measure"] == "acknowledging_to_merit_total")[
-        "verdict"
-    ] = "unknown"
+    next(row for row in document["results"] if row["measure"] == "acknowledging_to_merit_total")["verdict"] = "unknown"
     assert "Two have an answer, one has an answer in part" in Page(reports.render(document)).text
 
 
@@ -232,9 +226,7 @@ def test_a_card_has_question_word_sentence_picture_and_what_it_stands_on(rich):
         "p",
     ]
     assert row["sentence"] in card.text
-    assert (
-        "4212 people · 163 managers · 5 checks: 4 passed, 1 not possible · matters from 0.10 SD" in card.text
-    )
+    assert "4212 people · 163 managers · 5 checks: 4 passed, 1 not possible · matters from 0.10 SD" in card.text
 
 
 def test_an_unknown_says_what_would_settle_it(page):
@@ -285,10 +277,7 @@ def test_chapters_show_raw_beside_adjusted_checks_notes_and_who_fell_out(rich):
 
 def test_coverage_says_what_is_missing_and_what_could_be_seen(rich):
     assert "Needs people, reviews, learning. 0.10 SD 0.14 SD" in rich.text
-    assert (
-        "Missing: assessments, acknowledgements, learning.skill."
-        in Page(reports.render(DOCUMENTS["unknown"])).text
-    )
+    assert "Missing: assessments, acknowledgements, learning.skill." in Page(reports.render(DOCUMENTS["unknown"])).text
 
 
 def test_the_room_what_to_do_and_how_to_read_are_there(page):
@@ -364,9 +353,7 @@ def poisoned_document(payload):
 
 
 def skeleton(page):
-    return [
-        (tag, sorted(attrs)) for tag, attrs in page.elements if tag not in ("rect", "path", "circle", "text")
-    ]
+    return [(tag, sorted(attrs)) for tag, attrs in page.elements if tag not in ("rect", "path", "circle", "text")]
 
 
 @pytest.mark.parametrize("payload", CORPUS)

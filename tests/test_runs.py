@@ -1,5 +1,6 @@
 """Runs: an edition is published whole or not at all, says the same as "Run all", and holds nobody's name."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import nbclient
 import nbformat
+import pandas as pd
 import psutil
 import pytest
 import yaml
@@ -39,8 +41,9 @@ def bank(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def edition(bank, tmp_path_factory) -> runs.Edition:
-    return runs.run(project(tmp_path_factory.mktemp("project"), bank, NOTEBOOKS))
+def edition(tmp_path_factory) -> runs.Edition:
+    """The shipped report."""
+    return runs.run(SHIPPED, tmp_path_factory.mktemp("out"))
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -80,30 +83,46 @@ def test_the_document_answers_q1_and_q2_and_nothing_unasked(edition):
 
 
 @pytest.mark.e2e
-def test_no_published_byte_holds_a_person_or_a_manager(edition, bank):
-    import pandas as pd
-
-    people = pd.read_csv(bank / "people.csv", dtype=str).person_id
+def test_no_published_byte_holds_a_person_or_a_manager(edition):
+    people = pd.read_csv(ROOT / "data/demo/people.csv", dtype=str).person_id
     for name in ("report.html", "results.json", "manifest.json"):
         words = set(re.findall(r"[\w-]+", (edition.folder / name).read_text()))
         assert not words & set(people), name
 
 
-@pytest.mark.e2e
-def test_figures_are_the_same_from_run_all(edition, bank, tmp_path):
-    """The notebooks executed as JupyterLab does, with the run's data in place of the demo's."""
-    published = {(r["measure"], r["at"]): r for r in json.loads((edition.folder / "results.json").read_text())["results"]}
-    for name in ("learning_and_performance", "acknowledging_and_reward"):
-        notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
-        cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
-        cell.source = cell.source.replace('"../data/demo"', repr(str(bank))).replace('out: str = ""', f"out: str = {str(tmp_path / name)!r}")
-        nbclient.NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT / "notebooks")}}).execute()
-        chapter = results.read(tmp_path / name)
-        assert chapter.results
-        for row in chapter.results:
-            same = published[(row.measure, row.at)]
-            assert (row.estimate, row.low, row.high, row.n_people) == tuple(same[k] for k in ("estimate", "low", "high", "n_people"))
-            assert (row.verdict, row.sentence) == (same["verdict"], same["sentence"])
+def run_all(name: str, out: str = "") -> nbformat.NotebookNode:
+    """Open a notebook where it lies and run all its cells, as JupyterLab does."""
+    notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+    cell = next(c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    cell.source = cell.source.replace('out: str = ""', f"out: str = {out!r}")
+    where = {"metadata": {"path": str(ROOT / "notebooks")}}
+    return nbclient.NotebookClient(notebook, kernel_name="python3", resources=where).execute()
+
+
+@pytest.mark.notebook
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_figures_are_the_same_from_run_all(edition, tmp_path, name):
+    """Every figure and sentence that `learnalign run` published, computed once more by "Run all" as shipped."""
+    notebook = run_all(name, str(tmp_path / "chapter"))
+    published = {(row["measure"], row["at"]): row for row in edition.document["results"]}
+    chapter = results.read(tmp_path / "chapter")
+    assert [dataclasses.asdict(row) for row in chapter.results] == [
+        published[row.measure, row.at] for row in chapter.results
+    ]
+    flows = [flow for flow in edition.document["flows"] if flow["notebook"] == name]
+    assert list(chapter.flows) == flows and flows
+    shown = "".join(
+        output["data"]["text/plain"]
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "data" in output
+    )
+    assert all(row.sentence in shown for row in chapter.results if row.headline)
+    measured = {row.measure for row in chapter.results}
+    assert {
+        "learning_and_performance": {"learning_to_rating"},
+        "acknowledging_and_reward": {"acknowledging_to_rating"},
+    }.get(name, set()) == measured
 
 
 @pytest.mark.notebook
@@ -117,7 +136,8 @@ def test_a_notebook_explored_has_the_shipped_parameters(name):
     exec(cell.source, found)
     smallest = spec.smallest_effect
     shipped = {
-        "data": f"../{spec.data}", "as_of": str(spec.as_of), "min_group": spec.min_group, "embargo_days": spec.embargo_days,
+        "data": f"../{spec.data}", "as_of": str(spec.as_of), "min_group": spec.min_group,
+        "embargo_days": spec.embargo_days,
         "smallest_rating_sd": smallest.rating_sd, "smallest_merit_pp": smallest.merit_pp,
         "smallest_hazard_ratio": smallest.hazard_ratio, "smallest_share_pp": smallest.share_pp, "out": "",
     }  # fmt: skip
@@ -146,8 +166,11 @@ def tiny(folder: Path, *cells: str) -> Path:
     """A project with one notebook of a few lines, to fail in a chosen way."""
     (folder / "notebooks").mkdir(parents=True)
     (folder / "params").mkdir()
-    names = "data as_of min_group embargo_days smallest_rating_sd smallest_merit_pp smallest_hazard_ratio smallest_share_pp out"
-    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}})
+    smallest = "smallest_rating_sd smallest_merit_pp smallest_hazard_ratio smallest_share_pp"
+    names = f"data as_of min_group embargo_days {smallest} out"
+    notebook = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "language": "python", "display_name": "x"}}
+    )
     parameters = nbformat.v4.new_code_cell("\n".join(f'{name} = ""' for name in names.split()))
     parameters.metadata["tags"] = ["parameters"]
     notebook.cells = [parameters, *map(nbformat.v4.new_code_cell, cells)]
@@ -168,7 +191,11 @@ def attempt(folder: Path, bank: Path, **more) -> Stopped:
     assert snapshot(folder) == before
     mine = psutil.Process()
     time.sleep(0.2)
-    alive = [p for p in mine.children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE and "ipykernel" in " ".join(p.cmdline())]
+    alive = [
+        p
+        for p in mine.children(recursive=True)
+        if p.status() != psutil.STATUS_ZOMBIE and "ipykernel" in " ".join(p.cmdline())
+    ]
     assert not alive
     return stopped.value
 

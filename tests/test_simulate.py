@@ -1,6 +1,5 @@
 """Northbank keeps the contract, is the same everywhere, and holds the truth it says it holds."""
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -190,15 +189,15 @@ def test_a_real_data_set_and_a_file_are_refused(tmp_path):
 @pytest.mark.parametrize("breaks_at", ["dataset.yml", "the last step"])
 def test_a_write_that_breaks_leaves_the_earlier_company(tmp_path, monkeypatch, breaks_at):
     out = simulate.write(northbank(60, 2, 0), tmp_path / "bank")
-    before, replace = contents(out), os.replace
+    before, rename = contents(out), Path.rename
 
     def full(*_, **__):
         raise OSError("no space left on device")
 
     def last(source, target):
-        return full() if str(source).endswith(".part") else replace(source, target)
+        return full() if target == out and not source.name.endswith("-old") else rename(source, target)
 
-    where = (simulate.yaml, "safe_dump", full) if breaks_at == "dataset.yml" else (os, "replace", last)
+    where = (simulate.yaml, "safe_dump", full) if breaks_at == "dataset.yml" else (Path, "rename", last)
     monkeypatch.setattr(*where)
     with pytest.raises(OSError, match="no space left"):
         simulate.write(northbank(75, 3, 9), out)

@@ -60,7 +60,14 @@ def test_the_rule(low, high, checks, verdict):
 
 @pytest.mark.parametrize(
     ("low", "high", "verdict"),
-    [(1.3, 2.0, "higher"), (0.4, 0.8, "lower"), (1.1, 2.0, "small"), (0.7, 0.95, "small"), (0.9, 1.1, "none"), (0.7, 2, "unknown")],
+    [
+        (1.3, 2.0, "higher"),
+        (0.4, 0.8, "lower"),
+        (1.1, 2.0, "small"),
+        (0.7, 0.95, "small"),
+        (0.9, 1.1, "none"),
+        (0.7, 2, "unknown"),
+    ],
 )
 def test_the_rule_for_a_ratio(low, high, verdict):
     assert verdicts.decide(low, high, 1.2, unit="hazard ratio") == verdict
@@ -70,7 +77,11 @@ intervals = st.tuples(st.floats(-2, 2), st.floats(-2, 2)).map(sorted)
 
 
 @pytest.mark.property
-@given(interval=intervals, smallest=st.floats(0.01, 1), checks=st.lists(st.sampled_from([PASSED, LEAD, BASELINE, CLUSTERS])))
+@given(
+    interval=intervals,
+    smallest=st.floats(0.01, 1),
+    checks=st.lists(st.sampled_from([PASSED, LEAD, BASELINE, CLUSTERS])),
+)
 def test_a_check_only_takes_away(interval, smallest, checks):
     without, with_checks = verdicts.decide(*interval, smallest), verdicts.decide(*interval, smallest, checks)
     assert with_checks in (without, "untrusted", "unknown")
@@ -99,21 +110,24 @@ def test_sentences_word_for_word():
     )
     assert answer(-0.06, 0.08).sentence == (
         "We looked closely: among people with the same manager, cycle and past ratings, any difference in how people "
-        "who acknowledged a gap and people who did not were rated is smaller than 0.10 SD (likely range −0.06 to 0.08 SD)."
+        "who acknowledged a gap and people who did not were rated is smaller than 0.10 SD (likely range −0.06 to "
+        "0.08 SD)."
     )
     assert answer(-0.2, 0.3).sentence == (
         "We cannot tell. With 1,200 people and 101 managers we could only have seen differences above 0.36 SD (likely "
         "range −0.20 to 0.30 SD). This is not evidence that there is no difference."
     )
     assert answer(0.11, 0.31, LEAD).sentence == (
-        "A difference shows up (0.21 SD higher, likely range 0.11 to 0.31 SD), but it is not to be trusted: what people "
-        "do next “predicts” this rating. Do not act on this number."
+        "A difference shows up (0.21 SD higher, likely range 0.11 to 0.31 SD), but it is not to be trusted: what "
+        "people do next “predicts” this rating. Do not act on this number."
     )
     assert answer(-0.05, 0.05, CLUSTERS, LEAD).sentence == (
         "We cannot tell. The likely range (−0.05 to 0.05 SD) lies inside ±0.10 SD, but it is not to be trusted: only 7 "
         "units stand behind the interval."
     )
-    assert answer(-0.05, 0.05, LEAD).sentence.endswith("A check failed, though: what people do next “predicts” this rating.")
+    assert answer(-0.05, 0.05, LEAD).sentence.endswith(
+        "A check failed, though: what people do next “predicts” this rating."
+    )
 
 
 def test_to_settle_counts_by_the_square_of_the_precision_short():
@@ -128,8 +142,8 @@ def test_to_settle_counts_by_the_square_of_the_precision_short():
 
 def test_to_settle_mends_what_failed():
     assert answer(0.11, 0.3, LEAD, BASELINE).to_settle == (
-        "To settle it: a design in which people do not choose for themselves: a waitlist, or an order of invitation drawn "
-        "by lot; one more cycle, so that people are compared from the same start."
+        "To settle it: a design in which people do not choose for themselves: a waitlist, or an order of invitation "
+        "drawn by lot; one more cycle, so that people are compared from the same start."
     )
     assert answer(-0.32, -0.11).to_settle == ""
 
@@ -192,7 +206,9 @@ def test_with_everything_recorded_nothing_is_unanswerable():
 
 
 def test_a_missing_table_speaks_for_its_columns():
-    missing = verdicts.missing_needs(verdicts.QUESTIONS["Q4"], EVERYTHING - {"acknowledgements", "acknowledgements.audience"})
+    missing = verdicts.missing_needs(
+        verdicts.QUESTIONS["Q4"], EVERYTHING - {"acknowledgements", "acknowledgements.audience"}
+    )
     assert [need.where for need in missing] == ["acknowledgements"]
     missing = verdicts.missing_needs(verdicts.QUESTIONS["Q4"], EVERYTHING - {"acknowledgements.audience"})
     assert [need.where for need in missing] == ["acknowledgements.audience"]
@@ -203,7 +219,7 @@ def test_coverage_tells_fine_from_coarse_before_any_result():
     table = verdicts.coverage(EVERYTHING, seen, SMALLEST).set_index("question")
     assert table.loc["Q1", "sentence"].startswith("At best, a difference of 0.04 SD would be found in 8 of 10")
     assert table.loc["Q2", "sentence"].startswith("Even at best, only a difference of 0.25 SD or more")
-    assert table.loc["Q3", "sentence"] == "The data hold what it needs."
+    assert table.loc["Q3", "sentence"] == "The data hold what it needs; it is not asked yet."
     none = verdicts.coverage(frozenset({"people", "reviews"}), dict.fromkeys(seen), SMALLEST).set_index("question")
     assert none.loc["Q1", "sentence"] == "Cannot be asked: the data hold no learning."
 

@@ -21,7 +21,9 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Notebooks to run side by 
 def demo(out: Out = None, jobs: Jobs = None) -> None:
     """Run the shipped report on the shipped bank, Northbank."""
     here = Path.cwd()
-    params = next((f / "params/northbank.yml" for f in (here, *here.parents) if (f / "params/northbank.yml").is_file()), None)
+    params = next(
+        (f / "params/northbank.yml" for f in (here, *here.parents) if (f / "params/northbank.yml").is_file()), None
+    )
     if params is None:
         errors.print(f"There is no params/northbank.yml in {here} or above it. Go to the project's folder first.")
         raise typer.Exit(2)

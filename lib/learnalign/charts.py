@@ -9,6 +9,7 @@ import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import matplotlib
@@ -71,9 +72,7 @@ class Picture:
 
     def _repr_html_(self) -> str:
         source = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
-        return str(
-            Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(self.alt, source)
-        )
+        return str(Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(self.alt, source))
 
     def __str__(self) -> str:
         return self.alt
@@ -106,9 +105,7 @@ def checks(results: Sequence[Result], *, min_group: int = 10) -> Block:
     """How this could be wrong: every check, how it ended and what it found. Passing them all is not proof."""
     rows = [(row, check) for row in privacy.suppress(results, min_group) for check in row.checks]
     text = "\n".join(f"{label(row)}: {check.name}: {check.outcome}. {check.detail}" for row, check in rows)
-    return _block(
-        "checks", text or "No check was possible.", rows=[(label(row), check) for row, check in rows]
-    )
+    return _block("checks", text or "No check was possible.", rows=[(label(row), check) for row, check in rows])
 
 
 def notes(results: Sequence[Result], *, min_group: int = 10) -> Block:
@@ -150,16 +147,12 @@ def _cell(value: Any, is_shown: bool) -> str:
         return DASH if is_shown else "hidden"
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return plain(value)
-    return number(
-        int(value) if value == int(value) else value
-    )  # a blank turns a column of counts into floats
+    return number(int(value) if value == int(value) else value)  # a blank turns a column of counts into floats
 
 
 def _refuse_people(frame: pd.DataFrame) -> None:
     if "person_id" in frame.columns:
-        raise ValueError(
-            "charts show groups, never people: this table has a column person_id. Summarise it first"
-        )
+        raise ValueError("charts show groups, never people: this table has a column person_id. Summarise it first")
 
 
 # --- intervals ---------------------------------------------------------------------------
@@ -199,9 +192,7 @@ def interval(results: Sequence[Result], *, min_group: int = 10) -> Picture | Blo
     height = 0.95 * len(panels) + 0.62 * len(pairs) + 0.2 * (title.count("\n") + 1)
     with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.6, height), layout="constrained")
-        axes = figure.subplots(
-            len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels]
-        )
+        axes = figure.subplots(len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels])
         figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight=weight)
         for ax, panel in zip(axes[:, 0], panels, strict=True):
             _draw_panel(ax, panel)
@@ -264,6 +255,7 @@ def _draw_raw(ax: Axes, y: float, raw: Result, axis: strips.Scale) -> None:
 def flow_table(attrition: pd.DataFrame | None, *, min_group: int = 10) -> list[dict[str, Any]]:
     """Who is in the data and who fell out, ready to be published: a flow per table, small counts blank."""
     safe = privacy.flow(attrition, min_group)
+    safe = safe[(safe.step == "read") | (safe.rows != 0)]
     return [
         {"table": str(name), "steps": steps.drop(columns="table").to_dict("records")}
         for name, steps in safe.groupby("table", sort=False)
@@ -275,9 +267,9 @@ def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Picture | Bl
     flows = flow_table(attrition, min_group=min_group)
     if not flows:
         return _block("nothing", NO_ROWS, text=NO_ROWS)
-    sizes = [len(one["steps"]) for one in flows]
+    sizes = [sum(_lines(step) for step in one["steps"]) for one in flows]
     with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 0.42 * sum(sizes) + 0.5 * len(flows)), layout="constrained")
+        figure = Figure(figsize=(7.6, 0.24 * sum(sizes) + 0.5 * len(flows)), layout="constrained")
         axes = figure.subplots(len(flows), squeeze=False, height_ratios=sizes)
         for ax, one in zip(axes[:, 0], flows, strict=True):
             _draw_flow(ax, one)
@@ -287,17 +279,28 @@ def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Picture | Bl
 def _draw_flow(ax: Axes, one: Mapping[str, Any]) -> None:
     steps = one["steps"]
     most = max((step["people_left"] or 0 for step in steps), default=0) or 1
-    for y, step in enumerate(steps):
+    ends = list(accumulate(_lines(step) for step in steps))
+    places = [end - _lines(step) / 2 for step, end in zip(steps, ends, strict=True)]
+    for y, step in zip(places, steps, strict=True):
         left = step["people_left"]
-        ax.barh(y, (left or 0) / most, height=0.5, color="#c3d6d4", edgecolor=LOOKS["higher"].colour, lw=0.8)
+        ax.barh(y, (left or 0) / most, height=1.2, color="#c3d6d4", edgecolor=LOOKS["higher"].colour, lw=0.8)
         ax.text(0.01, y, _left_words(step), va="center", fontsize=8.5)
         ax.text(1.02, y, _dropped_words(step), va="center", fontsize=8.5, color=SOFT)
-    ax.set_yticks(range(len(steps)), [textwrap.fill(heading(step["reason"]), 34) for step in steps])
+    ax.set_yticks(places, [_reason(step) for step in steps])
     ax.set_xticks([])
     ax.set_xlim(0, 1.7)
-    ax.set_ylim(len(steps) - 0.4, -0.6)
+    ax.set_ylim(ends[-1], 0)
     ax.set_title(heading(one["table"]), loc="left", fontsize=10.5, fontweight="bold")
     sns.despine(ax=ax, left=True, bottom=True)
+
+
+def _reason(step: Mapping[str, Any]) -> str:
+    return textwrap.fill(heading(step["reason"]), 36)
+
+
+def _lines(step: Mapping[str, Any]) -> float:
+    """The height of a step, in lines of text: its reason may need several."""
+    return max(_reason(step).count("\n") + 1.2, 1.9)
 
 
 def _left_words(step: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,19 @@ import ibis
 from ibis.expr.types import Table
 
 from learnalign.problems import DataError, Problem
-from learnalign.tables import COLUMNS, REQUIRED_TABLES, TYPES, Meta, columns_of, read_meta, table_problems, typed
+from learnalign.tables import (
+    COLUMNS,
+    KIND_WORDS,
+    REQUIRED_TABLES,
+    TYPES,
+    Meta,
+    columns_of,
+    read_meta,
+    table_problems,
+    typed,
+)  # fmt: skip
 
+SUFFIXES = (".csv", ".parquet")
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 
 
@@ -61,12 +72,16 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     """
     folder = Path(folder)
     meta, files, tables, problems = _open(folder)
-    if as_of and dt.date.fromisoformat(str(as_of)) > meta.as_of:
+    try:
+        day = dt.date.fromisoformat(str(as_of or meta.as_of))
+    except ValueError:
+        day = meta.as_of
+        problems.append(Problem("run", "as_of", "is not a date", str(as_of), KIND_WORDS["date"][1]))
+    if day > meta.as_of:
         problems.append(Problem("run", "as_of", "is later than the data", str(as_of), f"up to {meta.as_of}"))
     if problems:
         raise DataError(problems, str(folder))
-    if as_of:
-        meta = meta.model_copy(update={"as_of": dt.date.fromisoformat(str(as_of))})
+    meta = meta.model_copy(update={"as_of": day})
     fingerprints = {name: _fingerprint(path) for name, path in files.items()}
     return DataSet(folder, meta, tables, _filled(tables), fingerprints)
 
@@ -88,10 +103,12 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
     engine = ibis.duckdb.connect(temp_directory=tempfile.gettempdir())
     found: dict[str, Table] = {}
     for name, path in files.items():
-        raw, wrong = _raw(engine, path, name, meta)
-        problems += wrong
-        if raw is not None:
-            found[name] = engine.create_table(name, typed(raw, name, meta))
+        try:
+            found[name] = engine.create_table(name, typed(_raw(engine, path, name, meta), name, meta))
+        except DataError as error:
+            problems += error.problems
+        except (OSError, duckdb.Error) as error:
+            problems.append(unreadable(name, path, error))
     problems += [problem for name in found for problem in table_problems(found, name, meta)]
     nothing = {name: ibis.memtable([], schema=_types(name, meta)) for name in COLUMNS if name not in found}
     tables = {name: table.select(*_types(name, meta)) for name, table in (found | nothing).items()}
@@ -104,64 +121,66 @@ def _types(table: str, meta: Meta) -> dict[str, Any]:
 
 def _files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
     """The file of each table, and what is wrong with the folder as a whole."""
-    if not folder.is_dir():
-        raise DataError([Problem(str(folder), "", "there is no such folder")])
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in (".csv", ".parquet"))
-    if not names:
+    try:
+        there = {path.name: path.stem for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+    except (OSError, ValueError) as error:
+        text = "there is no such folder" if isinstance(error, FileNotFoundError) else "is no folder that can be read"
+        raise DataError([Problem(str(folder), "", text)], str(folder)) from None
+    if not there:
         wanted = f"one CSV or Parquet file per table ({', '.join(COLUMNS)}) and a dataset.yml"
-        raise DataError([Problem(str(folder), "", "holds no tables", allowed=wanted)])
+        raise DataError([Problem(str(folder), "", "holds no tables", allowed=wanted)], str(folder))
     files, problems = {}, []
+    strangers = {stem: name for name, stem in there.items() if stem not in COLUMNS}
     for table in COLUMNS:
-        mine = [name for name in names if name.rpartition(".")[0] == table]
+        mine, needed = [name for name, stem in there.items() if stem == table], table in REQUIRED_TABLES
+        near = difflib.get_close_matches(table, strangers, n=1, cutoff=0.6 if needed else 0.8)
         if len(mine) > 1:
             problems.append(Problem(table, "", "has two files", ", ".join(mine), "one file", "remove one"))
         elif mine:
             files[table] = folder / mine[0]
-        elif table in REQUIRED_TABLES:
-            near = difflib.get_close_matches(f"{table}.csv", names, n=1)
-            fix = f"did you mean {near[0]!r}? Rename it" if near else f"add {table}.csv or {table}.parquet"
-            problems.append(Problem(table, "", "this required table is missing", ", ".join(names), "", fix))
+        elif needed:
+            fix = f"did you mean {strangers[near[0]]!r}? Rename it" if near else f"add {table}.csv or {table}.parquet"
+            problems.append(Problem(table, "", "this required table is missing", ", ".join(there), "", fix))
+        elif near:
+            fix = f"rename it to {table!r}, or further from it"
+            problems.append(Problem(strangers[near[0]], "", "is not a table we know, but nearly one", "", table, fix))
     return files, problems
 
 
-def _raw(engine: Any, path: Path, table: str, meta: Meta) -> tuple[Table | None, list[Problem]]:
+def _raw(engine: Any, path: Path, table: str, meta: Meta) -> Table:
     """A table as it stands in its file, with a row number that a person can look up."""
-    if path.suffix == ".parquet":
-        try:
-            raw = engine.read_parquet(path)
-        except duckdb.Error as error:
-            return None, [Problem(table, "", f"{path.name} cannot be read as Parquet", str(error).split("\n")[0])]
-        problems = _header_problems(raw.columns, table, meta)
-        return (None if problems else raw.mutate(_row=ibis.row_number() + 1)), problems
-    header, problems = _csv_header(path, table)
-    problems = problems or _header_problems(header, table, meta)
-    if problems:
-        return None, problems
+    if path.suffix.lower() == ".parquet":
+        raw = engine.read_parquet(path, hive_partitioning=False)
+        _check_header(raw.columns, table, meta)
+        return raw.mutate(_row=ibis.row_number() + 1)
+    _check_bytes(path, table)
+    header = csv_header(path, table)
+    _check_separator(header, path.name, table)
+    _check_header(header, table, meta)
     return csv_rows(engine, path, table, header)
 
 
-def _csv_header(path: Path, table: str) -> tuple[list[str], list[Problem]]:
-    """The column names of a CSV file, after a look at its bytes: UTF-8, no mark, commas."""
-    name = path.name
+def unreadable(table: str, path: Path, error: Exception) -> Problem:
+    """A file that cannot be opened, or is not what its name says."""
+    kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
+    text = getattr(error, "strerror", None) or str(error).split("\n")[0]
+    return Problem(table, "", f"{path.name} cannot be read as {kind}", text, fix="save it again from its source")
+
+
+def _check_bytes(path: Path, table: str) -> None:
+    """A look at the bytes of a CSV file: UTF-8 without a mark."""
     with path.open("rb") as file:
         start = file.read(4)
-    if not start:
-        return [], [Problem(table, "", f"{name} is empty", allowed="a line with the column names, then the rows")]
-    for mark, word in BYTE_ORDER_MARKS.items():
-        if start.startswith(mark):
-            return [], [Problem(table, "", f"{name} starts with a byte-order mark ({word})", "", "UTF-8 without a mark",
-                                "save it as plain UTF-8, or bring it in with `learnalign import`")]  # fmt: skip
+    allowed, fix = "UTF-8 without a mark", "save it as plain UTF-8, or bring it in with `learnalign import`"
+    mark = next((word for mark, word in BYTE_ORDER_MARKS.items() if start.startswith(mark)), None)
+    if mark:
+        text = f"{path.name} starts with a byte-order mark ({mark})"
+        raise DataError([Problem(table, "", text, "", allowed, fix)])
+    if b"\0" in start:
+        raise DataError([Problem(table, "", f"{path.name} is UTF-16, or no text", "", allowed, fix)])
     if line := bad_utf8_line(path):
-        return [], [Problem(table, "", f"{name} is not UTF-8", f"other bytes in line {line}, as in Latin-1 or Windows-1252",
-                            "UTF-8", "save it as UTF-8, or bring it in with `learnalign import` and `encoding:`")]  # fmt: skip
-    with path.open(encoding="utf-8", newline="") as file:
-        header = next(csv.reader(file))
-    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
-        sign = "semicolons" if ";" in header[0] else "tabs"
-        return [], [Problem(table, "", f"{name} is separated by {sign}", header[0][:60], "commas",
-                            "save it with commas, or bring it in with `learnalign import` and `delimiter:`")]  # fmt: skip
-    return header, []
-
+        text = f"other bytes in line {line}, as in Latin-1 or Windows-1252"
+        raise DataError([Problem(table, "", f"{path.name} is not UTF-8", text, "UTF-8", f"{fix} and `encoding:`")])
 
 
 def bad_utf8_line(path: Path) -> int | None:
@@ -175,67 +194,117 @@ def bad_utf8_line(path: Path) -> int | None:
     return None
 
 
-def _header_problems(header: Sequence[str], table: str, meta: Meta) -> list[Problem]:
+def csv_header(path: Path, table: str, delimiter: str = ",") -> list[str]:
+    """The column names in the first line of a UTF-8 file; a column without a name is called by its place."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        text = f"the first line of {path.name} cannot be read"
+        raise DataError([Problem(table, "", text, str(error), fix="close every quote")]) from None
+    if not any(name.strip() for name in header):
+        allowed = "a line with the column names, then the rows"
+        raise DataError([Problem(table, "", f"{path.name} is empty, or its first line is", allowed=allowed)])
+    return [name or f"(column {number})" for number, name in enumerate(header, start=1)]
+
+
+def _check_separator(header: Sequence[str], name: str, table: str) -> None:
+    for sign, word in {";": "semicolons", "\t": "tabs", "|": "vertical bars"}.items():
+        if len(header) == 1 and sign in header[0]:
+            fix = "save it with commas, or bring it in with `learnalign import` and `delimiter:`"
+            raise DataError([Problem(table, "", f"{name} is separated by {word}", header[0][:60], "commas", fix)])
+
+
+def doubled(header: Sequence[str]) -> list[str]:
+    """The names that stand twice; the engine holds `Skill` and `skill` to be the same."""
+    names = [name.lower() for name in header]
+    return list({low: name for low, name in zip(names, header, strict=True) if names.count(low) > 1}.values())
+
+
+def _check_header(header: Sequence[str], table: str, meta: Meta) -> None:
     """Columns that are missing, doubled, or so nearly a canonical name that they must be meant."""
     columns = columns_of(table, meta)
     strangers = [name for name in header if name not in {column.name for column in columns}]
-    found = [Problem(table, name, "stands twice in the header", fix="keep one")
-             for name in dict.fromkeys(header) if list(header).count(name) > 1]  # fmt: skip
+    there = ", ".join(header)[:200]
+    found = [Problem(table, name, "stands twice in the header", fix="keep one") for name in doubled(header)]
     for column in columns:
         if column.name in header:
             continue
-        near = difflib.get_close_matches(column.name, strangers, n=1, cutoff=0.8 if not column.required else 0.6)
+        near = difflib.get_close_matches(column.name, strangers, n=1, cutoff=0.6 if column.required else 0.8)
         if column.required or column.name in meta.attributes:
             fix = f"did you mean {near[0]!r}? Rename it" if near else "add it"
-            found.append(Problem(table, column.name, "this required column is missing", ", ".join(header), "", fix))
+            found.append(Problem(table, column.name, "this required column is missing", there, "", fix))
         elif near:
             fix = f"rename it to {column.name!r}, or further from it"
             found.append(Problem(table, near[0], "is not a column we know, but nearly one", "", column.name, fix))
-    return found
+    if found:
+        raise DataError(found)
 
 
 def csv_rows(
     engine: Any, path: Path, name: str, header: Sequence[str], delimiter: str = ",", missing: Sequence[str] = ("",)
-) -> tuple[Table | None, list[Problem]]:
+) -> Table:  # fmt: skip
     """The rows of a UTF-8 file as text; a line with too many or too few values is a problem, never skipped.
 
-    `_row` is the row that a person sees in a spreadsheet: the header is row 1.
+    `_row` is the row that a person sees in a spreadsheet: the header is row 1. Blank lines are not counted.
     """
-    here = f"_rows_{len(engine.list_tables())}"
-    engine.con.execute(
-        f"CREATE TABLE {here} AS SELECT row_number() OVER () + 1 AS _row, * FROM read_csv(?, auto_detect=false, "
-        "header=true, delim=?, quote='\"', escape='\"', nullstr=?, columns=?, store_rejects=true, "
-        f"rejects_table='{here}_errors', rejects_scan='{here}_scans')",
-        [str(path), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
-    )
+    here = ibis.util.gen_name("rows")
+    try:
+        engine.con.execute(
+            f"CREATE TABLE {here} AS SELECT row_number() OVER () + 1 AS _row, * FROM read_csv(?, auto_detect=false, "
+            "header=true, delim=?, quote='\"', escape='\"', nullstr=?, columns=?, store_rejects=true, "
+            f"rejects_table='{here}_errors', rejects_scan='{here}_scans')",
+            [str(path), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
+        )
+    except duckdb.Error as error:
+        fix = "save it again, with one kind of line end and every quote closed"
+        raise DataError([replace(unreadable(name, path, error), fix=fix)]) from None
     errors = engine.con.execute(f"SELECT line, error_message FROM {here}_errors ORDER BY line").fetchall()
     if errors:
         rows, n = tuple(line for line, _ in errors[:5]), len({line for line, _ in errors})
-        return None, [Problem(name, "", "lines do not have one value per column", errors[0][1],
-                              f"{len(header)} values", "quote values that hold a comma", rows, n)]  # fmt: skip
-    return engine.table(here), []
+        fix = "quote values that hold a comma, and close every quote"
+        text = "lines do not have one value per column"
+        raise DataError([Problem(name, "", text, errors[0][1], f"{len(header)} values", fix, rows, n)])
+    return engine.table(here)
 
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
     """A folder to write a data set in that becomes `out` when all went well, and vanishes when not.
 
-    An earlier data set in `out` is replaced whole; any other folder is refused.
+    An earlier data set in `out` is replaced whole; a folder with anything else in it is refused.
     """
-    out = out.resolve()
-    if out.exists() and not (out / "dataset.yml").is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise DataError([Problem(str(out), "", "is there already and is not a data set", fix="name another folder")])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        out = out.resolve()
+        _refuse_strangers(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        text = getattr(error, "strerror", None) or str(error)
+        raise DataError([Problem(str(out), "", "cannot be written", text, fix="name another folder")]) from None
+    old = stage.with_name(f"{stage.name}-old")
     try:
         yield stage
         stage.chmod(0o755)
         if out.exists():
-            out.rename(stage.with_name(f"{stage.name}-old"))
+            out.rename(old)
         stage.rename(out)
+    except BaseException:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise
     finally:
-        for rest in (stage, stage.with_name(f"{stage.name}-old")):
+        for rest in (stage, old):
             shutil.rmtree(rest, ignore_errors=True)
+
+
+def _refuse_strangers(out: Path) -> None:
+    """Whoever names a folder with other files in it did not mean to lose them."""
+    ours = {"dataset.yml", "rejected.csv", *(f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES)}
+    there = {path.name for path in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set()
+    if strangers := there - ours if "dataset.yml" in there else there:
+        text, fix = ", ".join(sorted(strangers))[:200], "name another folder"
+        raise DataError([Problem(str(out), "", "is there already and is not a data set", text, fix=fix)])
 
 
 def _filled(tables: Mapping[str, Table]) -> frozenset[str]:

@@ -62,7 +62,10 @@ def detectable(person_cycles: pd.DataFrame, measure: str) -> float | None:
     free = _residual_df(sample, priors)
     outcome, exposure = (_unexplained(sample, column, priors, free) for column in ("outcome", "exposure"))
     return detectable_effect(
-        free, sd_exposure=sample.exposure.std(), r2_outcome=1 - outcome, r2_exposure=1 - exposure / sample.exposure.var()
+        free,
+        sd_exposure=sample.exposure.std(),
+        r2_outcome=1 - outcome,
+        r2_exposure=1 - exposure / sample.exposure.var(),
     )
 
 
@@ -190,8 +193,8 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float) -> Comparison:
     priors, sample, attrition = _comparable(measure, frame)
     found = Comparison(measure, None, None, (), attrition, prepared.notes, "", prepared.contrast)
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
-    if known.exposure.nunique() < 2 or known.rater.nunique() < 2:
-        return replace(found, reason="one group")
+    if reason := _nothing_to_compare(frame, known):
+        return replace(found, reason=reason)
     raw = _with_exposed(known, fixed_effects(known, "outcome", "exposure", cluster="rater", level=level,
                                              method="nothing held equal", design="described"))  # fmt: skip
     if reason := _why_not(sample, priors):
@@ -199,7 +202,9 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float) -> Comparison:
     rater = "unit" if frame.by_unit.any() else "manager"
     adjusted = _core_model(sample, priors, level, rater)
     checks = (_baseline_check(priors), _few_clusters_check(adjusted, rater), _lead_test(sample, priors, rater))
-    return replace(found, raw=raw, adjusted=adjusted, checks=checks, notes=(*prepared.notes, *_fallbacks(priors, rater)))
+    return replace(
+        found, raw=raw, adjusted=adjusted, checks=checks, notes=(*prepared.notes, *_fallbacks(priors, rater))
+    )
 
 
 def _comparable(measure: str, frame: pd.DataFrame) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:
@@ -237,6 +242,14 @@ def _drop(frame: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str], ac
     gone, left = frame[drops], frame[~drops]
     account.append((*names, len(gone), gone.person_id.nunique(), len(left), left.person_id.nunique()))
     return left
+
+
+def _nothing_to_compare(frame: pd.DataFrame, known: pd.DataFrame) -> str:
+    if frame.outcome.isna().all():
+        return "one rating"
+    if known.exposure.nunique() < 2:
+        return "one group"
+    return "one rater" if known.rater.nunique() < 2 else ""
 
 
 def _why_not(sample: pd.DataFrame, priors: Sequence[str]) -> str:
@@ -302,7 +315,11 @@ def _fallbacks(priors: Sequence[str], rater: str) -> list[str]:
 def _baseline_check(priors: Sequence[str]) -> Check:
     if priors:
         return Check("no baseline", "passed", f"people are compared at the same {NUMBER[len(priors)]}")
-    return Check("no baseline", "failed", "too few people have a prior rating: those who did better and worse before are not held apart")
+    return Check(
+        "no baseline",
+        "failed",
+        "too few people have a prior rating: those who did better and worse before are not held apart",
+    )
 
 
 def _few_clusters_check(fit: Fit, rater: str) -> Check:
@@ -326,5 +343,7 @@ def _lead_test(sample: pd.DataFrame, priors: Sequence[str], rater: str) -> Check
         return Check("lead test", "not possible", "the next window cannot be told from the others")
     figures = spread(fit.low, fit.high, "SD")
     if fit.low <= 0 <= fit.high:
-        return Check("lead test", "passed", f"what people do next does not “predict” this rating (likely range {figures})")
+        return Check(
+            "lead test", "passed", f"what people do next does not “predict” this rating (likely range {figures})"
+        )
     return Check("lead test", "failed", f"what people do next “predicts” this rating (likely range {figures})")

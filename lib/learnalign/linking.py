@@ -6,7 +6,6 @@ review at most. Written once in Ibis, from joins, filters, sums, counts, minima 
 does the work.
 """
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -126,9 +125,7 @@ DATE_OF = {"learning": "learned_on", "acknowledgements": "acknowledged_on"}
 
 def _events(dataset: DataSet, name: str, reviewed: Table) -> Table:
     """Events beside the first and last day that any review of their person looks at."""
-    span = reviewed.group_by("person_id").aggregate(
-        _first=reviewed.window_start.min(), _last=reviewed.window_end.max()
-    )
+    span = reviewed.group_by("person_id").aggregate(_first=reviewed.window_start.min(), _last=reviewed.window_end.max())
     return dataset.tables[name].left_join(span, "person_id").drop("person_id_right")
 
 

@@ -56,4 +56,10 @@ def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
 def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:
     """Where a notebook's figures come from: data, dates, fingerprint, settings and versions."""
     packages = {name: version(name) for name in ("learnalign", "pandas", "pyfixest", "duckdb", "ibis-framework")}
-    return {"data": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint, **settings, **packages}
+    return {
+        "data": dataset.meta.title,
+        "as_of": str(dataset.as_of),
+        "fingerprint": dataset.fingerprint,
+        **settings,
+        **packages,
+    }

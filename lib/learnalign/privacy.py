@@ -71,6 +71,24 @@ def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FLOW_COLUMNS), dtype=object)
 
 
+def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """Counts of `rows` and `people` for showing: blank where fewer than `min_group` people stand behind.
+
+    A number of people that differs from a larger one in the table by 1 to `min_group` - 1 is blank too: the
+    difference would be a group of that size.
+    """
+    _refuse_below_floor(min_group)
+    shown: list[int] = []
+    hidden: dict[object, bool] = {}
+    for index, people in facts.people.dropna().sort_values(ascending=False, kind="stable").items():
+        nearly = any(0 < larger - people < min_group for larger in shown)
+        hidden[index] = nearly or 0 < people < min_group
+        shown += [] if hidden[index] else [people]
+    is_hidden = pd.Series(hidden, dtype=bool).reindex(facts.index, fill_value=False)
+    names = [name for name in ("rows", "people", "share") if name in facts]
+    return facts.assign(**{name: facts[name].astype(object).mask(is_hidden, None) for name in names}, shown=~is_hidden)
+
+
 @dataclass(frozen=True)
 class _Step:
     """A step, or neighbouring steps folded together; the people touched are then known within bounds."""
@@ -87,9 +105,7 @@ class _Step:
     @classmethod
     def of(cls, row: tuple) -> "_Step":
         people = int(row.people)
-        return cls(
-            row.step, row.reason, int(row.rows), people, people, int(row.rows_left), int(row.people_left)
-        )
+        return cls(row.step, row.reason, int(row.rows), people, people, int(row.rows_left), int(row.people_left))
 
 
 def _published(first: _Step, rest: list[_Step], min_group: int) -> list[tuple]:
@@ -162,9 +178,7 @@ def _rounded(first: _Step, rest: _Step, min_group: int) -> list[tuple]:
 
 def _require_consistent(table: str, first: _Step, rest: list[_Step]) -> None:
     if first.step != "read":
-        raise ValueError(
-            f"attrition of {table!r} starts with step {first.step!r}; the first step must be 'read'"
-        )
+        raise ValueError(f"attrition of {table!r} starts with step {first.step!r}; the first step must be 'read'")
     before = first
     for step in rest:
         lost = before.people_left - step.people_left
@@ -208,15 +222,3 @@ def _blank(row: Result, min_group: int) -> Result:
 def _refuse_below_floor(min_group: int) -> None:
     if min_group < FLOOR:
         raise ValueError(f"min_group is {min_group}: it may be raised, but not below {FLOOR}")
-
-
-def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """Counts of `rows` and `people` for showing; blank where fewer than `min_group` people stand behind."""
-    _refuse_below_floor(min_group)
-    hidden = facts.people.map(lambda people: people is not None and 0 < people < min_group)
-    blank = {
-        name: facts[name].astype(object).mask(hidden, None)
-        for name in ("rows", "people", "share")
-        if name in facts
-    }
-    return facts.assign(**blank, shown=~hidden)

@@ -25,13 +25,19 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.table}.{self.column}" if self.column else self.table
-        text = f"{place}: {self.problem}"
+        text = _visible(f"{place}: {self.problem}")
         if self.n_rows:
             shown = ", ".join(str(row) for row in self.rows)
             more = f" and {self.n_rows - len(self.rows)} more" if self.n_rows > len(self.rows) else ""
             text += f" ({'row' if self.n_rows == 1 else 'rows'} {shown}{more})"
         parts = [("Got", self.got), ("Allowed", self.allowed), ("Fix", self.fix)]
-        return text + "".join(f"\n    {label}: {value}" for label, value in parts if value)
+        return text + "".join(f"\n    {label}: {_visible(value)}" for label, value in parts if value)
+
+
+def _visible(text: str) -> str:
+    """One line, with every sign that would not be seen, or would steer a terminal, written out."""
+    signs = (sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return "".join(signs)
 
 
 class DataError(ValueError):
@@ -51,32 +57,60 @@ class Stopped(Exception):
         self.code = code
 
 
+MODEL_WORDS = {
+    "tuple_type": "is not a list", "list_type": "is not a list",
+    "model_type": "does not hold 'key: value' pairs", "dict_type": "does not hold 'key: value' pairs",
+    "string_type": "is not text: put it in quotes", "too_short": "is empty", "string_too_short": "is empty",
+}  # fmt: skip
+
+
 def problems_of(error: pydantic.ValidationError, file: str, allowed: Sequence[str] = ()) -> list[Problem]:
     """Every complaint of a pydantic model as a `Problem` of `file`; a misspelt key gets the nearest name."""
     found = []
     for item in error.errors(include_url=False):
+        if item["type"] == "too_short" and item["input"]:
+            continue  # what is in it is at fault, and told of itself
         place = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
             fix = f"did you mean {near[0]!r}?" if near else "remove it"
-            text = f"allowed keys are {', '.join(allowed)}" if allowed else ""
-            found.append(Problem(file, place, "is not a key this file knows", place, text, fix))
+            found.append(Problem(file, place, "is not a key this file knows", "", ", ".join(allowed), fix))
         elif item["type"] == "missing":
             found.append(Problem(file, place, "is missing", fix="add it"))
         else:
-            found.append(Problem(file, place, item["msg"].removeprefix("Value error, "), repr(item["input"])[:80]))
+            text = MODEL_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
+            text = "is not a date as YYYY-MM-DD" if item["type"].startswith("date") else text
+            found.append(Problem(file, place, text, repr(item["input"])[:80]))
     return found
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as people mean it: a key stands once; yes, no, on and off are words, not true and false."""
+
+    yaml_implicit_resolvers = {
+        sign: [(tag, form) for tag, form in pairs if not (tag == "tag:yaml.org,2002:bool" and sign in "yYnNoO")]
+        for sign, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
+        names = [key.value for key in keys]
+        for key in keys:
+            if names.count(key.value) > 1:
+                text = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; a `DataError` when there is no such file, or no mapping in it."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except FileNotFoundError:
         raise DataError([Problem(path.name, "", "there is no such file", str(path))]) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        text = " ".join(str(error).split())
-        raise DataError([Problem(path.name, "", "cannot be read as YAML", text)]) from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # ValueError: 2024-02-30, or not UTF-8
+        text = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        raise DataError([Problem(path.name or str(path), "", "cannot be read as YAML", text)]) from None
     if not isinstance(content, dict):
         raise DataError([Problem(path.name, "", "holds no 'key: value' lines", type(content).__name__)])
     return content

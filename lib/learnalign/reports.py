@@ -112,9 +112,7 @@ def _answers(question: Mapping[str, Any], rows: Sequence[Result], words: Mapping
     answers = []
     for row, raw in pairs:
         aspect = row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else ""
-        answers.append(
-            Answer(question, row, None if row.verdict == "hidden" else raw, words[row.verdict], aspect)
-        )
+        answers.append(Answer(question, row, None if row.verdict == "hidden" else raw, words[row.verdict], aspect))
     return answers
 
 
@@ -140,18 +138,14 @@ def _described_last(answer: Answer) -> bool:
     return answer.row.verdict == "described"
 
 
-def _chapters(
-    document: Mapping[str, Any], answers: Sequence[Answer], others: Sequence[Answer]
-) -> list[Chapter]:
+def _chapters(document: Mapping[str, Any], answers: Sequence[Answer], others: Sequence[Answer]) -> list[Chapter]:
     def of(notebook: str, found: Sequence[Answer]) -> list[Answer]:
         return [answer for answer in found if answer.question["notebook"] == notebook]
 
     named = [*document["run"]["notebooks"], *(answer.question["notebook"] for answer in answers)]
     notebooks = [notebook for notebook in dict.fromkeys(named) if notebook != COVERAGE]
     chapters = [
-        Chapter(
-            charts.heading(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook)
-        )
+        Chapter(charts.heading(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook))
         for notebook in notebooks
     ]
     return [chapter for chapter in chapters if chapter.answers or chapter.flows]

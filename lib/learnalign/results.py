@@ -66,7 +66,7 @@ def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
     found: dict[tuple[str, ...], Result] = {}
     for chapter in sorted(chapters, key=lambda c: c.notebook != "coverage"):
         found |= {(r.question, r.measure, r.group, r.at): r for r in chapter.results}
-    return tuple(found[key] for key in sorted(found))
+    return tuple(found[key] for key in sorted(found, key=lambda key: key[0]))
 
 
 def document(

@@ -256,12 +256,16 @@ def _document(
         chapters,
         run={
             "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
-            "run_id": f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}", "started": started.isoformat(timespec="seconds"),
+            "run_id": f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+            "started": started.isoformat(timespec="seconds"),
             "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "params": settings,
             "notebooks": list(spec.notebooks), "min_group": spec.min_group,
             "smallest_effect": settings["smallest_effect"], "embargo_days": spec.embargo_days,
         },
-        data={"title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint, "tables": tables},
+        data={
+            "title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint,
+            "tables": tables,
+        },
         questions=questions, words=verdicts.VERDICT_WORDS,
         versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
     )  # fmt: skip
@@ -272,8 +276,8 @@ def _publish_errors(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Stopped(PUBLISH, f"The edition could not be written below {out}: {error.strerror or error}. The last good "
-                                "edition was left as it was.") from error  # fmt: skip
+        why = f"The edition could not be written below {out}: {error.strerror or error}."
+        raise Stopped(PUBLISH, f"{why} The last good edition was left as it was.") from error
 
 
 def _publish(document: dict[str, Any], work: Path, folder: Path) -> Edition:

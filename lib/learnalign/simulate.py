@@ -23,8 +23,6 @@ Simpler than life: heads of unit and the chief never leave; leaving and missing 
 depends on function, location, gender or age; one half-year's luck says nothing about the next.
 """
 
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from learnalign import datasets
 from learnalign.bank import AS_OF, NEVER, SKILLS, Bank, Frame, Rng, below, draw, normal, pick, stream, there
 from learnalign.problems import DataError, Problem
 from learnalign.tables import COLUMNS, KEYS
@@ -133,25 +132,12 @@ def write(company: Company, out: Path) -> Path:
     """
     out = Path(out).resolve()
     _refuse_strangers(out, company)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part, old = (out.with_name(f".{out.name}.{os.getpid()}.{end}") for end in ("part", "old"))
-    try:
-        _write_files(company, part)
-        if out.exists():
-            os.replace(out, old)
-        os.replace(part, out)
-    except BaseException:
-        if old.exists() and not out.exists():
-            os.replace(old, out)
-        raise
-    finally:
-        for rest in (part, old):
-            shutil.rmtree(rest, ignore_errors=True)
+    with datasets.staged(out) as folder:
+        _write_files(company, folder)
     return out
 
 
 def _write_files(company: Company, folder: Path) -> None:
-    folder.mkdir()
     for name, table in company.tables.items():
         text = table.to_csv(index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d")
         (folder / f"{name}.csv").write_bytes(text.encode())

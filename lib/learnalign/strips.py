@@ -136,11 +136,7 @@ def prose(text: str) -> Markup:
 
 
 def _amounts(row: Result) -> Markup:
-    return (
-        Markup(DASH)
-        if row.low is None or row.high is None
-        else _unbroken(spread(row.low, row.high, row.unit))
-    )
+    return Markup(DASH) if row.low is None or row.high is None else _unbroken(spread(row.low, row.high, row.unit))
 
 
 def _unbroken(text: str) -> Markup:

@@ -16,7 +16,7 @@ import ibis.expr.datatypes as types
 import pandas as pd
 import pandera.ibis as pa
 import pydantic
-from ibis.expr.types import BooleanValue, Table
+from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
 from learnalign.problems import DataError, Problem, problems_of, read_yaml
 
@@ -107,9 +107,9 @@ PEOPLE_REFERENCES = ("person_id", "from_id", "to_id")
 
 
 class Strict(pydantic.BaseModel):
-    """A settings file's model: unknown keys are refused, nothing changes after reading."""
+    """A settings file's model: unknown keys and infinite numbers are refused, nothing changes after reading."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Span(Strict):
@@ -141,6 +141,27 @@ class Meta(Strict):
     bonus_rewards_individual: bool = False
     currency: str | None = None
 
+    @pydantic.field_validator("rating_scale", mode="wrap")
+    @classmethod
+    def one_scale(cls, value: Any, read: Callable[[Any], Any]) -> Any:
+        try:
+            scale = read(value)
+        except pydantic.ValidationError:
+            scale = None
+        if not scale or (isinstance(scale, Span) and scale.min >= scale.max):
+            raise ValueError("is neither a list of numbers, such as [1, 2, 3], nor {min: 1, max: 5}")
+        return scale
+
+    @pydantic.field_validator("attributes")
+    @classmethod
+    def new_columns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        plain = [name.lower() for name in names]
+        own = {column.name for column in COLUMNS["people"]}
+        if own & {*plain} or len({*plain}) < len(plain) or any(not name or name.startswith("_") for name in plain):
+            there = ", ".join(sorted(own))
+            raise ValueError(f"may name columns of people beyond {there}, each once, without _ in front")
+        return names
+
     @property
     def scale_words(self) -> str:
         if isinstance(self.rating_scale, Span):
@@ -148,12 +169,15 @@ class Meta(Strict):
         return ", ".join(f"{value:g}" for value in self.rating_scale)
 
 
+META_KEYS = (*Meta.model_fields, *Span.model_fields, *MatrixCell.model_fields)
+
+
 def read_meta(path: Path) -> Meta:
     """`dataset.yml` of a data set, or a `DataError` with everything that is wrong in it."""
     try:
         return Meta.model_validate(read_yaml(path))
     except pydantic.ValidationError as error:
-        raise DataError(problems_of(error, path.name, tuple(Meta.model_fields))) from None
+        raise DataError(problems_of(error, path.name, META_KEYS)) from None
 
 
 # --- the rules ---------------------------------------------------------------------------
@@ -176,11 +200,9 @@ def _column_rules(column: Column) -> Iterator[Rule]:
     name, (word, allowed) = column.name, KIND_WORDS[column.kind]
     raw = f"_raw_{name}"
     if column.required:
-        yield Rule(name, "is empty", lambda t: t[raw].notnull(), allowed, "fill it in, or leave the row out", (raw,))
-    if column.kind == "number":
-        finite = lambda t: t[name].notnull() & ~(t[name].isnan() | t[name].isinf())  # noqa: E731
-        yield Rule(name, f"is not {word}", lambda t: t[raw].isnull() | finite(t), allowed, "", (raw,))
-    elif column.kind != "text":
+        filled = (lambda t: t[raw].fill_null("").strip() != "") if column.kind == "text" else lambda t: t[raw].notnull()
+        yield Rule(name, "is empty", filled, allowed, "fill it in, or leave the row out", (raw,))
+    if column.kind != "text":
         yield Rule(name, f"is not {word}", lambda t: t[raw].isnull() | t[name].notnull(), allowed, "", (raw,))
     if column.allowed:
         words = ", ".join(column.allowed)
@@ -203,11 +225,14 @@ def rules(table: str, meta: Meta) -> list[Rule]:
     found = [rule for column in COLUMNS[table] for rule in _column_rules(column)]
     for column in COLUMNS[table]:
         if column.kind == "date" and not column.may_be_later:
-            found.append(Rule(column.name, f"is after as_of ({meta.as_of})", lambda t, c=column.name: t[c] <= meta.as_of,
-                              f"up to {meta.as_of}", "correct the date, or as_of in dataset.yml", (column.name,)))  # fmt: skip
+            holds = lambda t, c=column.name: t[c] <= meta.as_of  # noqa: E731
+            fix = "correct the date, or as_of in dataset.yml"
+            text, allowed = f"is after as_of ({meta.as_of})", f"up to {meta.as_of}"
+            found.append(Rule(column.name, text, holds, allowed, fix, (column.name,)))
         if column.name in PEOPLE_REFERENCES and table != "people":
-            found.append(Rule(column.name, "is not in people", lambda t, c=column.name: t[f"_known_{c}"],
-                              "a person_id of people", "add the person to people, or correct the id", (column.name,)))  # fmt: skip
+            holds = lambda t, c=column.name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
+            fix = "add the person to people, or correct the id"
+            found.append(Rule(column.name, "is not in people", holds, "a person_id of people", fix, (column.name,)))
     if table in KEYS:
         key = " + ".join(KEYS[table])
         found.append(Rule(KEYS[table][0], f"stands more than once with the same {key}", lambda t: t._copy == 1,
@@ -216,14 +241,15 @@ def rules(table: str, meta: Meta) -> list[Rule]:
         found.append(Rule("left_on", "is before hired_on", lambda t: t.left_on >= t.hired_on, "",
                           "correct one of the dates", ("hired_on", "left_on")))  # fmt: skip
     if table == "ties":
-        found.append(Rule("to_id", "is the same person as from_id", lambda t: t.to_id != t.from_id, "", "", ("from_id",)))
+        text = "is the same person as from_id"
+        found.append(Rule("to_id", text, lambda t: t.to_id != t.from_id, "", "", ("from_id",)))
     return found + (_review_rules(meta) if table == "reviews" else [])
 
 
 def _review_rules(meta: Meta) -> list[Rule]:
     return [
         Rule("rating", "is not on the rating scale", _on_scale(meta), meta.scale_words,
-             "correct it, or rating_scale in dataset.yml", ("rating",)),
+             "correct it, or rating_scale in dataset.yml", ("_raw_rating",)),
         Rule("manager_id", "is the person reviewed: nobody reviews themselves", lambda t: t.manager_id != t.person_id,
              "another person", "name the manager who gave the rating, or leave it empty", ("person_id",)),
         Rule("reviewed_on", "is before the person was hired", lambda t: t.reviewed_on >= t._hired_on,
@@ -239,13 +265,29 @@ def columns_of(table: str, meta: Meta) -> tuple[Column, ...]:
     return (*COLUMNS[table], *extra)
 
 
+DATE = r"^([1-9]\d|\d[1-9])\d\d-\d\d-\d\d([ T]\d\d:\d\d.*)?$"  # with or without a time of day; not the year 0
+
+
+def canonical(text: StringValue, kind: Kind) -> Value:
+    """Text as a value of `kind`; null where it is none: no infinite number, no rounding, no date in another order."""
+    if kind == "date":
+        text = text.strip()
+        return ibis.ifelse(text.re_search(DATE), text.substr(0, 10), ibis.null(types.string)).try_cast(types.date)
+    if kind in ("number", "whole"):
+        number = text.try_cast(types.float64)
+        number = ibis.ifelse(number.isnan() | number.isinf(), ibis.null(types.float64), number)
+        whole = ibis.ifelse(number % 1 == 0, text, ibis.null(types.string))
+        return number if kind == "number" else whole.try_cast(types.int64)
+    return text.try_cast(TYPES[kind])
+
+
 def typed(raw: Table, table: str, meta: Meta) -> Table:
     """Canonical columns in canonical types beside what stood there (`_raw_…`); a missing column is empty."""
     values: dict[str, Any] = {"_row": raw._row}
     for column in columns_of(table, meta):
         there = raw[column.name] if column.name in raw.columns else ibis.null(types.string)
-        values[f"_raw_{column.name}"] = there.cast(types.string)
-        values[column.name] = there.try_cast(TYPES[column.kind])
+        values[f"_raw_{column.name}"] = text = there.cast(types.string)
+        values[column.name] = canonical(text, column.kind)
     return raw.select(**values)
 
 
@@ -291,7 +333,8 @@ def _problem(annotated: Table, table: str, rule: Rule) -> Problem:
 def _word(value: Any) -> str:
     if isinstance(value, pd.Timestamp | dt.date):
         return str(value)[:10]
-    return "" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)[:60]
+    text = "" if pd.isna(value) else str(value)[:60]
+    return text if text == text.strip() else repr(text)  # blanks around it would not be seen
 
 
 def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:

@@ -96,10 +96,10 @@ VERDICT_WORDS: dict[Verdict, str] = {
     "higher": "We know",
     "lower": "We know",
     "small": "Real, but may be too small to matter",
-    "none": "We looked closely: practically none",
+    "none": "Practically none",
     "unknown": "We don’t know",
     "untrusted": "Seen, but not trustworthy",
-    "hidden": "Not shown, to protect individuals",
+    "hidden": "Not shown",
     "described": "Described",
 }
 """What the reader sees for each verdict."""
@@ -145,9 +145,9 @@ def judge(
                      sentence=SENTENCES["hidden"].format(reason=hidden)),)  # fmt: skip
     rows = [_headline(question, measure, comparison, smallest_effect, group)]
     if comparison.raw is not None:
-        numbers = _numbers(comparison.raw, measure, smallest_effect)
+        told = SENTENCES["described"].format(**_numbers(comparison.raw, measure, smallest_effect))
         rows.append(_row(question, measure, smallest_effect, comparison.raw, group=group, headline=False, at="raw",
-                         verdict="described", sentence=_sentence_case(SENTENCES["described"].format(**numbers))))  # fmt: skip
+                         verdict="described", sentence=_sentence_case(told)))  # fmt: skip
     return tuple(rows)
 
 
@@ -159,8 +159,9 @@ def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -
         if missing:
             sentence = SENTENCES["no data"].format(reason=_listed([need.missing for need in missing]))
             settle = "To settle it, record: " + "; ".join(need.settle for need in missing) + "."
-            rows += [_row(question, measure, smallest_effect.get(measure.smallest), verdict="unknown", sentence=sentence,
-                          to_settle=settle, note="nothing was estimated") for measure in question.measures]  # fmt: skip
+            for measure in question.measures:
+                smallest = smallest_effect.get(measure.smallest)
+                rows.append(_row(question, measure, smallest, verdict="unknown", sentence=sentence, to_settle=settle))
     return tuple(rows)
 
 
@@ -214,6 +215,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "no learning": ("the data hold no learning", f"record {LEARNING.settle}"),
     "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
     "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
+    "one rating": ("everybody in a cycle has the same rating", "ratings that tell people apart"),
+    "one rater": ("one manager gave all the ratings, so no range can be stated", "ratings by more managers"),
     "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
                 "more people under the same managers, or one more cycle"),
     "no difference within": ("under the same manager in the same cycle everybody did the same",
@@ -235,8 +238,9 @@ def _headline(question: Question, measure: Measure, found: Comparison, smallest:
     """The judged row: verdict, sentence, and what would settle it."""
     if found.adjusted is None:
         reason, settle = REASONS[found.reason]
-        return _row(question, measure, smallest, group=group, verdict="unknown", note="; ".join(found.notes),
-                    sentence=SENTENCES["no estimate"].format(reason=reason), to_settle=f"To settle it: {settle}.")  # fmt: skip
+        sentence = SENTENCES["no estimate"].format(reason=reason)
+        return _row(question, measure, smallest, group=group, verdict="unknown", sentence=sentence,
+                    note="; ".join(found.notes), to_settle=f"To settle it: {settle}.")  # fmt: skip
     fit = found.adjusted
     verdict = decide(fit.low, fit.high, smallest, found.checks, measure.unit)
     revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), measure.unit) == "none"
@@ -292,7 +296,9 @@ def _settle(verdict: Verdict, fit: Fit, smallest: float, numbers: Mapping[str, s
                                   more=f"{ceil(fit.n_rows * (times - 1)):,}")  # fmt: skip
 
 
-def _row(question: Question, measure: Measure, smallest: float | None, fit: Fit | None = None, **values: object) -> Result:
+def _row(
+    question: Question, measure: Measure, smallest: float | None, fit: Fit | None = None, **values: object
+) -> Result:
     """A result row: numbers from the fit where there is one, empty where there is none."""
     row: dict[str, object] = {
         "question": question.key, "measure": measure.key, "headline": True, "group": "company", "at": "",
@@ -318,12 +324,12 @@ def _sentence_case(text: str) -> str:
 COVERAGE = ("question", "text", "needs", "missing", "detectable_effect", "smallest_effect", "unit", "sentence")
 CAN_ASK: dict[str, str] = {
     "missing": "Cannot be asked: the data hold {missing}.",
-    "there": "The data hold what it needs.",
+    "there": "The data hold what it needs; it is not asked yet.",
     "nobody": "The data hold what it needs, but there is nobody to compare.",
-    "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest that "
-    "matters.",
-    "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; {smallest} is the "
-    "smallest that matters. Expect “we don’t know” unless the difference is large.",
+    "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest "
+    "that matters.",
+    "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; "
+    "{smallest} is the smallest that matters. Expect “we don’t know” unless the difference is large.",
 }
 
 
