@@ -93,8 +93,14 @@ def test_no_folder_a_file_and_an_empty_folder(tmp_path):
             "    Allowed: learning\n"
             "    Fix: rename it to 'learning', or further from it",
         ),
+        (
+            {"Ties.csv": ""},
+            "Ties.csv: is not a table we know, but nearly one\n"
+            "    Allowed: ties\n"
+            "    Fix: rename it to 'ties', or further from it",
+        ),
     ],
-    ids=["missing", "near", "twice", "nearly a table"],
+    ids=["missing", "near", "twice", "nearly a table", "a table in capitals"],
 )
 def test_files_missing_doubled_or_misnamed(folder, files, expected):
     found = told(folder(files))
@@ -108,7 +114,8 @@ def test_names_in_capitals_and_strange_files_are_no_matter(folder):
             "people.csv": None,
             "people.CSV": PEOPLE,
             "notes.txt": "x",
-            "salaries.csv": "a,b\n1\n",
+            "teams.csv": "a,b\n1\n",
+            "titles.csv": "",
             "._people.csv": b"\xff",
         }
     )

@@ -25,7 +25,9 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series) -> pd.DataFrame:
         ("p2", "rating_prior_2", "cycle_prior_2"),
     ):
         frame[name] = (cycles[rating] - cycles[cycle].map(mean)) / cycles[cycle].map(spread)
-    return frame.assign(x=exposure).dropna()
+    frame = frame.assign(x=exposure).dropna()
+    by_cell = frame.groupby(["manager_id", "cycle"]).x
+    return frame[by_cell.transform("max") > by_cell.transform("min")]  # where all did the same nobody can be compared
 
 
 @pytest.mark.golden
@@ -83,7 +85,6 @@ def dummies_and_sandwich(
 def test_core_model_equals_a_second_implementation(person_cycles):
     said = (person_cycles.acknowledgements > 0).astype(float)
     frame = by_hand(person_cycles, said).assign(cell=lambda f: f.manager_id + f.cycle)
-    frame = frame[frame.groupby("cell").cell.transform("size") > 1]
     estimate, std_error = dummies_and_sandwich(frame, "y", "x", ["p1", "p2"], "cell", "manager_id")
     fit = estimates.acknowledging_to_rating(person_cycles).adjusted
     assert fit.estimate == pytest.approx(estimate, abs=1e-8)
@@ -197,6 +198,56 @@ def test_alone_with_a_manager_is_nobody_to_compare_with(person_cycles):
         person_cycles.assign(manager_id=person_cycles.person_id + person_cycles.cycle)
     )
     assert (found.adjusted, found.reason) == (None, "too few")
+
+
+def test_managers_whose_people_all_did_the_same_do_not_stand_behind_the_interval(person_cycles):
+    """Thirty managers, and a difference under six of them: six stand behind the interval, and that is too few."""
+    managers = person_cycles.manager_id.value_counts().index[:30]
+    cycles = person_cycles[person_cycles.manager_id.isin(managers)].copy()
+    cycles["acknowledgements"] = cycles.acknowledgements.where(cycles.manager_id.isin(managers[:6]), 0)
+    found = estimates.acknowledging_to_rating(cycles)
+    assert found.adjusted.n_clusters <= 6 and found.adjusted.df == found.adjusted.n_clusters - 1
+    assert [c.outcome for c in found.checks if c.name == "few clusters"] == ["failed"]
+    assert found.attrition.set_index("step").loc["no_difference", "rows"] > 0
+
+
+def test_a_handful_with_two_prior_ratings_does_not_speak_for_the_rest(person_cycles):
+    cycles = person_cycles[person_cycles.review_number <= 2]
+    few = person_cycles[
+        (person_cycles.review_number == 3) & person_cycles.manager_id.isin(cycles.manager_id.unique()[:4])
+    ]
+    found = estimates.learning_to_rating(pd.concat([cycles, few]))
+    assert "same prior rating" in found.adjusted.method and found.adjusted.n_rows > 5 * len(few)
+    assert "too few people have two prior ratings: one is held equal" in found.notes
+
+
+@pytest.mark.truth
+def test_lead_test_is_not_possible_where_people_never_change():
+    """The next window is then the present one: what cannot be told apart must not be judged."""
+    rng = np.random.default_rng(7)
+    person = np.repeat(np.arange(400), 6)
+    always = (rng.random(400) < 0.4).astype(float)[person]
+    cycles = pd.DataFrame({
+        "person_id": person.astype(str), "manager_id": (person // 10).astype(str), "unit": "u",
+        "cycle": np.tile(list("abcdef"), 400), "rating": 0.6 * always + rng.normal(0, 1, 2_400),
+        "acknowledgements": always,
+    })  # fmt: skip
+    by = cycles.groupby("person_id")
+    moved = {
+        f"acknowledgements{w}": by.acknowledgements.shift(k)
+        for w, k in {"_next": -1, "_previous": 1, "_previous_2": 2}.items()
+    }
+    priors = {f"{c}_prior_{k}": by[c].shift(k) for c in ("rating", "cycle") for k in (1, 2)}
+    checks = estimates.acknowledging_to_rating(cycles.assign(**moved, **priors)).checks
+    assert [c.outcome for c in checks if c.name == "lead test"] == ["not possible"]
+
+
+def test_what_could_be_detected_does_not_tell_how_few_there_are(person_cycles):
+    few = person_cycles.person_id.unique()[:6]
+    cycles = person_cycles.assign(
+        acknowledgements=person_cycles.acknowledgements.where(person_cycles.person_id.isin(few), 0)
+    )
+    assert estimates.detectable(cycles, "acknowledging_to_rating", min_people=10) is None
 
 
 def test_few_managers_fail_their_check(person_cycles):

@@ -327,3 +327,31 @@ def test_counts_of_few_people_are_blank_and_their_row_stays():
     shown = privacy.counts(facts, 10)
     assert shown.rows.tolist() == [90, None, 40]
     assert shown.shown.tolist() == [True, False, True]
+
+
+def a_document(people: list[int], rows: list[int]) -> dict:
+    tables = [{"table": str(i), "rows": r, "people": p} for i, (p, r) in enumerate(zip(people, rows, strict=True))]
+    step = {"step": "read", "rows": 0, "people": 0, "rows_left": rows[0], "people_left": people[0]}
+    flows = [{"notebook": "coverage", "table": "reviews", "steps": [step]}]
+    return {"run": {}, "data": {"tables": tables}, "results": [{"n_people": people[-1]}], "flows": flows}
+
+
+def test_counts_that_are_close_are_all_rounded():
+    """57 reviewed, 53 of them compared: the difference would be four people."""
+    found = privacy.pooled(a_document([57, 53], [300, 250]), 10)
+    assert [row["people"] for row in found["data"]["tables"]] == [50, 50]
+    assert found["results"] == [{"n_people": 50}] and found["run"]["rounded_to"] == 10
+    assert found["flows"][0]["steps"][0]["people_left"] == 50
+
+
+@pytest.mark.property
+@given(
+    counts=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 400)), min_size=1, max_size=6), k=st.integers(5, 20)
+)
+def test_no_two_published_counts_tell_a_small_group(counts, k):
+    document = a_document([people for people, _ in counts], [rows for _, rows in counts])
+    found = privacy.pooled(document, k)
+    shown = {row["people"] for row in found["data"]["tables"]} - {0}
+    assert all(abs(one - two) >= k for one in shown for two in shown if one != two)
+    if found["run"]["rounded_to"] is None:
+        assert found["data"] == document["data"] and found["flows"] == document["flows"]

@@ -100,13 +100,13 @@ def test_turning_the_sign_turns_the_verdict(interval, smallest):
 def test_sentences_word_for_word():
     assert answer(-0.32, -0.11, PASSED).sentence == (
         "Among people with the same manager, cycle and past ratings, people who acknowledged a gap were rated 0.21 SD "
-        "lower than people who did not (likely range 0.11 to 0.32 SD). It held up in 1 check. It is a pattern, not "
-        "proof of cause."
+        "lower than people who did not (likely range 0.11 to 0.32 SD). It held up in the lead test. It is a pattern, "
+        "not proof of cause."
     )
     assert answer(0.02, 0.12).sentence == (
         "Among people with the same manager, cycle and past ratings, people who acknowledged a gap were rated 0.07 SD "
         "higher than people who did not (likely range 0.02 to 0.12 SD). That is real, but it may be too small to "
-        "matter: it was agreed beforehand that less than 0.10 SD is not worth acting on."
+        "matter: less than 0.10 SD was set as not worth acting on."
     )
     assert answer(-0.06, 0.08).sentence == (
         "We looked closely: among people with the same manager, cycle and past ratings, any difference in how people "
@@ -114,7 +114,7 @@ def test_sentences_word_for_word():
         "0.08 SD)."
     )
     assert answer(-0.2, 0.3).sentence == (
-        "We cannot tell. With 1,200 people and 101 managers we could only have seen differences above 0.36 SD (likely "
+        "We cannot tell. With this many people and managers we could only have seen differences above 0.36 SD (likely "
         "range −0.20 to 0.30 SD). This is not evidence that there is no difference."
     )
     assert answer(0.11, 0.31, LEAD).sentence == (
@@ -128,6 +128,37 @@ def test_sentences_word_for_word():
     assert answer(-0.05, 0.05, LEAD).sentence.endswith(
         "A check failed, though: what people do next “predicts” this rating."
     )
+
+
+def test_none_on_one_side_keeps_its_sign():
+    assert "(likely range −0.09 to −0.01 SD)" in answer(-0.09, -0.01).sentence
+    assert "(−0.09 to −0.01 SD)" in answer(-0.09, -0.01, CLUSTERS).sentence
+
+
+def test_an_end_that_is_nearly_zero_can_be_read():
+    assert "(likely range 0.003 to 0.300 SD)" in answer(0.003, 0.3).sentence
+    assert "(likely range −0.004 to 0.393 SD)" in answer(-0.004, 0.393).sentence
+
+
+def test_preconditions_are_no_trial():
+    """That people have a prior rating, and managers are many, has not yet tried the finding."""
+    prior = Check("no baseline", "passed", "people are compared at the same two prior ratings")
+    many = Check("few clusters", "passed", "101 managers stand behind the interval")
+    assert "No check could try to refute it." in answer(0.11, 0.3, prior, many).sentence
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.2, 0.3), (-0.008, 0.108), (-0.101, 0.05)])
+def test_every_unknown_says_what_would_settle_it(low, high):
+    row = answer(low, high)
+    assert row.verdict == "unknown" and row.to_settle.startswith("To settle it: ")
+    assert "1.0 times" not in row.to_settle
+
+
+def test_more_managers_do_not_need_their_managers():
+    few = Check("few clusters", "failed", "only 12 managers stand behind the interval")
+    assert answer(0.11, 0.3, few, n_clusters=12).to_settle == "To settle it: 8 more managers or more."
+    by_unit = answer(0.11, 0.3, few, n_clusters=12, method="unit x cycle fixed effects").to_settle
+    assert by_unit == "To settle it: 8 more units or more, or the manager who gave each rating."
 
 
 def test_to_settle_counts_by_the_square_of_the_precision_short():

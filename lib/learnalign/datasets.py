@@ -11,8 +11,9 @@ import difflib
 import hashlib
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,18 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
         raise DataError(problems, str(folder))
     meta = meta.model_copy(update={"as_of": day})
     fingerprints = {name: _fingerprint(path) for name, path in files.items()}
-    return DataSet(folder, meta, tables, _filled(tables), fingerprints)
+    current = {name: up_to(table, name, day) for name, table in tables.items()}
+    return DataSet(folder, meta, tables, _filled(current), fingerprints)
+
+
+def up_to(table: Table, name: str, day: dt.date) -> Table:
+    """The rows of the canonical table `name` that are dated up to `day`."""
+    return table.filter(table[date_of(name)] <= day)
+
+
+def date_of(name: str) -> str:
+    """The column that dates a row of the canonical table `name`."""
+    return next(column.name for column in COLUMNS[name] if column.kind == "date")
 
 
 def check(folder: str | Path) -> tuple[Problem, ...]:
@@ -100,7 +112,7 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
         meta = read_meta(folder / "dataset.yml")
     except DataError as error:
         raise DataError([*problems, *error.problems], str(folder)) from None
-    engine = ibis.duckdb.connect(temp_directory=tempfile.gettempdir())
+    engine = _engine()
     found: dict[str, Table] = {}
     for name, path in files.items():
         try:
@@ -113,6 +125,14 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
     nothing = {name: ibis.memtable([], schema=_types(name, meta)) for name in COLUMNS if name not in found}
     tables = {name: table.select(*_types(name, meta)) for name, table in (found | nothing).items()}
     return meta, files, tables, problems
+
+
+def _engine() -> Any:
+    """DuckDB with a spill folder of its own: what does not fit in memory is rows about people."""
+    spill = tempfile.mkdtemp(prefix="learnalign-")
+    engine = ibis.duckdb.connect(temp_directory=spill)
+    weakref.finalize(engine, shutil.rmtree, spill, ignore_errors=True)
+    return engine
 
 
 def _types(table: str, meta: Meta) -> dict[str, Any]:
@@ -130,10 +150,10 @@ def _files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
         wanted = f"one CSV or Parquet file per table ({', '.join(COLUMNS)}) and a dataset.yml"
         raise DataError([Problem(str(folder), "", "holds no tables", allowed=wanted)], str(folder))
     files, problems = {}, []
-    strangers = {stem: name for name, stem in there.items() if stem not in COLUMNS}
+    strangers = {stem.lower(): name for name, stem in there.items() if stem not in COLUMNS}
     for table in COLUMNS:
         mine, needed = [name for name, stem in there.items() if stem == table], table in REQUIRED_TABLES
-        near = difflib.get_close_matches(table, strangers, n=1, cutoff=0.6 if needed else 0.8)
+        near = difflib.get_close_matches(table, strangers, n=1, cutoff=0.6 if needed else 0.85)
         if len(mine) > 1:
             problems.append(Problem(table, "", "has two files", ", ".join(mine), "one file", "remove one"))
         elif mine:
@@ -274,14 +294,23 @@ def staged(out: Path) -> Iterator[Path]:
 
     An earlier data set in `out` is replaced whole; a folder with anything else in it is refused.
     """
-    try:
-        out = out.resolve()
-        _refuse_strangers(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-        text = getattr(error, "strerror", None) or str(error)
-        raise DataError([Problem(str(out), "", "cannot be written", text, fix="name another folder")]) from None
+    with ExitStack() as stack:
+        try:
+            _refuse_strangers(out.resolve())
+            stage = stack.enter_context(replaced(out))
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+            text = getattr(error, "strerror", None) or str(error)
+            raise DataError([Problem(str(out), "", "cannot be written", text, fix="name another folder")]) from None
+        yield stage
+
+
+@contextmanager
+def replaced(out: Path) -> Iterator[Path]:
+    """A folder to write in that takes the place of `out` when all went well; when not, `out` is as it was."""
+    out = out.resolve()
+    for place in reversed([place for place in out.parents if not place.exists()]):
+        place.mkdir(mode=0o755)  # whatever the umask: nobody else may swap what is in it
+    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     old = stage.with_name(f"{stage.name}-old")
     try:
         yield stage

@@ -17,6 +17,7 @@ from learnalign.records import ATTRITION, Check, Comparison, Design, Fit, spread
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 MIN_CLUSTERS = 20
+PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves at least so much of those who could be compared
 POWER = 0.80
 WINDOWS = ("", "_next", "_previous", "_previous_2")
 
@@ -47,17 +48,18 @@ def acknowledging_to_rating(person_cycles: pd.DataFrame, *, level: float = 0.95)
     return _compare("acknowledging_to_rating", person_cycles, level)
 
 
-def detectable(person_cycles: pd.DataFrame, measure: str) -> float | None:
+def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 10) -> float | None:
     """The smallest difference that `measure` could show in these data, before looking at any result.
 
     From the spread of the exposure and what managers, cycles and prior ratings explain of exposure and
-    rating; the link between the two is never computed. None when nothing can be compared.
+    rating; the link between the two is never computed. None when nothing can be compared, or when fewer
+    than `min_people` are in one of the groups: the figure would tell how many.
     """
     prepared = PREPARE[measure](person_cycles)
     if prepared.frame is None:
         return None
     priors, sample, _ = _comparable(measure, prepared.frame)
-    if _why_not(sample, priors):
+    if _why_not(sample, priors) or _people_in_the_smaller(sample) < min_people:
         return None
     free = _residual_df(sample, priors)
     outcome, exposure = (_unexplained(sample, column, priors, free) for column in ("outcome", "exposure"))
@@ -76,16 +78,17 @@ def fixed_effects(
     """The coefficient of `exposure` by least squares, with CR1 standard errors and t(G - 1) intervals.
 
     `absorb` names the column whose levels are held equal. Agrees with pyfixest called by hand, which does
-    the arithmetic. Raises ValueError when `exposure` does not vary once the rest is held equal.
+    the arithmetic. Raises ValueError when `exposure`, or a control, cannot be told from the others.
 
     Misleads with fewer than about 50 clusters: CR1 intervals are then too short (METHODS 4).
     """
-    formula = f"{outcome} ~ {' + '.join([exposure, *controls])}" + (f" | {absorb}" if absorb else "")
+    terms = [*controls, exposure]  # last, so that of terms that go together the exposure is the one that falls out
+    formula = f"{outcome} ~ {' + '.join(terms)}" + (f" | {absorb}" if absorb else "")
     names = {outcome, exposure, *controls, cluster, person, *([absorb] if absorb else [])}
     frame = frame.dropna(subset=list(names))
     model = pf.feols(formula, data=frame, vcov={"CRV1": cluster}, fixef_rm="none")
-    if exposure not in model.coef().index:
-        raise ValueError(f"{exposure} does not vary once the rest is held equal")
+    if lost := [term for term in terms if term not in model.coef().index]:
+        raise ValueError(f"{', '.join(lost)} cannot be told from the other terms")
     low, high = model.confint(alpha=1 - level).loc[exposure]
     clusters = frame[cluster].nunique()
     return Fit(
@@ -119,7 +122,7 @@ class _Prepared:
 
     frame: pd.DataFrame | None
     notes: tuple[str, ...] = ()
-    contrast: str = ""
+    noun: str = ""  # what a slope's amount is counted in
     reason: str = ""
 
 
@@ -133,8 +136,8 @@ def _learning(cycles: pd.DataFrame) -> _Prepared:
     notes = [] if hours else ["no hours are recorded: the number of activities stands in for them"]
     if not (cycles.required_activities > 0).any():
         notes.append("no learning is marked as required: all of it counts as voluntary")
-    frame = _frame(cycles).assign(exposed=amount > 0, **exposures)
-    return _Prepared(frame, tuple(notes), _contrast_in_words(amount, cycles.cycle, noun))
+    frame = _frame(cycles).assign(exposed=amount > 0, amount=amount, cycle=cycles.cycle, **exposures)
+    return _Prepared(frame, tuple(notes), noun)
 
 
 def _acknowledging(cycles: pd.DataFrame) -> _Prepared:
@@ -174,11 +177,15 @@ def _log_sd(amount: pd.Series, cycle: pd.Series) -> pd.Series:
     return (centred / spread.where(spread > 0)).mask(spread == 0, 0.0)
 
 
-def _contrast_in_words(amount: pd.Series, cycle: pd.Series, noun: str) -> str:
-    """What +1 SD is, around the median, in the unit that people know."""
-    logs = np.log1p(amount.dropna())
-    middle, spread = logs.median(), logs.groupby(cycle).std(ddof=0).mean()
-    return f"{np.expm1(middle + spread):.1f} instead of {np.expm1(middle):.1f} voluntary learning {noun}"
+def _contrast_in_words(sample: pd.DataFrame, noun: str) -> str:
+    """What +1 SD is, around the median, in the unit that people know; nothing where rounding leaves no difference."""
+    if not noun:
+        return ""
+    logs = np.log1p(sample.amount)
+    middle, width = logs.median(), logs.groupby(sample.cycle).std(ddof=0).mean()
+    digits = 1 if noun == "hours" else 0
+    less, more = (f"{np.expm1(value):.{digits}f}" for value in (middle, middle + width))
+    return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
 
 
 # --- raw and adjusted, with what was dropped -----------------------------------------------------
@@ -191,7 +198,9 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float) -> Comparison:
         return Comparison(measure, None, None, reason=prepared.reason)
     frame = prepared.frame
     priors, sample, attrition = _comparable(measure, frame)
-    found = Comparison(measure, None, None, (), attrition, prepared.notes, "", prepared.contrast)
+    rater = "unit" if frame.by_unit.any() else "manager"
+    notes = (*prepared.notes, *_fallbacks(priors, rater))
+    found = Comparison(measure, None, None, (), attrition, notes)
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
     if reason := _nothing_to_compare(frame, known):
         return replace(found, reason=reason)
@@ -199,33 +208,41 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float) -> Comparison:
                                              method="nothing held equal", design="described"))  # fmt: skip
     if reason := _why_not(sample, priors):
         return replace(found, raw=raw, reason=reason)
-    rater = "unit" if frame.by_unit.any() else "manager"
-    adjusted = _core_model(sample, priors, level, rater)
+    try:
+        adjusted = _core_model(sample, priors, level, rater)
+    except ValueError:  # the exposure is a copy of the prior ratings
+        return replace(found, raw=raw, reason="no difference within")
     checks = (_baseline_check(priors), _few_clusters_check(adjusted, rater), _lead_test(sample, priors, rater))
-    return replace(
-        found, raw=raw, adjusted=adjusted, checks=checks, notes=(*prepared.notes, *_fallbacks(priors, rater))
-    )
+    return replace(found, raw=raw, adjusted=adjusted, checks=checks, contrast=_contrast_in_words(sample, prepared.noun))
 
 
 def _comparable(measure: str, frame: pd.DataFrame) -> tuple[list[str], pd.DataFrame, pd.DataFrame]:
     """The prior ratings to hold equal, the person-cycles that have them, and the account of the others.
 
-    Two prior ratings where enough people have two to be compared, else one, else none.
+    Two prior ratings where people have them, else one, else none; never at the price of nearly everybody: a
+    handful who have them must not speak for the rest.
     """
-    for priors in (["prior_1", "prior_2"], ["prior_1"], []):
-        sample, attrition = _sample(measure, frame, priors)
-        if not _why_not(sample, priors):
+    options = [[], ["prior_1"], ["prior_1", "prior_2"]]
+    chosen, (sample, attrition) = options[0], _sample(measure, frame, [])
+    for priors in options[1:]:
+        kept, account = _sample(measure, frame, priors)
+        if _why_not(kept, priors) or len(kept) < PRIOR_SHARE * len(sample):
             break
-    return priors, sample, attrition
+        chosen, sample, attrition = priors, kept, account
+    return chosen, sample, attrition
 
 
 def _sample(measure: str, frame: pd.DataFrame, priors: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Person-cycles that the adjusted model can use, and the account of the others."""
+    """Person-cycles that the adjusted model can use, and the account of the others.
+
+    Where everybody under a manager did the same, nobody tells what doing it goes with: such rows would only make
+    the comparison look larger than it is, and its interval safer.
+    """
     steps = [
         ("no_exposure", "the exposure is not recorded", "exposure"),
         ("no_spread", "everybody in the cycle has the same rating", "outcome"),
         ("no_rater", "no manager recorded", "rater"),
-        ("no_prior", "no prior rating", "prior_1"),
+        ("no_prior", "no prior rating to compare with", "prior_1"),
         ("one_prior", "only one prior rating", "prior_2"),
     ]
     left, account = frame, [(measure, "read", "person-cycles", 0, 0, len(frame), frame.person_id.nunique())]
@@ -235,6 +252,8 @@ def _sample(measure: str, frame: pd.DataFrame, priors: Sequence[str]) -> tuple[p
         left = _drop(left, left[column].isna(), (measure, key, reason), account)
     alone = left.groupby("rater_cycle").rater_cycle.transform("size") == 1
     left = _drop(left, alone, (measure, "alone", "nobody else to compare with under the same manager"), account)
+    same = ~_differs_within(left, "exposure")
+    left = _drop(left, same, (measure, "no_difference", "everybody under the same manager did the same"), account)
     return left, pd.DataFrame(account, columns=list(ATTRITION))
 
 
@@ -247,17 +266,16 @@ def _drop(frame: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str], ac
 def _nothing_to_compare(frame: pd.DataFrame, known: pd.DataFrame) -> str:
     if frame.outcome.isna().all():
         return "one rating"
-    if known.exposure.nunique() < 2:
+    if frame.exposure.nunique() < 2:
         return "one group"
+    if known.exposure.nunique() < 2:
+        return "too few"
     return "one rater" if known.rater.nunique() < 2 else ""
 
 
 def _why_not(sample: pd.DataFrame, priors: Sequence[str]) -> str:
-    if _residual_df(sample, priors) < MIN_RESIDUAL_DF or sample.rater.nunique() < 2:
-        return "too few"
-    if not _varies_within(sample, "exposure"):
-        return "no difference within"
-    return ""
+    few = _residual_df(sample, priors) < MIN_RESIDUAL_DF or sample.rater.nunique() < 2
+    return "too few" if few else ""
 
 
 def _residual_df(sample: pd.DataFrame, priors: Sequence[str]) -> int:
@@ -281,15 +299,19 @@ NUMBER = {1: "prior rating", 2: "two prior ratings"}
 
 def _with_exposed(sample: pd.DataFrame, fit: Fit) -> Fit:
     """The people in the smaller of the compared groups; for a slope, those with any exposure at all."""
+    return replace(fit, n_people_smaller=_people_in_the_smaller(sample))
+
+
+def _people_in_the_smaller(sample: pd.DataFrame) -> int:
     exposed = sample[sample.exposed].person_id.nunique()
-    binary = sample.exposure.isin([0, 1]).all()
-    others = sample[~sample.exposed].person_id.nunique() if binary else exposed
-    return replace(fit, n_people_smaller=min(exposed, others))
+    is_binary = sample.exposure.isin([0, 1]).all()
+    return min(exposed, sample[~sample.exposed].person_id.nunique()) if is_binary else exposed
 
 
-def _varies_within(sample: pd.DataFrame, column: str) -> bool:
-    within = sample[column] - sample.groupby("rater_cycle")[column].transform("mean")
-    return bool((within.abs() > 1e-9).any())
+def _differs_within(sample: pd.DataFrame, column: str) -> pd.Series:
+    """Whether people under the same manager in the same cycle differ in a column, for each row."""
+    by_cell = sample.groupby("rater_cycle")[column]
+    return by_cell.transform("max") - by_cell.transform("min") > 1e-9
 
 
 def _unexplained(sample: pd.DataFrame, column: str, priors: Sequence[str], free: int) -> float:
@@ -331,11 +353,11 @@ def _few_clusters_check(fit: Fit, rater: str) -> Check:
 
 
 def _lead_test(sample: pd.DataFrame, priors: Sequence[str], rater: str) -> Check:
-    """The next window's exposure must not "predict" this rating, with this and the two past windows held."""
+    """The next window's exposure must not go with this rating, with this and the two past windows held."""
     past = ["exposure_previous", "exposure_previous_2"]
     seen = sample.dropna(subset=["exposure_next", *past])
-    seen = seen[seen.groupby("rater_cycle").rater_cycle.transform("size") > 1] if len(seen) else seen
-    if _why_not(seen, priors) or not _varies_within(seen, "exposure_next"):
+    seen = seen[_differs_within(seen, "exposure_next")]
+    if _why_not(seen, priors):
         return Check("lead test", "not possible", "too few people have a next and two past windows")
     try:
         fit = _core_model(seen, priors, 0.95, rater, exposure="exposure_next", also=["exposure", *past])
@@ -343,7 +365,7 @@ def _lead_test(sample: pd.DataFrame, priors: Sequence[str], rater: str) -> Check
         return Check("lead test", "not possible", "the next window cannot be told from the others")
     figures = spread(fit.low, fit.high, "SD")
     if fit.low <= 0 <= fit.high:
-        return Check(
-            "lead test", "passed", f"what people do next does not “predict” this rating (likely range {figures})"
-        )
-    return Check("lead test", "failed", f"what people do next “predicts” this rating (likely range {figures})")
+        text = "what people do next does not go with the rating that they already have, as it should be"
+        return Check("lead test", "passed", f"{text} (likely range {figures})")
+    text = "what people do next goes with the rating that they already have, so something else moves both"
+    return Check("lead test", "failed", f"{text} (likely range {figures})")

@@ -110,7 +110,8 @@ def _with_windows(reviews: Table, people: Table, embargo_days: int) -> Table:
     first = _days_before(table.window_end, FIRST_WINDOW_DAYS)
     start = ibis.coalesce(_days_before(table.previous_on, embargo_days), first)
     table = table.mutate(window_start=start).drop("previous_on")
-    joined = table.left_join(people, "person_id").drop("person_id_right")
+    employed = people.select("person_id", "hired_on", "left_on")
+    joined = table.left_join(employed, "person_id").drop("person_id_right")
     return joined.mutate(tenure_years=joined.reviewed_on.delta(joined.hired_on, unit="day") / 365.25)
 
 

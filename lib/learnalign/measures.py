@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from learnalign.datasets import DataSet
+from learnalign.datasets import DataSet, date_of, up_to
 from learnalign.tables import COLUMNS
 
 CONTENTS = ("table", "rows", "people", "first", "last")
@@ -12,7 +12,9 @@ PERSON_OF = {"ties": "from_id", "surveys": None}
 
 
 def contents(dataset: DataSet) -> pd.DataFrame:
-    """Rows, people, first and last date of every canonical table; zero rows where it is missing.
+    """Rows, people, first and last month of every canonical table up to `as_of`; zero rows where it is missing.
+
+    Months, not days, and none for people: the first day somebody was hired is somebody's day.
 
     >>> from learnalign import datasets
     >>> contents(datasets.read("data/demo")).table.tolist()[:2]
@@ -20,14 +22,13 @@ def contents(dataset: DataSet) -> pd.DataFrame:
     """
     rows = []
     for name, table in dataset.tables.items():
-        person = PERSON_OF.get(name, "person_id")
-        day = next(column.name for column in COLUMNS[name] if column.kind == "date")
+        person, day, table = PERSON_OF.get(name, "person_id"), date_of(name), up_to(table, name, dataset.as_of)
         facts = table.aggregate(
             rows=table.count(), first=table[day].min(), last=table[day].max(),
             people=table[person].nunique() if person else table.count(where=False),
         ).execute().iloc[0]  # fmt: skip
-        dates = ("" if pd.isna(facts[end]) else str(facts[end])[:10] for end in ("first", "last"))
-        rows.append((name, int(facts["rows"]), int(facts["people"]) if person else None, *dates))
+        months = ("" if pd.isna(facts[end]) or name == "people" else str(facts[end])[:7] for end in ("first", "last"))
+        rows.append((name, int(facts["rows"]), int(facts["people"]) if person else None, *months))
     order = list(COLUMNS)
     return pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(CONTENTS), dtype=object)
 

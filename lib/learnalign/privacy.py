@@ -4,9 +4,11 @@ Primary suppression: a row that stands on too few people or managers stays as a 
 count of dropped people that could be worked out by subtraction is folded into its neighbours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -59,8 +61,7 @@ def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
     reasons", as few as will do. When even all steps together are too small, the drops are blank and the
     first and last counts are rounded down to a multiple of `min_group` and marked `approximate`
     (both: an exact first count beside a rounded last one would give the drop away).
-    Blank is None, never 0. It protects one flow at a time: an exact count of the same rows published
-    elsewhere undoes the rounding.
+    Blank is None, never 0. It protects one flow at a time; `pooled` looks at all that is published together.
     """
     _refuse_below_floor(min_group)
     rows: list[tuple] = []
@@ -85,8 +86,42 @@ def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
         hidden[index] = nearly or 0 < people < min_group
         shown += [] if hidden[index] else [people]
     is_hidden = pd.Series(hidden, dtype=bool).reindex(facts.index, fill_value=False)
-    names = [name for name in ("rows", "people", "share") if name in facts]
+    names = [name for name in ("rows", "people", "share", "first", "last") if name in facts]
     return facts.assign(**{name: facts[name].astype(object).mask(is_hidden, None) for name in names}, shown=~is_hidden)
+
+
+def pooled(document: Mapping[str, Any], min_group: int) -> dict[str, Any]:
+    """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their difference.
+
+    Every number of people, and of rows, that is left somewhere in the document goes into one pool. When two
+    of them are that close, all counts are rounded down to a multiple of `min_group` (`run.rounded_to` says so).
+    Coarse and safe: what must be exact, and can be, is for complementary suppression to find out.
+    """
+    steps = [step for flow in document["flows"] for step in flow["steps"]]
+    tables, results = document["data"]["tables"], document["results"]
+    pools = (
+        [row["people"] for row in tables] + [row["n_people"] for row in results] + [s["people_left"] for s in steps],
+        [row["rows"] for row in tables] + [step["rows_left"] for step in steps],
+    )
+    close = any(_too_close(pool, min_group) for pool in pools)
+
+    def down(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+        if not close:
+            return dict(row)
+        return {**row, **{n: row[n] and row[n] // min_group * min_group for n in names}}
+
+    counts = ("rows", "people", "rows_left", "people_left")
+    flows = [{**flow, "steps": [down(step, *counts) for step in flow["steps"]]} for flow in document["flows"]]
+    return {
+        **document, "flows": flows, "results": [down(row, "n_people") for row in results],
+        "data": {**document["data"], "tables": [down(row, "rows", "people") for row in tables]},
+        "run": {**document["run"], "rounded_to": min_group if close else None},
+    }  # fmt: skip
+
+
+def _too_close(pool: Sequence[int | None], min_group: int) -> bool:
+    counts = sorted({count for count in pool if count})
+    return any(0 < more - less < min_group for less, more in pairwise(counts))
 
 
 @dataclass(frozen=True)

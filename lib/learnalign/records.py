@@ -105,18 +105,24 @@ def number(value: float | None, unit: str = "") -> str:
 
 
 def spread(low: float | None, high: float | None, unit: str = "") -> str:
-    """An interval in words.
+    """An interval in words; an end that is nearly zero gets a third decimal, so that its side can be read.
 
     >>> spread(-0.85, 0.35, "percentage points")
     '−0.85 to 0.35 pp'
     """
-    return f"{_digits(low, unit)} to {number(high, unit)}"
+    fine = unit in UNITS and any(end is not None and 0 < abs(end) < 0.005 for end in (low, high))
+    ends = [
+        DASH if end is None or not math.isfinite(end) else _digits(end, unit, 3 if fine else None)
+        for end in (low, high)
+    ]
+    return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == DASH else UNITS.get(unit, f" {unit}" if unit else ""))
 
 
-def _digits(value: float | None, unit: str) -> str:
+def _digits(value: float | None, unit: str, decimals: int | None = None) -> str:
     if value is None or not math.isfinite(value):
         return DASH
-    decimals = 0 if isinstance(value, numbers.Integral) else _decimals(abs(value), unit)
+    if decimals is None:
+        decimals = 0 if isinstance(value, numbers.Integral) else _decimals(abs(value), unit)
     text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
     return f"{MINUS}{text}" if value < 0 and text.strip("0.") else text
 

@@ -57,6 +57,14 @@ class RunSpec(Strict):
     engine: Literal["duckdb"] = "duckdb"
     deadline_minutes: float = pydantic.Field(30, gt=0, le=24 * 60)
 
+    @pydantic.field_validator("notebooks")
+    @classmethod
+    def each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse a notebook that is named twice: it would run twice over the same files."""
+        if len(set(names)) < len(names):
+            raise ValueError("names a notebook twice")
+        return names
+
     @pydantic.field_validator("report", "notebooks")
     @classmethod
     def plain_names(cls, names: Any) -> Any:
@@ -166,7 +174,9 @@ def _execute(
     notebook: Path, parameters: dict[str, Any], work: Path, deadline: dt.datetime, workers: list[subprocess.Popen]
 ) -> results.Chapter:
     job = work / f"{notebook.stem}.job.json"
-    results.write_json(job, {"notebook": str(notebook), "parameters": parameters, "work": str(work)})
+    results.write_json(job, {"notebook": notebook.name, "parameters": parameters})
+    (work / "source").mkdir(exist_ok=True)
+    shutil.copyfile(notebook, work / "source" / notebook.name)
     log = work / f"{notebook.stem}.log"
     with log.open("w") as stream:
         command = [sys.executable, "-m", "learnalign.runs", str(job)]
@@ -190,6 +200,8 @@ def _execute(
 
 def _end(worker: subprocess.Popen) -> None:
     """End a worker and every process it started: a kernel has a session of its own and would live on."""
+    if worker.poll() is not None:
+        return  # it ended, and its number may be somebody else's by now
     try:
         family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -212,21 +224,24 @@ def _failure(notebook: Path, log: Path, job: Path) -> str:
 
 
 def _work(job_file: Path) -> int:
-    """The worker process: run one notebook with papermill; when it fails, leave word why beside the job."""
+    """The worker process: run one notebook with papermill; when it fails, leave word why beside the job.
+
+    It works in the run's folder and names files from there: papermill reads braces in a path as its own.
+    """
     import papermill
     from nbclient.exceptions import DeadKernelError
 
     job = json.loads(job_file.read_text(encoding="utf-8"))
-    notebook, told = Path(job["notebook"]), job_file.with_suffix(".failure")
-    wanted = set(papermill.inspect_notebook(str(notebook)))
+    source, told = f"source/{job['notebook']}", job_file.with_suffix(".failure")
+    wanted = set(papermill.inspect_notebook(source))
     if strangers := sorted(wanted - set(job["parameters"])):
         told.write_text(f"Its parameters cell has names that no run gives: {', '.join(strangers)}", encoding="utf-8")
         return ANALYSIS
     try:
         papermill.execute_notebook(
-            str(notebook), str(Path(job["work"]) / notebook.name), kernel_name="python3", language="python",
+            source, job["notebook"], kernel_name="python3", language="python",
             parameters={key: value for key, value in job["parameters"].items() if key in wanted},
-            progress_bar=False, request_save_on_cell_execute=False, cwd=job["work"],
+            progress_bar=False, request_save_on_cell_execute=False,
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         cell = error.cell_index  # papermill put its cell of parameters before it: the count is the reader's again
@@ -249,10 +264,10 @@ def _document(
         results.Chapter(c.notebook, privacy.suppress(c.results, spec.min_group), c.flows, c.coverage) for c in chapters
     ]
     shown = privacy.counts(facts, spec.min_group).drop(columns="shown")
-    tables = [row | {"sha256": dataset.fingerprints.get(row["table"])} for row in results.records(shown)]
+    tables = results.records(shown)
     questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
-    settings = spec.model_dump(mode="json")
-    return results.document(
+    settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}  # a whole path tells of people's folders
+    document = results.document(
         chapters,
         run={
             "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
@@ -269,6 +284,7 @@ def _document(
         questions=questions, words=verdicts.VERDICT_WORDS,
         versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
     )  # fmt: skip
+    return privacy.pooled(document, spec.min_group)
 
 
 @contextmanager
@@ -281,25 +297,18 @@ def _publish_errors(out: Path) -> Iterator[None]:
 
 
 def _publish(document: dict[str, Any], work: Path, folder: Path) -> Edition:
-    """Write the whole edition beside its place, then put it in place file by file, the manifest last."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    """Write the whole edition beside its place, then put it in place in one move."""
+    with datasets.replaced(folder) as stage:
         (stage / "report.html").write_text(reports.render(document), encoding="utf-8")
         results.write_json(stage / "results.json", document)
         (stage / "restricted").mkdir(mode=0o700)
         for notebook in document["run"]["notebooks"]:
-            copy = shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
-            copy.chmod(0o600)
+            shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
         files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
         digests = {str(path.relative_to(stage)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
         results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
-        (folder / "restricted").mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in [*files, stage / "manifest.json"]:
-            os.chmod(path, 0o600 if "restricted" in path.parts else 0o644)
-            os.replace(path, folder / path.relative_to(stage))
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
+            path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
     return Edition(folder, folder / "report.html", document)
 
 

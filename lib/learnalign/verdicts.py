@@ -106,6 +106,7 @@ VERDICT_WORDS: dict[Verdict, str] = {
 
 # --- the rule ---------------------------------------------------------------------------------
 
+PRECONDITIONS = ("no baseline", "few clusters")  # passing them is not yet having been tested
 REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters")  # checks that "none" cannot survive
 
 
@@ -194,12 +195,12 @@ SENTENCES: dict[str, str] = {
     "higher": "{held}{doers}{contrast} {did} {size} higher than {others} (likely range {range}). {passed}{limit}",
     "lower": "{held}{doers}{contrast} {did} {size} lower than {others} (likely range {range}). {passed}{limit}",
     "small": "{held}{doers}{contrast} {did} {size} {direction} than {others} (likely range {range}). That is real, "
-    "but it may be too small to matter: it was agreed beforehand that less than {smallest} is not worth acting on.",
+    "but it may be too small to matter: less than {smallest} was set as not worth acting on.",
     "none": "We looked closely: {held}any difference in how {doers}{contrast} and {others} {did} is smaller than "
-    "{smallest} (likely range {range}). {caution}",
-    "unknown": "We cannot tell. With {people} and {clusters} we could only have seen differences above {detectable} "
-    "(likely range {range}). This is not evidence that there is no difference.",
-    "revoked": "We cannot tell. The likely range ({range}) lies inside ±{smallest}, but it is not to be trusted: "
+    "{smallest} (likely range {signed}). {caution}",
+    "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
+    "{detectable} (likely range {signed}). This is not evidence that there is no difference.",
+    "revoked": "We cannot tell. The likely range ({signed}) lies inside ±{smallest}, but it is not to be trusted: "
     "{failed}.",
     "untrusted": "A difference shows up ({size} {direction}, likely range {range}), but it is not to be trusted: "
     "{failed}. Do not act on this number.",
@@ -216,7 +217,8 @@ REASONS: dict[str, tuple[str, str]] = {
     "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
     "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
     "one rating": ("everybody in a cycle has the same rating", "ratings that tell people apart"),
-    "one rater": ("one manager gave all the ratings, so no range can be stated", "ratings by more managers"),
+    "one rater": ("all ratings come from one manager (or one unit, where no managers are recorded), so no range can "
+                  "be stated", "ratings by more managers"),
     "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
                 "more people under the same managers, or one more cycle"),
     "no difference within": ("under the same manager in the same cycle everybody did the same",
@@ -228,7 +230,9 @@ SETTLES: dict[str, str] = {
     "more": "To settle it: to see a difference of {smallest}, about {times} times as many reviews ({more} more than "
     "now), or a design that compares: a waitlist, or an order of invitation drawn by lot.",
     "no baseline": "one more cycle, so that people are compared from the same start",
-    "few clusters": "{more_clusters} more {rater}s or more, or the manager who gave each rating",
+    "few clusters": "{more_clusters} more {rater}s or more{or_managers}",
+    "edge": "To settle it: one or two more cycles; the likely range reaches just past {smallest}, the smallest that "
+    "matters.",
     "lead test": "a design in which people do not choose for themselves: a waitlist, or an order of invitation drawn "
     "by lot",
 }
@@ -267,16 +271,17 @@ def _numbers(fit: Fit, measure: Measure, smallest: float, contrast: str = "") ->
     return {
         "held": held, "doers": measure.doers, "others": measure.others, "did": measure.did, "direction": direction,
         "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
-        "range": spread(*ends, measure.unit), "smallest": number(smallest, measure.unit), "rater": rater,
+        "range": spread(*ends, measure.unit), "signed": spread(fit.low, fit.high, measure.unit), "rater": rater,
+        "smallest": number(smallest, measure.unit),
         "limit": LIMIT[fit.design], "contrast": f" ({contrast})" if contrast else "",
-        "people": f"{fit.n_people:,} people", "clusters": f"{fit.n_clusters:,} {rater}s",
+        "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
         "more_clusters": str(max(20 - fit.n_clusters, 1)), "detectable": number(detectable_in(fit), measure.unit),
     }  # fmt: skip
 
 
 def _passed(passed: Sequence[Check]) -> str:
-    count = "1 check" if len(passed) == 1 else f"{len(passed)} checks"
-    return f"It held up in {count}. " if passed else ""
+    tried = [check.name for check in passed if check.name not in PRECONDITIONS]
+    return f"It held up in the {_listed(tried)}. " if tried else "No check could try to refute it. "
 
 
 def detectable_in(fit: Fit, power: float = 0.80) -> float:
@@ -290,8 +295,10 @@ def _settle(verdict: Verdict, fit: Fit, smallest: float, numbers: Mapping[str, s
     if mends and verdict in ("untrusted", "unknown"):
         return "To settle it: " + "; ".join(mends) + "."
     times = (detectable_in(fit) / smallest) ** 2
-    if verdict != "unknown" or times <= 1:
+    if verdict != "unknown":
         return ""
+    if times < 1.1:
+        return SETTLES["edge"].format(smallest=numbers["smallest"])
     return SETTLES["more"].format(smallest=numbers["smallest"], times=f"{times:.1f}",
                                   more=f"{ceil(fit.n_rows * (times - 1)):,}")  # fmt: skip
 
@@ -325,7 +332,7 @@ COVERAGE = ("question", "text", "needs", "missing", "detectable_effect", "smalle
 CAN_ASK: dict[str, str] = {
     "missing": "Cannot be asked: the data hold {missing}.",
     "there": "The data hold what it needs; it is not asked yet.",
-    "nobody": "The data hold what it needs, but there is nobody to compare.",
+    "nobody": "The data hold what it needs, but too few people can be compared.",
     "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest "
     "that matters.",
     "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; "
@@ -338,8 +345,8 @@ def coverage(
 ) -> pd.DataFrame:
     """For every question: what it needs, what is missing, and what could be detected, before any result.
 
-    `detectable` holds the detectable effect of the measures that this edition estimates (None: nobody to
-    compare).
+    `detectable` holds the detectable effect of the measures that this edition estimates (None: too few people
+    to compare).
     """
     rows = []
     for question in QUESTIONS.values():
