@@ -253,6 +253,15 @@ def test_an_edition_that_cannot_be_written_is_said_so(tmp_path, bank, edition, m
 
 
 @pytest.mark.fault
+def test_a_place_that_is_a_file_is_refused_before_the_work(tmp_path, bank):
+    (tmp_path / "out").write_text("mine")
+    params = project(tmp_path / "p", bank, ["coverage"])
+    with pytest.raises(Stopped, match="is a file, not a folder") as stopped:
+        runs.run(params, tmp_path / "out", progress=lambda line: pytest.fail(line))
+    assert stopped.value.code == runs.PUBLISH and (tmp_path / "out").read_text() == "mine"
+
+
+@pytest.mark.fault
 def test_an_edition_is_replaced_whole_or_not_at_all(tmp_path, edition, monkeypatch):
     """The very last move fails: no file of the new edition is beside one of the old."""
     folder = tmp_path / "r" / "2026-06-30"

@@ -114,12 +114,21 @@ def run(
     _refuse_too_small(facts, spec)
     started = dt.datetime.now(dt.UTC)
     out = Path(out) if out else root / "out"
+    _refuse_unwritable(out)
     with _work_folder() as work:
         chapters = _execute_all(spec, root, dataset, work, jobs or os.cpu_count() or 1, progress)
         document = _document(spec, dataset, facts, chapters, started)
         progress("rendering the report")
         with _publish_errors(out):
             return _publish(document, work, out.resolve() / spec.report / str(dataset.as_of))
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Before the work rather than after it: is there a place to publish in?"""
+    place = next(place for place in (out.resolve(), *out.resolve().parents) if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        why = "is a folder that cannot be written to" if place.is_dir() else "is a file, not a folder"
+        raise Stopped(PUBLISH, f"The edition could not be written below {out}: {place} {why}. Nothing was published.")
 
 
 def _refuse_too_small(facts: Any, spec: RunSpec) -> None:
