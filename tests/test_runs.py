@@ -83,6 +83,19 @@ def test_the_document_answers_q1_and_q2_and_nothing_unasked(edition):
 
 
 @pytest.mark.e2e
+def test_the_same_inputs_give_the_same_edition(edition, tmp_path):
+    """Run id and clock aside, byte for byte; and one notebook at a time as side by side."""
+    again = runs.run(SHIPPED, tmp_path, jobs=1)
+    own = [edition.document["run"][key] for key in ("run_id", "started", "finished")]
+    new = [again.document["run"][key] for key in ("run_id", "started", "finished")]
+    for name in ("report.html", "results.json"):
+        texts = [(one.folder / name).read_text() for one in (edition, again)]
+        for old, fresh in zip(own, new, strict=True):
+            texts = [texts[0].replace(old, "-"), texts[1].replace(fresh, "-")]
+        assert texts[0] == texts[1], name
+
+
+@pytest.mark.e2e
 def test_no_published_byte_holds_a_person_or_a_manager(edition):
     people = pd.read_csv(ROOT / "data/demo/people.csv", dtype=str).person_id
     for name in ("report.html", "results.json", "manifest.json"):
