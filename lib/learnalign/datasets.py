@@ -122,8 +122,7 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
         except (OSError, duckdb.Error) as error:
             problems.append(unreadable(name, path, error))
     problems += [problem for name in found for problem in table_problems(found, name, meta)]
-    nothing = {name: ibis.memtable([], schema=_types(name, meta)) for name in COLUMNS if name not in found}
-    tables = {name: table.select(*_types(name, meta)) for name, table in (found | nothing).items()}
+    tables = {name: _columns(found.get(name), _types(name, meta)) for name in COLUMNS}
     return meta, files, tables, problems
 
 
@@ -133,6 +132,10 @@ def _engine() -> Any:
     engine = ibis.duckdb.connect(temp_directory=spill)
     weakref.finalize(engine, shutil.rmtree, spill, ignore_errors=True)
     return engine
+
+
+def _columns(table: Table | None, types: Mapping[str, Any]) -> Table:
+    return ibis.memtable([], schema=types) if table is None else table.select(*types)
 
 
 def _types(table: str, meta: Meta) -> dict[str, Any]:

@@ -13,10 +13,9 @@ import pandas as pd
 import pyfixest as pf
 from scipy import stats
 
-from learnalign.records import ATTRITION, Check, Comparison, Design, Fit, spread
+from learnalign.records import ATTRITION, FEW_CLUSTERS, Check, Comparison, Design, Fit, spread
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
-MIN_CLUSTERS = 20
 PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves at least so much of those who could be compared
 POWER = 0.80
 WINDOWS = ("", "_next", "_previous", "_previous_2")
@@ -204,8 +203,9 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float) -> Comparison:
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
     if reason := _nothing_to_compare(frame, known):
         return replace(found, reason=reason)
-    raw = _with_exposed(known, fixed_effects(known, "outcome", "exposure", cluster="rater", level=level,
-                                             method="nothing held equal", design="described"))  # fmt: skip
+    raw = fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, method="nothing held equal",
+                        design="described")  # fmt: skip
+    raw = replace(raw, n_people_smaller=_people_in_the_smaller(known))
     if reason := _why_not(sample, priors):
         return replace(found, raw=raw, reason=reason)
     try:
@@ -291,18 +291,14 @@ def _core_model(
         sample, "outcome", exposure, controls=[*priors, *also], absorb="rater_cycle", cluster="rater", level=level,
         method=f"{rater} x cycle fixed effects ({held}), CR1 by {rater}", design="adjusted" if priors else "associated",
     )  # fmt: skip
-    return _with_exposed(sample, fit)
+    return replace(fit, n_people_smaller=_people_in_the_smaller(sample))
 
 
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
 
 
-def _with_exposed(sample: pd.DataFrame, fit: Fit) -> Fit:
-    """The people in the smaller of the compared groups; for a slope, those with any exposure at all."""
-    return replace(fit, n_people_smaller=_people_in_the_smaller(sample))
-
-
 def _people_in_the_smaller(sample: pd.DataFrame) -> int:
+    """The people in the smaller of the compared groups; for a slope, those with any exposure at all."""
     exposed = sample[sample.exposed].person_id.nunique()
     is_binary = sample.exposure.isin([0, 1]).all()
     return min(exposed, sample[~sample.exposed].person_id.nunique()) if is_binary else exposed
@@ -345,11 +341,11 @@ def _baseline_check(priors: Sequence[str]) -> Check:
 
 
 def _few_clusters_check(fit: Fit, rater: str) -> Check:
-    """CR1 intervals are too short below 20 clusters; until a second interval can agree, that fails."""
+    """CR1 intervals are too short with few clusters; until a second interval can agree, that fails."""
     text = f"{fit.n_clusters} {rater}s stand behind the interval"
-    if fit.n_clusters >= MIN_CLUSTERS:
+    if fit.n_clusters >= FEW_CLUSTERS:
         return Check("few clusters", "passed", text)
-    return Check("few clusters", "failed", f"only {text}, and {MIN_CLUSTERS} are needed to trust it")
+    return Check("few clusters", "failed", f"only {text}, and {FEW_CLUSTERS} are needed to trust it")
 
 
 def _lead_test(sample: pd.DataFrame, priors: Sequence[str], rater: str) -> Check:

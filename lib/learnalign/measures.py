@@ -5,7 +5,6 @@ from importlib.metadata import version
 import pandas as pd
 
 from learnalign.datasets import DataSet, date_of, up_to
-from learnalign.tables import COLUMNS
 
 CONTENTS = ("table", "rows", "people", "first", "last")
 PERSON_OF = {"ties": "from_id", "surveys": None}
@@ -29,8 +28,7 @@ def contents(dataset: DataSet) -> pd.DataFrame:
         ).execute().iloc[0]  # fmt: skip
         months = ("" if pd.isna(facts[end]) or name == "people" else str(facts[end])[:7] for end in ("first", "last"))
         rows.append((name, int(facts["rows"]), int(facts["people"]) if person else None, *months))
-    order = list(COLUMNS)
-    return pd.DataFrame(sorted(rows, key=lambda row: order.index(row[0])), columns=list(CONTENTS), dtype=object)
+    return pd.DataFrame(rows, columns=list(CONTENTS), dtype=object)
 
 
 def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:

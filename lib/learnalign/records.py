@@ -10,6 +10,9 @@ import pandas as pd
 ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_left")
 """Columns of an attrition frame: a row per step; `rows` and `people` fell out there, the rest is left."""
 
+FEW_CLUSTERS = 20
+"""With fewer clusters than this an interval cannot be trusted."""
+
 Outcome = Literal["passed", "failed", "not possible"]
 Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
 Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]

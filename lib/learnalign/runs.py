@@ -1,7 +1,7 @@
 """Runs: a validated params file, one papermill process per notebook, one edition published or none.
 
 A run reads and checks everything before it starts a kernel, works in a folder of its own, and puts an
-edition in place file by file only when every notebook handed over valid results. The last good edition
+edition in place, in one move, only when every notebook handed over valid results. The last good edition
 is never touched by a run that fails.
 """
 
@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -115,7 +115,8 @@ def run(
     started = dt.datetime.now(dt.UTC)
     out = Path(out) if out else root / "out"
     _refuse_unwritable(out)
-    with _work_folder() as work:
+    with tempfile.TemporaryDirectory(prefix="learnalign-") as folder:  # only its owner can look into it
+        work = Path(folder)
         chapters = _execute_all(spec, root, dataset, work, jobs or os.cpu_count() or 1, progress)
         document = _document(spec, dataset, facts, chapters, started)
         progress("rendering the report")
@@ -139,12 +140,6 @@ def _refuse_too_small(facts: Any, spec: RunSpec) -> None:
 
 
 # --- one process per notebook -----------------------------------------------------------------
-
-
-@contextmanager
-def _work_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="learnalign-") as folder:  # only its owner can look into it
-        yield Path(folder)
 
 
 def _execute_all(
@@ -269,11 +264,8 @@ def _work(job_file: Path) -> int:
 def _document(
     spec: RunSpec, dataset: DataSet, facts: Any, chapters: list[results.Chapter], started: dt.datetime
 ) -> dict[str, Any]:
-    chapters = [
-        results.Chapter(c.notebook, privacy.suppress(c.results, spec.min_group), c.flows, c.coverage) for c in chapters
-    ]
-    shown = privacy.counts(facts, spec.min_group).drop(columns="shown")
-    tables = results.records(shown)
+    chapters = [replace(c, results=privacy.suppress(c.results, spec.min_group)) for c in chapters]
+    tables = results.records(privacy.counts(facts, spec.min_group).drop(columns="shown"))
     questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
     settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}  # a whole path tells of people's folders
     document = results.document(

@@ -301,16 +301,15 @@ def _sort_out(rows: Table, kept: dict[str, Table], table: str, mapping: Mapping)
     reasons = [looked_at._because.fill_null("")] + [_reason(looked_at, rule) for rule in promises]
     every = ibis.array(reasons).filter(lambda part: part != "").join("; ").fill_null("")
     judged = looked_at.mutate(_reason=every).cache()
-    good = judged.filter(judged._reason == "").select(*rows.columns)
+    good, bad = judged.filter(judged._reason == "").select(*rows.columns), [judged.filter(judged._reason != "")]
     if table in KEYS:
         copies = annotate(kept | {table: good}, table)
         key = " + ".join(KEYS[table])
         text = ibis.literal(f"another row has the same {key}, and came first")
-        again = copies.filter(copies._copy > 1).mutate(_reason=text)
+        bad.append(copies.filter(copies._copy > 1).mutate(_reason=text))
         good = copies.filter(copies._copy == 1).select(*rows.columns).cache()
-    bad = judged.filter(judged._reason != "")
     columns = {"file": "_file", "line": "_line", "reason": "_reason"}
-    refused = [part.order_by("_row").select(**columns).execute() for part in ([bad, again] if table in KEYS else [bad])]
+    refused = [part.order_by("_row").select(**columns).execute() for part in bad]
     return good, pd.concat(refused).assign(table=table)[["table", *columns]]
 
 

@@ -11,7 +11,7 @@ from math import ceil
 import pandas as pd
 from scipy import stats
 
-from learnalign.records import Check, Comparison, Design, Fit, Result, Verdict, number, spread
+from learnalign.records import FEW_CLUSTERS, Check, Comparison, Design, Fit, Result, Verdict, number, spread
 
 # --- the questions and their measures ---------------------------------------------------------
 
@@ -275,7 +275,8 @@ def _numbers(fit: Fit, measure: Measure, smallest: float, contrast: str = "") ->
         "smallest": number(smallest, measure.unit),
         "limit": LIMIT[fit.design], "contrast": f" ({contrast})" if contrast else "",
         "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
-        "more_clusters": str(max(20 - fit.n_clusters, 1)), "detectable": number(detectable_in(fit), measure.unit),
+        "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
+        "detectable": number(detectable_in(fit), measure.unit),
     }  # fmt: skip
 
 
@@ -294,9 +295,9 @@ def _settle(verdict: Verdict, fit: Fit, smallest: float, numbers: Mapping[str, s
     mends = [SETTLES[check.name].format(**numbers) for check in failed if check.name in SETTLES]
     if mends and verdict in ("untrusted", "unknown"):
         return "To settle it: " + "; ".join(mends) + "."
-    times = (detectable_in(fit) / smallest) ** 2
     if verdict != "unknown":
         return ""
+    times = (detectable_in(fit) / smallest) ** 2
     if times < 1.1:
         return SETTLES["edge"].format(smallest=numbers["smallest"])
     return SETTLES["more"].format(smallest=numbers["smallest"], times=f"{times:.1f}",
