@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ PEOPLE = """
     person_id  hired_on    left_on
     ana        2020-01-01  -
     ben        2020-01-01  2024-12-01
+    cem        2020-01-01  -
 """
 REVIEWS = """
     person_id  cycle    reviewed_on  rating  unit  manager_id
@@ -40,6 +42,7 @@ SAID = """
     ana        2023-12-01       question
     ana        2023-12-15       help_request
     ben        2023-06-02       question
+    cem        2022-12-31       question
 """
 
 
@@ -158,34 +161,329 @@ def test_the_account_shows_no_rows(drawn):
     assert repr(linked) == "Linked(5 person-cycles of 2 people)"
 
 
-DAYS = st.dates(min_value=pd.Timestamp("2021-01-01").date(), max_value=pd.Timestamp("2024-12-31").date())
+# --- what comes after, and the landmark ------------------------------------------------------
+
+COMPANY = """
+    person_id  cycle   reviewed_on  rating  unit
+    ana        spring  2023-07-01   2       ops
+    ana        autumn  2024-01-01   3       ops
+    ben        spring  2023-07-20   1       hr
+    cem        spring  2023-07-20   1       hr
+    cem        autumn  2024-01-20   1       hr
+"""
+
+
+def test_reviewed_next_asks_for_the_company_s_next_cycle(drawn):
+    folder = drawn(people=PEOPLE, reviews=COMPANY)
+    found = cycles(linking.link(datasets.read(folder))).reviewed_next
+    assert found.loc[:, "spring"].to_dict() == {"ana": True, "ben": False, "cem": True}
+    assert found.loc[:, "autumn"].isna().all()  # the last cycle, though not the last by name
+    found = cycles(linking.link(datasets.read(folder, as_of="2023-12-31"))).reviewed_next
+    assert len(found) == 3 and found.isna().all()  # in this edition spring is the last
+
+
+def test_who_skips_a_cycle_was_not_reviewed_next(drawn):
+    found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING))))
+    assert found.reviewed_next.loc["ana"].tolist() == [True, True, None]
+    assert found.reviewed_next.loc["ben"].tolist() == [False, None]
+    early = found.voluntary_activities_early_next
+    assert early.loc["ana"].tolist()[:2] == [1, 1] and pd.isna(early.loc[("ana", "2024-H1")])
+    assert early.loc[("ben", "2023-H1")] == 0  # ben's own next window goes on until 2024
+
+
+def test_the_landmark_is_the_first_sixty_days_of_the_next_window(drawn):
+    learning = """
+        person_id  learned_on  activity_type  hours  is_required  status
+        ana        2023-05-31  course         1      false        -
+        ana        2023-06-01  course         2      false        completed
+        ana        2023-06-01  course         4      true         completed
+        ana        2023-06-01  course         8      false        no_show
+        ana        2023-07-30  course         16     false        -
+        ana        2023-07-31  course         32     false        -
+    """
+    said = """
+        person_id  acknowledged_on  channel
+        ana        2023-05-31       question
+        ana        2023-06-01       question
+        ana        2023-07-30       question
+        ana        2023-07-31       question
+    """
+    folder = drawn(people=PEOPLE, reviews=COMPANY, learning=learning, acknowledgements=said)
+    first = cycles(linking.link(datasets.read(folder))).loc[("ana", "spring")]
+    assert (first.voluntary_hours_early_next, first.voluntary_activities_early_next) == (2 + 16, 2)
+    assert first.acknowledgements_early_next == 2
+    assert (first.voluntary_hours, first.voluntary_hours_next, first.acknowledgements) == (1, 2 + 16 + 32, 1)
+    early = [name for name in first.index if name.endswith("_early_next")]
+    cut = cycles(linking.link(datasets.read(folder, as_of="2023-12-31")))[early]  # no next cycle in this edition
+    assert len(early) == 3 and cut.isna().all(axis=None)
+
+
+def test_a_landmark_counts_only_who_was_employed_until_its_end(drawn):
+    people = """
+        person_id  hired_on    left_on
+        ana        2020-01-01  2023-07-01
+        ben        2020-01-01  2023-07-30
+        cem        2020-01-01  2023-07-31
+        dee        2020-01-01  -
+    """
+    reviews = """
+        person_id  cycle    reviewed_on  rating  unit
+        ana        2023-H1  2023-07-01   2       ops
+        ben        2023-H1  2023-07-01   2       hr
+        cem        2023-H1  2023-07-01   2       hr
+        dee        2023-H1  2023-07-01   2       hr
+        dee        2023-H2  2024-01-01   2       hr
+    """
+    said = """
+        person_id  acknowledged_on  channel
+        ana        2023-06-01       question
+        ben        2023-06-01       question
+        cem        2023-06-01       question
+    """
+    folder = drawn(people=people, reviews=reviews, acknowledgements=said)
+    found = cycles(linking.link(datasets.read(folder))).loc[(slice(None), "2023-H1"), :].droplevel("cycle")
+    assert found.acknowledgements_early_next.loc[["cem", "dee"]].tolist() == [1, 0]
+    assert found.acknowledgements_early_next.loc[["ana", "ben"]].isna().all()  # ben left on the landmark's last day
+    assert found.reviewed_next.to_dict() == {"ana": False, "ben": False, "cem": False, "dee": True}
+    assert found.voluntary_activities_early_next.isna().all()  # no learning is recorded
+    broken = linking.link(datasets.read(folder)).person_cycles.assign(acknowledgements_early_next=0)
+    with pytest.raises(linking.TimeOrderError, match="acknowledgements_early_next: 2 person-cycles hold more"):
+        linking.assert_time_order(broken)
+
+
+@pytest.mark.parametrize(("opens", "is_counted"), [("2023-08-30", False), ("2023-08-31", True)])
+def test_a_landmark_ends_before_anybody_in_the_company_can_be_reviewed_next(drawn, opens, is_counted):
+    reviews = f"""
+        person_id  cycle    reviewed_on  rating  unit
+        ana        2023-H1  2023-07-01   2       ops
+        ana        2023-H2  2024-01-01   2       ops
+        ben        2023-H2  {opens}      2       hr
+    """
+    found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=reviews, acknowledgements=SAID))))
+    assert (found.acknowledgements_early_next.loc[("ana", "2023-H1")] == 0) == is_counted
+    assert found.reviewed_next.loc[("ana", "2023-H1")]
+
+
+def test_a_next_window_shorter_than_the_landmark_has_none(drawn):
+    reviews = """
+        person_id  cycle  reviewed_on  rating  unit
+        ben        first  2023-01-01   2       hr
+        ana        first  2023-08-29   2       ops
+        ana        then   2023-07-01   2       ops
+        ben        then   2023-07-01   2       hr
+        ana        last   2024-01-01   2       ops
+    """  # ana's first review comes late: her window after the one of `then` is over 59 days later
+    linked = linking.link(datasets.read(drawn(people=PEOPLE, reviews=reviews, acknowledgements=SAID)))
+    found = cycles(linked).acknowledgements_early_next
+    assert pd.isna(found.loc[("ana", "then")]) and found.loc[("ben", "then")] == 1
+    some_more = linked.person_cycles.acknowledgements_next + 1
+    broken = linked.person_cycles.assign(left_on=pd.NaT, acknowledgements_early_next=some_more)
+    with pytest.raises(linking.TimeOrderError, match="acknowledgements_early_next: 3 person-cycles hold more"):
+        linking.assert_time_order(broken)
+
+
+def test_a_window_that_was_over_before_anything_was_recorded_is_empty(drawn):
+    late = """
+        person_id  acknowledged_on  channel
+        cem        2023-06-01       question
+    """
+    waits = """
+        person_id  learned_on  activity_type  status
+        cem        2023-05-31  course         waitlisted
+    """
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=late, learning=waits)
+    found = cycles(linking.link(datasets.read(folder)))
+    first = found.loc[(slice(None), "2023-H1"), :]  # ends on 2023-06-01, that day excluded
+    assert first[["acknowledgements", "acknowledged"]].isna().all(axis=None)
+    assert (first.activities == 0).all()  # the system recorded by then, though nothing was completed
+    assert pd.isna(found.acknowledgements_previous.loc[("ana", "2023-H2")])
+    assert pd.isna(found.acknowledgements_previous_2.loc[("ana", "2024-H1")])
+    assert (first.acknowledgements_next == 0).all() and (first.acknowledgements_early_next == 0).all()
+    later = drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=late.replace("06-01", "07-31"))
+    early = cycles(linking.link(datasets.read(later))).acknowledgements_early_next
+    assert pd.isna(early.loc[("ana", "2023-H1")]) and early.loc[("ana", "2023-H2")] == 0
+
+
+# --- what came after an acknowledgement ---------------------------------------------------------
+
+ASKING = """
+    person_id  acknowledged_on  channel   skill
+    ana        2023-02-01       question  sql
+    ana        2023-03-01       question  sql
+    ana        2023-03-01       question  sql
+    ana        2023-05-20       question  -
+    ana        2023-05-31       question  tax
+    ana        2023-06-01       question  tax
+"""
+ANSWERS = """
+    learned_on  skill  is_required  status     autonomous  dependent
+    2023-01-31  sql    false        -          0           1
+    2023-02-01  sql    false        -          1           0
+    2023-02-28  sql    -            completed  1           0
+    2023-03-01  sql    false        -          3           0
+    2023-03-02  sql    false        -          3           1
+    2023-03-03  sql    false        -          3           1
+    2023-03-04  sql    false        -          2           1
+    2023-03-31  sql    false        -          2           1
+    2023-04-01  sql    false        -          0           1
+    2023-02-01  tax    false        -          0           1
+    2023-02-01  -      false        -          0           1
+    2023-02-01  sql    true         -          0           1
+    2023-02-01  sql    false        no_show    0           1
+    2023-05-31  tax    false        -          1           1
+    2023-06-01  tax    false        -          0           1
+"""  # 3 March is day 30 after 1 February, and 31 March after 1 March
+KINDS = ["autonomous_acknowledgements", "dependent_acknowledgements"]
+
+
+def test_own_learning_on_the_skill_within_thirty_days_or_asked_again_without(drawn):
+    """Everybody asks as ana does, and learns once, each another thing."""
+    head, *asking = ASKING.strip().splitlines()
+    _, *answers = [line.split() for line in ANSWERS.strip().splitlines()]
+    who = [f"ana{i}" for i in range(len(answers))]
+    reviewed = [(f"2023-H{half}", day) for half, day in ((1, "2023-07-01"), (2, "2024-01-01"))]
+    folder = drawn(
+        people="person_id hired_on\n" + "\n".join(f"{name} 2020-01-01" for name in (*who, "cem")),
+        reviews="\n".join(["person_id cycle reviewed_on rating unit", *(
+            f"{name} {cycle} {day} 2 ops" for name in who for cycle, day in reviewed)]),
+        acknowledgements="\n".join([head, *(line.replace("ana", name) for name in who for line in asking),
+                                    "cem 2022-06-01 question sql"]),
+        learning="\n".join(["person_id activity_type learned_on skill is_required status", *(
+            f"{name} course {' '.join(answer[:4])}" for name, answer in zip(who, answers, strict=True)),
+            "cem course 2022-06-01 sql false -"]),
+    )  # fmt: skip
+    found = cycles(linking.link(datasets.read(folder)))[KINDS]
+    first, second = (found.xs(f"2023-H{half}", level="cycle").loc[who] for half in (1, 2))
+    assert first.to_numpy().tolist() == [[int(n) for n in answer[4:]] for answer in answers]
+    assert second.to_numpy().tolist() == [[0, 0]] * 14 + [[1, 0]]  # what is learned in the next window counts there
+
+
+def test_without_learning_or_skills_nobody_knows_who_asks_again(drawn):
+    silent = drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=ASKING)
+    vague = drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=ASKING, learning=LEARNING)  # no skill of any
+    nothing = drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING.replace("hours", "skill"))
+    for folder in (silent, vague, nothing):
+        assert cycles(linking.link(datasets.read(folder)))[KINDS].isna().all(axis=None)
+
+
+# --- rewards --------------------------------------------------------------------------------------
+
+
+def test_the_matrix_cell_and_the_bonus_net_of_the_company_s_result(drawn):
+    rewards = """
+        person_id  cycle    effective_on  merit_pct  merit_target_pct  compa_ratio  bonus_pct  company_factor
+        ana        2023-H1  2023-09-01    3.5        3.25              0.9          6          1.2
+        ana        2023-H2  2024-03-01    3.5        3.0               -            6          0
+        ana        2024-H1  2024-09-01    3.5        -                 -            6          -
+        ben        2023-H1  2023-09-01    1.0        3.25              -            -          1.2
+    """
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, rewards=rewards)
+    found = cycles(linking.link(datasets.read(folder)))
+    assert found.bonus_net_pct.loc["ana"].tolist() == pytest.approx([5, 6, 6])
+    assert found.bonus_net_pct.loc["ben"].isna().all()
+    cell = found.matrix_cell
+    assert cell.notna().tolist() == [True, True, False, True, False]  # no target; no reward
+    assert cell.nunique() == 3  # ben has ana's target at another rating
+    assert found.merit_target_pct.loc["ana"].tolist()[:2] == [3.25, 3.0]
+    carried = ["merit_pct", "merit_gap_pct", "compa_ratio", "fte", "grade", "tenure_years"]
+    assert found.loc[("ana", "2023-H1"), carried].tolist()[:3] == [3.5, 0.25, 0.9]
+    early = cycles(linking.link(datasets.read(folder, as_of="2024-02-01")))
+    assert early.matrix_cell.loc["ana"].notna().tolist() == [True, False]  # the second is not paid yet
+
+
+# --- whatever the rows ----------------------------------------------------------------------------
+
+DAYS = st.dates(min_value=pd.Timestamp("2021-01-01").date(), max_value=pd.Timestamp("2022-06-30").date())
+SKILL = st.sampled_from(["sql", "tax", ""])
+NEW = ["reviewed_next", "voluntary_hours_early_next", "voluntary_activities_early_next", "acknowledgements_early_next",
+       "autonomous_acknowledgements", "dependent_acknowledgements"]  # fmt: skip
+
+
+def counted_by_hand(tables: dict[str, pd.DataFrame], person_cycles: pd.DataFrame, embargo: int) -> pd.DataFrame:
+    """The new columns once more, row by row."""
+    reviews, said, done = (tables[name] for name in ("reviews", "acknowledgements", "learning"))
+    opens = reviews.groupby("cycle").reviewed_on.min().reset_index().sort_values(["reviewed_on", "cycle"])
+    following = dict(zip(opens.cycle, [*opens.cycle[1:], None], strict=True))
+    first_day, there = opens.set_index("cycle").reviewed_on, set(zip(reviews.person_id, reviews.cycle, strict=True))
+    own_next = person_cycles.groupby("person_id").window_end.shift(-1)
+    rows = []
+    for row, next_end in zip(person_cycles.itertuples(), own_next, strict=True):
+        after, end = following[row.cycle], row.window_end + pd.Timedelta(days=60)
+        is_whole = after is not None and end < first_day[after] - pd.Timedelta(days=embargo) and not end > next_end
+        is_seen = is_whole and not row.left_on < end
+        mine, own = (table[table.person_id == row.person_id] for table in (said, done))
+        early = own[(own.learned_on >= row.window_end) & (own.learned_on < end)]
+        asked = int(((mine.acknowledged_on >= row.window_end) & (mine.acknowledged_on < end)).sum())
+        inside = mine[(mine.acknowledged_on >= row.window_start) & (mine.acknowledged_on < row.window_end)]
+        autonomous = dependent = 0
+        for one in inside[inside.skill != ""].itertuples():
+            helped = own.learned_on[(own.skill == one.skill) & (own.learned_on < row.window_end)]
+            days = (helped[helped >= one.acknowledged_on] - one.acknowledged_on).dt.days
+            again = inside.acknowledged_on[inside.skill == one.skill] - one.acknowledged_on
+            autonomous += (days <= 30).any()
+            dependent += any(not (days <= later).any() for later in again.dt.days if later > 0)
+        has_skill = (said.skill != "").any() and (done.skill != "").any()
+        said_yet = len(said) > 0 and row.window_end > said.acknowledged_on.min()
+        done_yet = len(done) > 0 and row.window_end > done.learned_on.min()
+        rows.append((
+            None if after is None else (row.person_id, after) in there,
+            early.hours.sum() if is_seen and len(done) and end > done.learned_on.min() else np.nan,
+            len(early) if is_seen and len(done) and end > done.learned_on.min() else np.nan,
+            asked if is_seen and len(said) and end > said.acknowledged_on.min() else np.nan,
+            *((autonomous, dependent) if has_skill and said_yet and done_yet else (np.nan, np.nan)),
+        ))  # fmt: skip
+    return pd.DataFrame(rows, columns=NEW)
 
 
 @pytest.mark.property
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
-    reviews=st.lists(st.tuples(st.sampled_from("abc"), DAYS), min_size=1, max_size=12, unique=True),
-    events=st.lists(st.tuples(st.sampled_from("abcd"), DAYS), max_size=20),
+    reviews=st.lists(st.tuples(st.sampled_from("abc"), DAYS), min_size=1, max_size=9, unique=True),
+    said=st.lists(st.tuples(st.sampled_from("abcd"), DAYS, SKILL), max_size=24),
+    learning=st.lists(st.tuples(st.sampled_from("abcd"), DAYS, SKILL), max_size=16),
+    stays=st.integers(0, 90),
     embargo=st.integers(0, 90),
+    shift=st.integers(-400, 400),
 )
-def test_every_event_counts_once_or_is_accounted_for(tmp_path_factory, write_tables, reviews, events, embargo):
-    people = pd.DataFrame({"person_id": list("abcd"), "hired_on": "2020-01-01"})
-    rows = [(who, f"c{i:02d}", day, 1, "u") for i, (who, day) in enumerate(reviews)]
+def test_every_event_counts_once_or_is_accounted_for(
+    tmp_path_factory, write_tables, reviews, said, learning, stays, embargo, shift
+):
+    rows = [(who, f"c{[w for w, _ in reviews[:i]].count(who)}", day, 1, "u") for i, (who, day) in enumerate(reviews)]
+    reviewed = pd.DataFrame(rows, columns=["person_id", "cycle", "reviewed_on", "rating", "unit"])
+    left = {"a": max((day for who, day in reviews if who == "a"), default=None)}  # a leaves soon after, others stay
     tables = {
-        "people": people,
-        "reviews": pd.DataFrame(rows, columns=["person_id", "cycle", "reviewed_on", "rating", "unit"]),
-        "acknowledgements": pd.DataFrame(events, columns=["person_id", "acknowledged_on"]).assign(channel="question"),
-    }
-    dataset = datasets.read(write_tables(tmp_path_factory.mktemp("data"), tables))
-    linked = linking.link(dataset, embargo_days=embargo)
+        "people": pd.DataFrame({"person_id": list("abcd"), "hired_on": "2020-01-01"}).assign(
+            left_on=lambda frame: pd.to_datetime(frame.person_id.map(left)) + pd.Timedelta(days=stays)),
+        "reviews": reviewed,
+        "acknowledgements": pd.DataFrame(said, columns=["person_id", "acknowledged_on", "skill"])
+        .assign(channel="question"),
+        "learning": pd.DataFrame(learning, columns=["person_id", "learned_on", "skill"])
+        .assign(activity_type="course", hours=range(len(learning))),
+    }  # fmt: skip
+    dated = {name: table.assign(**{c: pd.to_datetime(table[c]) for c in table if c.endswith("_on")})
+             for name, table in tables.items()}  # fmt: skip
+
+    def link(tables: dict[str, pd.DataFrame], days: int) -> linking.Linked:
+        as_of = (pd.Timestamp("2023-12-31") + pd.Timedelta(days=days)).date()
+        folder = write_tables(tmp_path_factory.mktemp("data"), tables, as_of=as_of)
+        return linking.link(datasets.read(folder), embargo_days=embargo)
+
+    linked = link(dated, 0)
     assert len(linked.person_cycles) == len(reviews)
-    if events:
-        flow = linked.attrition.query("table == 'acknowledgements'")
-        assert flow.rows.sum() + linked.person_cycles.acknowledgements.sum() == len(events)
-    # the order of rows in a file means nothing
-    backwards = {name: table.iloc[::-1] for name, table in tables.items()}
-    again = linking.link(datasets.read(write_tables(tmp_path_factory.mktemp("data"), backwards)), embargo_days=embargo)
-    pd.testing.assert_frame_equal(again.person_cycles, linked.person_cycles)
+    for name, column in (("acknowledgements", "acknowledgements"), ("learning", "activities")):
+        flow = linked.attrition.query("table == @name")
+        assert flow.rows.sum() + linked.person_cycles[column].sum() == len(tables[name])
+    expected = counted_by_hand(dated, linked.person_cycles, embargo)
+    pd.testing.assert_frame_equal(linked.person_cycles[NEW].astype(float), expected.astype(float))
+    # the order of rows in a file means nothing, nor does the day on which the calendar begins
+    backwards = {name: _moved(table.iloc[::-1], shift) for name, table in dated.items()}
+    again = link(backwards, shift)
+    pd.testing.assert_frame_equal(_moved(again.person_cycles, -shift), _moved(linked.person_cycles, 0))
+
+
+def _moved(table: pd.DataFrame, days: int) -> pd.DataFrame:
+    dates = [name for name in table if name.endswith("_on") or name.startswith("window_")]
+    return table.assign(**{name: pd.to_datetime(table[name]) + pd.Timedelta(days=days) for name in dates})
 
 
 def test_linked_is_frozen(drawn):

@@ -4,8 +4,14 @@ Learning and acknowledging count for a review only when they happened in its exp
 ends `embargo_days` before the review. The windows of one person tile time, so an event counts for one
 review at most. Written once in Ibis, from joins, filters, sums, counts, minima and maxima; the engine
 does the work.
+
+Who leaves early has less time to learn or to acknowledge, so that those who did would seem to stay longer
+(immortal time). Who is lost before the next outcome is therefore asked from a landmark: `…_early_next` is what
+fell in the first `LANDMARK_DAYS` of the next window, and it is known only of people employed on the landmark's
+end, whatever became of them afterwards.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,16 +21,19 @@ from ibis.expr.types import BooleanValue, Column, Table
 
 from learnalign.datasets import DataSet
 from learnalign.records import ATTRITION
-from learnalign.tables import DONE
+from learnalign.tables import DONE, KEYS
 
 FIRST_WINDOW_DAYS = 182
+LANDMARK_DAYS = 60
+OWN_LEARNING_DAYS = 30  # so soon after an acknowledgement, own learning on its skill makes it autonomous
 MODE_OF_TYPE = {
     "course": "formal", "certification": "formal", "reading": "informal", "on_the_job": "informal",
     "reflection": "informal", "other": "informal", "coaching": "social", "mentoring": "social",
     "community": "social", "peer": "social",
 }  # fmt: skip
 MODES = ("formal", "informal", "social")
-EXPOSURES = ("voluntary_hours", "voluntary_activities", "acknowledgements")  # those that a lead test needs
+COUNTS = ("voluntary_activities", "acknowledgements")
+EXPOSURES = ("voluntary_hours", *COUNTS)  # those that a lead test needs
 
 
 class TimeOrderError(AssertionError):
@@ -57,10 +66,12 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
 
     The window of a review runs from the previous review less `embargo_days` to this review less
     `embargo_days`, its last day excluded; the first review of a person looks back 182 days. An event on or
-    after the end of the last window waits for a review that the data do not hold yet.
+    after the end of the last window waits for a review that the data do not hold yet. A window that was over when
+    a table's first event of anybody was recorded is empty, not zero.
 
     Misleads when reviews are dated later than managers made up their minds: choose the embargo so that
-    exposure ends before the rating was settled.
+    exposure ends before the rating was settled. Misleads too when recording began in some units long before
+    others: before their own first event, the late ones seem to have done nothing.
 
     >>> from learnalign import datasets
     >>> linked = link(datasets.read("data/demo"), embargo_days=30)
@@ -69,10 +80,11 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     """
     reviews = dataset.tables["reviews"]
     late = reviews.reviewed_on > dataset.as_of
-    reviewed = _with_windows(reviews.filter(~late), dataset.tables["people"], embargo_days).cache()
+    windows = _with_windows(reviews.filter(~late), dataset.tables["people"], embargo_days)
+    reviewed = _with_landmark(windows, embargo_days).cache()
     events = {name: _events(dataset, name, reviewed) for name in ("learning", "acknowledgements")}
-    cycles = _join_exposures(reviewed, events, dataset)
-    cycles = _join_rewards(cycles, dataset).order_by("person_id", "reviewed_on", "cycle")
+    cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset)
+    cycles = cycles.drop("_landmark_end").order_by("person_id", "reviewed_on", "cycle")
     person_cycles = cycles.execute()
     assert_time_order(person_cycles)
     flows = [_flow("reviews", reviews, [_after_as_of(late, dataset)])]
@@ -83,13 +95,24 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
 
 
 def assert_time_order(person_cycles: pd.DataFrame) -> None:
-    """Stop when anything that counts for a review is dated on or after the end of its window."""
+    """Stop when anything that counts for a review is dated on or after the end of its window.
+
+    And when a landmark counts somebody who left before its end, or more than fell in the next window.
+    """
     for column in ("last_learned_on", "last_acknowledged_on"):
         late = pd.to_datetime(person_cycles[column]) >= pd.to_datetime(person_cycles.window_end)
         if late.any():
             raise TimeOrderError(f"{column}: {late.sum()} person-cycles hold an event after their window's end")
     if (pd.to_datetime(person_cycles.window_end) > pd.to_datetime(person_cycles.reviewed_on)).any():
         raise TimeOrderError("window_end: an exposure window ends after its review")
+    landmark_end = pd.to_datetime(person_cycles.window_end) + pd.Timedelta(days=LANDMARK_DAYS)
+    gone = pd.to_datetime(person_cycles.left_on) < landmark_end
+    for name in COUNTS:
+        early, whole = (pd.to_numeric(person_cycles[f"{name}{window}"]) for window in ("_early_next", "_next"))
+        wrong = (early.notna() & gone) | (early > whole)
+        if wrong.any():
+            text = "hold more than the next window, or somebody who left before the landmark's end"
+            raise TimeOrderError(f"{name}_early_next: {wrong.sum()} person-cycles {text}")
 
 
 # --- reviews and their windows -------------------------------------------------------------
@@ -115,6 +138,32 @@ def _with_windows(reviews: Table, people: Table, embargo_days: int) -> Table:
     return joined.mutate(tenure_years=joined.reviewed_on.delta(joined.hired_on, unit="day") / 365.25)
 
 
+def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
+    """Reviews with whether the person has one in the company's next cycle, and the end of the landmark.
+
+    There is no landmark in the company's last cycle, where the person left before its end, and where the next
+    window does not last so long: the first reviews of the company's next cycle, less the embargo, must come after
+    it. Those reviews were made by `as_of`, so that all of a landmark lies more than the embargo before it.
+    """
+    cycles = reviewed.group_by("cycle").aggregate(_opens=reviewed.reviewed_on.min())
+    in_order = ibis.window(order_by=["_opens", "cycle"])
+    following = cycles.select(
+        "cycle", _next_cycle=cycles.cycle.lead(1).over(in_order), _next_opens=cycles._opens.lead(1).over(in_order)
+    )
+    table = reviewed.left_join(following, "cycle").drop("cycle_right")
+    again = reviewed.select("person_id", _next_cycle="cycle", _again=True)
+    table = table.left_join(again, ["person_id", "_next_cycle"]).drop("person_id_right", "_next_cycle_right")
+    in_time = ibis.window(group_by="person_id", order_by=["reviewed_on", "cycle"])
+    end = (table.window_end + ibis.interval(days=LANDMARK_DAYS)).cast("date")
+    stayed = table.left_on.isnull() | (table.left_on >= end)
+    own = table.window_end.lead(1).over(in_time).fill_null(end) >= end  # cycles of one person may overlap
+    is_whole = (end < _days_before(table._next_opens, embargo_days)) & own
+    return table.mutate(
+        reviewed_next=ibis.ifelse(table._next_cycle.notnull(), table._again.fill_null(False), ibis.null(bool)),
+        _landmark_end=ibis.ifelse(is_whole & stayed, end, ibis.null("date")),
+    ).drop("_next_cycle", "_next_opens", "_again")
+
+
 def _days_before(day: Column, days: int) -> Column:
     return (day - ibis.interval(days=days)).cast("date")
 
@@ -132,75 +181,123 @@ def _events(dataset: DataSet, name: str, reviewed: Table) -> Table:
 
 def _event_steps(name: str, events: Table, dataset: DataSet) -> list[_Step]:
     on = events[DATE_OF[name]]
-    steps = [_after_as_of(on > dataset.as_of, dataset)]
-    if name == "learning":
-        not_done = events.status.notnull() & (events.status != DONE)
-        steps.append(_Step("not_completed", "not completed (waitlisted, withdrawn, no-show, open)", not_done))
-    return steps + [
+    return _unfit_steps(name, events, dataset) + [
         _Step("no_review", "by people without a review", events._first.isnull()),
         _Step("before_first_window", "before the first exposure window of the person", on < events._first),
         _Step("after_last_window", "waits for the person's next review", on >= events._last),
     ]
 
 
+def _unfit_steps(name: str, events: Table, dataset: DataSet) -> list[_Step]:
+    """Reasons for which an event counts for nobody's review, whenever it was."""
+    steps = [_after_as_of(events[DATE_OF[name]] > dataset.as_of, dataset)]
+    if name == "learning":
+        not_done = events.status.notnull() & (events.status != DONE)
+        steps.append(_Step("not_completed", "not completed (waitlisted, withdrawn, no-show, open)", not_done))
+    return steps
+
+
 def _after_as_of(late: BooleanValue, dataset: DataSet) -> _Step:
     return _Step("after_as_of", f"after {dataset.as_of}, where this edition ends", late)
 
 
-def _in_windows(events: Table, name: str, dataset: DataSet, reviewed: Table) -> Table:
-    """The events that count, each with the cycle it counts for."""
-    kept = events
-    for step in _event_steps(name, events, dataset):
+def _in_windows(name: str, dataset: DataSet, reviewed: Table) -> Table:
+    """The events that count, each with the cycle it counts for; `_early` ones fell in the landmark after it."""
+    kept = dataset.tables[name]
+    for step in _unfit_steps(name, kept, dataset):
         kept = kept.filter(~step.drops)
-    windows = reviewed.select("person_id", "cycle", "window_start", "window_end")
+    until = reviewed._landmark_end.fill_null(reviewed.window_end)
+    windows = reviewed.select("person_id", "cycle", "window_start", "window_end", _until=until)
     on = kept[DATE_OF[name]]
-    same = [kept.person_id == windows.person_id, on >= windows.window_start, on < windows.window_end]
-    return kept.join(windows, same).drop("person_id_right")
+    same = [kept.person_id == windows.person_id, on >= windows.window_start, on < windows._until]
+    inside = kept.join(windows, same).drop("person_id_right")
+    inside = inside.mutate(_early=inside[DATE_OF[name]] >= inside.window_end)
+    return inside if name != "learning" else inside.mutate(_required=inside.is_required.fill_null(False))
 
 
 def _learning_per_cycle(done: Table) -> Table:
-    required = done.is_required.fill_null(False)
+    own, required, early = ~done._early, ~done._early & done._required, done._early & ~done._required
+    voluntary = own & ~done._required
     mode = done.mode.fill_null(done.activity_type.cases(*MODE_OF_TYPE.items()))
-    by_mode = {f"{m}_hours": done.hours.sum(where=mode == m) for m in MODES}
-    by_mode |= {f"{m}_activities": done.count(where=mode == m) for m in MODES}
+    by_mode = {f"{m}_hours": done.hours.sum(where=own & (mode == m)) for m in MODES}
+    by_mode |= {f"{m}_activities": done.count(where=own & (mode == m)) for m in MODES}
     return done.group_by("person_id", "cycle").aggregate(
-        hours=done.hours.sum(), activities=done.count(),
+        hours=done.hours.sum(where=own), activities=done.count(where=own),
         required_hours=done.hours.sum(where=required), required_activities=done.count(where=required),
-        voluntary_hours=done.hours.sum(where=~required), voluntary_activities=done.count(where=~required),
-        last_learned_on=done.learned_on.max(), **by_mode,
+        voluntary_hours=done.hours.sum(where=voluntary), voluntary_activities=done.count(where=voluntary),
+        last_learned_on=done.learned_on.max(where=own), **by_mode,
+        voluntary_hours_early_next=done.hours.sum(where=early), voluntary_activities_early_next=done.count(where=early),
     )  # fmt: skip
 
 
-def _join_exposures(reviewed: Table, events: dict[str, Table], dataset: DataSet) -> Table:
+def _acknowledging_per_cycle(said: Table) -> Table:
+    return said.group_by("person_id", "cycle").aggregate(
+        acknowledgements=said.count(where=~said._early),
+        last_acknowledged_on=said.acknowledged_on.max(where=~said._early),
+        acknowledgements_early_next=said.count(where=said._early),
+    )
+
+
+def _asking_per_cycle(said: Table, done: Table) -> Table:
+    """Acknowledgements by what came after them on the same skill, in the same window.
+
+    Autonomous: own completed voluntary learning on that day or in the 30 days after. Dependent: acknowledged
+    again on a later day, and no such learning from the first day to the second. What came first within a day
+    nobody knows: learning on either day counts. One may be both, or neither.
+    """
+    keys = ["person_id", "cycle", "skill"]
+    asked = said.filter(~said._early, said.skill.notnull()).select(*keys, _on="acknowledged_on", _asked=1, _learned=0)
+    learned = done.filter(~done._early, ~done._required, done.skill.notnull())
+    both = asked.union(learned.select(*keys, _on="learned_on", _asked=0, _learned=1))
+    days = both.group_by(*keys, "_on").aggregate(_asked=both._asked.sum(), _learned=both._learned.sum())
+    from_here, later = (ibis.window(group_by=keys, order_by="_on", rows=(start, None)) for start in (0, 1))
+    answered = ibis.ifelse(days._learned > 0, days._on, ibis.null("date")).min().over(from_here)
+    again = ibis.ifelse(days._asked > 0, days._on, ibis.null("date")).min().over(later)
+    days = days.mutate(_answered=answered, _again=again)
+    soon = days._answered <= (days._on + ibis.interval(days=OWN_LEARNING_DAYS)).cast("date")
+    alone = days._again.notnull() & (days._answered.isnull() | (days._answered > days._again))
+    return days.group_by("person_id", "cycle").aggregate(
+        autonomous_acknowledgements=days._asked.sum(where=soon), dependent_acknowledgements=days._asked.sum(where=alone)
+    )
+
+
+def _join_exposures(reviewed: Table, dataset: DataSet) -> Table:
     """Reviews with what fell in their own, the next and the two previous windows.
 
     Where a table holds nothing at all the exposure is empty, not zero: not recorded is not "did not".
     The last review of a person has no next window yet: empty too.
     """
-    inside = {name: _in_windows(table, name, dataset, reviewed) for name, table in events.items()}
-    said = inside["acknowledgements"]
-    acknowledging = said.group_by("person_id", "cycle").aggregate(
-        acknowledgements=said.count(), last_acknowledged_on=said.acknowledged_on.max()
-    )
+    said, done = (_in_windows(name, dataset, reviewed) for name in ("acknowledgements", "learning"))
     cycles = reviewed
-    for name, counts in (("learning", _learning_per_cycle(inside["learning"])), ("acknowledgements", acknowledging)):
-        cycles = cycles.left_join(counts, ["person_id", "cycle"]).drop("person_id_right", "cycle_right")
-        numbers = [c for c in counts.columns if c not in ("person_id", "cycle") and not c.startswith("last_")]
-        cycles = cycles.mutate(**{c: _zero_or_empty(cycles[c], name, dataset) for c in numbers})
-    cycles = cycles.mutate(acknowledged=cycles.acknowledgements > 0)
+    for name, counts in (("learning", _learning_per_cycle(done)), ("acknowledgements", _acknowledging_per_cycle(said))):
+        cycles = _join(cycles, counts)
+        began = dataset.tables[name][DATE_OF[name]].min().execute() if name in dataset.filled else None
+        numbers = [c for c in counts.columns if c not in KEYS["reviews"] and not c.startswith("last_")]
+        cycles = cycles.mutate(**{c: _zero_or_empty(cycles, c, began, dataset) for c in numbers})
+    cycles = _join(cycles.mutate(acknowledged=cycles.acknowledgements > 0), _asking_per_cycle(said, done))
+    known = cycles.acknowledgements.notnull() & cycles.activities.notnull()
+    known &= {"acknowledgements.skill", "learning.skill"} <= dataset.filled
+    kinds = ("autonomous_acknowledgements", "dependent_acknowledgements")
     in_time = ibis.window(group_by="person_id", order_by=["reviewed_on", "cycle"])
     return cycles.mutate(
+        **{name: ibis.ifelse(known, cycles[name].fill_null(0), ibis.null(int)) for name in kinds},
         **{f"{name}_next": cycles[name].lead(1).over(in_time) for name in EXPOSURES},
         **{f"{name}_previous": cycles[name].lag(1).over(in_time) for name in EXPOSURES},
         **{f"{name}_previous_2": cycles[name].lag(2).over(in_time) for name in EXPOSURES},
     )
 
 
-def _zero_or_empty(count: Column, table: str, dataset: DataSet) -> Column:
-    recorded = table in dataset.filled
-    if table == "learning" and count.get_name().endswith("hours"):
-        recorded = "learning.hours" in dataset.filled
-    return count.fill_null(0) if recorded else count.nullif(count)
+def _join(cycles: Table, more: Table) -> Table:
+    return cycles.left_join(more, KEYS["reviews"]).drop("person_id_right", "cycle_right")
+
+
+def _zero_or_empty(cycles: Table, name: str, began: dt.date | None, dataset: DataSet) -> Column:
+    """A count or sum: zero when nothing happened, empty when nothing was recorded before the window was over."""
+    count = cycles[name]
+    if began is None or ("hours" in name and "learning.hours" not in dataset.filled):
+        return ibis.null(count.type())
+    end = cycles._landmark_end if name.endswith("_early_next") else cycles.window_end
+    return ibis.ifelse(end > began, count.fill_null(0), ibis.null(count.type()))
 
 
 # --- rewards ---------------------------------------------------------------------------------
@@ -208,11 +305,14 @@ def _zero_or_empty(count: Column, table: str, dataset: DataSet) -> Column:
 
 def _join_rewards(cycles: Table, dataset: DataSet) -> Table:
     rewards = dataset.tables["rewards"]
+    bonus, factor = rewards.bonus_pct, rewards.company_factor
     rewards = rewards.filter(rewards.effective_on <= dataset.as_of).select(
-        "person_id", "cycle", "merit_pct", "compa_ratio", "bonus_pct",
+        "person_id", "cycle", "merit_pct", "merit_target_pct", "compa_ratio", "bonus_pct",
         merit_gap_pct=rewards.merit_pct - rewards.merit_target_pct,
+        bonus_net_pct=ibis.ifelse(factor > 0, bonus / factor, bonus),
     )  # fmt: skip
-    return cycles.left_join(rewards, ["person_id", "cycle"]).drop("person_id_right", "cycle_right")
+    paid = _join(cycles, rewards)
+    return paid.mutate(matrix_cell=paid.rating.cast("string") + "|" + paid.merit_target_pct.cast("string"))
 
 
 def _reward_flows(dataset: DataSet, reviewed: Table) -> list[pd.DataFrame]:
@@ -239,15 +339,15 @@ def _flow(name: str, table: Table, steps: Sequence[_Step]) -> pd.DataFrame:
     """Rows and people dropped at each step and left after it; a row is dropped for its first reason only."""
     number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
     sorted_out = table.mutate(_step=number.fill_null(len(steps)))
+    at, who = sorted_out._step, sorted_out.person_id
+    counts = {}
+    for i in range(len(steps) + 1):
+        for kind, those in (("gone", at == i - 1), ("left", at >= i)):
+            counts |= {f"{kind}_{i}": sorted_out.count(where=those), f"{kind}_people_{i}": who.nunique(where=those)}
+    counted = sorted_out.aggregate(**counts).execute().iloc[0]
     rows = []
     for i, step in enumerate((None, *steps)):
-        left = sorted_out.filter(sorted_out._step >= i)
-        gone = sorted_out.filter(sorted_out._step == i - 1)
         key, reason = (step.key, step.reason) if step else ("read", "read")
-        rows.append((name, key, reason, *_count(gone), *_count(left)))
+        found = [int(counted[f"{kind}_{i}"]) for kind in ("gone", "gone_people", "left", "left_people")]
+        rows.append((name, key, reason, *found))
     return pd.DataFrame(rows, columns=list(ATTRITION))
-
-
-def _count(table: Table) -> tuple[int, int]:
-    counts = table.aggregate(rows=table.count(), people=table.person_id.nunique()).execute()
-    return int(counts.rows.iloc[0]), int(counts.people.iloc[0])
