@@ -8,7 +8,7 @@ import pandas as pd
 import pyfixest as pf
 import pytest
 
-from learnalign import bank, datasets, simulate
+from learnalign import bank, datasets, simulate, truths
 from learnalign.problems import DataError
 from learnalign.tables import COLUMNS
 
@@ -281,7 +281,9 @@ def test_the_truth_looks_through_the_windows_of_the_contract():
 @pytest.mark.truth
 def test_learning_adds_what_is_planted_and_the_naive_slope_says_more():
     many = [truth(seed=seed) for seed in range(1, 9)]
-    one_more_sd = [np.searchsorted(bank.CUTS, r.latent + bank.LEARNING) + 1 - r.rating for r in many]
+    one_more_sd = [
+        np.searchsorted(truths.cuts(truths.NORTHBANK), r.latent + truths.LEARNING) + 1 - r.rating for r in many
+    ]
     planted = [(more / rated.sd).mean() for more, rated in zip(one_more_sd, many, strict=True)]
     assert np.mean(planted) == pytest.approx(0.15, abs=0.01)
     assert np.mean([oracle(rated, "learned") for rated in many]) == pytest.approx(0.15, abs=0.02)

@@ -75,11 +75,17 @@ def simulate(
     people: Annotated[int, typer.Option(help="People over all cycles.")] = 1500,
     cycles: Annotated[int, typer.Option(help="Half-year cycles.")] = 6,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="What is true there, such as params/truths/penalty.yml; Northbank's when not given."),
+    ] = None,
 ) -> None:
     """Write a plausible bank with every canonical table and known truths in it."""
     from learnalign import simulate as bank
+    from learnalign import truths
 
-    print(bank.write(bank.northbank(people=people, cycles=cycles, seed=seed), out))
+    declared = truths.read(truth) if truth else truths.Truth()
+    print(bank.write(bank.northbank(people=people, cycles=cycles, seed=seed, truth=declared), out))
 
 
 def main() -> None:

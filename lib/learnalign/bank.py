@@ -1,4 +1,4 @@
-"""The people of Northbank and what they do: the draws behind `simulate`, and the truth planted in them.
+"""The people of Northbank and what they do: the draws behind `simulate`, in which a declared truth holds.
 
 People, skills and days are numbers here, so that everything is drawn for everybody at once: a person or skill
 of -1 is nobody or none, days count from 1970. Draws start from uniforms, the stream least likely to change
@@ -11,19 +11,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
+from learnalign import truths
+from learnalign.truths import NORTHBANK, Truth
+
 Rng, Frame = np.random.Generator, pd.DataFrame
 AS_OF = "2026-06-30"
 EMBARGO, FIRST_WINDOW, NEVER = 30, 182, 10**6  # days
 
-# The planted truth, per SD where nothing else is said. A rating is latent = ability + the manager's leniency
-# + learning + the half-year, of variance 1, cut into 5/15/50/22/8 %. Acknowledging is no part of it.
-ABILITY, LENIENCY, LEARNING, HALF_YEAR = 0.70, 0.28, 0.160, 0.61
-CUTS = ndtri([0.05, 0.20, 0.70, 0.92])
-EAGER = {"ability": 0.10, "manager": 0.60, "own": 0.85}  # who takes up learning
-SAYS = {"ability": -0.32, "last_half_year": -0.28, "manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
-FOLLOW = 0.45  # log-odds of acknowledging when the leader visibly did in the quarter before
-CLOSING = {"per_day": 0.0016, "acknowledged": 1.5, "mentored": 1.3}  # hazard of closing a gap, factors on it
-LEARNED = {"on_the_job": 2.0, "coaching": 1.8, "mentoring": 1.8, "reading": 1.0}  # by type; others 1.3
+# What no truth declares, per SD where nothing else is said
+EAGER = {"manager": 0.60, "own": 0.85}  # who takes up learning
+SAYS = {"manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
+MOTIVATED = 2.0  # eagerness and log-odds, for what hidden motivation adds to the score
+CLOSING, STAYS = 0.0016, 3.0  # a gap's hazard of closing in a day; log-odds of staying in a half-year
 
 BUSINESSES = ("Retail", "Corporate", "Markets", "Operations", "Technology", "Risk")
 GRADES = np.array(["G1", "G2", "G3", "G4", "G5", "G6"])
@@ -38,12 +37,16 @@ STATUSES = {"completed": 86, "in_progress": 4, "no_show": 3, "waitlisted": 3, "c
             "withdrawn": 2}  # fmt: skip
 
 
-def draw(people: int, cycles: int, seed: int) -> Bank:
+def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
     """The bank and what happened in it: reviews with what is behind each, learning, gaps and the rest."""
     bank = _staff(people, _calendar(cycles), stream(seed, 0))
+    bank.truth, bank.motivation = truth, normal(stream(seed, 10), people)
+    bank.liking = _until_moved(bank.manager, normal(stream(seed, 11), people, cycles))
     bank.reviews = _reviews(bank, stream(seed, 1))
     bank.learning = _learning(bank, stream(seed, 2))
     bank.said = _acknowledgements(bank, stream(seed, 3))
+    if truth.attrition_of_the_penalised:
+        _lose_the_penalised(bank, stream(seed, 12))
     bank.reviews = _rated(bank)
     bank.ties = _ties(bank, stream(seed, 4))
     bank.assessments, bank.learning, bank.said = _gaps(bank, stream(seed, 5))
@@ -139,9 +142,15 @@ def _staff(people: int, when: Bank, rng: Rng) -> Bank:
 
 def _teams(rng: Rng, teams: int, people: int, cycles: int) -> np.ndarray:
     """A team for everybody in every cycle: 3 in 100 move to another from one cycle to the next."""
-    moves = (rng.random((people, cycles)) < 0.03) | (np.arange(cycles) == 0)
-    last_move = np.maximum.accumulate(np.where(moves, np.arange(cycles), 0), axis=1)
-    return np.take_along_axis(below(rng, teams, people, cycles), last_move, axis=1)
+    moves = np.cumsum(rng.random((people, cycles)) < 0.03, axis=1)
+    return _until_moved(moves, below(rng, teams, people, cycles))
+
+
+def _until_moved(place: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """What was drawn for the first cycle at a place, for every cycle there; columns are cycles."""
+    moved = np.diff(place, axis=1, prepend=place[:, :1]) != 0
+    since = np.maximum.accumulate(np.where(moved, np.arange(place.shape[1]), 0), axis=1)
+    return np.take_along_axis(drawn, since, axis=1)
 
 
 def there(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
@@ -169,7 +178,8 @@ def _reviews(bank: Bank, rng: Rng) -> Frame:
 def _learning(bank: Bank, rng: Rng) -> Frame:
     """Voluntary activities, heavy-tailed in number and in hours, and a required course every half-year."""
     shape = len(bank.hired), len(bank.cycle_of)
-    own = EAGER["ability"] * bank.ability + EAGER["own"] * normal(rng, shape[0])
+    own = bank.truth.able_learners * bank.ability + EAGER["own"] * normal(rng, shape[0])
+    own = own + MOTIVATED * bank.truth.hidden_motivation * bank.motivation
     eager = own[:, None] + EAGER["manager"] * bank.leniency[bank.manager[:, bank.cycle_of]]
     wanted = np.minimum(np.exp(0.2 + 0.35 * eager) * _wait(rng, *shape), 12).astype(int)
     due = np.broadcast_to(np.arange(shape[1]) % 2, shape)
@@ -193,12 +203,13 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
 
 def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     """Quarter by quarter, as leaders go first; knows how the last half-year went, never a rating to come."""
-    everyone = np.arange(len(bank.hired))
+    everyone, truth = np.arange(len(bank.hired)), bank.truth
     habit, seen, rows = SAYS["habit"] * normal(rng, len(everyone)), np.zeros(len(everyone), dtype=bool), []
     for quarter, cycle in enumerate(bank.cycle_of):
         boss = bank.manager[:, cycle]
-        odds = SAYS["ability"] * bank.ability + SAYS["last_half_year"] * bank.half_year[:, cycle] + habit
-        odds = odds + SAYS["manager"] * bank.leniency[boss] + FOLLOW * seen[boss] - 1.75
+        odds = -truth.strugglers * bank.ability - truth.dip * bank.half_year[:, cycle] + habit
+        odds = odds + SAYS["manager"] * bank.leniency[boss] + truth.leaders_on_teams * seen[boss] - 1.75
+        odds = odds + MOTIVATED * truth.hidden_motivation * bank.motivation + truth.campaigns * (quarter % 4 == 2)
         says = rng.random(len(everyone)) < expit(odds)
         seen = says & (rng.random(len(everyone)) < np.where(bank.manages, 0.6, 0.3))
         again = says & (rng.random(len(everyone)) < 0.25)
@@ -208,6 +219,25 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     day, skill = _in_quarter(rng, bank, said.quarter.to_numpy()), _about(rng, bank, said.person_id.to_numpy())
     said = said.assign(acknowledged_on=day, skill=skill)
     return said[there(bank, said.person_id, said.acknowledged_on)].reset_index(drop=True)
+
+
+def _lose_the_penalised(bank: Bank, rng: Rng) -> None:
+    """Staff who acknowledged since the last review, in a half-year that goes badly, may leave before the next one.
+
+    So much more often than anybody leaves; what they would have done afterwards is struck out.
+    """
+    said, bad = bank.said, np.maximum(-bank.half_year[:, 1:], 0)
+    cycle = np.searchsorted(bank.review - EMBARGO, said.acknowledged_on, side="right")
+    spoke = np.zeros((len(bank.hired), len(bank.cycles) + 1), dtype=bool)
+    spoke[said.person_id, cycle] = True
+    usual = expit(-STAYS)
+    more = (expit(bank.truth.attrition_of_the_penalised * bad - STAYS) - usual) / (1 - usual)
+    goes = spoke[:, :-1] & ~bank.manages[:, None] & (rng.random(bad.shape) < more)
+    day = np.where(goes, bank.review - 3 - below(rng, EMBARGO - 5, *bad.shape), NEVER)
+    bank.left = np.minimum(bank.left, day.min(axis=1))
+    for name, on in {"reviews": "reviewed_on", "learning": "learned_on", "said": "acknowledged_on"}.items():
+        rows = getattr(bank, name)
+        setattr(bank, name, rows[there(bank, rows.person_id, rows[on])].reset_index(drop=True))
 
 
 def _in_quarter(rng: Rng, bank: Bank, quarter: np.ndarray) -> np.ndarray:
@@ -222,19 +252,22 @@ def _about(rng: Rng, bank: Bank, person: np.ndarray) -> np.ndarray:
 
 
 def _rated(bank: Bank) -> Frame:
-    """Ratings, and what they were made from; acknowledging is looked up, and is no part of it."""
+    """Ratings, and what they were made from."""
     reviews, said, done = bank.reviews, bank.said, bank.learning[_voluntary(bank.learning)]
     person, half_year = reviews.person_id.to_numpy(), reviews["at"].to_numpy()
     hours = _in_window(reviews, done.person_id, done.learned_on, done.hours)
     logged = pd.Series(np.log1p(hours)).groupby(half_year)
     learned = ((np.log1p(hours) - logged.transform("mean")) / logged.transform("std")).to_numpy()
-    ability, leniency = bank.ability[person], bank.leniency[reviews.manager_id]
-    latent = ABILITY * ability + LENIENCY * leniency + LEARNING * learned
-    latent = latent + HALF_YEAR * bank.half_year[person, half_year + 1]
-    times = _in_window(reviews, said.person_id, said.acknowledged_on, said.quarter >= 0)
-    truth = {"ability": ability, "leniency": leniency, "learned": learned, "latent": latent}
-    rating = np.searchsorted(CUTS, latent) + 1
-    return reviews.assign(rating=rating, acknowledged=times > 0, hours=hours, **truth)
+    spoke = pd.Series(_in_window(reviews, said.person_id, said.acknowledged_on, said.quarter >= 0) > 0)
+    parts = {
+        "ability": bank.ability[person], "leniency": bank.leniency[reviews.manager_id], "learned": learned,
+        "half_year": bank.half_year[person, half_year + 1],
+        "said": (spoke - spoke.groupby(half_year).transform("mean")).to_numpy(),
+        "motivation": bank.motivation[person], "liking": bank.liking[person, half_year],
+    }  # fmt: skip
+    latent, team = truths.score(parts, bank.truth), [reviews.manager_id, half_year]
+    rating = truths.ratings(latent, team, bank.truth)
+    return reviews.assign(rating=rating, acknowledged=spoke, hours=hours, latent=latent, **parts)
 
 
 def _voluntary(learning: Frame) -> pd.Series:
@@ -292,7 +325,7 @@ def _gaps(bank: Bank, rng: Rng) -> tuple[Frame, Frame, Frame]:
         gaps = Frame({"person": person, "skill": skill, "day": day, "work": _wait(rng, pairs)})[new]
         said = _turned(said, "acknowledged_on", gaps, -60, rng.random(len(gaps)) < 0.75)
         learning = _turned(learning, "learned_on", gaps, 0, rng.random(len(gaps)) < 0.55)
-        closes[new] = gaps.day + _days_open(gaps, said, learning, mentored)
+        closes[new] = gaps.day + _days_open(gaps, said, learning, mentored, bank.truth)
         found = {"person_id": person, "skill": skill, "assessed_on": day, "required_level": need}
         level = need + np.where(closes > day, -depth, below(rng, 3, pairs) // 2)
         why = pick(rng, {"scheduled": 90, "requested": 4, "doubt": 6}, pairs)
@@ -328,7 +361,7 @@ def _first(whose: np.ndarray, day: pd.Series, of: pd.Series, since: pd.Series) -
     return np.where((found >= wanted) & (found // NEVER == of), order[place], -1)
 
 
-def _days_open(gaps: Frame, said: Frame, learning: Frame, mentored: np.ndarray) -> np.ndarray:
+def _days_open(gaps: Frame, said: Frame, learning: Frame, mentored: np.ndarray, truth: Truth) -> np.ndarray:
     """Days from finding a gap to closing it: the pace rises once acknowledged, and once learning began."""
     topic, day, work = gaps.person * 9 + gaps["skill"], gaps.day.to_numpy(), gaps.work.to_numpy()
     spoke = _first(_topic(said, said["skill"] >= 0), said.acknowledged_on, topic, gaps.day - 90)
@@ -336,11 +369,12 @@ def _days_open(gaps: Frame, said: Frame, learning: Frame, mentored: np.ndarray) 
     began = _first(_topic(learning, useful), learning.learned_on, topic, gaps.day)
     spoke_in = np.where(spoke < 0, NEVER, np.maximum(said.acknowledged_on.to_numpy()[spoke] - day, 0))
     began_in = np.where(began < 0, NEVER, learning.learned_on.to_numpy()[began] - day)
-    helps = pd.Series(LEARNED).reindex(learning.activity_type.to_numpy()[began]).fillna(1.3).to_numpy()
-    pace = CLOSING["per_day"] * np.where(mentored[gaps.person] <= day, CLOSING["mentored"], 1.0)
+    by_type = {kind: getattr(truth, f"{kind}_on_closure") for kind in TYPES}
+    helps = pd.Series(by_type)[learning.activity_type.to_numpy()[began]].to_numpy()
+    pace = CLOSING * np.where(mentored[gaps.person] <= day, truth.mentor_on_closure, 1.0)
     early, late = np.minimum(spoke_in, began_in), np.maximum(spoke_in, began_in)
-    faster = pace * np.where(spoke_in <= began_in, CLOSING["acknowledged"], helps)
-    fastest = pace * CLOSING["acknowledged"] * helps
+    faster = pace * np.where(spoke_in <= began_in, truth.acknowledging_on_closure, helps)
+    fastest = pace * truth.acknowledging_on_closure * helps
     by_early, by_late = pace * early, pace * early + faster * (late - early)
     choices = [work / pace, early + (work - by_early) / faster]
     days = np.select([work < by_early, work < by_late], choices, late + (work - by_late) / fastest)

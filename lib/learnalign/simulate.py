@@ -1,6 +1,7 @@
 """Northbank: a made-up bank whose truth is known.
 
-What is planted, and what a naive figure says instead (means over 40 seeds of 1,500 people, six half-years):
+What is planted, and what a naive figure says instead (means over 40 seeds of 1,500 people, six half-years).
+Another `truths.Truth` plants something else; its docstring shows what hides it.
 
 - **Learning adds .15 SD to the rating**: +1 SD, within the cycle, of log(1 + voluntary hours) in the review's
   exposure window. People who are able, or whose manager is lenient, learn more, so the naive slope is .25.
@@ -30,15 +31,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from scipy.optimize import brentq
 
 from learnalign import datasets
 from learnalign.bank import AS_OF, NEVER, SKILLS, Bank, Frame, Rng, below, draw, normal, pick, stream, there
+from learnalign.datasets import DataSet
 from learnalign.problems import DataError, Problem
-from learnalign.tables import COLUMNS, KEYS
+from learnalign.tables import COLUMNS, KEYS, Meta
+from learnalign.truths import NORTHBANK, Truth
 
-TITLE = "Northbank (simulated)"
+TITLE, OTHER_TITLE = "Northbank (simulated)", "Northbank (simulated, another truth)"
 LIMITS = {"people": (60, 10**6), "cycles": (2, 40), "seed": (0, 2**63)}
 MERIT = {"per_point": 0.17, "manager": 0.08, "noise": 0.25}  # percentage points around the matrix's target
+BONUS = {"per_rating": 0.15, "noise": 0.1}  # share of an individual bonus
 
 # fmt: off
 MATRIX = [{"rating": rating, "compa_from": low, "compa_to": high, "target_pct": max(0.0, target + more)}
@@ -71,24 +76,34 @@ class Company:
     dataset: dict[str, Any]
 
 
-def northbank(*, people: int = 1500, cycles: int = 6, seed: int = 1) -> Company:
+def northbank(*, people: int = 1500, cycles: int = 6, seed: int = 1, truth: Truth = NORTHBANK) -> Company:
     """Draw Northbank: every canonical table, for `people` people ever employed over `cycles` half-years.
+
+    Another `truth` than Northbank's own makes another company, with a title that says so. The naive figure misses
+    the truth: saying "I don't know" changes nothing here, and those who do are rated lower.
+
+    >>> from learnalign import linking
+    >>> rows = linking.link(dataset(northbank())).person_cycles
+    >>> in_sd = rows.groupby("cycle").rating.transform(lambda rating: (rating - rating.mean()) / rating.std())
+    >>> naive = in_sd[rows.acknowledged].mean() - in_sd[~rows.acknowledged].mean()
+    >>> f"truth {NORTHBANK.acknowledging_on_rating:.2f}, naive {naive:.2f}"
+    'truth 0.00, naive -0.13'
 
     >>> company = northbank(people=60, cycles=2)
     >>> list(company.tables["reviews"].cycle.unique())
     ['2025-H2', '2026-H1']
     """
-    return _northbank(people, cycles, seed)[0]
+    return _northbank(people, cycles, seed, truth)[0]
 
 
-def _northbank(people: int, cycles: int, seed: int) -> tuple[Company, pd.DataFrame]:
+def _northbank(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> tuple[Company, pd.DataFrame]:
     """Northbank and, a row per review, the truth behind it, which is never written."""
     _refuse_sizes({"people": people, "cycles": cycles, "seed": seed})
-    bank = draw(people, cycles, seed)
+    bank = draw(people, cycles, seed, truth)
     drawn = {
         "people": _people(bank, stream(seed, 6)),
         "reviews": bank.reviews,
-        "rewards": _rewards(bank, stream(seed, 7)),
+        "rewards": _rewards(bank, stream(seed, 7), stream(seed, 13)),
         "learning": _recorded(bank.learning),
         "assessments": bank.assessments,
         "acknowledgements": _worded(bank, stream(seed, 8)),
@@ -96,12 +111,12 @@ def _northbank(people: int, cycles: int, seed: int) -> tuple[Company, pd.DataFra
         "surveys": _surveys(bank, stream(seed, 9)),
     }
     dataset = {
-        "title": TITLE,
+        "title": TITLE if truth == NORTHBANK else OTHER_TITLE,
         "as_of": AS_OF,
         "rating_scale": [1, 2, 3, 4, 5],
         "attributes": list(ATTRIBUTES),
         "merit_matrix": [dict(cell) for cell in MATRIX],
-        "bonus_rewards_individual": False,
+        "bonus_rewards_individual": truth.bonus == "individual",
         "currency": "EUR",
     }
     tables = {name: _canonical(name, table, bank) for name, table in drawn.items()}
@@ -123,6 +138,15 @@ def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
 def _dates(days: pd.Series) -> np.ndarray:
     never = np.datetime64("NaT").astype("int64")
     return np.where(days < NEVER, days, never).astype("datetime64[D]").astype("datetime64[s]")
+
+
+def dataset(company: Company) -> DataSet:
+    """The company as `datasets.read` gives it from its files, without files: for many companies in one study.
+
+    >>> dataset(northbank(people=60, cycles=2)).tables["reviews"].rating.type()
+    Float64(nullable=True)
+    """
+    return datasets.of_frames(company.tables, Meta.model_validate(company.dataset))
 
 
 def write(company: Company, out: Path) -> Path:
@@ -158,12 +182,13 @@ def _refuse_sizes(got: dict[str, int]) -> None:
 def _refuse_strangers(out: Path, company: Company) -> None:
     if not out.exists():
         return
-    title, meta = company.dataset["title"], out / "dataset.yml"
+    meta = out / "dataset.yml"
     inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
     ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml"}
-    earlier = meta.is_file() and f"title: {title}\n" in meta.read_text("utf-8", errors="replace")
+    text = meta.read_text("utf-8", errors="replace") if meta.is_file() else ""
+    earlier = any(f"title: {title}\n" in text for title in (TITLE, OTHER_TITLE))
     if inside and not (earlier and ours.issuperset(inside)):
-        allowed = f"a new or empty folder, or one that holds only an earlier '{title}'"
+        allowed = f"a new or empty folder, or one that holds only an earlier '{TITLE}'"
         fix, got = "name another folder, or move this one away", ", ".join(inside[:5])
         raise DataError([Problem(str(out), "", "exists and is not an earlier simulation", got, allowed, fix)])
 
@@ -177,7 +202,7 @@ def _people(bank: Bank, rng: Rng) -> Frame:
     return Frame({"person_id": people, "hired_on": bank.hired, "left_on": bank.left, **drawn})
 
 
-def _rewards(bank: Bank, rng: Rng) -> Frame:
+def _rewards(bank: Bank, rng: Rng, more: Rng) -> Frame:
     """Merit is the matrix's target and what the two questions earn; bonus knows the bank and the grade."""
     reviews, rows, cycle = bank.reviews, len(bank.reviews), bank.reviews["at"].to_numpy()
     place = np.clip(1 + 0.1 * normal(rng, len(bank.hired)), 0.75, 1.3)[reviews.person_id]
@@ -186,15 +211,46 @@ def _rewards(bank: Bank, rng: Rng) -> Frame:
     target = np.array([cell["target_pct"] for cell in MATRIX])[cell]
     answers = 1.4 + 0.6 * reviews.learned.to_numpy() + 0.7 * normal(rng, 2, rows)
     points = np.clip(np.rint(answers), 0, 3).astype(int)
-    gap = MERIT["per_point"] * (points.sum(axis=0) - 2.8) + MERIT["manager"] * reviews.leniency
-    merit = np.maximum(target + gap + MERIT["noise"] * normal(rng, rows), 0)
+    per_point = MERIT["per_point"] * (bank.truth.learning_on_merit / NORTHBANK.learning_on_merit)
+    gap = per_point * (points.sum(axis=0) - 2.8) + MERIT["manager"] * reviews.leniency
+    merit = np.where(target > 0, target + gap + MERIT["noise"] * normal(rng, rows), 0)
+    merit = np.maximum(merit + _for_acknowledging(merit, target > 0, reviews.acknowledged, bank.truth), 0)
     factor = np.rint(80 + 50 * rng.random(len(bank.cycles)))[cycle] / 100
     rewards = reviews[["person_id", "cycle"]].assign(
-        effective_on=bank.effective[cycle], merit_pct=np.where(target > 0, merit, 0), merit_target_pct=target,
-        compa_ratio=compa, bonus_pct=factor * reviews.grade.map(BONUS_TARGET) / 2, company_factor=factor,
+        effective_on=bank.effective[cycle], merit_pct=merit, merit_target_pct=target, compa_ratio=compa,
+        bonus_pct=factor * reviews.grade.map(BONUS_TARGET) / 2, company_factor=factor,
         learning_enabled_performance=points[0], learning_positions_for_objectives=points[1],
     )  # fmt: skip
-    return rewards[there(bank, rewards.person_id, rewards.effective_on) & (rng.random(rows) > 0.02)]
+    if bank.truth.bonus == "individual":
+        own = 1 + BONUS["per_rating"] * (reviews.rating - 3) + BONUS["noise"] * normal(more, rows)
+        rewards = rewards.assign(bonus_pct=rewards.bonus_pct * np.maximum(own, 0))
+    kept = there(bank, rewards.person_id, rewards.effective_on) & (rng.random(rows) > 0.02)
+    return _shared_out(rewards[kept], reviews[kept]) if bank.truth.fixed_merit_pool else rewards[kept]
+
+
+def _for_acknowledging(merit: np.ndarray, paid: np.ndarray, said: pd.Series, truth: Truth) -> np.ndarray:
+    """What to add for acknowledging so that those who do get the declared effect on average.
+
+    The matrix gives nothing in some cells, and nobody gets less than nothing: the others get so much more.
+    """
+    amount, theirs = truth.acknowledging_on_merit, merit[said & paid]
+    if not amount or not len(theirs):
+        return np.zeros(len(merit))
+    wanted, most = amount * said.sum() / len(theirs), np.maximum(theirs, 0).mean()
+    if wanted <= -most:
+        text, got = "takes more merit than those who acknowledge get in this company", f"{amount:g}"
+        raise DataError([Problem("Truth", "acknowledging_on_merit", text, got, fix="draw more people, or take less")])
+    added = brentq(lambda add: np.maximum(theirs + add, 0).mean() - most - wanted, -20, 20)
+    return np.where(said & paid, added, 0)
+
+
+def _shared_out(rewards: Frame, reviews: Frame) -> Frame:
+    """Every manager's team gets what the matrix gives it: all who get merit share what is over or short."""
+    team, paid = [reviews.manager_id, reviews["at"]], rewards.merit_target_pct > 0
+    over = (rewards.merit_pct - rewards.merit_target_pct).where(paid).groupby(team).transform("mean")
+    merit = (rewards.merit_pct - over).clip(lower=0).where(paid, 0)
+    target, spent = (values.groupby(team).transform("sum") for values in (rewards.merit_target_pct, merit))
+    return rewards.assign(merit_pct=merit * (target / spent).where(spent > 0, 1))  # what fell below nothing is spent
 
 
 def _recorded(learning: Frame) -> Frame:
