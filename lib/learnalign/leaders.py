@@ -1,0 +1,236 @@
+"""Leaders: whether teams say "I don't know" more after their leader did so visibly.
+
+A campaign moves leaders and teams at once and looks like leading; so leaders count a quarter before, teams are
+compared with themselves and with other teams of their unit in the same quarter, and the leader's next quarter,
+which cannot have led anybody yet, must show nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyfixest as pf
+from scipy import stats
+
+from learnalign import ladder
+from learnalign.records import Fit
+
+TOO_FEW = 3  # leaders who change: with so few no interval can be trusted (METHODS 4)
+
+
+@dataclass(frozen=True)
+class Following:
+    """Percentage points of the team's share: after the leader's quarter before, and for the quarter to come."""
+
+    lagged: Fit
+    placebo: Fit | None  # the leader's next quarter; None where too few leaders have one
+
+
+@dataclass(frozen=True)
+class EventStudy:
+    """The average effect after the first visible acknowledgement, and by quarters since (negative: before)."""
+
+    att: Fit
+    by_period: tuple[tuple[int, Fit], ...]
+
+
+# --- the leader's quarter before -------------------------------------------------------------------
+
+
+def team_follow(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Following:
+    """Difference in a team's acknowledgement share when its leader acknowledged visibly in the quarter before.
+
+    A row per team and quarter: team_id, unit, leader_id, quarter (a whole number, one more each quarter), people,
+    share (0 to 1, of the team's members, without the leader) and leader_acknowledged (0/1, in this quarter). Percentage
+    points, with team and unit x quarter effects, clustered by leader (`learnalign.ladder`). The placebo is the same
+    leader's next quarter, with this one and the last held equal, so that habit is not taken for foresight.
+
+    Raises ValueError where three leaders or fewer change. Misleads when something local, and not in the unit's
+    quarter, moves the leader first and the team a quarter later. METHODS 3, Q4, and 5, row 18.
+
+    >>> rng = np.random.default_rng(1)
+    >>> rows = pd.DataFrame({"team_id": np.repeat(range(60), 8), "unit": "north", "quarter": np.tile(range(8), 60)})
+    >>> rows = rows.assign(leader_id=rows.team_id, people=8, leader_acknowledged=rng.integers(0, 2, 480))
+    >>> before = rows.groupby("team_id").leader_acknowledged.shift(fill_value=0)
+    >>> found = team_follow(rows.assign(share=0.3 + 0.1 * before + rng.normal(0, 0.05, 480)))
+    >>> bool(9 < found.lagged.estimate < 11)
+    True
+    """
+    own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
+
+    def moved(quarters: int) -> np.ndarray:
+        asked = pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
+        return own.reindex(asked).to_numpy()
+
+    rows = team_quarters.assign(_lag=moved(-1), _now=moved(0), _next=moved(1))
+    lagged = _within_teams(rows, "_lag", [], level)
+    try:
+        placebo = _within_teams(rows, "_next", ["_lag", "_now"], level)
+    except ValueError:
+        placebo = None
+    return Following(lagged, placebo)
+
+
+def _within_teams(rows: pd.DataFrame, exposure: str, held: list[str], level: float) -> Fit:
+    rows = rows.dropna(subset=["team_id", "unit", "leader_id", "share", exposure, *held]).reset_index(drop=True)
+    rows = _two_or_more(rows, [["team_id"], ["unit", "quarter"]], pd.Series(1, rows.index))
+    changes = rows.groupby("leader_id")[exposure].nunique() > 1
+    if changes.sum() <= TOO_FEW:
+        raise ValueError(f"Only {changes.sum()} leaders both acknowledged and did not: too few to compare.")
+    slope = ladder.slope(
+        100 * rows.share.to_numpy(float), rows[exposure].to_numpy(float), rows.leader_id.to_numpy(),
+        controls=_unit_quarters(rows, held), groups=rows.team_id.to_numpy(), level=level,
+    )  # fmt: skip
+    by_team = [rows[rows[exposure] == side].groupby("team_id").people.max().sum() for side in (0, 1)]
+    method = f"team and unit x quarter fixed effects, {slope.rung} by leader"
+    return Fit(
+        slope.estimate, slope.low, slope.high, slope.std_error, slope.df, level, slope.n_rows,
+        int(rows.groupby("team_id").people.max().sum()), int(min(by_team)), slope.n_clusters, method, "adjusted",
+        slope.second,
+    )  # fmt: skip
+
+
+def _unit_quarters(rows: pd.DataFrame, held: list[str]) -> np.ndarray | None:
+    """What is held equal, without the directions that teams, or the columns before, already carry."""
+    cells = pd.get_dummies(rows.groupby(["unit", "quarter"]).ngroup(), dtype=float)
+    columns = np.column_stack([cells.to_numpy(), rows[held].to_numpy(float)])
+    inside = columns - pd.DataFrame(columns).groupby(rows.team_id.to_numpy()).transform("mean").to_numpy()
+    size, direction = np.linalg.eigh(inside.T @ inside)
+    kept = direction[:, size > 1e-9 * max(size.max(), 1.0)]
+    return inside @ kept if kept.size else None
+
+
+# --- the first time -----------------------------------------------------------------------------
+
+
+def event_study(
+    panel: pd.DataFrame, *, unit: str = "leader_id", period: str = "quarter", adopted: str = "adopted",
+    outcome: str = "share", level: float = 0.95,
+) -> EventStudy:  # fmt: skip
+    """Change in the outcome after a leader's first visible acknowledgement, in the outcome's unit (Gardner 2022).
+
+    A row per leader and quarter; `adopted` is the quarter of the first time, empty for never. Leaders' and quarters'
+    levels come from rows before adoption only, so early adopters never serve as controls for late ones. Leads are
+    what those rows leave over: they show a trend before, drawn somewhat to 0. Periods with three leaders or fewer
+    are left out. Leaders, and quarters, with fewer than two rows before adoption cannot be used and are dropped; the
+    counts in the fits are of leaders.
+
+    Raises ValueError with three or fewer adopting leaders, or a leader twice in a quarter. Memory grows with the
+    square of the leaders: thousands are many, and `group_time` takes them lightly. Misleads when leaders choose
+    their first time by what they see coming in the team.
+
+    >>> rows = pd.DataFrame({"leader_id": np.repeat(range(40), 6), "quarter": np.tile(range(6), 40)})
+    >>> rows["adopted"] = rows.leader_id.map(lambda leader: 3 if leader < 20 else np.nan)
+    >>> rows["share"] = 0.1 * (rows.quarter >= rows.adopted) + np.random.default_rng(1).normal(0, 0.01, 240)
+    >>> round(event_study(rows).att.estimate, 2)
+    0.1
+    """
+    rows = _estimable(_checked(panel, unit, period, adopted, outcome))
+    since = rows.period - rows.adopted
+    leaders = since.groupby(since).transform("size")  # one row a leader
+    shown = sorted(int(k) for k in since[leaders > TOO_FEW].unique())
+    names = [f"since_{place}" for place in range(len(shown))]
+    rows = rows.assign(**{name: (since == k).astype(float) for name, k in zip(names, shown, strict=True)})
+    att = _two_stages(rows, ["treated"], level)[0]
+    return EventStudy(att, tuple(zip(shown, _two_stages(rows, names, level), strict=True)))
+
+
+def group_time(
+    panel: pd.DataFrame, unit: str, period: str, adopted: str, outcome: str, *, level: float = 0.95
+) -> Fit:  # fmt: skip
+    """Average effect on those treated, by differences since the period before adoption (Callaway and Sant'Anna 2021).
+
+    A row per unit and period (whole numbers); `adopted` is the first treated period, empty for never. Each cohort in
+    each later period against units not yet treated then; cells are averaged by their number of treated units. A second
+    opinion beside `event_study`: it needs parallel trends from the period before adoption only. The interval is from
+    influence values by unit, that of the cohorts' sizes included, with t(units - 1).
+
+    Raises ValueError where no cohort has a period before and anybody to compare with, or three treated units or fewer.
+    Misleads when adoption is foreseen in the period before.
+
+    >>> rows = pd.DataFrame({"u": np.repeat(range(8), 3), "t": np.tile(range(3), 8)})
+    >>> rows["g"] = rows.u.map(lambda unit: 1 if unit < 4 else np.nan)
+    >>> rows["y"] = rows.u + 0.5 * rows.t + 2.0 * (rows.t >= rows.g)
+    >>> group_time(rows, "u", "t", "g", "y").estimate
+    2.0
+    """
+    rows = _checked(panel, unit, period, adopted, outcome)
+    wide = rows.pivot(index="unit", columns="period", values="y")
+    first = rows.groupby("unit").adopted.first().fillna(np.inf).reindex(wide.index).to_numpy()
+    effects, treated, influences, used = [], [], [], np.zeros((2, len(wide)), bool)  # as treated, as control
+    for cohort in sorted(set(first[np.isfinite(first)]) & {time + 1 for time in wide.columns}):
+        for time in wide.columns[wide.columns >= cohort]:
+            change = (wide[time] - wide[cohort - 1]).to_numpy()
+            arms = np.array([first == cohort, first > time]) & ~np.isnan(change)
+            if not arms.any(axis=1).all():
+                continue
+            means = [change[arm].mean() for arm in arms]
+            parts = [np.where(arm, change - mean, 0) / arm.sum() for arm, mean in zip(arms, means, strict=True)]
+            effects.append(means[0] - means[1])
+            treated.append(arms[0])
+            influences.append(parts[0] - parts[1])
+            used |= arms
+    if used[0].sum() <= TOO_FEW:
+        raise ValueError("Too few units adopt with a period before and a unit to compare with.")
+    sizes = np.sum(treated, axis=1)
+    weights = sizes / sizes.sum()
+    average = weights @ effects
+    influence = weights @ influences + (np.array(effects) - average) @ treated / sizes.sum()
+    error = np.sqrt(influence @ influence)
+    return _fit(average, error, level, sizes.sum(), used.any(axis=0).sum(), used.sum(axis=1).min(),
+                "group-time differences, controls not yet treated")  # fmt: skip
+
+
+def _checked(panel: pd.DataFrame, unit: str, period: str, adopted: str, outcome: str) -> pd.DataFrame:
+    """The panel under plain names, with whether a row is treated."""
+    rows = pd.DataFrame({"unit": panel[unit], "period": panel[period], "adopted": panel[adopted].astype(float),
+                         "y": panel[outcome].astype(float)}).dropna(subset=["unit", "period", "y"])  # fmt: skip
+    if rows.duplicated(["unit", "period"]).any():
+        raise ValueError(f"A {unit} has several rows in one {period}.")
+    if (rows.groupby("unit").adopted.nunique(dropna=False) > 1).any():
+        raise ValueError(f"A {unit} has several values of {adopted}.")
+    return rows.assign(treated=(rows.period >= rows.adopted).astype(float)).reset_index(drop=True)
+
+
+def _estimable(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose unit and period have a level of their own: two rows or more before adoption."""
+    rows = _two_or_more(rows, [["unit"], ["period"]], rows.treated == 0)
+    adopting = rows.unit[rows.treated == 1].nunique()
+    if adopting <= TOO_FEW:
+        raise ValueError(f"Only {adopting} leaders adopt with two rows before and somebody to compare with: too few.")
+    return rows.reset_index(drop=True)
+
+
+def _two_or_more(rows: pd.DataFrame, keys: list[list[str]], counted: pd.Series) -> pd.DataFrame:
+    """Rows whose level of every key holds two counted rows or more; a level of one explains that one wholly."""
+    before = -1
+    while len(rows) != before:
+        before = len(rows)
+        for key in keys:
+            held = counted.loc[rows.index].groupby([rows[name] for name in key]).transform("sum")
+            rows = rows[held >= 2]
+    return rows
+
+
+def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]:
+    data = rows.assign(unit=pd.factorize(rows.unit)[0], period=pd.factorize(rows.period)[0])
+    model = pf.did2s(data, yname="y", first_stage="~ 0 | unit + period", second_stage=f"~ {' + '.join(marks)}",
+                     treatment="treated", cluster="unit")  # fmt: skip
+    estimates, errors, units = model.coef(), model.se(), rows.unit.nunique()
+    exposed = rows.groupby("period").treated.transform("max") == 1
+    controls = rows.unit[exposed & (rows.treated == 0)].nunique()  # in a quarter in which others are treated
+    return [
+        _fit(estimates[mark], errors[mark], level, (rows[mark] == 1).sum(), units,
+             min(rows.unit[rows[mark] == 1].nunique(), controls),
+             "two-stage differences (did2s), controls not yet or never treated")
+        for mark in marks
+    ]  # fmt: skip
+
+
+def _fit(
+    estimate: float, error: float, level: float, n_rows: int, units: int, smaller: int, method: str
+) -> Fit:  # fmt: skip
+    half = stats.t.ppf(0.5 + level / 2, units - 1) * error
+    return Fit(float(estimate), float(estimate - half), float(estimate + half), float(error), int(units - 1), level,
+               int(n_rows), int(units), int(smaller), int(units), f"{method}, clustered by unit, t({units - 1})",
+               "adjusted")  # fmt: skip
