@@ -6,14 +6,16 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from learnalign import verdicts
 from learnalign.records import Check, Comparison, Fit
+from learnalign.wording import NOTHING_VARIES
 
 PASSED = Check("lead test", "passed", "what people do next does not “predict” this rating")
 LEAD = Check("lead test", "failed", "what people do next “predicts” this rating")
 BASELINE = Check("no baseline", "failed", "too few people have a prior rating")
-CLUSTERS = Check("few clusters", "failed", "only 7 units stand behind the interval")
+OVERLAP = Check("overlap", "failed", "more than 10% of the comparison rests on nobody alike")
 DESIGNS = ("described", "associated", "adjusted", "within_person", "compared", "randomised")
 
 
@@ -24,10 +26,17 @@ def fit(low: float, high: float, **more) -> Fit:
     return Fit(**values | more)
 
 
-def answer(low: float, high: float, *checks: Check, **more):
-    comparison = Comparison("acknowledging_to_rating", None, fit(low, high, **more), checks)
+def answer(low: float, high: float, *checks: Check, rivals=(), strength=5.0, modal=0.5, n_cycles=4, **more):
+    comparison = Comparison(
+        "acknowledging_to_rating", None, fit(low, high, **more), checks, rivals=rivals, strength_to_erase=strength,
+        modal_share=modal, n_cycles=n_cycles,
+    )  # fmt: skip
     (row,) = verdicts.judge(comparison, smallest_effect=0.10)
     return row
+
+
+def outcome(row, name: str) -> str:
+    return next(check.outcome for check in row.checks if check.name == name)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +54,10 @@ def answer(low: float, high: float, *checks: Check, **more):
         (0.11, 0.30, (PASSED,), "higher"),
         (0.11, 0.30, (LEAD,), "untrusted"),
         (-0.30, -0.11, (LEAD, PASSED), "untrusted"),
-        (0.05, 0.30, (CLUSTERS,), "untrusted"),
+        (0.05, 0.30, (OVERLAP,), "untrusted"),
         (-0.05, 0.05, (LEAD,), "none"),
         (-0.05, 0.05, (BASELINE,), "unknown"),
-        (-0.05, 0.05, (CLUSTERS,), "unknown"),
+        (-0.05, 0.05, (OVERLAP,), "unknown"),
         (-0.05, 0.30, (LEAD, BASELINE), "unknown"),
         (0.11, 0.30, (Check("lead test", "not possible", "too few"),), "higher"),
     ],
@@ -80,7 +89,7 @@ intervals = st.tuples(st.floats(-2, 2), st.floats(-2, 2)).map(sorted)
 @given(
     interval=intervals,
     smallest=st.floats(0.01, 1),
-    checks=st.lists(st.sampled_from([PASSED, LEAD, BASELINE, CLUSTERS])),
+    checks=st.lists(st.sampled_from([PASSED, LEAD, BASELINE, OVERLAP])),
 )
 def test_a_check_only_takes_away(interval, smallest, checks):
     without, with_checks = verdicts.decide(*interval, smallest), verdicts.decide(*interval, smallest, checks)
@@ -100,8 +109,8 @@ def test_turning_the_sign_turns_the_verdict(interval, smallest):
 def test_sentences_word_for_word():
     assert answer(-0.32, -0.11, PASSED).sentence == (
         "Among people with the same manager, cycle and past ratings, people who acknowledged a gap were rated 0.21 SD "
-        "lower than people who did not (likely range 0.11 to 0.32 SD). It held up in the lead test. It is a pattern, "
-        "not proof of cause."
+        "lower than people who did not (likely range 0.11 to 0.32 SD). It held up in the checks (lead test). It is a "
+        "pattern, not proof of cause."
     )
     assert answer(0.02, 0.12).sentence == (
         "Among people with the same manager, cycle and past ratings, people who acknowledged a gap were rated 0.07 SD "
@@ -121,9 +130,9 @@ def test_sentences_word_for_word():
         "A difference shows up (0.21 SD higher, likely range 0.11 to 0.31 SD), but it is not to be trusted: what "
         "people do next “predicts” this rating. Do not act on this number."
     )
-    assert answer(-0.05, 0.05, CLUSTERS, LEAD).sentence == (
-        "We cannot tell. The likely range (−0.05 to 0.05 SD) lies inside ±0.10 SD, but it is not to be trusted: only 7 "
-        "units stand behind the interval."
+    assert answer(-0.05, 0.05, OVERLAP, LEAD).sentence == (
+        "We cannot tell. The likely range (−0.05 to 0.05 SD) lies inside ±0.10 SD, but it is not to be trusted: more "
+        "than 10% of the comparison rests on nobody alike."
     )
     assert answer(-0.05, 0.05, LEAD).sentence.endswith(
         "A check failed, though: what people do next “predicts” this rating."
@@ -132,7 +141,7 @@ def test_sentences_word_for_word():
 
 def test_none_on_one_side_keeps_its_sign():
     assert "(likely range −0.09 to −0.01 SD)" in answer(-0.09, -0.01).sentence
-    assert "(−0.09 to −0.01 SD)" in answer(-0.09, -0.01, CLUSTERS).sentence
+    assert "(−0.09 to −0.01 SD)" in answer(-0.09, -0.01, OVERLAP).sentence
 
 
 def test_an_end_that_is_nearly_zero_can_be_read():
@@ -155,20 +164,80 @@ def test_every_unknown_says_what_would_settle_it(low, high):
 
 
 def test_more_managers_do_not_need_their_managers():
-    few = Check("few clusters", "failed", "only 12 managers stand behind the interval")
-    assert answer(0.11, 0.3, few, n_clusters=12).to_settle == "To settle it: 8 more managers or more."
-    by_unit = answer(0.11, 0.3, few, n_clusters=12, method="unit x cycle fixed effects").to_settle
+    assert answer(0.11, 0.3, n_clusters=12).to_settle == "To settle it: 8 more managers or more."
+    by_unit = answer(0.11, 0.3, n_clusters=12, method="unit x cycle fixed effects").to_settle
     assert by_unit == "To settle it: 8 more units or more, or the manager who gave each rating."
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "second", "verdict"),
+    [
+        (0.11, 0.30, (0.12, 0.31), "higher"),
+        (0.11, 0.30, (0.02, 0.31), "untrusted"),  # the second only says "small"
+        (0.11, 0.30, (float("-inf"), float("inf")), "untrusted"),
+        (-0.05, 0.05, (-0.06, 0.07), "none"),
+        (-0.05, 0.05, (-0.06, 0.12), "unknown"),
+        (-0.05, 0.30, (0.01, 0.20), "unknown"),  # a second interval never gives
+        (0.11, 0.30, None, "untrusted"),
+    ],
+)
+def test_with_few_managers_two_intervals_must_agree(low, high, second, verdict):
+    row = answer(low, high, n_clusters=12, second=second)
+    assert row.verdict == verdict
+    assert not re.search(r"\bnan\b|\binf\b", row.sentence + " ".join(check.detail for check in row.checks))
+    assert answer(low, high, n_clusters=20, second=second).verdict == verdicts.decide(low, high, 0.10)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "rival", "verdict"),
+    [
+        (0.12, 0.30, (0.05, 0.35), "higher"),
+        (0.12, 0.30, (-0.02, 0.30), "higher"),  # contains 0, but the claimed 0.21 too
+        (0.12, 0.30, (-0.10, 0.15), "untrusted"),  # contains 0 and excludes the claimed 0.21
+        (0.12, 0.30, (-0.40, 0.35), "untrusted"),  # the other sign
+        (0.12, 0.30, (0.01, 0.05), "higher"),  # smaller, and real: no contradiction
+        (-0.05, 0.05, (-0.02, 0.12), "none"),
+        (-0.05, 0.05, (0.05, 0.20), "unknown"),  # practically none here, and not there
+        (-0.05, 0.30, (-0.90, -0.50), "unknown"),
+    ],
+)
+@pytest.mark.parametrize("name", verdicts.RIVALS)
+def test_a_rival_under_other_assumptions_must_not_speak_against_it(low, high, rival, verdict, name):
+    row = answer(low, high, rivals=((name, fit(*rival)),))
+    assert row.verdict == verdict
+    assert outcome(row, name) == ("failed" if verdict != verdicts.decide(low, high, 0.10) else "passed")
+    others = {other: outcome(row, other) for other in verdicts.RIVALS if other != name}
+    assert set(others.values()) == {"not possible"}
+
+
+def test_a_weak_hidden_factor_is_a_warning_and_a_very_weak_one_revokes():
+    weak = answer(0.11, 0.3, strength=0.5)
+    assert weak.verdict == "higher"
+    assert "Something unseen that is weaker than last time’s rating could erase it." in weak.sentence
+    assert "unseen" not in answer(0.11, 0.3, strength=1.5).sentence
+    assert answer(0.11, 0.3, strength=0.09).verdict == "untrusted"
+    assert outcome(answer(0.11, 0.3, strength=None), "hidden factor") == "not possible"
+
+
+def test_ratings_that_hardly_differ_tell_nothing_unless_much_could_be_seen():
+    row = answer(0.11, 0.5, modal=0.9)
+    assert row.verdict == "unknown" and "More than 85% of people have the same rating" in row.sentence
+    assert answer(0.13, 0.2, modal=0.9).verdict == "higher"  # so many people that 0.10 could be seen all the same
+    assert answer(0.11, 0.5, modal=0.8).verdict == "higher"
 
 
 def test_to_settle_counts_by_the_square_of_the_precision_short():
     row = answer(-0.2, 0.3)
     times = (row.detectable_effect / 0.10) ** 2
-    assert f"about {times:.1f} times as many reviews" in row.to_settle
-    more = int(re.search(r"\((\d[\d,]*) more than", row.to_settle)[1].replace(",", ""))
-    assert more == pytest.approx(4000 * (times - 1), abs=1)
+    assert f"about {times:.1f} times as much" in row.to_settle
+    more = {what: int(re.search(rf"([\d,]+) more {what}", row.to_settle)[1].replace(",", ""))
+            for what in ("reviews", "cycles", "people", "managers")}  # fmt: skip
+    assert more["reviews"] == pytest.approx(4000 * (times - 1), abs=1)
+    assert more["people"] == pytest.approx(1200 * (times - 1), abs=1)
+    assert more["managers"] == pytest.approx(101 * (times - 1), abs=1)
+    assert 4 * (times - 1) <= more["cycles"] < 4 * (times - 1) + 1
     # so many reviews would bring the detectable effect down to the smallest that matters
-    assert row.detectable_effect * (4000 / (4000 + more)) ** 0.5 == pytest.approx(0.10, rel=1e-3)
+    assert row.detectable_effect * (4000 / (4000 + more["reviews"])) ** 0.5 == pytest.approx(0.10, rel=1e-3)
 
 
 def test_to_settle_mends_what_failed():
@@ -204,6 +273,78 @@ def test_hidden_holds_no_figure():
     assert row.sentence == "Not shown, to protect individuals: fewer than 10 people."
     assert {row.estimate, row.low, row.high, row.n_people, row.n_clusters, row.detectable_effect} == {None}
     assert (row.checks, row.note, row.to_settle) == ((), "", "")
+
+
+@pytest.mark.parametrize("reason", NOTHING_VARIES)
+def test_an_outcome_that_nothing_can_move_is_practically_none_and_says_what_fixes_it(reason):
+    found = Comparison("acknowledging_to_merit_at_equal_rating", None, None, reason=reason)
+    (row,) = verdicts.judge(found, smallest_effect=0.25)
+    assert (row.verdict, row.estimate, row.note) == ("none", None, NOTHING_VARIES[reason][1])
+    assert row.sentence == f"We looked closely: {NOTHING_VARIES[reason][0]}."
+
+
+def headline(p: float, **more):
+    """A row whose two-sided p-value is `p`."""
+    error = 0.2 / stats.t.isf(p / 2, 100)
+    width = error * stats.t.isf(0.025, 100)
+    return answer(0.2 - width, 0.2 + width, std_error=error, **more)
+
+
+def test_holm_across_the_headlines():
+    rows = [headline(p) for p in (0.001, 0.020, 0.030, 0.5)]
+    assert [verdicts.p_value(row, "SD") for row in rows] == pytest.approx([0.001, 0.020, 0.030, 0.5])
+    found = verdicts.holm(rows)
+    # 4 x .001, then 3 x .020: that one, and all behind it, may be chance
+    assert [row.verdict for row in found] == [rows[0].verdict, "unknown", "unknown", "unknown"]
+    assert "but 4 questions were asked" in found[1].sentence and found[1].to_settle
+    assert verdicts.holm(rows[:2])[1].verdict == rows[1].verdict == "small"  # among two, .020 stands
+
+
+def test_holm_counts_what_is_hidden_and_leaves_what_is_no_headline():
+    (hidden,) = verdicts.judge(Comparison("learning_to_rating", None, None), smallest_effect=0.1, hidden="few people")
+    assert verdicts.holm([headline(0.03), hidden])[0].verdict == "unknown"
+    aside = dataclasses.replace(headline(0.03), headline=False)
+    assert verdicts.holm([headline(0.03), aside]) == (headline(0.03), aside)
+    assert verdicts.holm([answer(-0.05, 0.05), headline(0.001)])[0].verdict == "none"
+
+
+@pytest.mark.property
+@given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 5))
+def test_holm_and_bh_as_they_are_written_down(p, more):
+    holm, asked = verdicts.adjusted_p(p, "holm", len(p) + more), len(p) + more
+    for i, own in enumerate(p):
+        before = sorted(p)[: sorted(p).index(own) + 1]
+        assert holm[i] == pytest.approx(min(1, max((asked - k) * q for k, q in enumerate(before))))
+    bh = verdicts.adjusted_p(p, "bh")
+    for i, own in enumerate(p):
+        behind = [(k, q) for k, q in enumerate(sorted(p), start=1) if q >= own]
+        assert bh[i] == pytest.approx(min(1, min(len(p) * q / k for k, q in behind)))
+
+
+@pytest.mark.golden
+def test_benjamini_hochberg_1995():
+    """The 15 p-values of their section 3.2 (myocardial infarction): 4 are rejected, the fifth is at .0603."""
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
+         0.7590, 1.0]  # fmt: skip
+    adjusted = verdicts.adjusted_p(p, "bh")
+    assert sum(value <= 0.05 for value in adjusted) == 4
+    assert adjusted[4] == pytest.approx(0.0603, abs=5e-5)  # printed to four decimals
+
+
+def test_a_family_is_judged_by_bh_and_holds_no_headline():
+    fits = {"low": fit(0.11, 0.5), "middle": fit(0.15, 0.25), "high": fit(0.01, 0.3), "odd": fit(0.2, 0.3)}
+    rows = verdicts.judge_family("acknowledging_to_rating", fits, smallest_effect=0.1, hidden={"odd": "fewer than 10"})
+    assert [row.at for row in rows] == list(fits) and not any(row.headline for row in rows)
+    assert {row.at: row.verdict for row in rows} == {
+        "low": "higher",
+        "middle": "higher",
+        "high": "small",
+        "odd": "hidden",
+    }
+    many = verdicts.judge_family("acknowledging_to_rating", fits | {f"no {i}": fit(-0.3, 0.2) for i in range(9)},
+                                 smallest_effect=0.1, hidden={})  # fmt: skip
+    assert {row.at: row.verdict for row in many}["high"] == "unknown"
+    assert rows[3].estimate is None and rows[3].std_error is None
 
 
 @pytest.mark.parametrize("reason", verdicts.REASONS)

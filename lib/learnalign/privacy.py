@@ -243,6 +243,8 @@ def _blank(row: Result, min_group: int) -> Result:
         low=None,
         high=None,
         n_people=None,
+        std_error=None,
+        df=None,
         n_clusters=None,
         detectable_effect=None,
         checks=(),

@@ -11,7 +11,7 @@ ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_l
 """Columns of an attrition frame: a row per step; `rows` and `people` fell out there, the rest is left."""
 
 FEW_CLUSTERS = 20
-"""With fewer clusters than this an interval cannot be trusted."""
+"""With fewer clusters than this an interval is trusted only when a second one, made otherwise, agrees."""
 
 Outcome = Literal["passed", "failed", "not possible"]
 Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
@@ -43,6 +43,7 @@ class Fit:
     n_clusters: int
     method: str
     design: Design
+    second: tuple[float, float] | None = None  # with few clusters: the interval of the wild cluster bootstrap
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,10 @@ class Comparison:
     notes: tuple[str, ...] = ()
     reason: str = ""  # why there is no estimate: a key of `verdicts.REASONS`
     contrast: str = ""  # the exposure's contrast in words, where it depends on the data
+    rivals: tuple[tuple[str, Fit], ...] = ()  # the same contrast under other assumptions, by the check they serve
+    strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
+    n_cycles: int = 0
+    modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Result:
     to_settle: str
     shown: bool
     note: str
+    std_error: float | None = None  # with `df`, what Holm and Benjamini-Hochberg need; on the log scale for a ratio
+    df: float | None = None
 
 
 # --- how a figure is written -------------------------------------------------------------

@@ -70,11 +70,13 @@ def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
 
 
 def document(
-    chapters: Sequence[Chapter], *, run: Mapping[str, Any], data: Mapping[str, Any],
+    chapters: Sequence[Chapter], results: Sequence[Result], *, run: Mapping[str, Any], data: Mapping[str, Any],
     questions: Sequence[Mapping[str, Any]], words: Mapping[str, str], versions: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
-    """The content of `results.json`: run facts, data fingerprints, results, flows; everything the report shows."""
-    results = merged(chapters)
+    """The content of `results.json`: run facts, data fingerprints, results, flows; everything the report shows.
+
+    `results` are the chapters' merged rows, after what looks at all of them together.
+    """
     return {
         "schema_version": SCHEMA_VERSION, "run": dict(run), "data": dict(data),
         "questions": [dict(q) | {"asked": any(r.question == q["key"] for r in results)} for q in questions],

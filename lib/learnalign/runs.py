@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +31,9 @@ from learnalign.problems import DataError, Problem, Stopped, problems_of, projec
 from learnalign.tables import Strict
 
 PUBLISHED, ANALYSIS, CONTRACT, TOO_SMALL, DEADLINE, KERNEL_DIED, LOCKED, PUBLISH = range(8)
-PACKAGES = ("learnalign", "pandas", "numpy", "scipy", "pyfixest", "ibis-framework", "duckdb", "papermill")
+PACKAGES = (
+    "learnalign", "pandas", "numpy", "scipy", "statsmodels", "pyfixest", "ibis-framework", "duckdb", "papermill",
+)  # fmt: skip
 
 
 class SmallestEffects(Strict):
@@ -264,12 +266,12 @@ def _work(job_file: Path) -> int:
 def _document(
     spec: RunSpec, dataset: DataSet, facts: Any, chapters: list[results.Chapter], started: dt.datetime
 ) -> dict[str, Any]:
-    chapters = [replace(c, results=privacy.suppress(c.results, spec.min_group)) for c in chapters]
+    rows = privacy.suppress(verdicts.holm(results.merged(chapters)), spec.min_group)
     tables = results.records(privacy.counts(facts, spec.min_group).drop(columns="shown"))
     questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
     settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}  # a whole path tells of people's folders
     document = results.document(
-        chapters,
+        chapters, rows,
         run={
             "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
             "run_id": f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",

@@ -1,113 +1,51 @@
 """Verdicts: what an estimate lets us say, what a failed check takes away, and the sentence for it.
 
-A pure function of intervals, smallest effects and checks over tables of words. The default is
-"we don't know"; a check can only take away, never give.
+A pure function of intervals, smallest effects and checks over tables of words (`questions`, `wording`). The default
+is "we don't know"; a check can only take away, never give.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import replace
+from math import ceil, exp, inf, log
 
 import pandas as pd
 from scipy import stats
 
-from learnalign.records import FEW_CLUSTERS, Check, Comparison, Design, Fit, Result, Verdict, number, spread
+from learnalign.multiplicity import adjusted_p, p_value
+from learnalign.questions import (
+    ASKED,
+    MEASURES,
+    QUESTIONS,
+    VERDICT_WORDS,
+    Measure,
+    Question,
+    missing_needs,
+)  # fmt: skip
+from learnalign.records import FEW_CLUSTERS, Check, Comparison, Fit, Result, Verdict, number, spread
+from learnalign.wording import (
+    CAN_ASK,
+    HELD,
+    LIMIT,
+    NOTHING_VARIES,
+    REASONS,
+    SENTENCES,
+    SETTLES,
+    listed,
+    sentence_case,
+)  # fmt: skip
 
-# --- the questions and their measures ---------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Need:
-    """Something a question cannot do without: where it is recorded, and what to say when it is not."""
-
-    where: str  # "table" or "table.column"
-    missing: str
-    settle: str
-
-    @property
-    def what(self) -> str:
-        return self.missing.removeprefix("no ")
-
-
-ACKNOWLEDGEMENTS = Need("acknowledgements", "no acknowledgements",
-                        "help requests, questions or self-assessments, with their dates")  # fmt: skip
-LEARNING = Need("learning", "no learning", "learning activities, with their dates")
-MANAGERS = Need("reviews.manager_id", "no managers", "the manager who gave each rating")
-MERIT = Need("rewards.merit_pct", "no merit data", "the merit increase of each person in each cycle")
-GAPS = Need("assessments", "no assessed skills", "scheduled skill assessments, with the level required")
-AUDIENCE = Need("acknowledgements.audience", "no audience of acknowledgements", "who could see an acknowledgement")
-SKILLS = Need("learning.skill", "no skill of the learning", "the skill that each activity is about")
-COST = Need("learning.cost", "no cost of learning", "the cost of each activity")
-MENTORING = Need("ties", "no mentoring ties", "who mentors whom, and since when")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A headline contrast: who is compared with whom, on what, in which unit."""
-
-    key: str
-    unit: str
-    smallest: str  # the key of the run's smallest_effect; "" where nothing is compared with one
-    doers: str = ""
-    others: str = ""
-    did: str = ""  # what the outcome's verb is: "were rated"
-
-
-@dataclass(frozen=True)
-class Question:
-    """A pre-registered question: its words, the notebook that answers it, and what it needs."""
-
-    key: str
-    text: str
-    notebook: str
-    measures: tuple[Measure, ...]
-    needs: tuple[Need, ...]
-
-
-SAID, SILENT = "people who acknowledged a gap", "people who did not"
-QUESTIONS: dict[str, Question] = {q.key: q for q in (
-    Question("Q1", "Do people who learn more get better ratings later?", "learning_and_performance",
-             (Measure("learning_to_rating", "SD", "rating_sd", "people who learned more of their own accord",
-                      "people who learned less", "were rated"),), (LEARNING,)),
-    Question("Q2", "Do people who say “I don’t know” do better or worse at the next review?",
-             "acknowledging_and_reward",
-             (Measure("acknowledging_to_rating", "SD", "rating_sd", SAID, SILENT, "were rated"),),
-             (ACKNOWLEDGEMENTS,)),
-    Question("Q3", "Does saying “I don’t know” cost merit?", "acknowledging_and_reward",
-             (Measure("acknowledging_to_merit_total", "percentage points", "merit_pp"),
-              Measure("acknowledging_to_merit_at_equal_rating", "percentage points", "merit_pp")),
-             (ACKNOWLEDGEMENTS, MERIT)),
-    Question("Q4", "When leaders go first, do their teams follow?", "leaders_and_communities",
-             (Measure("leader_to_team", "percentage points", "share_pp"),), (ACKNOWLEDGEMENTS, MANAGERS, AUDIENCE)),
-    Question("Q5", "Does merit reward learning, beyond the rating and the matrix?", "acknowledging_and_reward",
-             (Measure("learning_to_merit_at_equal_rating", "percentage points", "merit_pp"),), (LEARNING, MERIT)),
-    Question("Q6", "What closes gaps: acknowledging them, and which kinds of learning?", "gap_journey",
-             (Measure("acknowledging_to_closure", "hazard ratio", "hazard_ratio"),),
-             (GAPS, ACKNOWLEDGEMENTS, SKILLS)),
-    Question("Q7", "What does one more closed gap cost?", "investment",
-             (Measure("cost_per_closed_gap", "currency", ""),), (GAPS, SKILLS, COST)),
-    Question("Q8", "Do mentored people close gaps sooner than comparable people?", "leaders_and_communities",
-             (Measure("mentoring_to_closure", "hazard ratio", "hazard_ratio"),), (GAPS, MENTORING)),
-)}  # fmt: skip
-ASKED = {question.key: question.text for question in QUESTIONS.values()}
-MEASURES = {m.key: (question, m) for question in QUESTIONS.values() for m in question.measures}
-
-VERDICT_WORDS: dict[Verdict, str] = {
-    "higher": "We know",
-    "lower": "We know",
-    "small": "Real, but may be too small to matter",
-    "none": "Practically none",
-    "unknown": "We don’t know",
-    "untrusted": "Seen, but not trustworthy",
-    "hidden": "Not shown",
-    "described": "Described",
-}
-"""What the reader sees for each verdict."""
+__all__ = ["ASKED", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "missing_needs", "p_value"]
 
 # --- the rule ---------------------------------------------------------------------------------
 
-PRECONDITIONS = ("no baseline", "few clusters")  # passing them is not yet having been tested
-REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters")  # checks that "none" cannot survive
+# Passing these is not yet having been tested
+PRECONDITIONS = ("no baseline", "few clusters", "overlap", "attrition", "hidden factor")
+# Checks that "none" cannot survive; the two rivals fail for "none" only where they themselves lie beyond it
+REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters", "bracketing", "noisy ratings")
+CLAIMS = ("higher", "lower", "small")
+WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in units of last time's rating: a warning below one, untrusted below
+COMPRESSED = 0.85  # of people with the same rating
+ALPHA = 0.05
 
 
 def decide(low: float, high: float, smallest_effect: float, checks: Sequence[Check] = (), unit: str = "SD") -> Verdict:
@@ -118,9 +56,7 @@ def decide(low: float, high: float, smallest_effect: float, checks: Sequence[Che
     >>> decide(0.12, 0.30, 0.10), decide(0.02, 0.30, 0.10), decide(-0.04, 0.05, 0.10), decide(-0.2, 0.3, 0.1)
     ('higher', 'small', 'none', 'unknown')
     """
-    below, same, above = (1 / smallest_effect, 1.0, smallest_effect)
-    if unit != "hazard ratio":
-        below, same, above = -smallest_effect, 0.0, smallest_effect
+    below, same, above = _marks(smallest_effect, unit)
     failed = {check.name for check in checks if check.outcome == "failed"}
     if below < low and high < above:
         return "unknown" if failed & set(REVOKES_NONE) else "none"
@@ -148,7 +84,48 @@ def judge(
     if comparison.raw is not None:
         told = SENTENCES["described"].format(**_numbers(comparison.raw, measure, smallest_effect))
         rows.append(_row(question, measure, smallest_effect, comparison.raw, group=group, headline=False, at="raw",
-                         verdict="described", sentence=_sentence_case(told)))  # fmt: skip
+                         verdict="described", sentence=sentence_case(told)))  # fmt: skip
+    return tuple(rows)
+
+
+def judge_all(
+    comparisons: Sequence[Comparison], *, smallest_effect: Mapping[str, float], hidden: Mapping[str, str]
+) -> tuple[Result, ...]:
+    """`judge` for several comparisons: smallest effects by the run's names, privacy's reasons by measure."""
+    return tuple(
+        row
+        for found in comparisons
+        for row in judge(found, smallest_effect=smallest_effect[MEASURES[found.measure][1].smallest],
+                         hidden=hidden[found.measure])
+    )  # fmt: skip
+
+
+def judge_family(
+    measure: str, fits: Mapping[str, Fit], *, smallest_effect: float, hidden: Mapping[str, str], group: str = "company"
+) -> tuple[Result, ...]:
+    """A declared family of one measure's contrasts (steps of a dose, kinds, groups), as rows that are no headlines.
+
+    Benjamini-Hochberg within the family: a row whose difference does not survive it is "we don't know".
+    `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others.
+    """
+    question, about = MEASURES[measure]
+    kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
+    p = dict(zip(kept, adjusted_p([p_value(fit, about.unit) for fit in kept.values()], "bh"), strict=True))
+    rows = []
+    for name, fit in fits.items():
+        if name not in kept:
+            rows.append(_row(question, about, smallest_effect, group=group, headline=False, at=name, verdict="hidden",
+                             shown=False, sentence=SENTENCES["hidden"].format(reason=hidden[name])))  # fmt: skip
+            continue
+        checks = (_few_clusters(fit, about, smallest_effect),)
+        verdict = decide(fit.low, fit.high, smallest_effect, checks, about.unit)
+        many = p[name] > ALPHA and verdict in (*CLAIMS, "untrusted")
+        numbers = _numbers(fit, about, smallest_effect) | {"asked": str(len(kept)), "failed": checks[0].detail}
+        numbers |= {"doers": f"{name}: {about.doers}", "passed": "", "warning": "", "caution": ""}
+        revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest_effect, (), about.unit) == "none"
+        told = SENTENCES["many" if many else "revoked" if revoked else verdict].format(**numbers)
+        rows.append(_row(question, about, smallest_effect, fit, group=group, headline=False, at=name, checks=checks,
+                         verdict="unknown" if many else verdict, sentence=sentence_case(told)))  # fmt: skip
     return tuple(rows)
 
 
@@ -158,7 +135,7 @@ def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -
     for question in QUESTIONS.values():
         missing = missing_needs(question, filled)
         if missing:
-            sentence = SENTENCES["no data"].format(reason=_listed([need.missing for need in missing]))
+            sentence = SENTENCES["no data"].format(reason=listed([need.missing for need in missing]))
             settle = "To settle it, record: " + "; ".join(need.settle for need in missing) + "."
             for measure in question.measures:
                 smallest = smallest_effect.get(measure.smallest)
@@ -166,142 +143,197 @@ def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -
     return tuple(rows)
 
 
-def missing_needs(question: Question, filled: frozenset[str]) -> list[Need]:
-    """What a question needs and the data do not hold; a missing table speaks for its columns."""
-    missing = [need for need in question.needs if need.where not in filled]
-    tables = {need.where for need in missing if "." not in need.where}
-    return [need for need in missing if need.where in tables or need.where.partition(".")[0] not in tables]
+# --- many questions ------------------------------------------------------------------------------
 
 
-# --- the sentences ------------------------------------------------------------------------------
+def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
+    """An edition's rows after Holm across its headlines: what no longer excludes "no difference" is "we don't know".
 
-HELD: dict[Design, str] = {
-    "described": "",
-    "associated": "",
-    "adjusted": "among people with the same {rater}, cycle and past ratings, ",
-    "within_person": "comparing the same people with themselves, ",
-    "compared": "against comparable people who were ready but not served, ",
-    "randomised": "where chance decided who did, ",
-}
-LIMIT: dict[Design, str] = {
-    "described": "",
-    "associated": "It is a pattern: nothing about how they were rated before is held equal.",
-    "adjusted": "It is a pattern, not proof of cause.",
-    "within_person": "It is a pattern, not proof of cause.",
-    "compared": "It is the nearest to a trial that these data hold, not proof of cause.",
-    "randomised": "Chance decided, so this is an effect.",
-}
-SENTENCES: dict[str, str] = {
-    "higher": "{held}{doers}{contrast} {did} {size} higher than {others} (likely range {range}). {passed}{limit}",
-    "lower": "{held}{doers}{contrast} {did} {size} lower than {others} (likely range {range}). {passed}{limit}",
-    "small": "{held}{doers}{contrast} {did} {size} {direction} than {others} (likely range {range}). That is real, "
-    "but it may be too small to matter: less than {smallest} was set as not worth acting on.",
-    "none": "We looked closely: {held}any difference in how {doers}{contrast} and {others} {did} is smaller than "
-    "{smallest} (likely range {signed}). {caution}",
-    "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
-    "{detectable} (likely range {signed}). This is not evidence that there is no difference.",
-    "revoked": "We cannot tell. The likely range ({signed}) lies inside ±{smallest}, but it is not to be trusted: "
-    "{failed}.",
-    "untrusted": "A difference shows up ({size} {direction}, likely range {range}), but it is not to be trusted: "
-    "{failed}. Do not act on this number.",
-    "hidden": "Not shown, to protect individuals: {reason}.",
-    "no data": "We don’t know: the data hold {reason}.",
-    "no estimate": "We don’t know: {reason}.",
-    "described": "On average, with nothing held equal, {doers} {did} {size} {direction} than {others} (likely range "
-    "{range}).",
-}
-"""One template per branch; a translation replaces this table, `HELD`, `LIMIT`, `REASONS` and `SETTLES`."""
+    Every headline that was estimated, or hidden, counts as asked. Holm (1979): with none true, some headline still
+    "differs" in at most 1 of 20 editions.
+    """
+    asked = [row for row in rows if row.headline and (row.std_error is not None or not row.shown)]
+    known = [row for row in asked if row.std_error is not None]
+    adjusted = adjusted_p([p_value(row, row.unit) for row in known], "holm", len(asked))
+    revoked = {
+        id(row) for row, p in zip(known, adjusted, strict=True) if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")
+    }
+    return tuple(_one_of_many(row, len(asked)) if id(row) in revoked else row for row in rows)
 
-REASONS: dict[str, tuple[str, str]] = {
-    "no learning": ("the data hold no learning", f"record {LEARNING.settle}"),
-    "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
-    "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
-    "one rating": ("everybody in a cycle has the same rating", "ratings that tell people apart"),
-    "one rater": ("all ratings come from one manager (or one unit, where no managers are recorded), so no range can "
-                  "be stated", "ratings by more managers"),
-    "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
-                "more people under the same managers, or one more cycle"),
-    "no difference within": ("under the same manager in the same cycle everybody did the same",
-                             "managers whose people differ in it"),
-}  # fmt: skip
-"""Why there is no estimate, and what would settle it."""
 
-SETTLES: dict[str, str] = {
-    "more": "To settle it: to see a difference of {smallest}, about {times} times as many reviews ({more} more than "
-    "now), or a design that compares: a waitlist, or an order of invitation drawn by lot.",
-    "no baseline": "one more cycle, so that people are compared from the same start",
-    "few clusters": "{more_clusters} more {rater}s or more{or_managers}",
-    "edge": "To settle it: one or two more cycles; the likely range reaches just past {smallest}, the smallest that "
-    "matters.",
-    "lead test": "a design in which people do not choose for themselves: a waitlist, or an order of invitation drawn "
-    "by lot",
-}
+def _one_of_many(row: Result, asked: int) -> Result:
+    same = _marks(row.smallest_effect or 1.0, row.unit)[1]
+    numbers = {
+        "size": number(abs(row.estimate - same) if same == 0 else row.estimate, row.unit), "asked": str(asked),
+        "direction": "higher" if row.estimate >= same else "lower", "range": _range(row.low, row.high, row.unit),
+    }  # fmt: skip
+    return replace(row, verdict="unknown", sentence=SENTENCES["many"].format(**numbers), to_settle=SETTLES["many"])
+
+
+# --- one headline --------------------------------------------------------------------------------
 
 
 def _headline(question: Question, measure: Measure, found: Comparison, smallest: float, group: str) -> Result:
     """The judged row: verdict, sentence, and what would settle it."""
     if found.adjusted is None:
-        reason, settle = REASONS[found.reason]
-        sentence = SENTENCES["no estimate"].format(reason=reason)
-        return _row(question, measure, smallest, group=group, verdict="unknown", sentence=sentence,
-                    note="; ".join(found.notes), to_settle=f"To settle it: {settle}.")  # fmt: skip
-    fit = found.adjusted
-    verdict = decide(fit.low, fit.high, smallest, found.checks, measure.unit)
-    revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), measure.unit) == "none"
-    failed = [c for c in found.checks if c.outcome == "failed" and (not revoked or c.name in REVOKES_NONE)]
-    numbers = _numbers(fit, measure, smallest, found.contrast)
+        return _without_estimate(question, measure, found, smallest, group)
+    fit, checks = found.adjusted, _all_checks(found, measure, smallest)
+    bare = decide(fit.low, fit.high, smallest, (), measure.unit)
+    verdict = decide(fit.low, fit.high, smallest, checks, measure.unit)
+    compressed = found.modal_share > COMPRESSED and measure.unit == "SD" and detectable_in(fit) > smallest
+    failed = [c for c in checks if c.outcome == "failed" and (verdict != "unknown" or c.name in REVOKES_NONE)]
+    numbers = _numbers(fit, measure, smallest, found.contrast) | {"modal": f"{COMPRESSED:.0%}"}
     numbers["failed"] = "; ".join(check.detail for check in failed)
     numbers["caution"] = f"A check failed, though: {numbers['failed']}." if failed else ""
-    numbers["passed"] = _passed([check for check in found.checks if check.outcome == "passed"])
-    sentence = SENTENCES["revoked" if revoked else verdict].format(**numbers)
-    return _row(question, measure, smallest, fit, group=group, verdict=verdict, sentence=_sentence_case(sentence),
-                checks=found.checks, note="; ".join(found.notes),
-                to_settle=_settle(verdict, fit, smallest, numbers, failed))  # fmt: skip
+    numbers["passed"] = _passed([check for check in checks if check.outcome == "passed"])
+    numbers["warning"] = _warning(found.strength_to_erase)
+    branch = "revoked" if bare == "none" and verdict == "unknown" else verdict
+    settle = _settle(verdict, fit, measure, smallest, numbers, failed, found.n_cycles)
+    if compressed:
+        verdict, branch, settle = "unknown", "compressed", SETTLES["compressed"]
+    elif found.n_cycles == 1 and verdict != "unknown":
+        verdict, branch, settle = "unknown", "one cycle", f"To settle it: {SETTLES['no baseline']}."
+    sentence = sentence_case(SENTENCES[branch].format(**numbers))
+    return _row(question, measure, smallest, fit, group=group, verdict=verdict, sentence=sentence, checks=checks,
+                note="; ".join(found.notes), to_settle=settle)  # fmt: skip
 
 
-def _numbers(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
-    """Every word and figure that a template may ask for."""
-    same = 1.0 if measure.unit == "hazard ratio" else 0.0
-    direction = "higher" if fit.estimate >= same else "lower"
-    ends = (fit.low, fit.high)
-    if same == 0 and (fit.low > 0 or fit.high < 0):  # all on one side: "0.10 to 0.32 SD lower"
-        ends = tuple(sorted(abs(end) for end in ends))
-    rater = "unit" if fit.method.startswith("unit") else "manager"
-    held = HELD[fit.design].format(rater=rater)
-    return {
-        "held": held, "doers": measure.doers, "others": measure.others, "did": measure.did, "direction": direction,
-        "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
-        "range": spread(*ends, measure.unit), "signed": spread(fit.low, fit.high, measure.unit), "rater": rater,
-        "smallest": number(smallest, measure.unit),
-        "limit": LIMIT[fit.design], "contrast": f" ({contrast})" if contrast else "",
-        "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
-        "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
-        "detectable": number(detectable_in(fit), measure.unit),
-    }  # fmt: skip
+def _without_estimate(
+    question: Question, measure: Measure, found: Comparison, smallest: float, group: str
+) -> Result:  # fmt: skip
+    if found.reason in NOTHING_VARIES:
+        reason, note = NOTHING_VARIES[found.reason]
+        return _row(question, measure, smallest, group=group, verdict="none", note="; ".join([*found.notes, note]),
+                    sentence=SENTENCES["nothing varies"].format(reason=reason))  # fmt: skip
+    reason, settle = REASONS[found.reason]
+    sentence = SENTENCES["no estimate"].format(reason=reason)
+    return _row(question, measure, smallest, group=group, verdict="unknown", sentence=sentence,
+                note="; ".join(found.notes), to_settle=f"To settle it: {settle}.")  # fmt: skip
+
+
+def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Check, ...]:
+    """The comparison's own checks and those that need the smallest effect that matters."""
+    rivals = dict(found.rivals)
+    own = [_few_clusters(found.adjusted, measure, smallest), *found.checks]
+    own += [_rival(name, rivals.get(name), found.adjusted, measure, smallest) for name in RIVALS]
+    return (*own, _hidden_factor(found.strength_to_erase))
+
+
+def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
+    """With few managers two intervals, made in different ways, must lead to the same verdict."""
+    rater = _rater(fit)
+    text = f"{fit.n_clusters} {rater}s stand behind the interval"
+    if fit.n_clusters >= FEW_CLUSTERS:
+        return Check("few clusters", "passed", text)
+    if fit.second is None:
+        return Check("few clusters", "failed", f"only {text}, and {FEW_CLUSTERS} are needed to trust it")
+    figures = spread(*fit.second, measure.unit)
+    if decide(*fit.second, smallest, (), measure.unit) == decide(fit.low, fit.high, smallest, (), measure.unit):
+        return Check("few clusters", "passed", f"only {text}, but a second way to make it agrees ({figures})")
+    return Check("few clusters", "failed", f"only {text}, and a second way to make it ({figures}) says otherwise")
+
+
+RIVALS: dict[str, tuple[str, str]] = {
+    "bracketing": ("comparing the same people with themselves", "too few people change in it from cycle to cycle"),
+    "noisy ratings": ("with the noise of past ratings taken out",
+                      "how noisy past ratings are cannot be told, or they hardly tell people apart"),
+}  # fmt: skip
+
+
+def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
+    """The same contrast under other assumptions: it must not speak against what is claimed."""
+    told, not_possible = RIVALS[name]
+    if rival is None:
+        return Check(name, "not possible", not_possible)
+    below, same, above = _marks(smallest, measure.unit)
+    text = f"{told}, it is {number(rival.estimate, measure.unit)} ({spread(rival.low, rival.high, measure.unit)})"
+    verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
+    if verdict == "none":
+        failed = not below < rival.estimate < above
+    else:
+        opposite = (rival.estimate - same) * (fit.estimate - same) < 0
+        gone = rival.low <= same <= rival.high and not rival.low <= fit.estimate <= rival.high
+        failed = verdict in CLAIMS and (opposite or gone)
+    return Check(name, "failed" if failed else "passed", text)
+
+
+def _hidden_factor(times: float | None) -> Check:
+    if times is None:
+        return Check("hidden factor", "not possible", "there is no past rating to measure it against")
+    size = "more than 10 times" if times > 10 else number(float(times)) + " times"
+    text = f"something unseen would have to be {size} as strong as last time’s rating to erase it"
+    return Check("hidden factor", "failed" if times < WORTHLESS else "passed", text)
+
+
+def _warning(times: float | None) -> str:
+    return "Something unseen that is weaker than last time’s rating could erase it. " if (times or inf) < WEAK else ""
 
 
 def _passed(passed: Sequence[Check]) -> str:
     tried = [check.name for check in passed if check.name not in PRECONDITIONS]
-    return f"It held up in the {_listed(tried)}. " if tried else "No check could try to refute it. "
+    return f"It held up in the checks ({listed(tried)}). " if tried else "No check could try to refute it. "
 
 
-def detectable_in(fit: Fit, power: float = 0.80) -> float:
+def _marks(smallest: float, unit: str) -> tuple[float, float, float]:
+    """Where a difference begins to matter downwards, where there is none, and where it begins to matter upwards."""
+    return (1 / smallest, 1.0, smallest) if unit == "hazard ratio" else (-smallest, 0.0, smallest)
+
+
+def _rater(fit: Fit) -> str:
+    return "unit" if fit.method.startswith("unit") else "manager"
+
+
+def _range(low: float, high: float, unit: str) -> str:
+    """An interval as read after "higher" or "lower": "0.10 to 0.32 SD" where all of it is on one side."""
+    if unit != "hazard ratio" and (low > 0 or high < 0):
+        low, high = sorted((abs(low), abs(high)))
+    return spread(low, high, unit)
+
+
+def _numbers(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
+    """Every word and figure that a template may ask for."""
+    same = _marks(smallest, measure.unit)[1]
+    rater = _rater(fit)
+    return {
+        "held": HELD[fit.design].format(rater=rater, held_too=measure.held), "doers": measure.doers,
+        "others": measure.others, "did": measure.did, "direction": "higher" if fit.estimate >= same else "lower",
+        "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
+        "range": _range(fit.low, fit.high, measure.unit), "signed": spread(fit.low, fit.high, measure.unit),
+        "rater": rater, "smallest": number(smallest, measure.unit), "limit": LIMIT[fit.design],
+        "contrast": f" ({contrast})" if contrast else "",
+        "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
+        "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
+        "detectable": number(detectable_in(fit, unit=measure.unit), measure.unit),
+    }  # fmt: skip
+
+
+def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
     """The difference that a fit of this precision would have found in 80 of 100 repetitions (METHODS 4)."""
-    return float((stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error)
+    size = float((stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error)
+    return exp(size) if unit == "hazard ratio" else size
 
 
-def _settle(verdict: Verdict, fit: Fit, smallest: float, numbers: Mapping[str, str], failed: Sequence[Check]) -> str:
+def _settle(
+    verdict: Verdict, fit: Fit, measure: Measure, smallest: float, numbers: Mapping[str, str],
+    failed: Sequence[Check], n_cycles: int,
+) -> str:  # fmt: skip
     """What would settle it: mend what failed; else more of the same, by the square of the precision short."""
-    mends = [SETTLES[check.name].format(**numbers) for check in failed if check.name in SETTLES]
+    mends = dict.fromkeys(SETTLES[check.name].format(**numbers) for check in failed if check.name in SETTLES)
     if mends and verdict in ("untrusted", "unknown"):
         return "To settle it: " + "; ".join(mends) + "."
     if verdict != "unknown":
         return ""
-    times = (detectable_in(fit) / smallest) ** 2
+    seen, wanted = detectable_in(fit, unit=measure.unit), smallest
+    times = ((log(seen) / log(wanted)) if measure.unit == "hazard ratio" else seen / wanted) ** 2
     if times < 1.1:
         return SETTLES["edge"].format(smallest=numbers["smallest"])
-    return SETTLES["more"].format(smallest=numbers["smallest"], times=f"{times:.1f}",
-                                  more=f"{ceil(fit.n_rows * (times - 1)):,}")  # fmt: skip
+    more = times - 1
+    cycles = ceil(max(n_cycles, 1) * more)
+    return SETTLES["more"].format(
+        **numbers, times=f"{times:.1f}", more=f"{ceil(fit.n_rows * more):,}", cycles=f"{cycles:,}",
+        cycle_word="cycle" if cycles == 1 else "cycles", people=f"{ceil(fit.n_people * more):,}",
+        clusters=f"{ceil(fit.n_clusters * more):,}",
+    )  # fmt: skip
 
 
 def _row(
@@ -311,34 +343,19 @@ def _row(
     row: dict[str, object] = {
         "question": question.key, "measure": measure.key, "headline": True, "group": "company", "at": "",
         "estimate": fit and fit.estimate, "low": fit and fit.low, "high": fit and fit.high,
-        "level": fit.level if fit else 0.95, "unit": measure.unit, "n_people": fit and fit.n_people,
+        "level": fit.level if fit else 0.95, "unit": measure.unit, "std_error": fit and fit.std_error,
+        "df": fit and fit.df, "n_people": fit and fit.n_people,
         "n_clusters": fit and fit.n_clusters, "method": fit.method if fit else "", "checks": (),
         "design": fit.design if fit else "described", "smallest_effect": smallest,
-        "detectable_effect": detectable_in(fit) if fit else None, "to_settle": "", "shown": True, "note": "",
+        "detectable_effect": detectable_in(fit, unit=measure.unit) if fit else None, "to_settle": "", "shown": True,
+        "note": "",
     }  # fmt: skip
     return Result(**(row | values))  # type: ignore[arg-type]
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _sentence_case(text: str) -> str:
-    return text[:1].upper() + text[1:].rstrip()
 
 
 # --- what can be asked at all ---------------------------------------------------------------------
 
 COVERAGE = ("question", "text", "needs", "missing", "detectable_effect", "smallest_effect", "unit", "sentence")
-CAN_ASK: dict[str, str] = {
-    "missing": "Cannot be asked: the data hold {missing}.",
-    "there": "The data hold what it needs; it is not asked yet.",
-    "nobody": "The data hold what it needs, but too few people can be compared.",
-    "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest "
-    "that matters.",
-    "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; "
-    "{smallest} is the smallest that matters. Expect “we don’t know” unless the difference is large.",
-}
 
 
 def coverage(
@@ -354,7 +371,7 @@ def coverage(
         measure, missing = question.measures[0], missing_needs(question, filled)
         smallest, seen = smallest_effect.get(measure.smallest), detectable.get(measure.key)
         numbers = {
-            "missing": _listed([need.missing for need in missing]), "smallest": number(smallest, measure.unit),
+            "missing": listed([need.missing for need in missing]), "smallest": number(smallest, measure.unit),
             "detectable": number(seen, measure.unit),
         }  # fmt: skip
         if missing or measure.key not in detectable:

@@ -1,0 +1,126 @@
+"""Wording: every sentence that a verdict may end in, as tables of templates; a translation replaces this module."""
+
+from collections.abc import Sequence
+
+from learnalign.questions import ACKNOWLEDGEMENTS, LEARNING, MERIT
+from learnalign.records import Design
+
+HELD: dict[Design, str] = {
+    "described": "",
+    "associated": "",
+    "adjusted": "among people with the same {rater}, cycle and past ratings{held_too}, ",
+    "within_person": "comparing the same people with themselves, ",
+    "compared": "against comparable people who were ready but not served, ",
+    "randomised": "where chance decided who did, ",
+}
+LIMIT: dict[Design, str] = {
+    "described": "",
+    "associated": "It is a pattern: nothing about how they were rated before is held equal.",
+    "adjusted": "It is a pattern, not proof of cause.",
+    "within_person": "It is a pattern, not proof of cause.",
+    "compared": "It is the nearest to a trial that these data hold, not proof of cause.",
+    "randomised": "Chance decided, so this is an effect.",
+}
+SENTENCES: dict[str, str] = {
+    "higher": "{held}{doers}{contrast} {did} {size} higher than {others} (likely range {range}). "
+    "{passed}{warning}{limit}",
+    "lower": "{held}{doers}{contrast} {did} {size} lower than {others} (likely range {range}). "
+    "{passed}{warning}{limit}",
+    "small": "{held}{doers}{contrast} {did} {size} {direction} than {others} (likely range {range}). That is real, "
+    "but it may be too small to matter: less than {smallest} was set as not worth acting on. {warning}",
+    "none": "We looked closely: {held}any difference in how {doers}{contrast} and {others} {did} is smaller than "
+    "{smallest} (likely range {signed}). {caution}",
+    "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
+    "{detectable} (likely range {signed}). This is not evidence that there is no difference.",
+    "revoked": "We cannot tell. The likely range ({signed}) lies inside ±{smallest}, but it is not to be trusted: "
+    "{failed}.",
+    "compressed": "We cannot tell. More than {modal} of people have the same rating, so little is left to tell them "
+    "apart: only differences above {detectable} could have been seen (likely range {signed}).",
+    "one cycle": "We cannot tell. All reviews are from one cycle, so those who did better and worse before are not "
+    "held apart (likely range {signed}).",
+    "many": "We cannot tell. Alone, this difference ({size} {direction}, likely range {range}) would look real, but "
+    "{asked} questions were asked, and among so many a difference of this kind turns up by chance too often.",
+    "untrusted": "A difference shows up ({size} {direction}, likely range {range}), but it is not to be trusted: "
+    "{failed}. Do not act on this number.",
+    "hidden": "Not shown, to protect individuals: {reason}.",
+    "no data": "We don’t know: the data hold {reason}.",
+    "no estimate": "We don’t know: {reason}.",
+    "nothing varies": "We looked closely: {reason}.",
+    "described": "On average, with nothing held equal, {doers} {did} {size} {direction} than {others} (likely range "
+    "{range}).",
+}
+"""One template per branch."""
+
+REASONS: dict[str, tuple[str, str]] = {
+    "no learning": ("the data hold no learning", f"record {LEARNING.settle}"),
+    "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
+    "no merit data": ("the data hold no merit data", f"record {MERIT.settle}"),
+    "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
+    "one rating": ("everybody in a cycle has the same rating", "ratings that tell people apart"),
+    "two ratings": ("the rating has two values only, so an average difference in it says little",
+                    "ratings on a scale that tells more people apart"),
+    "one merit": ("everybody got the same merit increase, so nothing tells people apart",
+                  "merit increases that differ, or this question no more: merit here rewards nobody"),
+    "missing exposure": ("for more than a third of the reviews it is not recorded who did and who did not",
+                         "records of it for everybody, also of those who did not"),
+    "no overlap": ("those who did and those who did not differ so much in their past ratings or their role that "
+                   "hardly any of them can be compared", "people who are alike and differ in it"),
+    "one rater": ("all ratings come from one manager (or one unit, where no managers are recorded), so no range can "
+                  "be stated", "ratings by more managers"),
+    "three raters": ("people who differ in it are found under three managers or fewer, and no range from so few can "
+                     "be trusted", "ratings by more managers whose people differ in it"),
+    "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
+                "more people under the same managers, or one more cycle"),
+    "no difference within": ("under the same manager in the same cycle everybody did the same",
+                             "managers whose people differ in it"),
+}  # fmt: skip
+"""Why there is no estimate, and what would settle it."""
+
+NOTHING_VARIES: dict[str, tuple[str, str]] = {
+    "no discretion": ("merit is exactly what the rating and the merit matrix give, so nothing else can move it",
+                      "merit is fixed by the merit matrix: it can reward or punish through the rating alone"),
+}  # fmt: skip
+"""Why there is practically no difference without an estimate: what is seen, and what fixes the outcome."""
+
+LOT = "a design in which people do not choose for themselves: a waitlist, or an order of invitation drawn by lot"
+SETTLES: dict[str, str] = {
+    "more": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} times as "
+    "much: {more} more reviews, that is {cycles} more {cycle_word} with the same people, or {people} more people "
+    "under {clusters} more {rater}s; or a design that compares: a waitlist, or an order of invitation drawn by lot.",
+    "edge": "To settle it: one or two more cycles; the likely range reaches just past {smallest}, the smallest that "
+    "matters.",
+    "no baseline": "one more cycle, so that people are compared from the same start",
+    "few clusters": "{more_clusters} more {rater}s or more{or_managers}",
+    "lead test": LOT,
+    "bracketing": LOT,
+    "noisy ratings": "a second rating of the same people by somebody else, or " + LOT,
+    "overlap": "people who are alike and differ in it, as an order of invitation drawn by lot would give",
+    "attrition": "the outcomes of those who left before they were known, or fewer who leave",
+    "bonus control": LOT,
+    "hidden factor": LOT,
+    "compressed": "To settle it: ratings that tell people apart.",
+    "many": "To settle it: ask this question alone, and first, in the next cycle.",
+}
+CAN_ASK: dict[str, str] = {
+    "missing": "Cannot be asked: the data hold {missing}.",
+    "there": "The data hold what it needs; it is not asked yet.",
+    "nobody": "The data hold what it needs, but too few people can be compared.",
+    "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest "
+    "that matters.",
+    "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; "
+    "{smallest} is the smallest that matters. Expect “we don’t know” unless the difference is large.",
+}
+
+
+def listed(parts: Sequence[str]) -> str:
+    """Words in a row: commas, and the last with "and".
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def sentence_case(text: str) -> str:
+    """A sentence with its first letter large and nothing after its end."""
+    return text[:1].upper() + text[1:].rstrip()
