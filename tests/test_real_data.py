@@ -69,7 +69,11 @@ def test_oulad_answers_q1_with_prior_scores_and_says_why_not_the_others(oulad):
     # five of the seven modules have computer-marked work between two marked pieces, and stand in for managers: too
     # few for an interval that anybody should trust
     assert q1["n_clusters"] == 5 and q1["estimate"] is not None
-    assert q1["verdict"] == "unknown" and "only 5 units" in q1["sentence"]
+    checks = {check["name"]: check for check in q1["checks"]}
+    assert q1["verdict"] == "unknown" and "only 5 units" in checks["few clusters"]["detail"]
+    assert "we could only have seen differences above" in q1["sentence"] and q1["df"] < 4
+    assert checks["attrition"]["outcome"] == "failed"  # who does the work stays in the course, and hands in more of it
+    assert "more units" in q1["to_settle"] and "those who left" in q1["to_settle"]
     assert "the unit stands in for the manager" in q1["note"] and "no hours are recorded" in q1["note"]
     reasons = {key: found[key]["sentence"] for key in ("Q2", "Q3", "Q4")}
     assert {found[key]["verdict"] for key in reasons} == {"unknown"}
@@ -89,12 +93,14 @@ def test_oulad_estimate_equals_plain_least_squares(oulad):
     logs = np.log1p(cycles.voluntary_activities.astype(float))
     x = logs.groupby(cycles.cycle).transform(lambda v: (v - v.mean()) / v.std(ddof=0) if v.std(ddof=0) else 0.0)
     frame = pd.DataFrame(
-        {"y": z, "x": x, "p1": person.shift(1), "p2": person.shift(2), "cell": cycles.unit + cycles.cycle}
-    ).dropna()
+        {"y": z, "x": x, "p1": person.shift(1), "p2": person.shift(2), "cell": cycles.unit + cycles.cycle,
+         "tenure": np.log1p(cycles.tenure_years.clip(lower=0))}
+    ).dropna()  # fmt: skip
     by_cell = frame.groupby("cell").x
     frame = frame[by_cell.transform("max") > by_cell.transform("min")]
-    within = frame[["y", "x", "p1", "p2"]] - frame.groupby("cell")[["y", "x", "p1", "p2"]].transform("mean")
-    slope = np.linalg.lstsq(within[["x", "p1", "p2"]].to_numpy(), within.y.to_numpy(), rcond=None)[0][0]
+    held = ["x", "p1", "p2", "tenure"]  # a student's tenure: since they registered for the course
+    within = frame[["y", *held]] - frame.groupby("cell")[["y", *held]].transform("mean")
+    slope = np.linalg.lstsq(within[held].to_numpy(), within.y.to_numpy(), rcond=None)[0][0]
     assert headlines(edition)["Q1"]["estimate"] == pytest.approx(slope, abs=1e-8)
 
 

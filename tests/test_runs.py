@@ -67,16 +67,18 @@ def test_an_edition_is_complete(edition):
 
 
 @pytest.mark.e2e
-def test_the_document_answers_q1_and_q2_and_nothing_unasked(edition):
+def test_the_document_answers_what_the_notebooks_ask_and_nothing_else(edition):
     document = json.loads((edition.folder / "results.json").read_text())
     assert document["schema_version"] == results.SCHEMA_VERSION
     headlines = [row for row in document["results"] if row["headline"]]
-    assert [row["question"] for row in headlines] == ["Q1", "Q2"]
+    assert [row["question"] for row in headlines] == ["Q1", "Q2", "Q3", "Q3", "Q5"]
     for row in headlines:
         assert row["estimate"] is not None and row["low"] < row["estimate"] < row["high"]
         assert row["sentence"] and row["n_people"] and row["n_clusters"]
-    assert {q["key"] for q in document["questions"] if q["asked"]} == {"Q1", "Q2"}
-    assert {row["at"] for row in document["results"] if not row["headline"]} == {"raw"}
+    assert {q["key"] for q in document["questions"] if q["asked"]} == {"Q1", "Q2", "Q3", "Q5"}
+    beside = {(row["question"], row["at"]) for row in document["results"] if not row["headline"]}
+    steps = {("Q1", at) for at in ("low", "middle", "high")} | {("Q2", at) for at in ("autonomous", "dependent", "low")}
+    assert beside >= steps | {(question, "raw") for question in ("Q1", "Q2", "Q3", "Q5")}
     html = edition.report.read_text()
     for row in headlines:
         assert f"{row['n_people']}people" in re.sub(r"[^\w.]", "", re.sub(r"<[^>]*>", "", html))
@@ -136,7 +138,12 @@ def test_figures_are_the_same_from_run_all(edition, tmp_path, name):
     measured = {row.measure for row in chapter.results}
     assert {
         "learning_and_performance": {"learning_to_rating"},
-        "acknowledging_and_reward": {"acknowledging_to_rating"},
+        "acknowledging_and_reward": {
+            "acknowledging_to_rating",
+            "acknowledging_to_merit_total",
+            "acknowledging_to_merit_at_equal_rating",
+            "learning_to_merit_at_equal_rating",
+        },
     }.get(name, set()) == measured
 
 

@@ -210,6 +210,16 @@ def test_a_rival_under_other_assumptions_must_not_speak_against_it(low, high, ri
     assert set(others.values()) == {"not possible"}
 
 
+def test_practically_none_needs_the_same_people_not_to_show_a_difference_that_may_matter():
+    def of(low: float, high: float, name: str = "bracketing") -> str:
+        return answer(-0.05, 0.05, rivals=((name, fit(low, high)),)).verdict
+
+    assert of(0.03, 0.13) == "unknown"  # a difference, and perhaps one that matters
+    assert of(0.01, 0.09) == "none"  # a difference, but none that matters
+    assert of(-0.04, 0.13) == "none"  # too wide to tell
+    assert of(0.03, 0.13, "noisy ratings") == "none"
+
+
 def test_a_weak_hidden_factor_is_a_warning_and_a_very_weak_one_revokes():
     weak = answer(0.11, 0.3, strength=0.5)
     assert weak.verdict == "higher"

@@ -308,11 +308,24 @@ def _join_rewards(cycles: Table, dataset: DataSet) -> Table:
     bonus, factor = rewards.bonus_pct, rewards.company_factor
     rewards = rewards.filter(rewards.effective_on <= dataset.as_of).select(
         "person_id", "cycle", "merit_pct", "merit_target_pct", "compa_ratio", "bonus_pct",
-        merit_gap_pct=rewards.merit_pct - rewards.merit_target_pct,
         bonus_net_pct=ibis.ifelse(factor > 0, bonus / factor, bonus),
     )  # fmt: skip
     paid = _join(cycles, rewards)
-    return paid.mutate(matrix_cell=paid.rating.cast("string") + "|" + paid.merit_target_pct.cast("string"))
+    paid = paid.mutate(merit_target_pct=paid.merit_target_pct.fill_null(_target(paid, dataset)))
+    return paid.mutate(
+        merit_gap_pct=paid.merit_pct - paid.merit_target_pct,
+        matrix_cell=paid.rating.cast("string") + "|" + paid.merit_target_pct.cast("string"),
+    )
+
+
+def _target(paid: Table, dataset: DataSet) -> Column:
+    """What the merit matrix gives for the rating and the place in the salary range; empty outside its cells."""
+    nothing = ibis.null("float64")
+    cells = [
+        ((paid.rating == c.rating) & (paid.compa_ratio >= c.compa_from) & (paid.compa_ratio < c.compa_to), c.target_pct)
+        for c in dataset.meta.merit_matrix
+    ]
+    return ibis.cases(*cells, else_=nothing) if cells else nothing
 
 
 def _reward_flows(dataset: DataSet, reviewed: Table) -> list[pd.DataFrame]:

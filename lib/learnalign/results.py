@@ -62,10 +62,16 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
-    """The results of an edition; where coverage and a question's own notebook both speak, the notebook does."""
+    """The results of an edition; where coverage and a question's own notebook both speak, the notebook does.
+
+    Unless the notebook has no estimate: then coverage's account of all that the data lack is the fuller one.
+    """
     found: dict[tuple[str, ...], Result] = {}
     for chapter in sorted(chapters, key=lambda c: c.notebook != "coverage"):
-        found |= {(r.question, r.measure, r.group, r.at): r for r in chapter.results}
+        for row in chapter.results:
+            key = (row.question, row.measure, row.group, row.at)
+            if key not in found or row.estimate is not None or not row.shown:
+                found[key] = row
     return tuple(found[key] for key in sorted(found, key=lambda key: key[0]))
 
 

@@ -249,7 +249,8 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
     text = f"{told}, it is {number(rival.estimate, measure.unit)} ({spread(rival.low, rival.high, measure.unit)})"
     verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
     if verdict == "none":
-        failed = not below < rival.estimate < above
+        sees_one = name == "bracketing" and not rival.low <= same <= rival.high
+        failed = not below < rival.estimate < above or (sees_one and not (below < rival.low and rival.high < above))
     else:
         opposite = (rival.estimate - same) * (fit.estimate - same) < 0
         gone = rival.low <= same <= rival.high and not rival.low <= fit.estimate <= rival.high
@@ -317,23 +318,25 @@ def _settle(
     verdict: Verdict, fit: Fit, measure: Measure, smallest: float, numbers: Mapping[str, str],
     failed: Sequence[Check], n_cycles: int,
 ) -> str:  # fmt: skip
-    """What would settle it: mend what failed; else more of the same, by the square of the precision short."""
-    mends = dict.fromkeys(SETTLES[check.name].format(**numbers) for check in failed if check.name in SETTLES)
-    if mends and verdict in ("untrusted", "unknown"):
-        return "To settle it: " + "; ".join(mends) + "."
-    if verdict != "unknown":
+    """What would settle it: mend what failed; more of the same, by the square of the precision short, or both."""
+    mends = "; ".join(dict.fromkeys(SETTLES[c.name].format(**numbers) for c in failed if c.name in SETTLES))
+    revoked = decide(fit.low, fit.high, smallest, (), measure.unit) != "unknown"
+    if verdict not in ("untrusted", "unknown") or (revoked and not mends):
         return ""
+    if revoked:
+        return f"To settle it: {mends}."
+    also = f" Needed too: {mends}." if mends else ""
     seen, wanted = detectable_in(fit, unit=measure.unit), smallest
     times = ((log(seen) / log(wanted)) if measure.unit == "hazard ratio" else seen / wanted) ** 2
     if times < 1.1:
-        return SETTLES["edge"].format(smallest=numbers["smallest"])
+        return SETTLES["edge"].format(smallest=numbers["smallest"]) + also
     more = times - 1
     cycles = ceil(max(n_cycles, 1) * more)
     return SETTLES["more"].format(
         **numbers, times=f"{times:.1f}", more=f"{ceil(fit.n_rows * more):,}", cycles=f"{cycles:,}",
         cycle_word="cycle" if cycles == 1 else "cycles", people=f"{ceil(fit.n_people * more):,}",
         clusters=f"{ceil(fit.n_clusters * more):,}",
-    )  # fmt: skip
+    ) + also  # fmt: skip
 
 
 def _row(

@@ -4,8 +4,9 @@
 
 Every company is simulated, linked, estimated and judged (with Holm across its headlines). Beside our verdict stand
 two others from the same data: the naive one (did and did not, least squares, p < .05) and the core model's interval
-against the smallest effect without any check. Finished cells are kept in `truth.json` and not drawn again; `truth.md`
-is written from them. `--fresh` forgets them first.
+against the smallest effect without any check. What is drawn is kept in `truth.json` and not drawn again
+(`--fresh` forgets it first); `--write` writes `truth.md` from it, with the coverage of the intervals
+(`interval_coverage.py`) beside it.
 """
 
 import argparse
@@ -82,7 +83,7 @@ CELLS = [
 ]  # fmt: skip
 
 
-TOGETHER = 10  # companies linked at once
+TOGETHER, ROUND = 10, 40  # companies linked at once; companies of one truth before the next truth
 IDS = ("person_id", "manager_id", "unit")
 TABLES = ("people", "reviews", "rewards", "learning", "acknowledgements")
 
@@ -143,58 +144,62 @@ def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
     return companies(cell.truth, seeds, people)
 
 
-def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict:
-    """Draw what is not in the store yet, cell by cell, and keep it there."""
+def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict[str, list]:
+    """Draw what is not in the store yet, in rounds over all cells, and keep it there: it can be stopped at any time."""
     done = json.loads(store.read_text()) if store.exists() else {}
     with ProcessPoolExecutor(jobs) as pool:
-        for cell in cells:
-            if done.get(cell.name, {}).get("seeds", 0) >= seeds:
-                continue
-            start = time.time()
-            parts = [list(range(first, min(first + TOGETHER, seeds))) for first in range(0, seeds, TOGETHER)]
-            drawn = [one for some in pool.map(_some, [(cell, part, people) for part in parts]) for one in some]
-            measures = {measure: _counted([one[measure] for one in drawn]) for measure in SHORT}
-            said = Counter(
-                len({m for m in SHORT if one[m][0] in ("higher", "lower")} & set(SHORT)) > 0 for one in drawn
-            )
-            done[cell.name] = {"seeds": seeds, "people": people, "measures": measures, "any": said[True]}
-            store.write_text(json.dumps(done, indent=1) + "\n")
-            print(f"{cell.name}: {time.time() - start:.0f} s", flush=True)
+        for upto in range(ROUND, seeds + ROUND, ROUND):
+            for cell in cells:
+                start, known = time.time(), done.setdefault(cell.name, [])
+                wanted = list(range(len(known), min(upto, seeds)))
+                parts = [wanted[first : first + TOGETHER] for first in range(0, len(wanted), TOGETHER)]
+                known += [one for some in pool.map(_some, [(cell, part, people) for part in parts]) for one in some]
+                if wanted:
+                    store.write_text(json.dumps(done) + "\n")
+                    print(f"{len(known)} of {cell.name}: {time.time() - start:.0f} s", flush=True)
     return done
 
 
-def _counted(rows: list[tuple]) -> dict:
-    estimate = np.array([row[3] for row in rows], float)
-    known = estimate[np.isfinite(estimate)]
+def _counted(rows: list) -> dict:
+    estimate, error = (np.array([row[i] for row in rows], float) for i in (3, 4))
+    known = np.isfinite(estimate)
+    several = known.sum() > 1
     return {
         "ours": Counter(row[0] for row in rows), "bare": Counter(row[1] for row in rows),
-        "naive": Counter(row[2] for row in rows), "mean": float(known.mean()) if len(known) else None,
-        "sd": float(known.std(ddof=1)) if len(known) > 1 else None,
-        "std_error": float(np.nanmean([row[4] for row in rows])) if len(known) else None,
+        "naive": Counter(row[2] for row in rows), "mean": float(estimate[known].mean()) if several else None,
+        "spread": float(estimate[known].std(ddof=1) / error[known].mean()) if several else None,
     }  # fmt: skip
 
 
 # --- the page ------------------------------------------------------------------------------------
 
-WORDS = ("higher", "lower", "small", "none", "unknown", "untrusted", "hidden")
+CLAIMS = ("higher", "lower")
+WORDS = (*CLAIMS, "small", "none", "unknown", "untrusted")
 
 
-def page(done: dict) -> str:
+def page(done: dict[str, list]) -> str:
     """The tables of `truth.md`."""
-    lines = ["| company | measure | truth | mean estimate | naive says a difference | core model alone |"
-             + " " + " | ".join(WORDS[:-1]) + " | goal |",
-             "|---|---|--:|--:|--:|--:|" + "--:|" * (len(WORDS) - 1) + "---|"]  # fmt: skip
+    heads = ["company", "n", "measure", "truth", "mean", "SD / SE", "naive differs", "core model alone", *WORDS, "goal"]
+    lines = ["| " + " | ".join(heads) + " |", "|---|--:|---|" + "--:|" * (len(heads) - 4) + "---|"]
     for cell in CELLS:
-        for measure, found in done.get(cell.name, {}).get("measures", {}).items():
-            seeds, value = done[cell.name]["seeds"], cell.values[measure]
-            ours = [f"{100 * found['ours'].get(word, 0) / seeds:.1f}" for word in WORDS[:-1]]
-            bare = sum(found["bare"].get(word, 0) for word in ("higher", "lower"))
-            differs = seeds - found["naive"].get("unknown", 0)
-            mean = "" if found["mean"] is None else f"{found['mean']:+.3f}"
-            lines.append(f"| {cell.name} | {SHORT[measure]} | {'' if value is None else f'{value:+.2f}'} | {mean} | "
-                         f"{100 * differs / seeds:.1f} | {100 * bare / seeds:.1f} | {' | '.join(ours)} | "
-                         f"{goal(cell, measure, found['ours'], seeds)} |")  # fmt: skip
-    return "\n".join(lines) + "\n"
+        for measure in SHORT if done.get(cell.name) else ():
+            found, n = _counted([one[measure] for one in done[cell.name]]), len(done[cell.name])
+            value = cell.values[measure]
+            share = [100 * (n - found["naive"]["unknown"]) / n, 100 * sum(found["bare"][w] for w in CLAIMS) / n]
+            share += [100 * found["ours"][word] / n for word in WORDS]
+            cells = [cell.name, str(n), SHORT[measure], "" if value is None else f"{value:+.2f}",
+                     f"{found['mean']:+.3f}", f"{found['spread']:.2f}", *(f"{x:.1f}" for x in share),
+                     goal(cell, measure, found["ours"], n)]  # fmt: skip
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n\n" + _any(done)
+
+
+def _any(done: dict[str, list]) -> str:
+    """In how many companies in which nothing is true some headline says "higher" or "lower"."""
+    nothing = [cell.name for cell in CELLS if not any(cell.values.values()) and done.get(cell.name)]
+    drawn = [one for name in nothing for one in done[name]]
+    wrong = sum(any(row[0] in CLAIMS for row in one.values()) for one in drawn)
+    return f"Companies in which nothing is true: {len(drawn)}; some headline says higher or lower in {wrong}.\n"
 
 
 def goal(cell: Cell, measure: str, ours: dict, seeds: int) -> str:
@@ -222,13 +227,45 @@ def main() -> None:
     for name, default in (("--seeds", 200), ("--people", 1500), ("--jobs", 2)):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--cells", nargs="*", default=[cell.name for cell in CELLS])
-    parser.add_argument("--fresh", action="store_true")
+    for name in ("--fresh", "--write"):
+        parser.add_argument(name, action="store_true")
     parser.add_argument("--store", type=Path, default=HERE / "truth.json")
     options = parser.parse_args()
     if options.fresh:
         options.store.unlink(missing_ok=True)
     wanted = [cell for cell in CELLS if cell.name in options.cells]
-    print(page(run(wanted, options.seeds, options.people, options.jobs, options.store)))
+    verdict_table = page(run(wanted, options.seeds, options.people, options.jobs, options.store))
+    if options.write:
+        import interval_coverage  # beside this file, which is where a script is looked for
+
+        (HERE / "truth.md").write_text(document(interval_coverage.table(), verdict_table), encoding="utf-8")
+    print(verdict_table)
+
+
+def document(coverage_table: str, verdict_table: str) -> str:
+    """The whole of `truth.md`."""
+    return HEAD + "\n## Intervals\n\n" + coverage_table + "\n## Verdicts\n\n" + LEGEND + "\n" + verdict_table
+
+
+HEAD = """# How often it is right, where the truth is known
+
+Written by `make truth`. Nothing here is about a real company.
+"""
+LEGEND = """\
+Companies of 1,500 people and six half-years, drawn by `learnalign.simulate` with a declared truth, linked, estimated
+and judged; Holm across the five headlines. Smallest effects: 0.10 SD and 0.25 percentage points. All shares are in %
+of `n` companies: one company in 200 is 0.5.
+
+- *naive differs*: did against did not, least squares, p < .05. *core model alone*: its interval lies beyond the
+  smallest effect; no rival, no check. The verdicts are ours.
+- *SD / SE*: how much estimates differ between companies, over the standard error that each claims.
+- *strugglers*: the less able acknowledge more. *dip*: so do those who know that their last half-year went badly,
+  which the lead test must call a difference where there should be none. *Northbank's own nuisances*: both, and able
+  people learn more. *all of it together*: those, hidden motivation, lenient managers, halo, noisy ratings and
+  campaigns.
+- Merit *in total* has no declared truth where acknowledging moves the rating: what a rating is worth depends on the
+  matrix.
+"""
 
 
 if __name__ == "__main__":

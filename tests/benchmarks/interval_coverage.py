@@ -57,21 +57,25 @@ def coverage(g: int, exposure: str, even: bool, reps: int, seed: int, rung: str 
     return Shares(first, second, *(wild if g < FEW_CLUSTERS else (None, None)))
 
 
-def main(reps: int = 2_000, seed: int = 1) -> None:
-    """Print the table of all cells; the arguments of the script are the simulations and the seed."""
+def table(reps: int = 2_000, seed: int = 1) -> str:
+    """All cells as a table in Markdown."""
     exposures, evens, managers = zip(*CELLS, strict=True)
     with ProcessPoolExecutor() as pool:
         found = list(pool.map(coverage, managers, exposures, evens, [reps] * len(CELLS), [seed] * len(CELLS)))
-    print(f"{reps:,} data sets for each figure; goal: coverage 93.7 to 96.2 %, false positives 3.8 to 6.3 %")
-    print("(fewer false positives are allowed below 10 managers)\n")
-    print(
-        "| exposure | teams | managers | coverage % | false positives % | wild: coverage % | wild: false positives % |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    return written(found, reps)
+
+
+def written(found: list[Shares], reps: int) -> str:
+    """The shares of all cells, in their order, as a table in Markdown."""
+    lines = [f"{reps:,} data sets for each figure. Goal: coverage 93.7 to 96.2 %, false positives 3.8 to 6.3 %;",
+             "below 10 managers fewer false positives, and more coverage, are allowed.", "",
+             "| exposure | teams | managers | coverage | false positives | wild: coverage | wild: false positives |",
+             "|---|---|--:|--:|--:|--:|--:|"]  # fmt: skip
     for (exposure, even, g), shares in zip(CELLS, found, strict=True):
         cells = " | ".join("" if share is None else f"{100 * share:.1f}" for share in shares)
-        print(f"| {exposure} | {'14 each' if even else '4 to 24'} | {g} | {cells} |")
+        lines.append(f"| {exposure} | {'14 each' if even else '4 to 24'} | {g} | {cells} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    print(table(*map(int, sys.argv[1:])))
