@@ -422,6 +422,27 @@ def test_merit_that_is_exactly_the_matrix_is_practically_none(person_cycles):
     assert row.verdict == "none" and "fixed by the merit matrix" in row.note
 
 
+def test_ratings_on_a_fine_scale_are_held_equal_as_numbers(person_cycles):
+    rng = np.random.default_rng(19)
+    rating = person_cycles.rating * 20 + rng.normal(0, 3, len(person_cycles))
+    fine = person_cycles.assign(
+        rating=rating, matrix_cell=rating.astype(str), merit_target_pct=rating / 30, merit_gap_pct=0.3,
+        merit_pct=rating / 30 + 0.3 * (person_cycles.acknowledgements > 0) + rng.normal(0, 0.1, len(person_cycles)),
+    )  # fmt: skip
+    found = estimates.acknowledging_to_merit_at_equal_rating(fine)
+    assert found.adjusted.estimate == pytest.approx(0.3, abs=4 * found.adjusted.std_error)
+    assert "held equal as numbers" in found.notes[-1] and dict(found.rivals)["bracketing"].estimate > 0.2
+    exact = estimates.acknowledging_to_merit_at_equal_rating(fine.assign(merit_pct=rating / 30, merit_gap_pct=0.0))
+    assert exact.reason == "no discretion"
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("cycles", [2, 3])
+def test_two_or_three_cycles_are_enough_to_know_a_large_difference(cycles):
+    """One prior rating for everybody, or two for the last cycle alone: that is not "all reviews in one cycle"."""
+    assert verdict(panel(2_000, 20, effect=0.4, cycles=cycles)).verdict == "higher"
+
+
 def test_dose_in_steps_against_none(person_cycles):
     steps = estimates.dose(person_cycles, "learning_to_rating")
     assert list(steps) == ["low", "middle", "high"]

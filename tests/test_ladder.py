@@ -415,3 +415,19 @@ def test_people_taken_as_independent_find_a_leader_effect_where_none_is():
         naive = slope(**{**data, "clusters": np.arange(len(data["y"]))}, rung="CR1")
         found.append(not naive.low <= 0 <= naive.high)
     assert np.mean(found) > 0.25
+
+
+@pytest.mark.truth
+def test_one_giant_among_many_clusters_is_not_many_clusters():
+    """Sixty managers, one of whom has seven in ten of the people, and slopes that differ: CR1 would be too sure."""
+    rng, size = np.random.default_rng(31), np.array([560] + [4] * 59)
+    manager = np.repeat(np.arange(60), size)
+    wrong = {"CR1": 0, None: 0}
+    for _ in range(300):
+        x = rng.normal(size=len(manager))
+        y = rng.normal(0, 0.3, 60)[manager] * x + rng.normal(size=len(manager))
+        for rung in wrong:
+            found = ladder.slope(y, x, manager, groups=manager, rung=rung)
+            wrong[rung] += not found.low <= 0 <= found.high
+    assert found.rung == "CR2" and found.df < 5
+    assert wrong["CR1"] > 100 and wrong[None] <= 30  # 5 % and four Monte-Carlo errors, at most

@@ -208,6 +208,7 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     for quarter, cycle in enumerate(bank.cycle_of):
         boss = bank.manager[:, cycle]
         odds = -truth.strugglers * bank.ability - truth.dip * bank.half_year[:, cycle] + habit
+        odds = odds - truth.trouble * bank.half_year[:, cycle + 1]
         odds = odds + SAYS["manager"] * bank.leniency[boss] + truth.leaders_on_teams * seen[boss] - 1.75
         odds = odds + MOTIVATED * truth.hidden_motivation * bank.motivation + truth.campaigns * (quarter % 4 == 2)
         says = rng.random(len(everyone)) < expit(odds)

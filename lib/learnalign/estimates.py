@@ -15,10 +15,12 @@ from learnalign import checks, models
 from learnalign.ladder import within
 from learnalign.records import Check, Comparison, Fit, number, spread
 from learnalign.samples import (
+    FEW_RATERS,
     MEASURED,
     Prepared,
     Sample,
     comparable,
+    differs_within,
     is_binary,
     nothing_to_compare,
     people_in_the_smaller,
@@ -201,13 +203,16 @@ def _beside(sample: Sample, columns: dict[str, np.ndarray], level: float) -> dic
         return {}
     found = {}
     for name in columns:
+        some = rows[differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
+        if sample.too_thin(some) or some.rater.nunique() <= FEW_RATERS:
+            continue
         others = [f"_{other}" for other in columns if other != name]
         try:
-            fit = models.core(sample, rows, exposure=f"_{name}", also=others, level=level)
+            fit = models.core(sample, some, exposure=f"_{name}", also=others, level=level)
         except ValueError:
             continue  # nobody does it, or everybody under a manager
-        people = rows[rows[f"_{name}"] == 1].person_id.nunique()
-        found[name] = replace(fit, n_people_smaller=min(people, rows[rows[f"_{name}"] == 0].person_id.nunique()))
+        sides = [some[some[f"_{name}"] == did].person_id.nunique() for did in (0, 1)]
+        found[name] = replace(fit, n_people_smaller=min(sides))
     return found
 
 
@@ -227,7 +232,8 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_ind
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
     raw = models.fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, method="nothing held equal",
                                design="described")  # fmt: skip
-    raw = replace(raw, n_people_smaller=people_in_the_smaller(known))
+    method = raw.method.removesuffix("by rater") + f"by {sample.rater}"
+    raw = replace(raw, n_people_smaller=people_in_the_smaller(known), method=method)
     if reason := why_no_estimate(prepared, sample):
         return replace(found, raw=raw, reason=reason)
     beyond = checks.share_beyond(sample)

@@ -21,6 +21,7 @@ RUNGS = {
 """CR1 from MANY_CLUSTERS on, CR2 below; below FEW_CLUSTERS also the wild cluster restricted bootstrap."""
 
 MANY_CLUSTERS = 50
+MOST_CLUSTERS = 2_000  # CR2 needs so many squared; with more, hardly any one of them can rule
 WEBB = np.sqrt([0.5, 1.0, 1.5, 0.5, 1.0, 1.5]) * [-1, -1, -1, 1, 1, 1]  # with two points few samples are distinct
 DRAWS, SEED = 9_999, 20_010
 SAME = 1e-9  # what is left of a column, against its spread, below which nothing is left but rounding
@@ -87,10 +88,11 @@ def slope(
 
     Without `groups` an intercept is fitted. The interval is for errors that may be alike, in any way, within
     `clusters`: CR1 with t(G - 1) from 50 clusters on, equal to pyfixest's default; CR2 with Bell-McCaffrey degrees of
-    freedom below (Pustejovsky and Tipton 2018), unless `rung` names one of RUNGS. Below 20 clusters also the interval
-    of the wild cluster restricted bootstrap with Webb weights (MacKinnon and Webb 2018), whatever the rung; where the
-    clusters are too few for it to reject anything its ends are infinite. Rows alone in their group tell nothing and
-    are left out. CR1's factor counts groups only where one of them meets several clusters.
+    freedom below, and where fewer than 20 of many hold the comparison (Pustejovsky and Tipton 2018), unless `rung`
+    names one of RUNGS. Below 20 clusters also the interval of the wild cluster restricted bootstrap with Webb weights
+    (MacKinnon and Webb 2018), whatever the rung; where the clusters are too few for it to reject anything its ends
+    are infinite. Rows alone in their group tell nothing and are left out. CR1's factor counts groups only where one
+    of them meets several clusters.
 
     Raises ValueError on gaps, with fewer than two clusters, when `x` or a control cannot be told from the other
     terms, when nothing of `y` is left, or when a cluster alone decides the slope: then no interval exists.
@@ -109,7 +111,7 @@ def slope(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, but got {level!r}")
     fit = _fit(y, x, clusters, controls, groups)
-    rung = rung or ("CR1" if fit.n_clusters >= MANY_CLUSTERS else "CR2")
+    rung = rung or ("CR2" if _needs_care(fit) else "CR1")
     error, df = _cr1(fit) if rung == "CR1" else _cr2(fit)
     estimate, error = fit.score / fit.length, error / fit.length
     half = stats.t.ppf((1 + level) / 2, df) * error
@@ -176,6 +178,13 @@ def _refuse_exact(y: np.ndarray, left: np.ndarray, residual: np.ndarray) -> None
         raise ValueError("y does not vary within the groups: there is nothing to explain")
     if _lengths(residual) <= max(rounding, 1e-12 * _lengths(left)):
         raise ValueError("x, the controls and the groups explain y without rest: no interval can be computed")
+
+
+def _needs_care(fit: _Fit) -> bool:
+    """Few clusters, or many of which few hold nearly all of the comparison: CR1 would be too sure."""
+    weight = fit.by_cluster(fit.q[:, -1] ** 2)  # sums to 1
+    few_count = 1 / (weight @ weight) < FEW_CLUSTERS
+    return fit.n_clusters < MANY_CLUSTERS or (few_count and fit.n_clusters <= MOST_CLUSTERS)
 
 
 # --- the rungs: the standard error of the score, and its degrees of freedom --------------------------

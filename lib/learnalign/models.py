@@ -26,6 +26,7 @@ from learnalign.samples import (
     people_in_the_smaller,
 )  # fmt: skip
 
+MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
 MOST_GRADES = 12  # on a finer scale the cuts between grades cannot be told apart
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
 RELIABLE = (0.2, 0.95)  # an estimated reliability beyond this tells that the correction's assumptions do not hold
@@ -98,16 +99,16 @@ def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | 
     itself (METHODS 5, row 6b). Least squares with person and manager x cycle effects; people who stay with their
     manager are within one cluster, so the ladder's interval is exact but for those who move.
     """
-    compa = [name for name in prepared.held if name.startswith("held_compa")]
+    moving = [name for name in prepared.held if name.startswith(("held_compa", "held_cell_rating", "held_cell_target"))]
     groups = ["person_id", "rater_cycle", *(["cell"] if prepared.at_equal_rating else [])]
     rows = prepared.frame.dropna(subset=["exposure", "outcome", "rater", *groups])
     rows = _connected(rows[differs_within(rows, "exposure")])
     by_person = rows.groupby("person_id").exposure
     people = rows[by_person.transform("max") - by_person.transform("min") > 1e-9].person_id.nunique()
     free = len(rows) - sum(rows[name].nunique() for name in groups)
-    if min(free, people) < MIN_RESIDUAL_DF or rows.rater.nunique() <= FEW_RATERS:
+    if free < MIN_RESIDUAL_DF or people < MIN_CHANGERS or rows.rater.nunique() <= FEW_RATERS:
         return None
-    columns = ["outcome", "exposure", *independent(rows, compa, "rater_cycle")]
+    columns = ["outcome", "exposure", *independent(rows, moving, "rater_cycle")]
     inside = pd.DataFrame(_absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
     try:

@@ -15,6 +15,8 @@ from learnalign.records import ATTRITION
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves at least so much of those who could be compared
+MOST_OF_A_THIRD = 0.45
+MOST_CELLS = 60  # of rating and merit target; with more, hardly anybody is in the same
 MIN_GRADE = 10  # rarer grades are held equal together
 WINDOWS = ("", "_next", "_previous", "_previous_2")
 MISSING = 1 / 3  # of the reviews of a cycle: with more, who is recorded may say more than who did it
@@ -75,7 +77,9 @@ def _learning_to_merit(cycles: pd.DataFrame) -> Prepared:
 
     def exposure(amount: pd.Series) -> pd.Series:
         edge = amount.groupby(cycles.cycle).transform(lambda hours: hours.quantile(2 / 3))
-        return ((amount >= edge) & (amount > 0)).astype(float).where(amount.notna())
+        at_edge = ((amount >= edge) & (amount > 0)).astype(float).where(amount.notna())
+        share = at_edge.groupby(cycles.cycle).transform("mean")  # many at the edge itself: then only those beyond it
+        return at_edge.mask((share > MOST_OF_A_THIRD) & (amount == edge), 0.0)
 
     return _learning(cycles, _paid(cycles, at_equal_rating=True), exposure)
 
@@ -131,20 +135,30 @@ def _paid(cycles: pd.DataFrame, *, at_equal_rating: bool = False) -> Prepared:
         return Prepared(None, reason="no merit data")
     frame = _frame(cycles, compa_ratio=cycles.compa_ratio)
     frame = frame.assign(outcome=merit, bonus=pd.to_numeric(cycles.bonus_net_pct), unit=cycles.unit,
-                         grade=cycles.grade.fillna("?"))  # fmt: skip
+                         gap=pd.to_numeric(cycles.merit_gap_pct), grade=cycles.grade.fillna("?"))  # fmt: skip
     notes = []
     if not pd.to_numeric(cycles.compa_ratio).notna().any():
         notes.append(
             "no place in the salary range (compa-ratio) is recorded: merit that depends on it is not held apart"
         )
     if at_equal_rating:
-        has_cells = cycles.matrix_cell.notna().any()
-        cell = cycles.matrix_cell if has_cells else cycles.rating.astype(str)
-        if not has_cells:
-            notes.append("no merit matrix is recorded: the rating alone is held equal")
+        cell, note = _cells(cycles)
         frame = frame.assign(cell=cell.where(merit.notna()))
-        frame = pd.concat([frame, _dummies(frame.cell.fillna("none"), "cell")], axis=1)
+        if cell.nunique() <= MOST_CELLS:
+            frame = pd.concat([frame, _dummies(frame.cell.fillna("none"), "cell")], axis=1)
+        else:
+            note = "rating and merit target have too many values to compare within each: they are held equal as numbers"
+            numbers = {"rating": cycles.rating, "target": pd.to_numeric(cycles.merit_target_pct)}
+            frame = pd.concat([frame.assign(cell=0), *(_filled(f"cell_{k}", x) for k, x in numbers.items())], axis=1)
+        notes += [note] if note else []
     return Prepared(frame, tuple(notes), held=tuple(_held(frame)), at_equal_rating=at_equal_rating)
+
+
+def _cells(cycles: pd.DataFrame) -> tuple[pd.Series, str]:
+    """The cell of the merit matrix of every person-cycle, else the rating, and what to say of that."""
+    if cycles.matrix_cell.notna().any():
+        return cycles.matrix_cell, ""
+    return cycles.rating.astype(str), "no merit matrix is recorded: the rating alone is held equal"
 
 
 def _held(frame: pd.DataFrame) -> list[str]:
@@ -277,7 +291,9 @@ def why_no_estimate(prepared: Prepared, sample: Sample) -> str:
 
 
 def _left_over(sample: Sample) -> bool:
-    """Whether merit varies at all within a cell of the matrix and a cycle."""
+    """Whether merit varies at all within a cell of the matrix and a cycle, or around what the matrix gives."""
+    if sample.rows.gap.notna().all() and sample.rows.gap.abs().max() < 1e-6:
+        return False
     by_cell = sample.rows.groupby(["cell", "cycle"]).outcome
     return bool((by_cell.transform("max") - by_cell.transform("min") > 1e-6).any())
 

@@ -50,7 +50,8 @@ class Truth:
     - `able_learners`: eagerness to learn per SD of ability, where the manager's leniency adds .60 per SD and one's
       own taste .85.
     - `strugglers`, `dip`: log-odds of acknowledging in a quarter, per SD less of ability, and per SD worse in
-      the last half-year.
+      the last half-year. `trouble`: per SD worse in the running one, whose rating is still to come; nothing that
+      is recorded tells it from a penalty for acknowledging.
     - `hidden_motivation`: a stable trait that no table holds adds so much to the score behind the rating, per SD
       of it, and twice as much to the eagerness to learn and to the log-odds of acknowledging.
     - `leniency`, `halo`: SD in the score of the manager's generosity to all, and of the manager's lasting liking
@@ -108,6 +109,7 @@ class Truth:
     able_learners: Annotated[float, Field(ge=0, le=1)] = 0.10
     strugglers: LogOdds = 0.32
     dip: LogOdds = 0.28
+    trouble: LogOdds = 0.0
     hidden_motivation: Spread = 0.0
     leniency: Spread = LENIENCY
     halo: Spread = 0.0

@@ -6,10 +6,9 @@ is "we don't know"; a check can only take away, never give.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil, exp, inf, log
+from math import inf
 
 import pandas as pd
-from scipy import stats
 
 from learnalign.multiplicity import adjusted_p, p_value
 from learnalign.questions import (
@@ -22,10 +21,9 @@ from learnalign.questions import (
     missing_needs,
 )  # fmt: skip
 from learnalign.records import FEW_CLUSTERS, Check, Comparison, Fit, Result, Verdict, number, spread
+from learnalign.telling import detectable_in, marks, numbers_of, on_one_side, rater_of, what_settles
 from learnalign.wording import (
     CAN_ASK,
-    HELD,
-    LIMIT,
     NOTHING_VARIES,
     REASONS,
     SENTENCES,
@@ -56,7 +54,7 @@ def decide(low: float, high: float, smallest_effect: float, checks: Sequence[Che
     >>> decide(0.12, 0.30, 0.10), decide(0.02, 0.30, 0.10), decide(-0.04, 0.05, 0.10), decide(-0.2, 0.3, 0.1)
     ('higher', 'small', 'none', 'unknown')
     """
-    below, same, above = _marks(smallest_effect, unit)
+    below, same, above = marks(smallest_effect, unit)
     failed = {check.name for check in checks if check.outcome == "failed"}
     if below < low and high < above:
         return "unknown" if failed & set(REVOKES_NONE) else "none"
@@ -82,7 +80,7 @@ def judge(
                      sentence=SENTENCES["hidden"].format(reason=hidden)),)  # fmt: skip
     rows = [_headline(question, measure, comparison, smallest_effect, group)]
     if comparison.raw is not None:
-        told = SENTENCES["described"].format(**_numbers(comparison.raw, measure, smallest_effect))
+        told = SENTENCES["described"].format(**numbers_of(comparison.raw, measure, smallest_effect))
         rows.append(_row(question, measure, smallest_effect, comparison.raw, group=group, headline=False, at="raw",
                          verdict="described", sentence=sentence_case(told)))  # fmt: skip
     return tuple(rows)
@@ -101,14 +99,16 @@ def judge_all(
 
 
 def judge_family(
-    measure: str, fits: Mapping[str, Fit], *, smallest_effect: float, hidden: Mapping[str, str], group: str = "company"
-) -> tuple[Result, ...]:
-    """A declared family of one measure's contrasts (steps of a dose, kinds, groups), as rows that are no headlines.
+    headline: Result, fits: Mapping[str, Fit], *, hidden: Mapping[str, str]
+) -> tuple[Result, ...]:  # fmt: skip
+    """A declared family of the headline's contrasts (steps of a dose, kinds, groups), as rows that are no headlines.
 
-    Benjamini-Hochberg within the family: a row whose difference does not survive it is "we don't know".
+    What the headline did not survive its parts do not survive either: they are known only where it is. Benjamini-
+    Hochberg within the family: a row whose difference does not survive it is "we don't know".
     `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others.
     """
-    question, about = MEASURES[measure]
+    question, about = MEASURES[headline.measure]
+    smallest_effect, group = headline.smallest_effect, headline.group
     kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
     p = dict(zip(kept, adjusted_p([p_value(fit, about.unit) for fit in kept.values()], "bh"), strict=True))
     rows = []
@@ -119,13 +119,16 @@ def judge_family(
             continue
         checks = (_few_clusters(fit, about, smallest_effect),)
         verdict = decide(fit.low, fit.high, smallest_effect, checks, about.unit)
-        many = p[name] > ALPHA and verdict in (*CLAIMS, "untrusted")
-        numbers = _numbers(fit, about, smallest_effect) | {"asked": str(len(kept)), "failed": checks[0].detail}
-        numbers |= {"doers": f"{name}: {about.doers}", "passed": "", "warning": "", "caution": ""}
+        unknown = "headline" if headline.verdict not in (*CLAIMS, "none") else ""
+        if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
+            unknown = unknown or "many"
+        numbers = numbers_of(fit, about, smallest_effect) | {"asked": str(len(kept)), "failed": checks[0].detail}
+        numbers |= {"doers": f"{name}: those who did", "others": "those who did none of it"}
+        numbers |= {"passed": "", "warning": "", "caution": ""}
         revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest_effect, (), about.unit) == "none"
-        told = SENTENCES["many" if many else "revoked" if revoked else verdict].format(**numbers)
+        told = SENTENCES[unknown or ("revoked" if revoked else verdict)].format(**numbers)
         rows.append(_row(question, about, smallest_effect, fit, group=group, headline=False, at=name, checks=checks,
-                         verdict="unknown" if many else verdict, sentence=sentence_case(told)))  # fmt: skip
+                         verdict="unknown" if unknown else verdict, sentence=sentence_case(told)))  # fmt: skip
     return tuple(rows)
 
 
@@ -162,10 +165,10 @@ def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def _one_of_many(row: Result, asked: int) -> Result:
-    same = _marks(row.smallest_effect or 1.0, row.unit)[1]
+    same = marks(row.smallest_effect or 1.0, row.unit)[1]
     numbers = {
         "size": number(abs(row.estimate - same) if same == 0 else row.estimate, row.unit), "asked": str(asked),
-        "direction": "higher" if row.estimate >= same else "lower", "range": _range(row.low, row.high, row.unit),
+        "direction": "higher" if row.estimate >= same else "lower", "range": on_one_side(row.low, row.high, row.unit),
     }  # fmt: skip
     return replace(row, verdict="unknown", sentence=SENTENCES["many"].format(**numbers), to_settle=SETTLES["many"])
 
@@ -182,16 +185,16 @@ def _headline(question: Question, measure: Measure, found: Comparison, smallest:
     verdict = decide(fit.low, fit.high, smallest, checks, measure.unit)
     compressed = found.modal_share > COMPRESSED and measure.unit == "SD" and detectable_in(fit) > smallest
     failed = [c for c in checks if c.outcome == "failed" and (verdict != "unknown" or c.name in REVOKES_NONE)]
-    numbers = _numbers(fit, measure, smallest, found.contrast) | {"modal": f"{COMPRESSED:.0%}"}
+    numbers = numbers_of(fit, measure, smallest, found.contrast) | {"modal": f"{COMPRESSED:.0%}"}
     numbers["failed"] = "; ".join(check.detail for check in failed)
     numbers["caution"] = f"A check failed, though: {numbers['failed']}." if failed else ""
     numbers["passed"] = _passed([check for check in checks if check.outcome == "passed"])
-    numbers["warning"] = _warning(found.strength_to_erase)
+    numbers["warning"] = _warning(found.strength_to_erase, fit)
     branch = "revoked" if bare == "none" and verdict == "unknown" else verdict
-    settle = _settle(verdict, fit, measure, smallest, numbers, failed, found.n_cycles)
+    settle = what_settles(verdict, bare, fit, measure, smallest, numbers, failed, found.n_cycles)
     if compressed:
         verdict, branch, settle = "unknown", "compressed", SETTLES["compressed"]
-    elif found.n_cycles == 1 and verdict != "unknown":
+    elif found.n_cycles == 1 and fit.design == "associated" and verdict != "unknown":
         verdict, branch, settle = "unknown", "one cycle", f"To settle it: {SETTLES['no baseline']}."
     sentence = sentence_case(SENTENCES[branch].format(**numbers))
     return _row(question, measure, smallest, fit, group=group, verdict=verdict, sentence=sentence, checks=checks,
@@ -216,12 +219,14 @@ def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[C
     rivals = dict(found.rivals)
     own = [_few_clusters(found.adjusted, measure, smallest), *found.checks]
     own += [_rival(name, rivals.get(name), found.adjusted, measure, smallest) for name in RIVALS]
-    return (*own, _hidden_factor(found.strength_to_erase))
+    fit = found.adjusted
+    claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
+    return (*own, _hidden_factor(found.strength_to_erase) if claims else NOTHING_TO_ERASE)
 
 
 def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
     """With few managers two intervals, made in different ways, must lead to the same verdict."""
-    rater = _rater(fit)
+    rater = rater_of(fit)
     text = f"{fit.n_clusters} {rater}s stand behind the interval"
     if fit.n_clusters >= FEW_CLUSTERS:
         return Check("few clusters", "passed", text)
@@ -245,7 +250,7 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
     told, not_possible = RIVALS[name]
     if rival is None:
         return Check(name, "not possible", not_possible)
-    below, same, above = _marks(smallest, measure.unit)
+    below, same, above = marks(smallest, measure.unit)
     text = f"{told}, it is {number(rival.estimate, measure.unit)} ({spread(rival.low, rival.high, measure.unit)})"
     verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
     if verdict == "none":
@@ -258,85 +263,27 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
     return Check(name, "failed" if failed else "passed", text)
 
 
+NOTHING_TO_ERASE = Check("hidden factor", "not possible", "no difference is claimed that something unseen could erase")
+
+
 def _hidden_factor(times: float | None) -> Check:
     if times is None:
-        return Check("hidden factor", "not possible", "there is no past rating to measure it against")
+        text = "no past rating is there to measure it against, or it hardly goes with who does it"
+        return Check("hidden factor", "not possible", text)
     size = "more than 10 times" if times > 10 else number(float(times)) + " times"
     text = f"something unseen would have to be {size} as strong as last time’s rating to erase it"
     return Check("hidden factor", "failed" if times < WORTHLESS else "passed", text)
 
 
-def _warning(times: float | None) -> str:
-    return "Something unseen that is weaker than last time’s rating could erase it. " if (times or inf) < WEAK else ""
+def _warning(times: float | None, fit: Fit) -> str:
+    weak = "Something unseen that is weaker than last time’s rating could erase it. " if (times or inf) < WEAK else ""
+    unit = "Managers are not recorded, so that some rate kindly is not held apart. " if rater_of(fit) == "unit" else ""
+    return weak + unit
 
 
 def _passed(passed: Sequence[Check]) -> str:
     tried = [check.name for check in passed if check.name not in PRECONDITIONS]
     return f"It held up in the checks ({listed(tried)}). " if tried else "No check could try to refute it. "
-
-
-def _marks(smallest: float, unit: str) -> tuple[float, float, float]:
-    """Where a difference begins to matter downwards, where there is none, and where it begins to matter upwards."""
-    return (1 / smallest, 1.0, smallest) if unit == "hazard ratio" else (-smallest, 0.0, smallest)
-
-
-def _rater(fit: Fit) -> str:
-    return "unit" if fit.method.startswith("unit") else "manager"
-
-
-def _range(low: float, high: float, unit: str) -> str:
-    """An interval as read after "higher" or "lower": "0.10 to 0.32 SD" where all of it is on one side."""
-    if unit != "hazard ratio" and (low > 0 or high < 0):
-        low, high = sorted((abs(low), abs(high)))
-    return spread(low, high, unit)
-
-
-def _numbers(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
-    """Every word and figure that a template may ask for."""
-    same = _marks(smallest, measure.unit)[1]
-    rater = _rater(fit)
-    return {
-        "held": HELD[fit.design].format(rater=rater, held_too=measure.held), "doers": measure.doers,
-        "others": measure.others, "did": measure.did, "direction": "higher" if fit.estimate >= same else "lower",
-        "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
-        "range": _range(fit.low, fit.high, measure.unit), "signed": spread(fit.low, fit.high, measure.unit),
-        "rater": rater, "smallest": number(smallest, measure.unit), "limit": LIMIT[fit.design],
-        "contrast": f" ({contrast})" if contrast else "",
-        "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
-        "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
-        "detectable": number(detectable_in(fit, unit=measure.unit), measure.unit),
-    }  # fmt: skip
-
-
-def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
-    """The difference that a fit of this precision would have found in 80 of 100 repetitions (METHODS 4)."""
-    size = float((stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error)
-    return exp(size) if unit == "hazard ratio" else size
-
-
-def _settle(
-    verdict: Verdict, fit: Fit, measure: Measure, smallest: float, numbers: Mapping[str, str],
-    failed: Sequence[Check], n_cycles: int,
-) -> str:  # fmt: skip
-    """What would settle it: mend what failed; more of the same, by the square of the precision short, or both."""
-    mends = "; ".join(dict.fromkeys(SETTLES[c.name].format(**numbers) for c in failed if c.name in SETTLES))
-    revoked = decide(fit.low, fit.high, smallest, (), measure.unit) != "unknown"
-    if verdict not in ("untrusted", "unknown") or (revoked and not mends):
-        return ""
-    if revoked:
-        return f"To settle it: {mends}."
-    also = f" Needed too: {mends}." if mends else ""
-    seen, wanted = detectable_in(fit, unit=measure.unit), smallest
-    times = ((log(seen) / log(wanted)) if measure.unit == "hazard ratio" else seen / wanted) ** 2
-    if times < 1.1:
-        return SETTLES["edge"].format(smallest=numbers["smallest"]) + also
-    more = times - 1
-    cycles = ceil(max(n_cycles, 1) * more)
-    return SETTLES["more"].format(
-        **numbers, times=f"{times:.1f}", more=f"{ceil(fit.n_rows * more):,}", cycles=f"{cycles:,}",
-        cycle_word="cycle" if cycles == 1 else "cycles", people=f"{ceil(fit.n_people * more):,}",
-        clusters=f"{ceil(fit.n_clusters * more):,}",
-    ) + also  # fmt: skip
 
 
 def _row(

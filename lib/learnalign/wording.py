@@ -16,7 +16,7 @@ HELD: dict[Design, str] = {
 LIMIT: dict[Design, str] = {
     "described": "",
     "associated": "It is a pattern: nothing about how they were rated before is held equal.",
-    "adjusted": "It is a pattern, not proof of cause.",
+    "adjusted": "It is a pattern, not proof of cause: something in the same cycle that moves both would look the same.",
     "within_person": "It is a pattern, not proof of cause.",
     "compared": "It is the nearest to a trial that these data hold, not proof of cause.",
     "randomised": "Chance decided, so this is an effect.",
@@ -38,6 +38,8 @@ SENTENCES: dict[str, str] = {
     "apart: only differences above {detectable} could have been seen (likely range {signed}).",
     "one cycle": "We cannot tell. All reviews are from one cycle, so those who did better and worse before are not "
     "held apart (likely range {signed}).",
+    "headline": "We cannot tell: the answer to the question itself is not known or not to be trusted, and its "
+    "parts are no better (likely range {signed}).",
     "many": "We cannot tell. Alone, this difference ({size} {direction}, likely range {range}) would look real, but "
     "{asked} questions were asked, and among so many a difference of this kind turns up by chance too often.",
     "untrusted": "A difference shows up ({size} {direction}, likely range {range}), but it is not to be trusted: "
@@ -87,6 +89,8 @@ SETTLES: dict[str, str] = {
     "more": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} times as "
     "much: {more} more reviews, that is {cycles} more {cycle_word} with the same people, or {people} more people "
     "under {clusters} more {rater}s; or a design that compares: a waitlist, or an order of invitation drawn by lot.",
+    "far": "To settle it: more than {far} times as much data; only a design that compares is within reach: a waitlist, "
+    "or an order of invitation drawn by lot.",
     "edge": "To settle it: one or two more cycles; the likely range reaches just past {smallest}, the smallest that "
     "matters.",
     "no baseline": "one more cycle, so that people are compared from the same start",

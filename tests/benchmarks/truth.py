@@ -71,6 +71,7 @@ CELLS = [
     _cell("nothing; the penalised leave", attrition_of_the_penalised=1.0, strugglers=0.32),
     _cell("nothing; 85 % in the middle rating", compression=0.85, strugglers=0.6),
     _cell("nothing; campaigns", campaigns=1.0, strugglers=0.32),
+    _cell("nothing; trouble in the same half-year", trouble=0.32),
     _cell("nothing; all of it together", **EVERYTHING),
     _cell("rating: the smallest that matters", rating=(0.10, 0.10)),
     _cell("rating: the smallest that matters; strugglers", rating=(0.10, 0.10), strugglers=0.6),
@@ -261,8 +262,9 @@ of `n` companies: one company in 200 is 0.5.
 - *SD / SE*: how much estimates differ between companies, over the standard error that each claims.
 - *strugglers*: the less able acknowledge more. *dip*: so do those who know that their last half-year went badly,
   which the lead test must call a difference where there should be none. *Northbank's own nuisances*: both, and able
-  people learn more. *all of it together*: those, hidden motivation, lenient managers, halo, noisy ratings and
-  campaigns.
+  people learn more. *trouble in the same half-year* moves both acknowledging and the rating that follows: no record
+  tells it from a penalty, and no check of ours can. *all of it together*: Northbank's own, hidden motivation, lenient
+  managers, halo, noisy ratings and campaigns.
 - Merit *in total* has no declared truth where acknowledging moves the rating: what a rating is worth depends on the
   matrix.
 """

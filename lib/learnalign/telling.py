@@ -1,0 +1,88 @@
+"""Telling: the figures and words that a sentence asks for, and how much more it would take to know."""
+
+from collections.abc import Mapping, Sequence
+from math import ceil, exp, log
+
+from scipy import stats
+
+from learnalign.questions import Measure
+from learnalign.records import FEW_CLUSTERS, Check, Fit, Verdict, number, spread
+from learnalign.wording import HELD, LIMIT, SETTLES
+
+FAR = 100  # times as much data: nobody will wait for that
+
+
+def marks(smallest: float, unit: str) -> tuple[float, float, float]:
+    """Where a difference begins to matter downwards, where there is none, and where it begins to matter upwards."""
+    return (1 / smallest, 1.0, smallest) if unit == "hazard ratio" else (-smallest, 0.0, smallest)
+
+
+def rater_of(fit: Fit) -> str:
+    """Who stands behind the clusters: a manager, or the unit in their place."""
+    return "unit" if fit.method.startswith("unit") else "manager"
+
+
+def on_one_side(low: float, high: float, unit: str) -> str:
+    """An interval as read after "higher" or "lower": "0.10 to 0.32 SD" where all of it is on one side."""
+    if unit != "hazard ratio" and (low > 0 or high < 0):
+        low, high = sorted((abs(low), abs(high)))
+    return spread(low, high, unit)
+
+
+def numbers_of(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
+    """Every word and figure that a template may ask for."""
+    same = marks(smallest, measure.unit)[1]
+    rater = rater_of(fit)
+    return {
+        "held": HELD[fit.design].format(rater=rater, held_too=measure.held), "doers": measure.doers,
+        "others": measure.others, "did": measure.did, "direction": "higher" if fit.estimate >= same else "lower",
+        "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
+        "range": on_one_side(fit.low, fit.high, measure.unit), "signed": spread(fit.low, fit.high, measure.unit),
+        "rater": rater, "smallest": number(smallest, measure.unit), "limit": LIMIT[fit.design],
+        "contrast": f" ({contrast})" if contrast else "",
+        "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
+        "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
+        "detectable": number(detectable_in(fit, unit=measure.unit), measure.unit),
+    }  # fmt: skip
+
+
+def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
+    """The difference that a fit of this precision would have found in 80 of 100 repetitions (METHODS 4)."""
+    size = float((stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error)
+    return exp(size) if unit == "hazard ratio" else size
+
+
+def what_settles(
+    verdict: Verdict, bare: Verdict, fit: Fit, measure: Measure, smallest: float, numbers: Mapping[str, str],
+    failed: Sequence[Check], n_cycles: int,
+) -> str:  # fmt: skip
+    """What would settle it: mend what failed; more of the same, by the square of the precision short, or both.
+
+    `bare` is the verdict before any check.
+    """
+    mends = "; ".join(dict.fromkeys(SETTLES[c.name].format(**numbers) for c in failed if c.name in SETTLES))
+    revoked = bare != "unknown"
+    if verdict not in ("untrusted", "unknown") or (revoked and not mends):
+        return ""
+    if revoked:
+        return f"To settle it: {mends}."
+    also = f" Needed too: {mends}." if mends else ""
+    seen, wanted = detectable_in(fit, unit=measure.unit), smallest
+    times = ((log(seen) / log(wanted)) if measure.unit == "hazard ratio" else seen / wanted) ** 2
+    if times < 1.1:
+        return SETTLES["edge"].format(smallest=numbers["smallest"]) + also
+    if times > FAR:
+        return SETTLES["far"].format(**numbers, far=FAR) + also
+    more = times - 1
+    cycles = ceil(max(n_cycles, 1) * more)
+    return SETTLES["more"].format(
+        **numbers, times=f"{times:.1f}", more=_about(fit.n_rows * more), cycles=f"{cycles:,}",
+        cycle_word="cycle" if cycles == 1 else "cycles", people=_about(fit.n_people * more),
+        clusters=_about(fit.n_clusters * more),
+    ) + also  # fmt: skip
+
+
+def _about(count: float) -> str:
+    """A number to two digits, rounded up: exact, it would tell how many people there are."""
+    step = 10 ** max(len(str(int(count))) - 2, 0)
+    return f"{ceil(count / step) * step:,}"
