@@ -477,6 +477,13 @@ def test_asking_well_and_asking_again_are_told_apart():
     assert estimates.asking(cycles.assign(**dict.fromkeys(kinds, np.nan))) == {}
 
 
+def test_a_kind_that_is_found_under_three_managers_or_fewer_gets_no_figure():
+    cycles = panel(600, 21)
+    few = cycles.manager_id.isin(cycles.manager_id.unique()[:3]) & (cycles.acknowledgements > 0)
+    kinds = {"autonomous_acknowledgements": cycles.acknowledgements, "dependent_acknowledgements": few.astype(int)}
+    assert list(estimates.asking(cycles.assign(**kinds))) == ["autonomous"]
+
+
 @pytest.mark.truth
 def test_so_many_reviews_more_settle_it():
     """The arithmetic of `to_settle`: with as many more people as it says, the smallest that matters is seen."""

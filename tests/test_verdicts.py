@@ -433,6 +433,14 @@ def test_measures_belong_to_one_question_and_share_the_smallest_effects():
     assert {measure.smallest for _, measure in verdicts.MEASURES.values()} <= {*SMALLEST, ""}
 
 
+def test_merit_reads_as_a_sentence():
+    found = Comparison("acknowledging_to_merit_total", None, fit(-0.6, -0.3), strength_to_erase=3.0)
+    (row,) = verdicts.judge(found, smallest_effect=0.25)
+    assert (
+        "people who acknowledged a gap were given merit increases 0.45 pp lower than people who did not" in row.sentence
+    )
+
+
 def test_a_result_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         answer(0.2, 0.3).verdict = "none"

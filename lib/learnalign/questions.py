@@ -55,7 +55,7 @@ class Question:
 
 
 SAID, SILENT = "people who acknowledged a gap", "people who did not"
-MERIT_WAS, AT_EQUAL_RATING = "got a merit increase", ", at the same rating and cell of the merit matrix"
+MERIT_WAS, AT_EQUAL_RATING = "were given merit increases", ", at the same rating and cell of the merit matrix"
 QUESTIONS: dict[str, Question] = {q.key: q for q in (
     Question("Q1", "Do people who learn more get better ratings later?", "learning_and_performance",
              (Measure("learning_to_rating", "SD", "rating_sd", "people who learned more of their own accord",
