@@ -1,15 +1,17 @@
 """What a naive dashboard says where the truth is known, and what this library says instead.
 
 Each world is drawn anew from its description. Both figures must come back: the naive one wrong by as much as was
-printed before, ours at the truth; each within four Monte-Carlo errors, the printed figure's and our own. Pitfalls 12
-and 19 are in test_signals.py. The file takes about five seconds.
+printed before, ours at the truth; each within four Monte-Carlo errors, the printed figure's and our own. Pitfalls 1 and
+16 are in test_closure.py, 4 in test_estimates.py, 11 in test_pooling.py, 12 and 19 in test_signals.py, 13 and 18 in
+test_leaders.py. The file takes about ten seconds.
 """
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, ndtri
+from scipy.stats import linregress, ttest_ind
 
-from learnalign import ladder, sensitivity, weights
+from learnalign import ladder, multiplicity, sensitivity, weights
 
 pytestmark = pytest.mark.truth
 RELIABILITY = 0.52  # of one rating
@@ -75,6 +77,70 @@ def strugglers(rng, n: int = 4_000):
     first, last, now = (talent + NOISE * noise for noise in luck)
     said = (rng.random(n) < expit(-0.6 - 0.9 * (talent + 0.7 * private))) * 1.0
     return said, first / RATING_SD, last / RATING_SD, now / RATING_SD + 0.1 * said
+
+
+def test_pitfall_05_a_forced_curve_and_a_fixed_pool_hide_what_teams_gain():
+    """Ranks within the team: every team has the same mean. Within teams half of the gain is left to be seen."""
+    team, people = np.repeat(np.arange(200), 10), 2_000
+
+    def between(y, x):
+        means = [np.bincount(team, column) / 10 for column in (y, x)]
+        return slope(*means)
+
+    def world(rng):
+        does = (rng.random(people) < rng.random(200)[team]) * 1.0
+        latent = 0.5 * does + rng.normal(size=people)
+        rank = latent.reshape(200, 10).argsort(axis=1).argsort(axis=1).ravel()
+        score = ndtri((rank + 0.5) / 10)
+        paid = 0.3 * does + rng.normal(size=people)
+        paid = ladder.within(paid, team)
+        return (between(score, does), slope(score, does), slope(score, does, groups=team), between(latent, does),
+                slope(paid, does, groups=team), between(paid, does))  # fmt: skip
+
+    assert_agrees(
+        repeated(world, 5, 200), [0.0, 0.275, 0.458, 0.498, 0.298, 0.0], [None, None, 0.004, None, None, None]
+    )
+
+
+@pytest.mark.parametrize(
+    ("cumulative", "printed"),
+    [((), 0.81), ((0.05, 0.25, 0.75, 0.95), 0.76), ((0.01, 0.05, 0.90, 0.98), 0.55)],
+    ids=["continuous", "five grades", "85 % in one grade"],
+)
+def test_pitfall_08_compressed_ratings_lose_power(cumulative, printed):
+    """Two arms of 400, .2 apart. What is lost, `verdicts` says; beyond 85 % in one grade it refuses."""
+    rng, arm, reps, found = np.random.default_rng(8), np.repeat([0.0, 1.0], 400), 500, 0
+    for _ in range(reps):
+        latent = 0.2 * arm + rng.normal(size=800)
+        y = np.searchsorted(ndtri(cumulative), latent) if cumulative else latent
+        fit = ladder.slope(y.astype(float), arm, np.arange(800))
+        found += not fit.low <= 0 <= fit.high
+    # four Monte-Carlo errors of ours, and half of the last digit printed
+    assert found / reps == pytest.approx(printed, abs=4 * (printed * (1 - printed) / reps) ** 0.5 + 0.005)
+
+
+def test_pitfall_09_the_same_people_again_and_again_are_not_new_people():
+    """300 people, 5 cycles, nothing there: row by row 28.6 % find something, by person 5.3 %."""
+    person, rng, reps = np.repeat(np.arange(300), 5), np.random.default_rng(9), 600
+    wrong = np.zeros(2)
+    for _ in range(reps):
+        x = rng.normal(size=300)[person]
+        y = 0.6**0.5 * rng.normal(size=300)[person] + 0.4**0.5 * rng.normal(size=1_500)
+        fit = ladder.slope(y, x, person)
+        wrong += linregress(x, y).pvalue < 0.05, not fit.low <= 0 <= fit.high
+    assert wrong[0] / reps == pytest.approx(0.286, abs=4 * (0.286 * 0.714 * (1 / reps + 1 / 2_000)) ** 0.5)
+    assert wrong[1] / reps == pytest.approx(0.053, abs=4 * (0.053 * 0.947 * (1 / reps + 1 / 2_000)) ** 0.5)
+
+
+def test_pitfall_10_among_sixty_managers_one_will_stand_out():
+    """Sixty null comparisons of six with six: 96 % flag somebody, 3 of them on average; Benjamini-Hochberg 5.2 %."""
+    rng, reps = np.random.default_rng(10), 400
+    p = ttest_ind(*rng.normal(size=(2, 6, reps, 60))).pvalue
+    flagged = (p < 0.05).sum(axis=1)
+    held = np.array([min(multiplicity.adjusted_p(list(row), "bh")) < 0.05 for row in p])
+    assert (flagged > 0).mean() == pytest.approx(0.96, abs=4 * (2 * 0.96 * 0.04 / reps) ** 0.5)
+    assert flagged.mean() == pytest.approx(3.0, abs=4 * (2 * 60 * 0.05 * 0.95 / reps) ** 0.5)
+    assert held.mean() == pytest.approx(0.052, abs=4 * (2 * 0.052 * 0.948 / reps) ** 0.5)
 
 
 def test_pitfall_06_strugglers_acknowledge_and_noisy_past_ratings_do_not_hold_it_equal():
