@@ -171,7 +171,7 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, np.nan)
 
     def in_sd(rating: pd.Series, cycle: pd.Series) -> pd.Series:
-        return (rating - cycle.map(mean)) / cycle.map(spread)
+        return (rating - cycle.map(mean).astype(float)) / cycle.map(spread).astype(float)
 
     by_unit = not cycles.manager_id.notna().any()
     rater = cycles.unit if by_unit else cycles.manager_id
