@@ -250,7 +250,8 @@ def document(coverage_table: str, verdict_table: str) -> str:
 
 HEAD = """# How often it is right, where the truth is known
 
-Written by `make truth`. Nothing here is about a real company.
+Written by `make truth`. Nothing here is about a real company. The aim is 200 companies for each truth; `n` says how
+many stand behind a row.
 """
 LEGEND = """\
 Companies of 1,500 people and six half-years, drawn by `learnalign.simulate` with a declared truth, linked, estimated
