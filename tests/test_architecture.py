@@ -75,6 +75,7 @@ ALLOWED = {
     ("models", "ladder"): "every interval climbs the same ladder",
     ("checks", "ladder"): "compares within managers and cycles",
     ("estimates", "ladder"): "compares within managers and cycles",
+    ("sensitivity", "ladder"): "compares within groups",
     ("leaders", "ladder"): "every interval climbs the same ladder",
     ("models", "sensitivity"): "past ratings are corrected for their noise",
     ("checks", "sensitivity"): "how strong something unseen would have to be",

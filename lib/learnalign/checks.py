@@ -10,7 +10,7 @@ import pandas as pd
 from learnalign import models, sensitivity, weights
 from learnalign.ladder import within
 from learnalign.records import Check, Fit
-from learnalign.samples import Sample, differs_within, is_binary
+from learnalign.samples import Sample, differs_within, is_binary, unexplained
 
 PAST = ("exposure_previous", "exposure_previous_2")
 YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
@@ -101,22 +101,16 @@ def _worst_case(sample: Sample, fit: Fit, lost_with: float, lost_without: float)
     rows = sample.rows
     cell = rows.rater_cycle.to_numpy()
     held = sample.controls()
-    y = _residual(within(rows.outcome.to_numpy(float), cell), within(rows[held].to_numpy(float), cell))
+    y = unexplained(within(rows.outcome.to_numpy(float), cell), within(rows[held].to_numpy(float), cell))
     x = within(rows.exposure.to_numpy(float), cell)
-    fuller = x > 0 if lost_with < lost_without else x <= 0  # of them, as many are left out as the others lost more
+    with_it, without = y[x > 0], y[x <= 0]
+    fuller = with_it if lost_with < lost_without else without
     excess = abs(lost_with - lost_without) / (1 - min(lost_with, lost_without))
-    kept = np.sort(y[fuller])
-    cut = int(np.ceil(excess * len(kept)))
-    if cut == 0:
-        return fit.estimate, fit.estimate
-    gap = x[x > 0].mean() - x[x <= 0].mean()
-    shifts = [(part.mean() - kept.mean()) / gap for part in (kept[:-cut], kept[cut:])]
-    ends = [fit.estimate + (shift if lost_with < lost_without else -shift) for shift in shifts]
-    return min(ends), max(ends)
-
-
-def _residual(target: np.ndarray, held: np.ndarray) -> np.ndarray:
-    return target - held @ np.linalg.lstsq(held, target, rcond=None)[0] if held.size else target
+    kept = 1 - np.ceil(excess * len(fuller)) / len(fuller)  # whole rows are left out
+    ends = weights.trimmed_bounds(with_it, without, 1 / kept if fuller is with_it else kept)
+    gap, seen = x[x > 0].mean() - x[x <= 0].mean(), with_it.mean() - without.mean()
+    low, high = (fit.estimate + (end - seen) / gap for end in ends)
+    return low, high
 
 
 def strength_to_erase(sample: Sample, fit: Fit) -> float | None:
@@ -131,13 +125,13 @@ def strength_to_erase(sample: Sample, fit: Fit) -> float | None:
     rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
     held = [name for name in sample.controls() if name != "prior_1"]
     columns = within(rows[["outcome", "exposure", "prior_1", *held]].to_numpy(float), cell)
-    y, x, prior = (_residual(columns[:, i], columns[:, 3:]) for i in range(3))
+    y, x, prior = (unexplained(columns[:, i], columns[:, 3:]) for i in range(3))
     with_exposure = _share(x, prior)
     if with_exposure < YARDSTICK:
         return None
-    with_outcome = _share(_residual(y, x[:, None]), _residual(prior, x[:, None]))
+    with_outcome = _share(unexplained(y, x[:, None]), unexplained(prior, x[:, None]))
     df = len(rows) - rows.rater_cycle.nunique() - len(held) - 2
-    y, x = _residual(y, prior[:, None]), _residual(x, prior[:, None])
+    y, x = unexplained(y, prior[:, None]), unexplained(x, prior[:, None])
     error = np.sqrt(((y - fit.estimate * x) ** 2).sum() / df / (x @ x))
     return float(sensitivity.times_as_strong(fit.estimate, error, df, with_exposure, with_outcome))
 

@@ -13,9 +13,8 @@ from scipy import stats
 
 from learnalign import checks, models
 from learnalign.ladder import within
-from learnalign.records import Check, Comparison, Fit, number, spread
+from learnalign.records import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number, spread
 from learnalign.samples import (
-    FEW_RATERS,
     MEASURED,
     Prepared,
     Sample,
@@ -26,6 +25,7 @@ from learnalign.samples import (
     people_in_the_smaller,
     prepare,
     residual_df,
+    unexplained,
     why_no_estimate,
 )  # fmt: skip
 
@@ -109,13 +109,13 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
     if prepared.frame is None:
         return None
     sample = comparable(measure, prepared)
-    if nothing_to_compare(prepared) or why_no_estimate(prepared, sample):
+    if nothing_to_compare(prepared) or why_no_estimate(sample):
         return None
     if people_in_the_smaller(sample.rows) < min_people:
         return None
     held = sample.controls()
     free = residual_df(sample.rows, held)
-    outcome, exposure = (_unexplained(sample.rows, column, held, free) for column in ("outcome", "exposure"))
+    outcome, exposure = (_variance_left(sample.rows, column, held, free) for column in ("outcome", "exposure"))
     in_sd = detectable_effect(
         free,
         sd_exposure=sample.rows.exposure.std(),
@@ -204,7 +204,7 @@ def _beside(sample: Sample, columns: dict[str, np.ndarray], level: float) -> dic
     found = {}
     for name in columns:
         some = rows[differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
-        if sample.too_thin(some) or some.rater.nunique() <= FEW_RATERS:
+        if sample.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
             continue
         others = [f"_{other}" for other in columns if other != name]
         try:
@@ -226,15 +226,14 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_ind
         return Comparison(measure, None, None, reason=prepared.reason)
     frame, sample = prepared.frame, comparable(measure, prepared)
     notes = (*prepared.notes, *_fallbacks(sample))
-    found = Comparison(measure, None, None, (), sample.account, notes, n_cycles=frame.cycle.nunique())
+    found = Comparison(measure, None, None, (), sample.account, notes)
     if reason := nothing_to_compare(prepared):
         return replace(found, reason=reason)
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
     raw = models.fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, method="nothing held equal",
-                               design="described")  # fmt: skip
-    method = raw.method.removesuffix("by rater") + f"by {sample.rater}"
-    raw = replace(raw, n_people_smaller=people_in_the_smaller(known), method=method)
-    if reason := why_no_estimate(prepared, sample):
+                               design="described", clustered_by=sample.rater)  # fmt: skip
+    raw = replace(raw, n_people_smaller=people_in_the_smaller(known))
+    if reason := why_no_estimate(sample):
         return replace(found, raw=raw, reason=reason)
     beyond = checks.share_beyond(sample)
     if (beyond or 0) > checks.MOST:
@@ -287,10 +286,8 @@ def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
     return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
 
 
-def _unexplained(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
+def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
     """Variance of a column that managers, cycles and what is held equal leave over."""
     inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
-    target = inside[:, 0]
-    if held:
-        target = target - inside[:, 1:] @ np.linalg.lstsq(inside[:, 1:], target, rcond=None)[0]
-    return float(target @ target / free)
+    left = unexplained(inside[:, 0], inside[:, 1:])
+    return float(left @ left / free)

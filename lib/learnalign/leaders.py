@@ -13,9 +13,7 @@ import pyfixest as pf
 from scipy import stats
 
 from learnalign import ladder
-from learnalign.records import Fit
-
-TOO_FEW = 3  # leaders who change: with so few no interval can be trusted (METHODS 4)
+from learnalign.records import TOO_FEW_CLUSTERS, Fit
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def _within_teams(rows: pd.DataFrame, exposure: str, held: list[str], level: flo
     rows = rows.dropna(subset=["team_id", "unit", "leader_id", "share", exposure, *held]).reset_index(drop=True)
     rows = _two_or_more(rows, [["team_id"], ["unit", "quarter"]], pd.Series(1, rows.index))
     changes = rows.groupby("leader_id")[exposure].nunique() > 1
-    if changes.sum() <= TOO_FEW:
+    if changes.sum() <= TOO_FEW_CLUSTERS:
         raise ValueError(f"Only {changes.sum()} leaders both acknowledged and did not: too few to compare.")
     slope = ladder.slope(
         100 * rows.share.to_numpy(float), rows[exposure].to_numpy(float), rows.leader_id.to_numpy(),
@@ -94,7 +92,7 @@ def _unit_quarters(rows: pd.DataFrame, held: list[str]) -> np.ndarray | None:
     """What is held equal, without the directions that teams, or the columns before, already carry."""
     cells = pd.get_dummies(rows.groupby(["unit", "quarter"]).ngroup(), dtype=float)
     columns = np.column_stack([cells.to_numpy(), rows[held].to_numpy(float)])
-    inside = columns - pd.DataFrame(columns).groupby(rows.team_id.to_numpy()).transform("mean").to_numpy()
+    inside = ladder.within(columns, rows.team_id.to_numpy())
     size, direction = np.linalg.eigh(inside.T @ inside)
     kept = direction[:, size > 1e-9 * max(size.max(), 1.0)]
     return inside @ kept if kept.size else None
@@ -128,7 +126,7 @@ def event_study(
     rows = _estimable(_checked(panel, unit, period, adopted, outcome))
     since = rows.period - rows.adopted
     leaders = since.groupby(since).transform("size")  # one row a leader
-    shown = sorted(int(k) for k in since[leaders > TOO_FEW].unique())
+    shown = sorted(int(k) for k in since[leaders > TOO_FEW_CLUSTERS].unique())
     names = [f"since_{place}" for place in range(len(shown))]
     rows = rows.assign(**{name: (since == k).astype(float) for name, k in zip(names, shown, strict=True)})
     att = _two_stages(rows, ["treated"], level)[0]
@@ -170,7 +168,7 @@ def group_time(
             treated.append(arms[0])
             influences.append(parts[0] - parts[1])
             used |= arms
-    if used[0].sum() <= TOO_FEW:
+    if used[0].sum() <= TOO_FEW_CLUSTERS:
         raise ValueError("Too few units adopt with a period before and a unit to compare with.")
     sizes = np.sum(treated, axis=1)
     weights = sizes / sizes.sum()
@@ -196,7 +194,7 @@ def _estimable(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose unit and period have a level of their own: two rows or more before adoption."""
     rows = _two_or_more(rows, [["unit"], ["period"]], rows.treated == 0)
     adopting = rows.unit[rows.treated == 1].nunique()
-    if adopting <= TOO_FEW:
+    if adopting <= TOO_FEW_CLUSTERS:
         raise ValueError(f"Only {adopting} leaders adopt with two rows before and somebody to compare with: too few.")
     return rows.reset_index(drop=True)
 

@@ -15,9 +15,8 @@ from scipy.sparse.linalg import lsmr
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from learnalign import ladder, sensitivity
-from learnalign.records import Design, Fit
+from learnalign.records import TOO_FEW_CLUSTERS, Design, Fit
 from learnalign.samples import (
-    FEW_RATERS,
     MIN_RESIDUAL_DF,
     Prepared,
     Sample,
@@ -35,11 +34,12 @@ RELIABLE = (0.2, 0.95)  # an estimated reliability beyond this tells that the co
 def fixed_effects(
     frame: pd.DataFrame, outcome: str, exposure: str, *, controls: Sequence[str] = (), absorb: str = "",
     cluster: str, person: str = "person_id", level: float = 0.95, method: str = "", design: Design = "adjusted",
+    clustered_by: str = "",
 ) -> Fit:  # fmt: skip
     """The coefficient of `exposure` by least squares, with an interval that holds with few clusters too.
 
-    `absorb` names the column whose levels are held equal. The interval climbs the ladder of standard errors
-    (`learnalign.ladder`): CR1 with t(G - 1) from 50 clusters, CR2 with Bell-McCaffrey degrees of freedom below.
+    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are. The interval climbs the
+    ladder of standard errors (`learnalign.ladder`): CR1 with t(G - 1) from 50 clusters, CR2 with Bell-McCaffrey degrees of freedom below.
     Rows with a gap in any of the columns are left out. Raises ValueError when `exposure`, or a control, cannot be
     told from the others.
 
@@ -58,7 +58,8 @@ def fixed_effects(
     )  # fmt: skip
     return Fit(
         slope.estimate, slope.low, slope.high, slope.std_error, slope.df, level, len(frame), frame[person].nunique(),
-        None, slope.n_clusters, f"{method or 'least squares'}, {slope.rung} by {cluster}", design, slope.second,
+        None, slope.n_clusters, f"{method or 'least squares'}, {slope.rung} by {clustered_by or cluster}", design,
+        slope.second,
     )  # fmt: skip
 
 
@@ -71,15 +72,13 @@ def core(
     Estimates a difference in `outcome` per unit of exposure (METHODS 3). Raises ValueError when the exposure cannot
     be told from what is held equal. Misleads when past ratings do not carry what moves both.
     """
-    rows = sample.rows if rows is None else rows
-    held = [name for name in sample.controls(rows, also) if name != exposure]
+    held, rows = sample.controls(rows, also), sample.rows if rows is None else rows
     fit = fixed_effects(
         rows, outcome, exposure, controls=held, absorb="rater_cycle", cluster="rater", level=level,
         method=f"{sample.rater} x cycle fixed effects ({_held_in_words(sample, held)})",
-        design="adjusted" if sample.priors else "associated",
+        design="adjusted" if sample.priors else "associated", clustered_by=sample.rater,
     )  # fmt: skip
-    method = fit.method.removesuffix("by rater") + f"by {sample.rater}"
-    return replace(fit, method=method, n_people_smaller=people_in_the_smaller(rows))
+    return replace(fit, n_people_smaller=people_in_the_smaller(rows))
 
 
 def _held_in_words(sample: Sample, held: Sequence[str]) -> str:
@@ -106,14 +105,15 @@ def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | 
     by_person = rows.groupby("person_id").exposure
     people = rows[by_person.transform("max") - by_person.transform("min") > 1e-9].person_id.nunique()
     free = len(rows) - sum(rows[name].nunique() for name in groups)
-    if free < MIN_RESIDUAL_DF or people < MIN_CHANGERS or rows.rater.nunique() <= FEW_RATERS:
+    if free < MIN_RESIDUAL_DF or people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
         return None
     columns = ["outcome", "exposure", *independent(rows, moving, "rater_cycle")]
     inside = pd.DataFrame(_absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
     try:
         fit = fixed_effects(inside, "outcome", "exposure", controls=columns[2:], cluster="rater", level=level,
-                            method=f"person and {rater} x cycle fixed effects", design="within_person")  # fmt: skip
+                            method=f"person and {rater} x cycle fixed effects", design="within_person",
+                            clustered_by=rater)  # fmt: skip
     except ValueError:
         return None
     return replace(fit, n_people_smaller=people)

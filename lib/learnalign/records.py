@@ -13,6 +13,9 @@ ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_l
 FEW_CLUSTERS = 20
 """With fewer clusters than this an interval is trusted only when a second one, made otherwise, agrees."""
 
+TOO_FEW_CLUSTERS = 3
+"""So many clusters with a difference, or fewer, cannot carry an interval at all."""
+
 Outcome = Literal["passed", "failed", "not possible"]
 Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
 Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]

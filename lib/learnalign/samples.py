@@ -6,12 +6,13 @@ for the manager. Nothing is estimated here.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from learnalign.ladder import within
-from learnalign.records import ATTRITION
+from learnalign.records import ATTRITION, TOO_FEW_CLUSTERS
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves at least so much of those who could be compared
@@ -20,7 +21,6 @@ MOST_CELLS = 60  # of rating and merit target; with more, hardly anybody is in t
 MIN_GRADE = 10  # rarer grades are held equal together
 WINDOWS = ("", "_next", "_previous", "_previous_2")
 MISSING = 1 / 3  # of the reviews of a cycle: with more, who is recorded may say more than who did it
-FEW_RATERS = 3  # so many or fewer cannot carry an interval
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,20 @@ class Sample:
 
     def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
         """The columns held equal, without those that say nothing more within managers and cycles."""
+        if rows is None and not also:
+            return self._own_controls
         rows = self.rows if rows is None else rows
         return independent(rows, [*self.priors, *also, *self.held], "rater_cycle")
 
     def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
         """Whether so few are left that nothing can be said, or that single people could be worked out."""
-        rows = self.rows if rows is None else rows
-        return residual_df(rows, self.controls(rows)) < MIN_RESIDUAL_DF or rows.rater.nunique() < 2
+        controls, rows = self.controls(rows), self.rows if rows is None else rows
+        return residual_df(rows, controls) < MIN_RESIDUAL_DF or rows.rater.nunique() < 2
+
+    @cached_property
+    def _own_controls(self) -> list[str]:
+        """The sample's own, which nearly every fit and check asks for."""
+        return independent(self.rows, [*self.priors, *self.held], "rater_cycle")
 
 
 # --- one frame per measure: outcome, priors, groups, exposure ----------------------------------
@@ -279,11 +286,11 @@ def _drop(frame: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str], ac
     return left
 
 
-def why_no_estimate(prepared: Prepared, sample: Sample) -> str:
+def why_no_estimate(sample: Sample) -> str:
     """A key of `verdicts.REASONS` when the sample cannot carry an estimate; else empty."""
     if sample.too_thin():
         return "too few"
-    if sample.rows.rater.nunique() <= FEW_RATERS:
+    if sample.rows.rater.nunique() <= TOO_FEW_CLUSTERS:
         return "three raters"
     if sample.at_equal_rating and not _left_over(sample):
         return "no discretion"
@@ -344,6 +351,11 @@ def differs_within(rows: pd.DataFrame, column: str) -> pd.Series:
     """Whether people under the same manager in the same cycle differ in a column, for each row."""
     by_cell = rows.groupby("rater_cycle")[column]
     return by_cell.transform("max") - by_cell.transform("min") > 1e-9
+
+
+def unexplained(target: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """What the columns of `held`, by least squares, leave over of a column; all means are already taken out."""
+    return target - held @ np.linalg.lstsq(held, target, rcond=None)[0] if held.size else target
 
 
 def independent(rows: pd.DataFrame, columns: Sequence[str], groups: str) -> list[str]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
+from learnalign.ladder import within
+
 
 @dataclass(frozen=True)
 class Corrected:
@@ -241,7 +243,4 @@ def _demeaned(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     values = np.asarray(values, float)
     if not (len(values) and np.isfinite(values).all()):
         raise ValueError("no value may be missing")
-    if groups is None:
-        return values - values.mean()
-    _, group = np.unique(np.asarray(groups), return_inverse=True)
-    return values - (np.bincount(group, values) / np.bincount(group))[group]
+    return within(values, np.zeros(len(values), dtype=int) if groups is None else groups)

@@ -6,7 +6,7 @@ from math import ceil, exp, log
 from scipy import stats
 
 from learnalign.questions import Measure
-from learnalign.records import FEW_CLUSTERS, Check, Fit, Verdict, number, spread
+from learnalign.records import FEW_CLUSTERS, Check, Fit, Result, Verdict, number, spread
 from learnalign.wording import HELD, LIMIT, SETTLES
 
 FAR = 100  # times as much data: nobody will wait for that
@@ -29,15 +29,21 @@ def on_one_side(low: float, high: float, unit: str) -> str:
     return spread(low, high, unit)
 
 
+def difference(of: Fit | Result, unit: str) -> dict[str, str]:
+    """How large, in which direction, and the likely range, as they are read."""
+    same = 1.0 if unit == "hazard ratio" else 0.0
+    return {
+        "size": number(abs(of.estimate) if same == 0 else of.estimate, unit),
+        "direction": "higher" if of.estimate >= same else "lower", "range": on_one_side(of.low, of.high, unit),
+    }  # fmt: skip
+
+
 def numbers_of(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
     """Every word and figure that a template may ask for."""
-    same = marks(smallest, measure.unit)[1]
     rater = rater_of(fit)
-    return {
+    return difference(fit, measure.unit) | {
         "held": HELD[fit.design].format(rater=rater, held_too=measure.held), "doers": measure.doers,
-        "others": measure.others, "did": measure.did, "direction": "higher" if fit.estimate >= same else "lower",
-        "size": number(abs(fit.estimate - same) if same == 0 else fit.estimate, measure.unit),
-        "range": on_one_side(fit.low, fit.high, measure.unit), "signed": spread(fit.low, fit.high, measure.unit),
+        "others": measure.others, "did": measure.did, "signed": spread(fit.low, fit.high, measure.unit),
         "rater": rater, "smallest": number(smallest, measure.unit), "limit": LIMIT[fit.design],
         "contrast": f" ({contrast})" if contrast else "",
         "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",

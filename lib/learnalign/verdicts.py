@@ -21,7 +21,7 @@ from learnalign.questions import (
     missing_needs,
 )  # fmt: skip
 from learnalign.records import FEW_CLUSTERS, Check, Comparison, Fit, Result, Verdict, number, spread
-from learnalign.telling import detectable_in, marks, numbers_of, on_one_side, rater_of, what_settles
+from learnalign.telling import detectable_in, difference, marks, numbers_of, rater_of, what_settles
 from learnalign.wording import (
     CAN_ASK,
     NOTHING_VARIES,
@@ -76,8 +76,7 @@ def judge(
     """
     question, measure = MEASURES[comparison.measure]
     if hidden:
-        return (_row(question, measure, smallest_effect, group=group, verdict="hidden", shown=False,
-                     sentence=SENTENCES["hidden"].format(reason=hidden)),)  # fmt: skip
+        return (_hidden(question, measure, smallest_effect, hidden, group=group),)
     rows = [_headline(question, measure, comparison, smallest_effect, group)]
     if comparison.raw is not None:
         told = SENTENCES["described"].format(**numbers_of(comparison.raw, measure, smallest_effect))
@@ -114,8 +113,7 @@ def judge_family(
     rows = []
     for name, fit in fits.items():
         if name not in kept:
-            rows.append(_row(question, about, smallest_effect, group=group, headline=False, at=name, verdict="hidden",
-                             shown=False, sentence=SENTENCES["hidden"].format(reason=hidden[name])))  # fmt: skip
+            rows.append(_hidden(question, about, smallest_effect, hidden[name], group=group, headline=False, at=name))
             continue
         checks = (_few_clusters(fit, about, smallest_effect),)
         verdict = decide(fit.low, fit.high, smallest_effect, checks, about.unit)
@@ -165,11 +163,7 @@ def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def _one_of_many(row: Result, asked: int) -> Result:
-    same = marks(row.smallest_effect or 1.0, row.unit)[1]
-    numbers = {
-        "size": number(abs(row.estimate - same) if same == 0 else row.estimate, row.unit), "asked": str(asked),
-        "direction": "higher" if row.estimate >= same else "lower", "range": on_one_side(row.low, row.high, row.unit),
-    }  # fmt: skip
+    numbers = difference(row, row.unit) | {"asked": str(asked)}
     return replace(row, verdict="unknown", sentence=SENTENCES["many"].format(**numbers), to_settle=SETTLES["many"])
 
 
@@ -284,6 +278,12 @@ def _warning(times: float | None, fit: Fit) -> str:
 def _passed(passed: Sequence[Check]) -> str:
     tried = [check.name for check in passed if check.name not in PRECONDITIONS]
     return f"It held up in the checks ({listed(tried)}). " if tried else "No check could try to refute it. "
+
+
+def _hidden(question: Question, measure: Measure, smallest: float | None, reason: str, **values: object) -> Result:
+    """A row that privacy does not let through: its place and the reason."""
+    sentence = SENTENCES["hidden"].format(reason=reason)
+    return _row(question, measure, smallest, verdict="hidden", shown=False, sentence=sentence, **values)
 
 
 def _row(

@@ -166,11 +166,20 @@ def attrition_bounds(outcome: np.ndarray, exposed: np.ndarray, stayed: np.ndarra
     (0.0, 1.0)
     """
     y, t, stays = np.asarray(outcome, float), _finite(exposed, "group") == 1, _finite(stayed, "staying") == 1
-    with_it, without = np.sort(y[t & stays]), np.sort(y[~t & stays])
+    with_it, without = y[t & stays], y[~t & stays]
     if not (len(with_it) and len(without)):
         raise ValueError("nobody stayed in one of the groups: nothing is left to compare")
     _finite(np.concatenate([with_it, without]), "outcome of those who stayed")
-    ratio = (len(with_it) / t.sum()) / (len(without) / (~t).sum())
+    return trimmed_bounds(with_it, without, (len(with_it) / t.sum()) / (len(without) / (~t).sum()))
+
+
+def trimmed_bounds(with_it: np.ndarray, without: np.ndarray, ratio: float) -> tuple[float, float]:
+    """`attrition_bounds` for outcomes (n,) and (m,) and a known ratio of the groups' retention, first by second.
+
+    >>> trimmed_bounds(np.array([1, 2, 3, 4.0]), np.array([1, 2, 3.0]), 4 / 3)
+    (0.0, 1.0)
+    """
+    with_it, without = np.sort(with_it), np.sort(without)
     if ratio >= 1:
         ends = _lowest(with_it, 1 / ratio) - without.mean(), -_lowest(-with_it[::-1], 1 / ratio) - without.mean()
     else:
