@@ -50,6 +50,18 @@ MODULES = {
     "closure",
     "leaders",
     "pooling",
+    "described",
+    "flows",
+    "journeys",
+    "teams",
+    "gaps",
+    "merit",
+    "networks",
+    "drivers",
+    "spending",
+    "closing",
+    "following",
+    "plots",
 }
 ALLOWED = {
     ("charts", "privacy"): "suppresses what it draws; nothing else shows anything",

@@ -38,8 +38,9 @@ def fixed_effects(
 ) -> Fit:  # fmt: skip
     """The coefficient of `exposure` by least squares, with an interval that holds with few clusters too.
 
-    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are. The interval climbs the
-    ladder of standard errors (`learnalign.ladder`): CR1 with t(G - 1) from 50 clusters, CR2 with Bell-McCaffrey degrees of freedom below.
+    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are. The interval climbs
+    the ladder of standard errors (`learnalign.ladder`): CR1 with t(G - 1) from 50 clusters, CR2 with Bell-McCaffrey
+    degrees of freedom below.
     Rows with a gap in any of the columns are left out. Raises ValueError when `exposure`, or a control, cannot be
     told from the others.
 
