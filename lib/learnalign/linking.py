@@ -12,20 +12,18 @@ end, whatever became of them afterwards.
 """
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import ibis
 import pandas as pd
-from ibis.expr.types import BooleanValue, Column, Table
+from ibis.expr.types import Column, Table
 
 from learnalign.datasets import DataSet
-from learnalign.records import ATTRITION
-from learnalign.tables import DONE, KEYS
+from learnalign.flows import DATE_OF, Step, after_as_of, asking, days_before, fit_events, flow, unfit_steps
+from learnalign.tables import KEYS
 
 FIRST_WINDOW_DAYS = 182
 LANDMARK_DAYS = 60
-OWN_LEARNING_DAYS = 30  # so soon after an acknowledgement, own learning on its skill makes it autonomous
 MODE_OF_TYPE = {
     "course": "formal", "certification": "formal", "reading": "informal", "on_the_job": "informal",
     "reflection": "informal", "other": "informal", "coaching": "social", "mentoring": "social",
@@ -50,15 +48,6 @@ class Linked:
     def __repr__(self) -> str:
         people = self.person_cycles.person_id.nunique()
         return f"Linked({len(self.person_cycles):,} person-cycles of {people:,} people)"
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A reason to leave rows out, in the order in which reasons are tried."""
-
-    key: str
-    reason: str
-    drops: BooleanValue
 
 
 def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
@@ -87,9 +76,9 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     cycles = cycles.drop("_landmark_end").order_by("person_id", "reviewed_on", "cycle")
     person_cycles = cycles.execute()
     assert_time_order(person_cycles)
-    flows = [_flow("reviews", reviews, [_after_as_of(late, dataset)])]
+    flows = [flow("reviews", reviews, [after_as_of(late, dataset)])]
     recorded = [name for name in events if name in dataset.filled]
-    flows += [_flow(name, events[name], _event_steps(name, events[name], dataset)) for name in recorded]
+    flows += [flow(name, events[name], _event_steps(name, events[name], dataset)) for name in recorded]
     flows += _reward_flows(dataset, reviewed)
     return Linked(person_cycles, pd.concat(flows, ignore_index=True))
 
@@ -129,9 +118,9 @@ def _with_windows(reviews: Table, people: Table, embargo_days: int) -> Table:
         cycle_prior_2=reviews.cycle.lag(2).over(in_time),
         previous_on=reviews.reviewed_on.lag(1).over(in_time),
     )
-    table = table.mutate(window_end=_days_before(table.reviewed_on, embargo_days))
-    first = _days_before(table.window_end, FIRST_WINDOW_DAYS)
-    start = ibis.coalesce(_days_before(table.previous_on, embargo_days), first)
+    table = table.mutate(window_end=days_before(table.reviewed_on, embargo_days))
+    first = days_before(table.window_end, FIRST_WINDOW_DAYS)
+    start = ibis.coalesce(days_before(table.previous_on, embargo_days), first)
     table = table.mutate(window_start=start).drop("previous_on")
     employed = people.select("person_id", "hired_on", "left_on")
     joined = table.left_join(employed, "person_id").drop("person_id_right")
@@ -157,20 +146,14 @@ def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
     end = (table.window_end + ibis.interval(days=LANDMARK_DAYS)).cast("date")
     stayed = table.left_on.isnull() | (table.left_on >= end)
     own = table.window_end.lead(1).over(in_time).fill_null(end) >= end  # cycles of one person may overlap
-    is_whole = (end < _days_before(table._next_opens, embargo_days)) & own
+    is_whole = (end < days_before(table._next_opens, embargo_days)) & own
     return table.mutate(
         reviewed_next=ibis.ifelse(table._next_cycle.notnull(), table._again.fill_null(False), ibis.null(bool)),
         _landmark_end=ibis.ifelse(is_whole & stayed, end, ibis.null("date")),
     ).drop("_next_cycle", "_next_opens", "_again")
 
 
-def _days_before(day: Column, days: int) -> Column:
-    return (day - ibis.interval(days=days)).cast("date")
-
-
 # --- events in windows -----------------------------------------------------------------------
-
-DATE_OF = {"learning": "learned_on", "acknowledgements": "acknowledged_on"}
 
 
 def _events(dataset: DataSet, name: str, reviewed: Table) -> Table:
@@ -179,33 +162,18 @@ def _events(dataset: DataSet, name: str, reviewed: Table) -> Table:
     return dataset.tables[name].left_join(span, "person_id").drop("person_id_right")
 
 
-def _event_steps(name: str, events: Table, dataset: DataSet) -> list[_Step]:
+def _event_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
     on = events[DATE_OF[name]]
-    return _unfit_steps(name, events, dataset) + [
-        _Step("no_review", "by people without a review", events._first.isnull()),
-        _Step("before_first_window", "before the first exposure window of the person", on < events._first),
-        _Step("after_last_window", "waits for the person's next review", on >= events._last),
+    return unfit_steps(name, events, dataset) + [
+        Step("no_review", "by people without a review", events._first.isnull()),
+        Step("before_first_window", "before the first exposure window of the person", on < events._first),
+        Step("after_last_window", "waits for the person's next review", on >= events._last),
     ]
-
-
-def _unfit_steps(name: str, events: Table, dataset: DataSet) -> list[_Step]:
-    """Reasons for which an event counts for nobody's review, whenever it was."""
-    steps = [_after_as_of(events[DATE_OF[name]] > dataset.as_of, dataset)]
-    if name == "learning":
-        not_done = events.status.notnull() & (events.status != DONE)
-        steps.append(_Step("not_completed", "not completed (waitlisted, withdrawn, no-show, open)", not_done))
-    return steps
-
-
-def _after_as_of(late: BooleanValue, dataset: DataSet) -> _Step:
-    return _Step("after_as_of", f"after {dataset.as_of}, where this edition ends", late)
 
 
 def _in_windows(name: str, dataset: DataSet, reviewed: Table) -> Table:
     """The events that count, each with the cycle it counts for; `_early` ones fell in the landmark after it."""
-    kept = dataset.tables[name]
-    for step in _unfit_steps(name, kept, dataset):
-        kept = kept.filter(~step.drops)
+    kept = fit_events(name, dataset)
     until = reviewed._landmark_end.fill_null(reviewed.window_end)
     windows = reviewed.select("person_id", "cycle", "window_start", "window_end", _until=until)
     on = kept[DATE_OF[name]]
@@ -239,25 +207,14 @@ def _acknowledging_per_cycle(said: Table) -> Table:
 
 
 def _asking_per_cycle(said: Table, done: Table) -> Table:
-    """Acknowledgements by what came after them on the same skill, in the same window.
-
-    Autonomous: own completed voluntary learning on that day or in the 30 days after. Dependent: acknowledged
-    again on a later day, and no such learning from the first day to the second. What came first within a day
-    nobody knows: learning on either day counts. One may be both, or neither.
-    """
+    """Acknowledgements that were autonomous, and dependent, within the window."""
     keys = ["person_id", "cycle", "skill"]
-    asked = said.filter(~said._early, said.skill.notnull()).select(*keys, _on="acknowledged_on", _asked=1, _learned=0)
-    learned = done.filter(~done._early, ~done._required, done.skill.notnull())
-    both = asked.union(learned.select(*keys, _on="learned_on", _asked=0, _learned=1))
-    days = both.group_by(*keys, "_on").aggregate(_asked=both._asked.sum(), _learned=both._learned.sum())
-    from_here, later = (ibis.window(group_by=keys, order_by="_on", rows=(start, None)) for start in (0, 1))
-    answered = ibis.ifelse(days._learned > 0, days._on, ibis.null("date")).min().over(from_here)
-    again = ibis.ifelse(days._asked > 0, days._on, ibis.null("date")).min().over(later)
-    days = days.mutate(_answered=answered, _again=again)
-    soon = days._answered <= (days._on + ibis.interval(days=OWN_LEARNING_DAYS)).cast("date")
-    alone = days._again.notnull() & (days._answered.isnull() | (days._answered > days._again))
+    asked = said.filter(~said._early, said.skill.notnull()).select(*keys, _on="acknowledged_on")
+    learned = done.filter(~done._early, ~done._required, done.skill.notnull()).select(*keys, _on="learned_on")
+    days = asking(asked, learned, keys)
     return days.group_by("person_id", "cycle").aggregate(
-        autonomous_acknowledgements=days._asked.sum(where=soon), dependent_acknowledgements=days._asked.sum(where=alone)
+        autonomous_acknowledgements=days._asked.sum(where=days._soon),
+        dependent_acknowledgements=days._asked.sum(where=days._alone),
     )
 
 
@@ -333,34 +290,13 @@ def _reward_flows(dataset: DataSet, reviewed: Table) -> list[pd.DataFrame]:
     if "rewards" not in dataset.filled:
         return []
     rewards = dataset.tables["rewards"]
-    late = _after_as_of(rewards.effective_on > dataset.as_of, dataset)
+    late = after_as_of(rewards.effective_on > dataset.as_of, dataset)
     keys = ["person_id", "cycle"]
     rated = rewards.left_join(reviewed.select(*keys, _rated=True), keys).drop("person_id_right", "cycle_right")
     in_time = rewards.filter(~late.drops).select(*keys, _paid=True)
     paid = reviewed.left_join(in_time, keys).drop("person_id_right", "cycle_right")
-    late_too = _after_as_of(rated.effective_on > dataset.as_of, dataset)
+    late_too = after_as_of(rated.effective_on > dataset.as_of, dataset)
     return [
-        _flow("rewards", rated, [late_too, _Step("no_review", "no review in that cycle", rated._rated.isnull())]),
-        _flow("merit", paid, [_Step("no_reward", "reviewed, but no reward recorded", paid._paid.isnull())]),
+        flow("rewards", rated, [late_too, Step("no_review", "no review in that cycle", rated._rated.isnull())]),
+        flow("merit", paid, [Step("no_reward", "reviewed, but no reward recorded", paid._paid.isnull())]),
     ]
-
-
-# --- the account -----------------------------------------------------------------------------
-
-
-def _flow(name: str, table: Table, steps: Sequence[_Step]) -> pd.DataFrame:
-    """Rows and people dropped at each step and left after it; a row is dropped for its first reason only."""
-    number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
-    sorted_out = table.mutate(_step=number.fill_null(len(steps)))
-    at, who = sorted_out._step, sorted_out.person_id
-    counts = {}
-    for i in range(len(steps) + 1):
-        for kind, those in (("gone", at == i - 1), ("left", at >= i)):
-            counts |= {f"{kind}_{i}": sorted_out.count(where=those), f"{kind}_people_{i}": who.nunique(where=those)}
-    counted = sorted_out.aggregate(**counts).execute().iloc[0]
-    rows = []
-    for i, step in enumerate((None, *steps)):
-        key, reason = (step.key, step.reason) if step else ("read", "read")
-        found = [int(counted[f"{kind}_{i}"]) for kind in ("gone", "gone_people", "left", "left_people")]
-        rows.append((name, key, reason, *found))
-    return pd.DataFrame(rows, columns=list(ATTRITION))
