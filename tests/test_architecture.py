@@ -60,7 +60,6 @@ MODULES = {
     "drivers",
     "spending",
     "closing",
-    "following",
     "plots",
 }
 ALLOWED = {
@@ -91,6 +90,10 @@ ALLOWED = {
     ("checks", "ladder"): "compares within managers and cycles",
     ("estimates", "ladder"): "compares within managers and cycles",
     ("sensitivity", "ladder"): "compares within groups",
+    ("closing", "closure"): "one module in two files: questions on closing gaps, and their hazards",
+    ("closing", "journeys"): "what a journey is",
+    ("closing", "sensitivity"): "how strong something unseen would have to be",
+    ("closing", "weights"): "whether gaps with and without overlap",
     ("leaders", "ladder"): "every interval climbs the same ladder",
     ("models", "sensitivity"): "past ratings are corrected for their noise",
     ("checks", "sensitivity"): "how strong something unseen would have to be",

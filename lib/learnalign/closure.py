@@ -53,9 +53,11 @@ def gap_months(gaps: pd.DataFrame, acknowledgements: pd.DataFrame, learning: pd.
     acknowledged_on. `learning`: person_id, skill, learned_on and, if wanted, activity_type.
 
     Adds `month` (from 1), `closed` and `left` (in this month), `acknowledged` (from 90 days before detection to
-    before this month), `learned` (on the skill, in the 90 days before this month), `learned_elsewhere` (on another
-    skill, the negative control) and a `learned_...` for each activity type. The last month counts for nobody unless
-    all of it is observed. Raises ValueError when a gap ends before it was detected, or has no end of observation.
+    before this month), `learned` (on the skill, in the 90 days before this month), both also `..._elsewhere` (on
+    another skill, the negative control), and a `learned_...` for each activity type. Where gaps have `mentored_on` and
+    `waitlisted_on`, also `mentored` and `waiting` (on a waitlist, and not mentored yet). The last month counts for
+    nobody unless all of it is observed. Raises ValueError when a gap ends before it was detected, or has no end of
+    observation.
 
     Misleads when closing is seen only at rare assessments: the month is then that of the assessment.
 
@@ -71,14 +73,19 @@ def gap_months(gaps: pd.DataFrame, acknowledgements: pd.DataFrame, learning: pd.
     own, window = ["person_id", "skill"], pd.Timedelta(days=WINDOW_DAYS)
     said_since, learned_since = rows.detected_on - window, rows.starts_on - window
     on_skill = _events(rows, learning, "learned_on", own, learned_since)
+    said = _events(rows, acknowledgements, "acknowledged_on", own, said_since)
     found = {
-        "acknowledged": _events(rows, acknowledgements, "acknowledged_on", own, said_since) > 0,
+        "acknowledged": said > 0,
+        "acknowledged_elsewhere": _events(rows, acknowledgements, "acknowledged_on", ["person_id"], said_since) > said,
         "learned": on_skill > 0,
         "learned_elsewhere": _events(rows, learning, "learned_on", ["person_id"], learned_since) > on_skill,
     }
     if "activity_type" in learning:
         for kind, events in learning.groupby("activity_type"):
             found[f"learned_{kind}"] = _events(rows, events, "learned_on", own, learned_since) > 0
+    if "mentored_on" in rows:
+        found["mentored"] = rows.mentored_on < rows.starts_on
+        found["waiting"] = (rows.waitlisted_on < rows.starts_on) & ~found["mentored"]
     return rows.drop(columns="starts_on").assign(**{name: known.astype(int) for name, known in found.items()})
 
 

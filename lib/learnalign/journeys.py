@@ -109,11 +109,13 @@ def _employed(found: Table, dataset: DataSet) -> Table:
     people = dataset.tables["people"]
     left = ibis.ifelse(people.left_on <= dataset.as_of, people.left_on, ibis.null("date"))
     joined = _beside(found, people.select("person_id", "hired_on", left_on=left), "person_id")
-    joined = joined.mutate(observed_until=ibis.coalesce(joined.left_on, dataset.as_of).cast("date"))
-    late = joined.closed_on > joined.observed_until
-    closed = ibis.ifelse(late.fill_null(False), ibis.null("date"), joined.closed_on)
-    joined = joined.mutate(closed_on=closed, _there=joined.detected_on <= joined.observed_until)
-    return joined.mutate(_until=ibis.coalesce(joined.closed_on, joined.observed_until))
+    joined = joined.mutate(observed_until=ibis.literal(dataset.as_of, "date"))
+    late = (joined.closed_on > joined.left_on).fill_null(False)
+    joined = joined.mutate(
+        closed_on=ibis.ifelse(late, ibis.null("date"), joined.closed_on),
+        _there=(joined.detected_on <= joined.left_on).fill_null(True),
+    )
+    return joined.mutate(_until=ibis.coalesce(joined.closed_on, joined.left_on, joined.observed_until))
 
 
 def _reviews(dataset: DataSet) -> Table:

@@ -5,7 +5,7 @@ compared with themselves and with other teams of their unit in the same quarter,
 which cannot have led anybody yet, must show nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,9 @@ import pyfixest as pf
 from scipy import stats
 
 from learnalign import ladder
-from learnalign.records import TOO_FEW_CLUSTERS, Fit
+from learnalign.records import TOO_FEW_CLUSTERS, Check, Comparison, Design, Fit
+
+POWER = 0.80
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,9 @@ def team_follow(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Followin
     >>> bool(9 < found.lagged.estimate < 11)
     True
     """
-    own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
-
-    def moved(quarters: int) -> np.ndarray:
-        asked = pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
-        return own.reindex(asked).to_numpy()
-
-    rows = team_quarters.assign(_lag=moved(-1), _now=moved(0), _next=moved(1))
+    rows = team_quarters.assign(
+        _lag=_leading(team_quarters, -1), _now=_leading(team_quarters, 0), _next=_leading(team_quarters, 1)
+    )
     lagged = _within_teams(rows, "_lag", [], level)
     try:
         placebo = _within_teams(rows, "_next", ["_lag", "_now"], level)
@@ -69,22 +67,38 @@ def team_follow(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Followin
     return Following(lagged, placebo)
 
 
-def _within_teams(rows: pd.DataFrame, exposure: str, held: list[str], level: float) -> Fit:
+def _leading(team_quarters: pd.DataFrame, quarters: int) -> np.ndarray:
+    """Whether each row's leader acknowledged visibly so many quarters later; empty where that is not known."""
+    own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
+    asked = pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
+    return own.reindex(asked).to_numpy()
+
+
+def _comparable(rows: pd.DataFrame, exposure: str, held: list[str]) -> pd.DataFrame:
+    """Rows of teams, and of units' quarters, that hold two or more; ValueError where too few leaders change."""
     rows = rows.dropna(subset=["team_id", "unit", "leader_id", "share", exposure, *held]).reset_index(drop=True)
     rows = _two_or_more(rows, [["team_id"], ["unit", "quarter"]], pd.Series(1, rows.index))
     changes = rows.groupby("leader_id")[exposure].nunique() > 1
     if changes.sum() <= TOO_FEW_CLUSTERS:
         raise ValueError(f"Only {changes.sum()} leaders both acknowledged and did not: too few to compare.")
+    return rows
+
+
+def _within_teams(rows: pd.DataFrame, exposure: str, held: list[str], level: float) -> Fit:
+    rows = _comparable(rows, exposure, held)
     slope = ladder.slope(
         100 * rows.share.to_numpy(float), rows[exposure].to_numpy(float), rows.leader_id.to_numpy(),
         controls=_unit_quarters(rows, held), groups=rows.team_id.to_numpy(), level=level,
     )  # fmt: skip
+    return _of_slope(rows, exposure, slope, "team and unit x quarter fixed effects", "adjusted")
+
+
+def _of_slope(rows: pd.DataFrame, exposure: str, slope: ladder.Slope, method: str, design: Design) -> Fit:
     by_team = [rows[rows[exposure] == side].groupby("team_id").people.max().sum() for side in (0, 1)]
-    method = f"team and unit x quarter fixed effects, {slope.rung} by leader"
     return Fit(
-        slope.estimate, slope.low, slope.high, slope.std_error, slope.df, level, slope.n_rows,
-        int(rows.groupby("team_id").people.max().sum()), int(min(by_team)), slope.n_clusters, method, "adjusted",
-        slope.second,
+        slope.estimate, slope.low, slope.high, slope.std_error, slope.df, slope.level, slope.n_rows,
+        int(rows.groupby("team_id").people.max().sum()), int(min(by_team)), slope.n_clusters,
+        f"{method}, {slope.rung} by leader", design, slope.second,
     )  # fmt: skip
 
 
@@ -96,6 +110,107 @@ def _unit_quarters(rows: pd.DataFrame, held: list[str]) -> np.ndarray | None:
     size, direction = np.linalg.eigh(inside.T @ inside)
     kept = direction[:, size > 1e-9 * max(size.max(), 1.0)]
     return inside @ kept if kept.size else None
+
+
+# --- the question, with what could refute it ------------------------------------------------------
+
+
+def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Comparison:
+    """Q4 from `teams.team_quarters`: raw and adjusted (`team_follow`) side by side, and the placebo as its check.
+
+    Misleads as `team_follow` does. A campaign in the whole unit is held equal by its quarter; one in half of the unit
+    is not.
+
+    >>> from learnalign import datasets, teams
+    >>> leader_to_team(teams.team_quarters(datasets.read("data/demo"))).adjusted.design
+    'adjusted'
+    """
+    rows = team_quarters.assign(_lag=_leading(team_quarters, -1)) if len(team_quarters) else team_quarters
+    found = Comparison("leader_to_team", None, None)
+    known = rows.dropna(subset=["_lag"]) if len(rows) else rows
+    if known.empty or known._lag.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
+        return replace(found, reason="no leaders" if len(rows) else "no team")
+    try:
+        slope = ladder.slope(100 * known.share.to_numpy(float), known._lag.to_numpy(float), known.leader_id.to_numpy(),
+                             level=level)  # fmt: skip
+        following = team_follow(team_quarters, level=level)
+    except ValueError:
+        return replace(found, reason="no leaders")
+    raw = _of_slope(known, "_lag", slope, "nothing held equal", "described")
+    return replace(found, raw=raw, adjusted=following.lagged, checks=(_placebo(following.placebo),))
+
+
+def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
+    """How many quarters, of how many teams and people, can be used: `what`, `rows` (quarters), `teams`, `people`.
+
+    `people` are the most that the teams had, added up: nobody's name is needed for it. Empty without teams.
+    """
+    if team_quarters.empty:
+        return pd.DataFrame(columns=["what", "rows", "teams", "people"])
+    before = _leading(team_quarters, -1)
+    kinds = {
+        "quarters of teams": np.ones(len(team_quarters), bool),
+        "the leader’s quarter before is known": ~np.isnan(before),
+        "the leader had acknowledged visibly in it": before == 1,
+    }
+    rows = [(what, int(here.sum()), team_quarters[here].team_id.nunique(),
+             int(team_quarters[here].groupby("team_id").people.max().sum())) for what, here in kinds.items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=["what", "rows", "teams", "people"])
+
+
+def _placebo(fit: Fit | None) -> Check:
+    """The leader's next quarter has led nobody yet: it must not go with the team's share now."""
+    if fit is None:
+        return Check("leaders", "not possible", "too few leaders have a next quarter to compare with")
+    if fit.low <= 0 <= fit.high:
+        return Check("leaders", "passed", "what leaders do next does not go with their team’s share now")
+    return Check("leaders", "failed", "what leaders do next already goes with their team’s share now: something else "
+                 "moves both")  # fmt: skip
+
+
+def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
+    """Percentage points of the team's share since its leader's first visible acknowledgement (`event_study`).
+
+    On average, and quarter by quarter from three before to three after; quarters before should show nothing. Empty
+    where too few leaders ever do. Misleads as `event_study` does, and where the lift fades: the average then covers it.
+    """
+    rows = team_quarters.dropna(subset=["leader_acknowledged"])
+    said = rows[rows.leader_acknowledged == 1].groupby("leader_id").quarter.min()
+    rows = rows.assign(adopted=rows.leader_id.map(said).astype(float), share=100 * rows.share.astype(float))
+    try:
+        study = event_study(rows, level=level)
+    except ValueError:
+        return {}
+    found = {"on average since the first time": study.att}
+    found |= {_since(k): fit for k, fit in study.by_period if -3 <= k <= 3}
+    return {name: replace(fit, method=fit.method.replace("by unit", "by leader")) for name, fit in found.items()}
+
+
+def _since(quarters: int) -> str:
+    if quarters == 0:
+        return "in the same quarter"
+    return f"{abs(quarters)} quarter{'s' * (abs(quarters) != 1)} {'before' if quarters < 0 else 'after'}"
+
+
+def detectable(team_quarters: pd.DataFrame) -> float | None:
+    """The smallest difference in percentage points that Q4 could show, before any result (METHODS 4).
+
+    From what teams and their units' quarters leave over of the share and of the leader's quarter before; whether the
+    two go together is never computed. None where too few leaders change. At best, as for every detectable effect.
+    """
+    if team_quarters.empty:
+        return None
+    rows = team_quarters.assign(_lag=_leading(team_quarters, -1))
+    try:
+        rows = _comparable(rows, "_lag", [])
+    except ValueError:
+        return None
+    values = ladder.within(np.column_stack([100 * rows.share, rows._lag]).astype(float), rows.team_id.to_numpy())
+    held = _unit_quarters(rows, [])
+    left = values - held @ np.linalg.lstsq(held, values, rcond=None)[0] if held is not None else values
+    free = len(rows) - rows.team_id.nunique() - (0 if held is None else held.shape[1]) - 1
+    t = stats.t.ppf([0.975, POWER], rows.leader_id.nunique() - 1).sum()
+    return float(t * np.sqrt((left[:, 0] @ left[:, 0]) / max(free, 1) / (left[:, 1] @ left[:, 1])))
 
 
 # --- the first time -----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Questions: the pre-registered questions, their measures, what each needs, and the words of the verdicts."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from learnalign.records import Verdict
 
@@ -9,13 +10,16 @@ from learnalign.records import Verdict
 class Need:
     """Something a question cannot do without: where it is recorded, and what to say when it is not."""
 
-    where: str  # "table" or "table.column"
+    where: str  # "table" or "table.column"; "one or other" where either will do
     missing: str
     settle: str
 
     @property
     def what(self) -> str:
         return self.missing.removeprefix("no ")
+
+    def is_met(self, filled: frozenset[str]) -> bool:
+        return any(where in filled for where in self.where.split(" or "))
 
 
 ACKNOWLEDGEMENTS = Need("acknowledgements", "no acknowledgements",
@@ -27,7 +31,8 @@ GAPS = Need("assessments", "no assessed skills", "scheduled skill assessments, w
 AUDIENCE = Need("acknowledgements.audience", "no audience of acknowledgements", "who could see an acknowledgement")
 SKILLS = Need("learning.skill", "no skill of the learning", "the skill that each activity is about")
 COST = Need("learning.cost", "no cost of learning", "the cost of each activity")
-MENTORING = Need("ties", "no mentoring ties", "who mentors whom, and since when")
+SAID_SKILLS = Need("acknowledgements.skill", "no skill of what was acknowledged", "the skill that each is about")
+MENTORING = Need("ties or learning", "no mentoring", "who mentors whom, and since when")
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,11 @@ class Measure:
     others: str = ""
     did: str = ""  # what the outcome's verb is: "were rated"
     held: str = ""  # what is held equal besides manager, cycle and past ratings
+    model: Literal["core", "hazard", "teams", "cost"] = "core"  # what it is estimated by
+    among: str = ""  # what is held equal, where that is not manager, cycle and past ratings
+    about: str = ""  # what differs, in words: "how fast gaps closed"; from doers, others and did when empty
+    limit: str = ""  # what it cannot tell, where that is not what every adjusted figure cannot
+    part: tuple[str, str] = ("those who did", "those who did none of it")  # who is compared in a row of its family
 
 
 @dataclass(frozen=True)
@@ -56,6 +66,34 @@ class Question:
 
 SAID, SILENT = "people who acknowledged a gap", "people who did not"
 MERIT_WAS, AT_EQUAL_RATING = "were given merit increases", ", at the same rating and cell of the merit matrix"
+ALIKE = "among gaps of the same skill, depth and age, in people alike in past rating, grade and tenure, "
+_CLOSED = {"did": "closed", "model": "hazard", "among": ALIKE}
+LEADERS = Measure(
+    "leader_to_team", "percentage points", "share_pp", "teams whose leader acknowledged visibly the quarter before",
+    "they had after other quarters", "had a share of acknowledging people", model="teams",
+    among="comparing teams with themselves, and with other teams of their unit in the same quarter, ",
+    about="in teams’ share of acknowledging people, after their leader acknowledged visibly,",
+    limit="It is a pattern, not proof of cause: something local that moves the leader first and the team later "
+    "would look the same.", part=("teams whose leader had", "others"),
+)  # fmt: skip
+SAYING = Measure(
+    "acknowledging_to_closure", "hazard ratio", "hazard_ratio", "gaps that had been acknowledged",
+    "gaps that had not", about="in how fast acknowledged gaps and others closed",
+    limit="It is a pattern, not proof of cause: who acknowledges a gap may be about to close it anyway.",
+    part=("gaps that had been acknowledged", "gaps that had not"), **_CLOSED,
+)  # fmt: skip
+MENTORED = Measure(
+    "mentoring_to_closure", "hazard ratio", "hazard_ratio", "gaps of mentored people",
+    "gaps of comparable people without a mentor", about="in how fast gaps of mentored people and of others closed",
+    limit="It is a pattern, not proof of cause: those who find a mentor may be those who act.",
+    part=("gaps of mentored people", "gaps of the others"), **_CLOSED,
+)  # fmt: skip
+KINDS = Measure(
+    "learning_to_closure", "hazard ratio", "hazard_ratio", "gaps on whose skill somebody had just learned",
+    "gaps without", part=("gaps with it in the last three months", "gaps without any"),
+    about="in how fast gaps with it and without it closed",
+    limit="It is a pattern, not proof of cause: hard gaps get the courses.", **_CLOSED,
+)  # fmt: skip
 QUESTIONS: dict[str, Question] = {q.key: q for q in (
     Question("Q1", "Do people who learn more get better ratings later?", "learning_and_performance",
              (Measure("learning_to_rating", "SD", "rating_sd", "people who learned more of their own accord",
@@ -70,21 +108,21 @@ QUESTIONS: dict[str, Question] = {q.key: q for q in (
                       MERIT_WAS, AT_EQUAL_RATING)),
              (ACKNOWLEDGEMENTS, MERIT)),
     Question("Q4", "When leaders go first, do their teams follow?", "leaders_and_communities",
-             (Measure("leader_to_team", "percentage points", "share_pp"),), (ACKNOWLEDGEMENTS, MANAGERS, AUDIENCE)),
+             (LEADERS,), (ACKNOWLEDGEMENTS, MANAGERS, AUDIENCE)),
     Question("Q5", "Does merit reward learning, beyond the rating and the matrix?", "acknowledging_and_reward",
              (Measure("learning_to_merit_at_equal_rating", "percentage points", "merit_pp",
                       "the third who learned most of their own accord", "the others", MERIT_WAS, AT_EQUAL_RATING),),
              (LEARNING, MERIT)),
     Question("Q6", "What closes gaps: acknowledging them, and which kinds of learning?", "gap_journey",
-             (Measure("acknowledging_to_closure", "hazard ratio", "hazard_ratio"),),
-             (GAPS, ACKNOWLEDGEMENTS, SKILLS)),
+             (SAYING,), (GAPS, ACKNOWLEDGEMENTS, SAID_SKILLS)),
     Question("Q7", "What does one more closed gap cost?", "investment",
-             (Measure("cost_per_closed_gap", "currency", ""),), (GAPS, SKILLS, COST)),
+             (Measure("cost_per_closed_gap", "currency", "", model="cost"),), (GAPS, LEARNING, SKILLS, COST)),
     Question("Q8", "Do mentored people close gaps sooner than comparable people?", "leaders_and_communities",
-             (Measure("mentoring_to_closure", "hazard ratio", "hazard_ratio"),), (GAPS, MENTORING)),
+             (MENTORED,), (GAPS, MENTORING)),
 )}  # fmt: skip
 ASKED = {question.key: question.text for question in QUESTIONS.values()}
 MEASURES = {m.key: (question, m) for question in QUESTIONS.values() for m in question.measures}
+MEASURES |= {KINDS.key: (QUESTIONS["Q6"], KINDS)}  # a family of its own, without a headline
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "higher": "We know",
@@ -101,6 +139,6 @@ VERDICT_WORDS: dict[Verdict, str] = {
 
 def missing_needs(question: Question, filled: frozenset[str]) -> list[Need]:
     """What a question needs and the data do not hold; a missing table speaks for its columns."""
-    missing = [need for need in question.needs if need.where not in filled]
+    missing = [need for need in question.needs if not need.is_met(filled)]
     tables = {need.where for need in missing if "." not in need.where}
     return [need for need in missing if need.where in tables or need.where.partition(".")[0] not in tables]

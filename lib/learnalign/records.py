@@ -2,6 +2,7 @@
 
 import math
 import numbers
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,8 +38,8 @@ class Fit:
     estimate: float
     low: float
     high: float
-    std_error: float
-    df: float
+    std_error: float | None  # None, as `df`, where the interval is not symmetric in any unit
+    df: float | None
     level: float
     n_rows: int
     n_people: int
@@ -61,7 +62,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     reason: str = ""  # why there is no estimate: a key of `verdicts.REASONS`
     contrast: str = ""  # the exposure's contrast in words, where it depends on the data
-    rivals: tuple[tuple[str, Fit], ...] = ()  # the same contrast under other assumptions, by the check they serve
+    rivals: tuple[tuple[str, Fit | None], ...] = ()  # the same contrast under other assumptions; None: not possible
     strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
     n_cycles: int = 0
     modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
@@ -99,6 +100,16 @@ class Result:
     note: str
     std_error: float | None = None  # with `df`, what Holm and Benjamini-Hochberg need; on the log scale for a ratio
     df: float | None = None
+
+
+def clustered_by(method: str) -> str:
+    """Whose rows hang together in a method's interval: manager, unit, leader or person; its text says so last.
+
+    >>> clustered_by("unit x cycle fixed effects (same unit and cycle), CR1 by unit")
+    'unit'
+    """
+    found = re.findall(r"\bby (manager|unit|leader|person)\b", method)
+    return found[-1] if found else "manager"
 
 
 # --- how a figure is written -------------------------------------------------------------

@@ -19,7 +19,7 @@ from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
 from learnalign import privacy
-from learnalign.records import DASH, MINUS, THIN, UNITS, Result, number, spread
+from learnalign.records import DASH, MINUS, THIN, UNITS, Result, clustered_by, number, spread
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
 MONTHS = (
@@ -173,8 +173,8 @@ def reach(row: Result) -> list[str]:
 
 
 def clusters(row: Result) -> str:
-    """What the results are clustered by: managers, or units where they stand in for managers."""
-    return "units" if "unit" in row.method and "manager" not in row.method else "managers"
+    """What the results are clustered by: managers, leaders of teams, or units where they stand in for managers."""
+    return f"{clustered_by(row.method)}s"
 
 
 def _tally(row: Result) -> str:

@@ -6,7 +6,7 @@ from math import ceil, exp, log
 from scipy import stats
 
 from learnalign.questions import Measure
-from learnalign.records import FEW_CLUSTERS, Check, Fit, Result, Verdict, number, spread
+from learnalign.records import FEW_CLUSTERS, Check, Fit, Result, Verdict, clustered_by, number, spread
 from learnalign.wording import HELD, LIMIT, SETTLES
 
 FAR = 100  # times as much data: nobody will wait for that
@@ -18,8 +18,8 @@ def marks(smallest: float, unit: str) -> tuple[float, float, float]:
 
 
 def rater_of(fit: Fit) -> str:
-    """Who stands behind the clusters: a manager, or the unit in their place."""
-    return "unit" if fit.method.startswith("unit") else "manager"
+    """Who stands behind the clusters: a manager, a team's leader, or the unit in the manager's place."""
+    return clustered_by(fit.method)
 
 
 def on_one_side(low: float, high: float, unit: str) -> str:
@@ -31,21 +31,33 @@ def on_one_side(low: float, high: float, unit: str) -> str:
 
 def difference(of: Fit | Result, unit: str) -> dict[str, str]:
     """How large, in which direction, and the likely range, as they are read."""
-    same = 1.0 if unit == "hazard ratio" else 0.0
-    return {
-        "size": number(abs(of.estimate) if same == 0 else of.estimate, unit),
-        "direction": "higher" if of.estimate >= same else "lower", "range": on_one_side(of.low, of.high, unit),
-    }  # fmt: skip
+    if unit == "hazard ratio":
+        size = number(of.estimate, unit)
+        seen, compared = f"{size} as fast", f"{size} as fast as"
+    else:
+        size = number(abs(of.estimate), unit)
+        seen = f"{size} {'higher' if of.estimate >= 0 else 'lower'}"
+        compared = f"{seen} than"
+    return {"size": size, "seen": seen, "compared": compared, "range": on_one_side(of.low, of.high, unit)}
+
+
+def band(smallest: float, unit: str) -> str:
+    """The differences that are too small to matter, as read."""
+    below, _, above = marks(smallest, unit)
+    return spread(below, above, unit) if unit == "hazard ratio" else f"±{number(smallest, unit)}"
 
 
 def numbers_of(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
     """Every word and figure that a template may ask for."""
-    rater = rater_of(fit)
+    rater, own = rater_of(fit), fit.design == "adjusted"
+    added = f" ({contrast})" if contrast else ""
+    held = HELD[fit.design].format(rater=rater, held_too=measure.held)
     return difference(fit, measure.unit) | {
-        "held": HELD[fit.design].format(rater=rater, held_too=measure.held), "doers": measure.doers,
+        "held": measure.among if own and measure.among else held, "doers": measure.doers, "contrast": added,
         "others": measure.others, "did": measure.did, "signed": spread(fit.low, fit.high, measure.unit),
-        "rater": rater, "smallest": number(smallest, measure.unit), "limit": LIMIT[fit.design],
-        "contrast": f" ({contrast})" if contrast else "",
+        "about": measure.about or f"in how {measure.doers}{added} and {measure.others} {measure.did}",
+        "rater": rater, "smallest": number(smallest, measure.unit), "band": band(smallest, measure.unit),
+        "limit": measure.limit if own and measure.limit else LIMIT[fit.design],
         "or_managers": ", or the manager who gave each rating" if rater == "unit" else "",
         "more_clusters": str(max(FEW_CLUSTERS - fit.n_clusters, 1)),
         "detectable": number(detectable_in(fit, unit=measure.unit), measure.unit),
@@ -81,7 +93,7 @@ def what_settles(
         return SETTLES["far"].format(**numbers, far=FAR) + also
     more = times - 1
     cycles = ceil(max(n_cycles, 1) * more)
-    return SETTLES["more"].format(
+    return SETTLES[f"more, {measure.model}"].format(
         **numbers, times=f"{times:.1f}", more=_about(fit.n_rows * more), cycles=f"{cycles:,}",
         cycle_word="cycle" if cycles == 1 else "cycles", people=_about(fit.n_people * more),
         clusters=_about(fit.n_clusters * more),

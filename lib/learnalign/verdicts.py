@@ -106,27 +106,75 @@ def judge_family(
     Hochberg within the family: a row whose difference does not survive it is "we don't know".
     `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others.
     """
-    question, about = MEASURES[headline.measure]
-    smallest_effect, group = headline.smallest_effect, headline.group
+    doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
+    return _family(headline.measure, fits, hidden, headline.smallest_effect, headline.group, doubt)
+
+
+def judge_kinds(
+    measure: str, fits: Mapping[str, Fit], *, smallest_effect: float, hidden: Mapping[str, str],
+    checks: Sequence[Check] = (), group: str = "company",
+) -> tuple[Result, ...]:  # fmt: skip
+    """A family that has no headline above it, such as the kinds of learning that go with closing gaps (Q6).
+
+    `checks` hold for every row. Benjamini-Hochberg and `hidden` as in `judge_family`.
+    """
+    return _family(measure, fits, hidden, smallest_effect, group, "", checks)
+
+
+def _family(
+    key: str, fits: Mapping[str, Fit], hidden: Mapping[str, str], smallest: float, group: str, unknown: str,
+    more: Sequence[Check] = (),
+) -> tuple[Result, ...]:  # fmt: skip
+    question, about = MEASURES[key]
     kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
     p = dict(zip(kept, adjusted_p([p_value(fit, about.unit) for fit in kept.values()], "bh"), strict=True))
     rows = []
     for name, fit in fits.items():
         if name not in kept:
-            rows.append(_hidden(question, about, smallest_effect, hidden[name], group=group, headline=False, at=name))
+            rows.append(_hidden(question, about, smallest, hidden[name], group=group, headline=False, at=name))
             continue
-        checks = (_few_clusters(fit, about, smallest_effect),)
-        verdict = decide(fit.low, fit.high, smallest_effect, checks, about.unit)
-        unknown = "headline" if headline.verdict not in (*CLAIMS, "none") else ""
+        checks = (_few_clusters(fit, about, smallest), *more)
+        verdict = decide(fit.low, fit.high, smallest, checks, about.unit)
+        doubt = unknown
         if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
-            unknown = unknown or "many"
-        numbers = numbers_of(fit, about, smallest_effect) | {"asked": str(len(kept)), "failed": checks[0].detail}
-        numbers |= {"doers": f"{name}: those who did", "others": "those who did none of it"}
+            doubt = doubt or "many"
+        own = replace(about, doers=f"{name.replace('_', ' ')}: {about.part[0]}", others=about.part[1], about="")
+        failed = "; ".join(check.detail for check in checks if check.outcome == "failed")
+        numbers = numbers_of(fit, own, smallest) | {"asked": str(len(kept)), "failed": failed}
         numbers |= {"passed": "", "warning": "", "caution": ""}
-        revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest_effect, (), about.unit) == "none"
-        told = SENTENCES[unknown or ("revoked" if revoked else verdict)].format(**numbers)
-        rows.append(_row(question, about, smallest_effect, fit, group=group, headline=False, at=name, checks=checks,
-                         verdict="unknown" if unknown else verdict, sentence=sentence_case(told)))  # fmt: skip
+        revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), about.unit) == "none"
+        told = SENTENCES[doubt or ("revoked" if revoked else verdict)].format(**numbers)
+        rows.append(_row(question, about, smallest, fit, group=group, headline=False, at=name, checks=checks,
+                         verdict="unknown" if doubt else verdict, sentence=sentence_case(told)))  # fmt: skip
+    return tuple(rows)
+
+
+def judge_cost(fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "currency") -> tuple[Result, ...]:
+    """Q7: a cost per extra closed gap is described, never judged; without one, "we don't know" and the `reason`."""
+    question, measure = MEASURES["cost_per_closed_gap"]
+    if fit is None:
+        why, settle = REASONS[reason]
+        told = SENTENCES["no estimate"].format(reason=why)
+        return (_row(question, measure, None, verdict="unknown", sentence=told, to_settle=f"To settle it: {settle}."),)
+    if hidden:
+        return (_hidden(question, measure, None, hidden),)
+    told = SENTENCES["cost"].format(size=number(fit.estimate, unit), range=spread(fit.low, fit.high, unit))
+    return (_row(question, measure, None, fit, verdict="described", sentence=told, unit=unit, detectable_effect=None),)
+
+
+def describe(
+    question: str, measure: str, facts: Mapping[str, Fit], *, hidden: Mapping[str, str], unit: str = "%"
+) -> tuple[Result, ...]:  # fmt: skip
+    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one may not be shown."""
+    about, asked = Measure(measure, unit, ""), QUESTIONS[question]
+    rows = []
+    for name, fit in facts.items():
+        if hidden.get(name):
+            rows.append(_hidden(asked, about, None, hidden[name], headline=False, at=name))
+            continue
+        told = {"name": name, "size": number(fit.estimate, unit), "range": spread(fit.low, fit.high, unit)}
+        rows.append(_row(asked, about, None, fit, headline=False, at=name, verdict="described", detectable_effect=None,
+                         sentence=sentence_case(SENTENCES["fact"].format(**told))))  # fmt: skip
     return tuple(rows)
 
 
@@ -183,7 +231,7 @@ def _headline(question: Question, measure: Measure, found: Comparison, smallest:
     numbers["failed"] = "; ".join(check.detail for check in failed)
     numbers["caution"] = f"A check failed, though: {numbers['failed']}." if failed else ""
     numbers["passed"] = _passed([check for check in checks if check.outcome == "passed"])
-    numbers["warning"] = _warning(found.strength_to_erase, fit)
+    numbers["warning"] = _warning(found.strength_to_erase, fit) if measure.model == "core" else ""
     branch = "revoked" if bare == "none" and verdict == "unknown" else verdict
     settle = what_settles(verdict, bare, fit, measure, smallest, numbers, failed, found.n_cycles)
     if compressed:
@@ -210,10 +258,11 @@ def _without_estimate(
 
 def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Check, ...]:
     """The comparison's own checks and those that need the smallest effect that matters."""
-    rivals = dict(found.rivals)
-    own = [_few_clusters(found.adjusted, measure, smallest), *found.checks]
-    own += [_rival(name, rivals.get(name), found.adjusted, measure, smallest) for name in RIVALS]
-    fit = found.adjusted
+    fit, rivals = found.adjusted, dict(found.rivals)
+    own = (_few_clusters(fit, measure, smallest), *found.checks)
+    if measure.model != "core":
+        return own
+    own += tuple(_rival(name, rivals.get(name), fit, measure, smallest) for name in RIVALS)
     claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
     return (*own, _hidden_factor(found.strength_to_erase) if claims else NOTHING_TO_ERASE)
 
@@ -297,8 +346,8 @@ def _row(
         "df": fit and fit.df, "n_people": fit and fit.n_people,
         "n_clusters": fit and fit.n_clusters, "method": fit.method if fit else "", "checks": (),
         "design": fit.design if fit else "described", "smallest_effect": smallest,
-        "detectable_effect": detectable_in(fit, unit=measure.unit) if fit else None, "to_settle": "", "shown": True,
-        "note": "",
+        "detectable_effect": detectable_in(fit, unit=measure.unit) if fit and fit.df else None, "to_settle": "",
+        "shown": True, "note": "",
     }  # fmt: skip
     return Result(**(row | values))  # type: ignore[arg-type]
 
@@ -325,7 +374,7 @@ def coverage(
             "detectable": number(seen, measure.unit),
         }  # fmt: skip
         if missing or measure.key not in detectable:
-            branch = "missing" if missing else "there"
+            branch = "missing" if missing else "cost" if measure.model == "cost" else "there"
         else:
             branch = "nobody" if seen is None else "fine" if smallest and seen <= smallest else "coarse"
         needs, lacks = ([need.what for need in some] for some in (question.needs, missing))

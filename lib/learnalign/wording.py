@@ -2,7 +2,18 @@
 
 from collections.abc import Sequence
 
-from learnalign.questions import ACKNOWLEDGEMENTS, LEARNING, MERIT
+from learnalign.questions import (
+    ACKNOWLEDGEMENTS,
+    AUDIENCE,
+    COST,
+    GAPS,
+    LEARNING,
+    MANAGERS,
+    MENTORING,
+    MERIT,
+    SAID_SKILLS,
+    SKILLS,
+)  # fmt: skip
 from learnalign.records import Design
 
 HELD: dict[Design, str] = {
@@ -22,17 +33,17 @@ LIMIT: dict[Design, str] = {
     "randomised": "Chance decided, so this is an effect.",
 }
 SENTENCES: dict[str, str] = {
-    "higher": "{held}{doers}{contrast} {did} {size} higher than {others} (likely range {range}). "
+    "higher": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). "
     "{passed}{warning}{limit}",
-    "lower": "{held}{doers}{contrast} {did} {size} lower than {others} (likely range {range}). "
+    "lower": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). "
     "{passed}{warning}{limit}",
-    "small": "{held}{doers}{contrast} {did} {size} {direction} than {others} (likely range {range}). That is real, "
+    "small": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). That is real, "
     "but it may be too small to matter: less than {smallest} was set as not worth acting on. {warning}",
-    "none": "We looked closely: {held}any difference in how {doers}{contrast} and {others} {did} is smaller than "
+    "none": "We looked closely: {held}any difference {about} is smaller than "
     "{smallest} (likely range {signed}). {caution}",
     "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
     "{detectable} (likely range {signed}). This is not evidence that there is no difference.",
-    "revoked": "We cannot tell. The likely range ({signed}) lies inside ±{smallest}, but it is not to be trusted: "
+    "revoked": "We cannot tell. The likely range ({signed}) lies inside {band}, but it is not to be trusted: "
     "{failed}.",
     "compressed": "We cannot tell. More than {modal} of people have the same rating, so little is left to tell them "
     "apart: only differences above {detectable} could have been seen (likely range {signed}).",
@@ -40,15 +51,18 @@ SENTENCES: dict[str, str] = {
     "held apart (likely range {signed}).",
     "headline": "We cannot tell: the answer to the question itself is not known or not to be trusted, and its "
     "parts are no better (likely range {signed}).",
-    "many": "We cannot tell. Alone, this difference ({size} {direction}, likely range {range}) would look real, but "
+    "many": "We cannot tell. Alone, this difference ({seen}, likely range {range}) would look real, but "
     "{asked} questions were asked, and among so many a difference of this kind turns up by chance too often.",
-    "untrusted": "A difference shows up ({size} {direction}, likely range {range}), but it is not to be trusted: "
+    "untrusted": "A difference shows up ({seen}, likely range {range}), but it is not to be trusted: "
     "{failed}. Do not act on this number.",
     "hidden": "Not shown, to protect individuals: {reason}.",
     "no data": "We don’t know: the data hold {reason}.",
     "no estimate": "We don’t know: {reason}.",
     "nothing varies": "We looked closely: {reason}.",
-    "described": "On average, with nothing held equal, {doers} {did} {size} {direction} than {others} (likely range "
+    "fact": "{name}: {size} (likely range {range}).",
+    "cost": "One more closed gap goes with learning that costs {size} (likely range {range}). That is a cost, not a "
+    "return: learning pays where a closed gap is worth more than that to you, and nobody here has put a price on one.",
+    "described": "On average, with nothing held equal, {doers} {did} {compared} {others} (likely range "
     "{range}).",
 }
 """One template per branch."""
@@ -73,6 +87,21 @@ REASONS: dict[str, tuple[str, str]] = {
                      "be trusted", "ratings by more managers whose people differ in it"),
     "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
                 "more people under the same managers, or one more cycle"),
+    "no gaps": ("no scheduled assessment found a gap", f"record {GAPS.settle}"),
+    "no acknowledged skill": (f"the data hold {SAID_SKILLS.missing}", f"record {SAID_SKILLS.settle}"),
+    "no learned skill": (f"the data hold {SKILLS.missing}", f"record {SKILLS.settle}"),
+    "no mentoring": (f"the data hold {MENTORING.missing}", f"record {MENTORING.settle}"),
+    "no closing": ("too few gaps closed with it, or without it, to compare how fast they do",
+                   "more gaps, assessed again some months after they were found"),
+    "no leaders": ("three leaders or fewer acknowledged visibly in some quarters and not in others",
+                   "leaders who go first, and a record of who could see it"),
+    "no team": (f"the data hold {MANAGERS.missing}, or not {AUDIENCE.settle}",
+                f"record {MANAGERS.settle}, and {AUDIENCE.settle}"),
+    "no cost": (f"the data hold {COST.missing}", f"record {COST.settle}"),
+    "not standing": ("learning is not seen, beyond doubt, to go with closing gaps (Q6), and without that a cost per "
+                     "extra closed gap means nothing", "what settles Q6"),
+    "no extra": ("the range of extra gaps closed reaches down to none, and a cost per none means nothing",
+                 "more gaps on whose skill people learned, and more on whose they did not"),
     "no difference within": ("under the same manager in the same cycle everybody did the same",
                              "managers whose people differ in it"),
 }  # fmt: skip
@@ -86,9 +115,14 @@ NOTHING_VARIES: dict[str, tuple[str, str]] = {
 
 LOT = "a design in which people do not choose for themselves: a waitlist, or an order of invitation drawn by lot"
 SETTLES: dict[str, str] = {
-    "more": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} times as "
-    "much: {more} more reviews, that is {cycles} more {cycle_word} with the same people, or {people} more people "
+    "more, core": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} times "
+    "as much: {more} more reviews, that is {cycles} more {cycle_word} with the same people, or {people} more people "
     "under {clusters} more {rater}s; or a design that compares: a waitlist, or an order of invitation drawn by lot.",
+    "more, hazard": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} "
+    "times as many gaps and as much time, that is {people} more people under {clusters} more {rater}s; or a design "
+    "that compares: a waitlist, or an order of invitation drawn by lot.",
+    "more, teams": "To settle it: to see a difference of {smallest} in 8 of 10 such studies takes about {times} times "
+    "as many teams or quarters, that is {clusters} more leaders; or an order, drawn by lot, in which leaders go first.",
     "far": "To settle it: more than {far} times as much data; only a design that compares is within reach: a waitlist, "
     "or an order of invitation drawn by lot.",
     "edge": "To settle it: one or two more cycles; the likely range reaches just past {smallest}, the smallest that "
@@ -102,12 +136,15 @@ SETTLES: dict[str, str] = {
     "attrition": "the outcomes of those who left before they were known, or fewer who leave",
     "bonus control": LOT,
     "hidden factor": LOT,
+    "unrelated skills": LOT,
+    "leaders": "an order, drawn by lot, in which leaders go first",
     "compressed": "To settle it: ratings that tell people apart.",
     "many": "To settle it: ask this question alone, and first, in the next cycle.",
 }
 CAN_ASK: dict[str, str] = {
     "missing": "Cannot be asked: the data hold {missing}.",
     "there": "The data hold what it needs; it is not asked yet.",
+    "cost": "The data hold what it needs; it is told only where learning is seen to go with closing gaps (Q6).",
     "nobody": "The data hold what it needs, but too few people can be compared.",
     "fine": "At best, a difference of {detectable} would be found in 8 of 10 such studies; {smallest} is the smallest "
     "that matters.",

@@ -1,0 +1,330 @@
+"""Closing: what goes with closing gaps sooner (Q6 and Q8), and what one more closed gap costs (Q7).
+
+Every open month of a gap is compared with the same month of other gaps of the same skill and depth, in people alike
+in past rating, grade and tenure. What happens to a gap counts from the month after, so that nobody is credited with
+the time a gap had to stay open; leaving competes with closing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from learnalign import closure, sensitivity, weights
+from learnalign.journeys import Journeys
+from learnalign.records import ATTRITION, TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
+
+MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
+MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
+APART = 0.03  # shares who leave within a year further apart than this may make a difference, or hide one
+BEYOND = 0.10  # of the weight beyond the trim
+YEAR = 12  # months
+POWER = 0.80
+
+
+@dataclass(frozen=True)
+class _Months:
+    """Gap-months that can be compared, what is held equal in them, by whom they hang together, and the account."""
+
+    rows: pd.DataFrame
+    by: str = "manager"
+    reason: str = ""
+    account: pd.DataFrame | None = None
+
+    @property
+    def controls(self) -> list[str]:
+        return [name for name in self.rows if name.startswith("held_") and self.rows[name].nunique() > 1]
+
+    def hazard(self, exposures: Sequence[str], *, held: bool = True, level: float = 0.95) -> tuple[Fit, ...]:
+        return closure.hazard(
+            self.rows, exposures, controls=self.controls if held else (), cluster=self.by, level=level
+        )
+
+
+# --- acknowledging, and mentoring -------------------------------------------------------------------
+
+
+def acknowledging_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparison:
+    """Hazard ratio of closing: acknowledged by now against not yet, per open gap-month (METHODS 3, Q6).
+
+    Acknowledged from 90 days before detection on, and counted from the month after. What acknowledging leads to,
+    learning above all, is part of the figure.
+
+    Misleads when people acknowledge what they are about to close anyway, or when those who spoke are assessed again
+    sooner. Acknowledging *other* skills must not close this gap: that is the check.
+
+    >>> from learnalign import datasets, journeys
+    >>> found = acknowledging_to_closure(journeys.gap_journeys(datasets.read("data/demo")))
+    >>> found.adjusted.estimate > 1
+    True
+    """
+    months = _months(journeys, "acknowledging_to_closure", asked=True)
+    return _compare("acknowledging_to_closure", months, "acknowledged", "acknowledged_elsewhere", level)
+
+
+def mentoring_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparison:
+    """Hazard ratio of closing: mentored by now (a mentor tie, or mentoring done) against not, per open gap-month.
+
+    Misleads when mentors choose whom they help, or those who act find a mentor. `against_waitlist` compares with
+    people who wanted it as much.
+    """
+    months = _months(journeys, "mentoring_to_closure")
+    if not months.reason and not months.rows.mentored.any():
+        months = replace(months, reason="no mentoring")
+    return _compare("mentoring_to_closure", months, "mentored", "", level)
+
+
+def against_waitlist(journeys: Journeys, *, level: float = 0.95) -> Fit | None:
+    """As `mentoring_to_closure`, but against people on a waitlist for it: ready, and not served yet.
+
+    None where too few wait, or too few of their gaps closed. Misleads when places go to those in most need first.
+    """
+    months = _months(journeys, "mentoring_to_closure")
+    if months.reason:
+        return None
+    rows = months.rows[(months.rows.mentored == 1) | (months.rows.waiting == 1)]
+    return _tried(replace(months, rows=rows), ["mentored"], level, design="compared")
+
+
+def saying_otherwise(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
+    """The headline of acknowledging under other choices: at equal learning on the skill, and settled at detection.
+
+    "Before it was found" counts only what was said before, and nothing that happened since. Empty where no estimate
+    can be had.
+    """
+    months = _months(journeys, "acknowledging_to_closure", asked=True)
+    if months.reason:
+        return {}
+    before = months.rows.assign(before=months.rows.acknowledged_before.astype(int))
+    found = {
+        "at equal learning on the skill": _tried(months, ["acknowledged", "learned"], level),
+        "said before it was found": _tried(replace(months, rows=before), ["before"], level),
+    }
+    return {name: fit for name, fit in found.items() if fit is not None}
+
+
+# --- kinds of learning ------------------------------------------------------------------------------
+
+
+def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dict[str, Fit], tuple[Check, ...]]:
+    """Hazard ratio of closing: learning on the skill in the last 90 days against none, in all and by activity type.
+
+    Types are held equal to each other, and all to having acknowledged. Types with which fewer than 10 gaps closed are
+    left out. The check holds for all rows: learning on *other* skills must not close this gap. Empty where skills of
+    learning are not recorded. Misleads by indication: hard gaps get the courses.
+    """
+    months = _months(journeys, "learning_to_closure")
+    if months.reason or not _some(months.rows, "learned"):
+        return {}, ()
+    first = _tried(months, ["learned", "acknowledged"], level)
+    if first is None:
+        return {}, ()
+    names = [name for name in months.rows if name.startswith("learned_") and name != "learned_elsewhere"]
+    kinds = [name for name in names if _some(months.rows, name)]
+    try:
+        fits = months.hazard([*kinds, "acknowledged"], level=level)
+    except ValueError:
+        fits = ()
+    by_kind = {name.removeprefix("learned_"): fit for name, fit in zip(kinds, fits, strict=False)}
+    return {"any learning": first} | by_kind, (_unrelated(months, "learned", "learned_elsewhere"),)
+
+
+# --- cost -------------------------------------------------------------------------------------------
+
+
+def cost_per_closed_gap(journeys: Journeys, amount: str = "cost", *, level: float = 0.95) -> tuple[Fit | None, str]:
+    """What learning on the skill costs (or takes in `hours`) per gap that closes within a year and would not have.
+
+    From `closure.cost_per_closed_gap`; with None, the reason as a key of `verdicts.REASONS`. All that was spent on
+    the skill from 90 days before detection until the gap closed counts, as far as it is recorded.
+
+    Misleads exactly as the hazard ratio does, and where costs are recorded for some kinds of learning only: it is
+    then too low. Pay rises are not in it: merit is a cost or a transfer, never a benefit.
+    """
+    months = _months(journeys, "cost_per_closed_gap")
+    if months.reason:
+        return None, months.reason
+    if not journeys.learned[amount].fillna(0).sum() > 0:
+        return None, "no cost"
+    spent = _spent(months.rows, journeys.learned, amount)
+    try:
+        found = closure.cost_per_closed_gap(
+            months.rows, "learned", spent, controls=months.controls, cluster=months.by, level=level
+        )
+    except ValueError as error:
+        return None, "no extra" if "none or fewer" in str(error) else "no closing"
+    learners = months.rows[months.rows.learned == 1]
+    return Fit(
+        float(found.estimate), float(found.low), float(found.high), None, None, level, len(months.rows), found.n_people,
+        learners.person_id.nunique(), months.rows[months.by].nunique(),
+        f"{amount} per extra closed gap within {found.horizon} months, from the hazard of closing, "
+        f"clustered by {months.by}", "described",
+    ), ""  # fmt: skip
+
+
+def detectable(journeys: Journeys, measure: str, *, min_people: int = 10) -> float | None:
+    """The smallest hazard ratio that a measure could show, before any result (Schoenfeld 1983; METHODS 4).
+
+    From the closed gaps, the share of gap-months with the exposure, and what is held equal explains of it; whether
+    the two go together is never computed. None where nothing can be compared, or fewer than `min_people` are on one
+    side. At best: gaps under one manager may be more alike than that.
+    """
+    exposure = {"acknowledging_to_closure": "acknowledged", "mentoring_to_closure": "mentored"}[measure]
+    months = _months(journeys, measure, asked=exposure == "acknowledged")
+    if months.reason:
+        return None
+    rows = months.rows
+    sides = [rows.person_id[rows[exposure] == side].nunique() for side in (0, 1)]
+    if min(sides) < min_people or rows[months.by].nunique() <= TOO_FEW_CLUSTERS:
+        return None
+    held = np.column_stack([np.ones(len(rows)), _covariates(months)])
+    x = rows[exposure].to_numpy(float)
+    left = x - held @ np.linalg.lstsq(held, x, rcond=None)[0]
+    t = stats.t.ppf([0.975, POWER], rows[months.by].nunique() - 1).sum()
+    return float(np.exp(t / np.sqrt(rows.closed.sum() * left.var()))) if left.var() > 0 else None
+
+
+# --- the months that can be compared ----------------------------------------------------------------
+
+
+def _months(journeys: Journeys, measure: str, *, asked: bool = False) -> _Months:
+    """Gap-months with what is held equal; `asked` leaves out gaps found before acknowledging was recorded."""
+    gaps, account = journeys.gaps, []
+    by = "manager" if gaps.manager_id.notna().any() else "unit"
+    cluster = gaps.manager_id if by == "manager" else gaps.unit
+    gaps = gaps.assign(**{by: cluster, "cluster": cluster})
+    _account(account, gaps, gaps.index == -1, (measure, "read", "gaps"))
+    if asked:
+        names = (measure, "no_exposure", "found before any acknowledgement of a skill was recorded")
+        gaps = _account(account, gaps, gaps.acknowledged_before.isna(), names)
+    gaps = _account(account, gaps, gaps.cluster.isna(), (measure, "no_rater", f"no {by} recorded"))
+    account = pd.DataFrame(account, columns=list(ATTRITION))
+    if gaps.empty:
+        reason = "no gaps" if journeys.gaps.empty else "no acknowledged skill" if asked else "too few"
+        return _Months(gaps, by, reason, account)
+    rows = closure.gap_months(_with_held(gaps.drop(columns="cluster")), journeys.said, journeys.learned)
+    few = rows[by].nunique() <= TOO_FEW_CLUSTERS
+    return _Months(rows, by, "three raters" if few else "", account)
+
+
+def _account(account: list, gaps: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str]) -> pd.DataFrame:
+    gone, left = gaps[drops], gaps[~drops]
+    account.append((*names, len(gone), gone.person_id.nunique(), len(left), left.person_id.nunique()))
+    return left
+
+
+def _with_held(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Gaps with skill and depth, and past rating, grade and tenure of the person; what is missing is marked."""
+    years = np.log1p((gaps.detected_on - gaps.hired_on).dt.days.clip(lower=0) / 365.25)
+    return gaps.assign(
+        held_severity=gaps.severity.astype(float), held_skill=_common(gaps.skill), held_grade=_common(gaps.grade),
+        held_rating=gaps.rating_before.fillna(0.0), held_unrated=gaps.rating_before.isna().astype(float),
+        held_tenure=years.fillna(years.mean()).fillna(0.0),
+    )  # fmt: skip
+
+
+def _common(names: pd.Series) -> pd.Series:
+    names = names.astype("object").where(names.notna(), "none")
+    return names.where(names.map(names.value_counts()) >= MIN_LEVEL, "rare").astype(str)
+
+
+def _some(rows: pd.DataFrame, exposure: str) -> bool:
+    return int(rows.closed[rows[exposure] == 1].sum()) >= MIN_CLOSED
+
+
+def _tried(months: _Months, exposures: list[str], level: float, design: str = "adjusted") -> Fit | None:
+    """The first exposure's hazard ratio, or None where it cannot be had."""
+    if months.rows.empty or months.rows[months.by].nunique() <= TOO_FEW_CLUSTERS:
+        return None
+    try:
+        return replace(months.hazard(exposures, level=level)[0], design=design)
+    except ValueError:
+        return None
+
+
+def _covariates(months: _Months) -> np.ndarray:
+    named = months.rows[["month", *months.controls]].astype({"month": str})
+    return pd.get_dummies(named, drop_first=True, dtype=float).to_numpy(float)
+
+
+# --- one comparison, and what could refute it --------------------------------------------------------
+
+
+def _compare(measure: str, months: _Months, exposure: str, elsewhere: str, level: float) -> Comparison:
+    found = Comparison(measure, None, None, attrition=months.account, reason=months.reason)
+    if months.reason:
+        return found
+    if months.rows[exposure].nunique() < 2:
+        return replace(found, reason="one group")
+    try:
+        raw = replace(months.hazard([exposure], held=False, level=level)[0], design="described")
+    except ValueError:
+        return replace(found, reason="no closing")
+    adjusted = _tried(months, [exposure], level)
+    if adjusted is None:
+        return replace(found, raw=raw, reason="no closing")
+    baseline = _baseline(months.rows)
+    if baseline.outcome == "failed":
+        adjusted = replace(adjusted, design="associated")
+    unrelated = _unrelated(months, exposure, elsewhere) if elsewhere else None
+    checks = (baseline, unrelated, _overlap(months, exposure), _attrition(months.rows, exposure))
+    notes = () if months.by == "manager" else ("no managers are recorded: the unit stands in for the manager",)
+    return replace(found, raw=raw, adjusted=adjusted, checks=tuple(check for check in checks if check is not None),
+                   notes=(*notes, _e_value(adjusted)))  # fmt: skip
+
+
+def _baseline(rows: pd.DataFrame) -> Check:
+    """Whether people are compared from the same start: half of the gap-months, or more, with a past rating."""
+    if rows.held_unrated.mean() <= 0.5:
+        return Check("no baseline", "passed", "gaps are compared in people with the same past rating")
+    return Check("no baseline", "failed", "most gaps are of people without a past rating: those who did better and "
+                 "worse before are not held apart")  # fmt: skip
+
+
+def _unrelated(months: _Months, exposure: str, elsewhere: str) -> Check:
+    """The same with other skills must not go with closing this gap; no figures, as few people may do it."""
+    try:
+        fit = months.hazard([exposure, elsewhere])[1]
+    except ValueError:
+        return Check("unrelated skills", "not possible", "too few people did the same with other skills")
+    what = "learning on" if exposure == "learned" else "acknowledging"
+    if fit.low <= 1 <= fit.high:
+        return Check("unrelated skills", "passed", f"{what} other skills does not go with closing this gap")
+    return Check("unrelated skills", "failed", f"{what} other skills goes with closing this gap too: something else "
+                 "about these people does")  # fmt: skip
+
+
+def _overlap(months: _Months, exposure: str) -> Check:
+    """Gap-months with and without it must be alike enough to be compared."""
+    share = weights.beyond_trim(months.rows[exposure].to_numpy() == 1, _covariates(months))
+    size = f"{'more' if share > BEYOND else 'less'} than {BEYOND:.0%}"
+    text = f"{size} of the comparison rests on gaps that have hardly any like them on the other side"
+    return Check("overlap", "failed" if share > BEYOND else "passed", text)
+
+
+def _attrition(rows: pd.DataFrame, exposure: str) -> Check:
+    """People whose gaps are open must not leave at rates far apart, with it and without it."""
+    rate = rows.groupby(exposure).left.mean()
+    with_it, without = 1 - (1 - rate[1]) ** YEAR, 1 - (1 - rate[0]) ** YEAR
+    failed = abs(with_it - without) > APART
+    size = f"{'more' if failed else 'less'} than {APART * 100:.0f} points"  # never the rates: see overlap
+    text = f"people with open gaps, with and without it, leave within a year at rates {size} apart"
+    return Check("attrition", "failed" if failed else "passed", text)
+
+
+def _e_value(fit: Fit) -> str:
+    needed = sensitivity.e_value_of_bound(*((fit.low, fit.high) if fit.estimate >= 1 else (1 / fit.high, 1 / fit.low)))
+    return f"something unseen would have to go with both by a factor of {number(float(needed))} to erase it (E-value)"
+
+
+def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
+    """All that was spent on the skill of a gap, from 90 days before it was found until it closed or was last seen."""
+    keys = ["person_id", "skill", "detected_on"]
+    gaps = rows.drop_duplicates(keys)[[*keys, "closed_on", "left_on", "observed_until"]]
+    gaps = gaps.assign(_end=gaps[["closed_on", "left_on", "observed_until"]].min(axis=1))
+    events = gaps.merge(learned.dropna(subset=["skill"]), on=["person_id", "skill"])
+    since = events.detected_on - pd.Timedelta(days=closure.WINDOW_DAYS)
+    inside = (events.learned_on >= since) & (events.learned_on < events._end)
+    return float(events[inside].drop_duplicates(["person_id", "skill", "learned_on", "activity_type"])[amount].sum())
