@@ -47,7 +47,7 @@ class DataSet:
     folder: Path
     meta: Meta
     tables: dict[str, Table]
-    filled: frozenset[str]  # "table" and "table.column" wherever anything at all is recorded
+    filled: frozenset[str]  # "table" and "table.column" wherever anything is recorded; "merit_matrix", "attributes"
     fingerprints: dict[str, str]  # SHA-256 of each table's file
 
     @property
@@ -86,7 +86,7 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     meta = meta.model_copy(update={"as_of": day})
     fingerprints = {name: _fingerprint(path) for name, path in files.items()}
     current = {name: up_to(table, name, day) for name, table in tables.items()}
-    return DataSet(folder, meta, tables, _filled(current), fingerprints)
+    return DataSet(folder, meta, tables, _filled(current, meta), fingerprints)
 
 
 def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
@@ -104,7 +104,7 @@ def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
             table = engine.create_table(name, raw.cast(types))
             prints[name] = hashlib.sha256(pd.util.hash_pandas_object(frames[name]).to_numpy().tobytes()).hexdigest()
         current[name] = up_to(_columns(table, types), name, meta.as_of)
-    return DataSet(Path("in memory"), meta, current, _filled(current), prints)
+    return DataSet(Path("in memory"), meta, current, _filled(current, meta), prints)
 
 
 def up_to(table: Table, name: str, day: dt.date) -> Table:
@@ -358,12 +358,13 @@ def _refuse_strangers(out: Path) -> None:
         raise DataError([Problem(str(out), "", "is there already and is not a data set", text, fix=fix)])
 
 
-def _filled(tables: Mapping[str, Table]) -> frozenset[str]:
-    found = set()
+def _filled(tables: Mapping[str, Table], meta: Meta) -> frozenset[str]:
+    found = {"merit_matrix"} if meta.merit_matrix else set()
     for name, table in tables.items():
         counts = table.aggregate(_rows=table.count(), **{c: table[c].count() for c in table.columns}).execute().iloc[0]
         found |= {name} if counts["_rows"] else set()
         found |= {f"{name}.{column}" for column in table.columns if counts[column]}
+    found |= {"attributes"} if any(f"people.{name}" in found for name in meta.attributes) else set()
     return frozenset(found)
 
 

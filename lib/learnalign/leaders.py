@@ -153,8 +153,8 @@ def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
         "the leader’s quarter before is known": ~np.isnan(before),
         "the leader had acknowledged visibly in it": before == 1,
     }
-    rows = [(what, int(here.sum()), team_quarters[here].team_id.nunique(),
-             int(team_quarters[here].groupby("team_id").people.max().sum())) for what, here in kinds.items()]  # fmt: skip
+    teams = {what: team_quarters[here].groupby("team_id").people.max() for what, here in kinds.items()}
+    rows = [(what, int(kinds[what].sum()), len(most), int(most.sum())) for what, most in teams.items()]
     return pd.DataFrame(rows, columns=["what", "rows", "teams", "people"])
 
 

@@ -19,7 +19,7 @@ class Need:
         return self.missing.removeprefix("no ")
 
     def is_met(self, filled: frozenset[str]) -> bool:
-        return any(where in filled for where in self.where.split(" or "))
+        return is_recorded(self.where, filled)
 
 
 ACKNOWLEDGEMENTS = Need("acknowledgements", "no acknowledgements",
@@ -142,3 +142,62 @@ def missing_needs(question: Question, filled: frozenset[str]) -> list[Need]:
     missing = [need for need in question.needs if not need.is_met(filled)]
     tables = {need.where for need in missing if "." not in need.where}
     return [need for need in missing if need.where in tables or need.where.partition(".")[0] not in tables]
+
+
+LEARNING_CHAPTER, REWARD_CHAPTER = "learning_and_performance", "acknowledging_and_reward"
+GAP_CHAPTER, LEADERS_CHAPTER, COST_CHAPTER = "gap_journey", "leaders_and_communities", "investment"
+EVERY = (LEARNING_CHAPTER, REWARD_CHAPTER, GAP_CHAPTER, LEADERS_CHAPTER, COST_CHAPTER, "coverage")
+USES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "people.left_on": ("who left; everybody counts as still there", EVERY),
+    "attributes": ("whether groups of people differ", (REWARD_CHAPTER, LEADERS_CHAPTER)),
+    "reviews.manager_id": ("who gave each rating; the unit stands in for the manager, and nothing is known of leaders",
+                           EVERY),
+    "reviews.grade": ("whether people of one grade are compared with each other, and who is senior", EVERY),
+    "reviews.fte": ("how many hours people work; they are not held equal", (LEARNING_CHAPTER, REWARD_CHAPTER)),
+    "rewards": ("anything about merit and bonus", (REWARD_CHAPTER, COST_CHAPTER, "coverage")),
+    "rewards.merit_target_pct or merit_matrix": ("what the merit matrix aims at; the rating alone is held equal",
+                                                 (REWARD_CHAPTER, COST_CHAPTER)),
+    "rewards.compa_ratio": ("the place in the salary range; it is not held equal", (REWARD_CHAPTER,)),
+    "rewards.bonus_pct": ("whether the bonus goes with it too, as it should not", (REWARD_CHAPTER,)),
+    "rewards.company_factor": ("what of the bonus is the company’s own result", (REWARD_CHAPTER,)),
+    "rewards.learning_enabled_performance": ("whether managers say what learning enabled performance",
+                                             (REWARD_CHAPTER,)),
+    "rewards.learning_positions_for_objectives": ("whether managers say what learning prepares for the objectives",
+                                                  (REWARD_CHAPTER,)),
+    "learning": ("anything about learning", EVERY),
+    "learning.mode": ("whether learning was formal, informal or social, but for what its type tells",
+                      (LEARNING_CHAPTER, COST_CHAPTER)),
+    "learning.skill": ("which skill learning was about, so what closes which gap",
+                       (LEARNING_CHAPTER, GAP_CHAPTER, COST_CHAPTER)),
+    "learning.hours": ("how long people learned; activities are counted instead",
+                       (LEARNING_CHAPTER, REWARD_CHAPTER, COST_CHAPTER)),
+    "learning.cost": ("what learning costs", (COST_CHAPTER,)),
+    "learning.is_required": ("what was required; all learning counts as voluntary",
+                             (LEARNING_CHAPTER, REWARD_CHAPTER, COST_CHAPTER)),
+    "learning.recorded_by": ("what systems recorded and what people did themselves", (COST_CHAPTER,)),
+    "learning.status": ("what was not completed, cancelled or waited for; everything counts as done",
+                        (LEARNING_CHAPTER, LEADERS_CHAPTER, COST_CHAPTER)),
+    "assessments": ("anything about gaps", (GAP_CHAPTER, LEADERS_CHAPTER, COST_CHAPTER, "coverage")),
+    "assessments.self_level": ("whether silent gaps were over-claimed or known", (GAP_CHAPTER,)),
+    "assessments.trigger": ("which assessments were scheduled; all count as such",
+                            (GAP_CHAPTER, LEADERS_CHAPTER, COST_CHAPTER)),
+    "acknowledgements": ("anything about saying “I don’t know”", EVERY),
+    "acknowledgements.skill": ("which gap an acknowledgement was about", (GAP_CHAPTER, REWARD_CHAPTER)),
+    "acknowledgements.audience": ("who could see an acknowledgement, so whether leaders go first", (LEADERS_CHAPTER,)),
+    "acknowledgements.needed_by": ("whether people asked before help was needed", (GAP_CHAPTER,)),
+    "acknowledgements.escalated_on": ("whether people asked before it was escalated", (GAP_CHAPTER,)),
+    "acknowledgements.is_specific": ("whether it was said what exactly was needed", (GAP_CHAPTER,)),
+    "acknowledgements.sets_scene": ("whether the scene was set", (GAP_CHAPTER,)),
+    "acknowledgements.offers_ideas": ("whether own ideas were offered", (GAP_CHAPTER,)),
+    "acknowledgements.is_appreciative": ("whether appreciation was shown", (GAP_CHAPTER,)),
+    "ties": ("who mentors, asks and answers whom, and communities", (LEADERS_CHAPTER,)),
+    "surveys": ("what units say of the four drivers", ("coverage", LEADERS_CHAPTER)),
+    "surveys.domain": ("which domain (leading, culture, learning) an item of a survey is about",
+                       ("coverage", LEADERS_CHAPTER)),
+}  # fmt: skip
+"""What cannot be known, or is done otherwise, where something optional is not recorded, and in which notebooks."""
+
+
+def is_recorded(where: str, filled: frozenset[str]) -> bool:
+    """Whether any of the places in "one or other" holds anything."""
+    return any(place in filled for place in where.split(" or "))

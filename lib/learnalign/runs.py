@@ -150,14 +150,18 @@ def _execute_all(
     """Every notebook in a process of its own; the first failure ends the others and the run."""
     deadline = dt.datetime.now() + dt.timedelta(minutes=spec.deadline_minutes)
     workers: list[subprocess.Popen] = []
+    side_by_side = max(1, min(jobs, len(spec.notebooks)))
+    # numerical libraries take every core each; side by side they would wait for each other
+    threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads) | os.environ
 
     def one(name: str) -> results.Chapter:
         parameters = _parameters(spec, dataset, work / f"{name}.json")
-        chapter = _execute(root / "notebooks" / f"{name}.ipynb", parameters, work, deadline, workers)
+        chapter = _execute(root / "notebooks" / f"{name}.ipynb", parameters, work, deadline, workers, environment)
         progress(f"{name}: done")
         return chapter
 
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(spec.notebooks)))) as pool:
+    with ThreadPoolExecutor(max_workers=side_by_side) as pool:
         try:
             return list(pool.map(one, spec.notebooks))
         finally:
@@ -177,8 +181,9 @@ def _parameters(spec: RunSpec, dataset: DataSet, out: Path) -> dict[str, Any]:
 
 
 def _execute(
-    notebook: Path, parameters: dict[str, Any], work: Path, deadline: dt.datetime, workers: list[subprocess.Popen]
-) -> results.Chapter:
+    notebook: Path, parameters: dict[str, Any], work: Path, deadline: dt.datetime, workers: list[subprocess.Popen],
+    environment: dict[str, str],
+) -> results.Chapter:  # fmt: skip
     job = work / f"{notebook.stem}.job.json"
     results.write_json(job, {"notebook": notebook.name, "parameters": parameters})
     (work / "source").mkdir(exist_ok=True)
@@ -186,7 +191,9 @@ def _execute(
     log = work / f"{notebook.stem}.log"
     with log.open("w") as stream:
         command = [sys.executable, "-m", "learnalign.runs", str(job)]
-        worker = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=work)
+        worker = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=work, env=environment
+        )
     workers.append(worker)
     try:
         code = worker.wait(timeout=max((deadline - dt.datetime.now()).total_seconds(), 0))

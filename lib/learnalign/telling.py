@@ -5,9 +5,9 @@ from math import ceil, exp, log
 
 from scipy import stats
 
-from learnalign.questions import Measure
+from learnalign.questions import Measure, Question
 from learnalign.records import FEW_CLUSTERS, Check, Fit, Result, Verdict, clustered_by, number, spread
-from learnalign.wording import HELD, LIMIT, SETTLES
+from learnalign.wording import HELD, LIMIT, SENTENCES, SETTLES
 
 FAR = 100  # times as much data: nobody will wait for that
 
@@ -104,3 +104,29 @@ def _about(count: float) -> str:
     """A number to two digits, rounded up: exact, it would tell how many people there are."""
     step = 10 ** max(len(str(int(count))) - 2, 0)
     return f"{ceil(count / step) * step:,}"
+
+
+# --- rows ---------------------------------------------------------------------------------------
+
+
+def hidden_row(question: Question, measure: Measure, smallest: float | None, reason: str, **values: object) -> Result:
+    """A row that privacy does not let through: its place and the reason."""
+    sentence = SENTENCES["hidden"].format(reason=reason)
+    return row_of(question, measure, smallest, verdict="hidden", shown=False, sentence=sentence, **values)
+
+
+def row_of(
+    question: Question, measure: Measure, smallest: float | None, fit: Fit | None = None, **values: object
+) -> Result:
+    """A result row: numbers from the fit where there is one, empty where there is none."""
+    row: dict[str, object] = {
+        "question": question.key, "measure": measure.key, "headline": True, "group": "company", "at": "",
+        "estimate": fit and fit.estimate, "low": fit and fit.low, "high": fit and fit.high,
+        "level": fit.level if fit else 0.95, "unit": measure.unit, "std_error": fit and fit.std_error,
+        "df": fit and fit.df, "n_people": fit and fit.n_people,
+        "n_clusters": fit and fit.n_clusters, "method": fit.method if fit else "", "checks": (),
+        "design": fit.design if fit else "described", "smallest_effect": smallest,
+        "detectable_effect": detectable_in(fit, unit=measure.unit) if fit and fit.df else None, "to_settle": "",
+        "shown": True, "note": "",
+    }  # fmt: skip
+    return Result(**(row | values))  # type: ignore[arg-type]

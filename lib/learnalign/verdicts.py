@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
-import pandas as pd
-
+from learnalign.asked import COVERAGE, coverage, describe, judge_cost, unanswerable, unknowns
 from learnalign.multiplicity import adjusted_p, p_value
 from learnalign.questions import (
     ASKED,
@@ -21,9 +20,17 @@ from learnalign.questions import (
     missing_needs,
 )  # fmt: skip
 from learnalign.records import FEW_CLUSTERS, Check, Comparison, Fit, Result, Verdict, number, spread
-from learnalign.telling import detectable_in, difference, marks, numbers_of, rater_of, what_settles
+from learnalign.telling import (
+    detectable_in,
+    difference,
+    hidden_row,
+    marks,
+    numbers_of,
+    rater_of,
+    row_of,
+    what_settles,
+)  # fmt: skip
 from learnalign.wording import (
-    CAN_ASK,
     NOTHING_VARIES,
     REASONS,
     SENTENCES,
@@ -32,7 +39,11 @@ from learnalign.wording import (
     sentence_case,
 )  # fmt: skip
 
-__all__ = ["ASKED", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "missing_needs", "p_value"]
+__all__ = [
+    "ASKED", "COVERAGE", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "coverage", "decide",
+    "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds", "missing_needs", "p_value",
+    "unanswerable", "unknowns",
+]  # fmt: skip
 
 # --- the rule ---------------------------------------------------------------------------------
 
@@ -76,11 +87,11 @@ def judge(
     """
     question, measure = MEASURES[comparison.measure]
     if hidden:
-        return (_hidden(question, measure, smallest_effect, hidden, group=group),)
+        return (hidden_row(question, measure, smallest_effect, hidden, group=group),)
     rows = [_headline(question, measure, comparison, smallest_effect, group)]
     if comparison.raw is not None:
         told = SENTENCES["described"].format(**numbers_of(comparison.raw, measure, smallest_effect))
-        rows.append(_row(question, measure, smallest_effect, comparison.raw, group=group, headline=False, at="raw",
+        rows.append(row_of(question, measure, smallest_effect, comparison.raw, group=group, headline=False, at="raw",
                          verdict="described", sentence=sentence_case(told)))  # fmt: skip
     return tuple(rows)
 
@@ -131,7 +142,7 @@ def _family(
     rows = []
     for name, fit in fits.items():
         if name not in kept:
-            rows.append(_hidden(question, about, smallest, hidden[name], group=group, headline=False, at=name))
+            rows.append(hidden_row(question, about, smallest, hidden[name], group=group, headline=False, at=name))
             continue
         checks = (_few_clusters(fit, about, smallest), *more)
         verdict = decide(fit.low, fit.high, smallest, checks, about.unit)
@@ -144,51 +155,8 @@ def _family(
         numbers |= {"passed": "", "warning": "", "caution": ""}
         revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), about.unit) == "none"
         told = SENTENCES[doubt or ("revoked" if revoked else verdict)].format(**numbers)
-        rows.append(_row(question, about, smallest, fit, group=group, headline=False, at=name, checks=checks,
+        rows.append(row_of(question, about, smallest, fit, group=group, headline=False, at=name, checks=checks,
                          verdict="unknown" if doubt else verdict, sentence=sentence_case(told)))  # fmt: skip
-    return tuple(rows)
-
-
-def judge_cost(fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "currency") -> tuple[Result, ...]:
-    """Q7: a cost per extra closed gap is described, never judged; without one, "we don't know" and the `reason`."""
-    question, measure = MEASURES["cost_per_closed_gap"]
-    if fit is None:
-        why, settle = REASONS[reason]
-        told = SENTENCES["no estimate"].format(reason=why)
-        return (_row(question, measure, None, verdict="unknown", sentence=told, to_settle=f"To settle it: {settle}."),)
-    if hidden:
-        return (_hidden(question, measure, None, hidden),)
-    told = SENTENCES["cost"].format(size=number(fit.estimate, unit), range=spread(fit.low, fit.high, unit))
-    return (_row(question, measure, None, fit, verdict="described", sentence=told, unit=unit, detectable_effect=None),)
-
-
-def describe(
-    question: str, measure: str, facts: Mapping[str, Fit], *, hidden: Mapping[str, str], unit: str = "%"
-) -> tuple[Result, ...]:  # fmt: skip
-    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one may not be shown."""
-    about, asked = Measure(measure, unit, ""), QUESTIONS[question]
-    rows = []
-    for name, fit in facts.items():
-        if hidden.get(name):
-            rows.append(_hidden(asked, about, None, hidden[name], headline=False, at=name))
-            continue
-        told = {"name": name, "size": number(fit.estimate, unit), "range": spread(fit.low, fit.high, unit)}
-        rows.append(_row(asked, about, None, fit, headline=False, at=name, verdict="described", detectable_effect=None,
-                         sentence=sentence_case(SENTENCES["fact"].format(**told))))  # fmt: skip
-    return tuple(rows)
-
-
-def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -> tuple[Result, ...]:
-    """ "We don't know" for every headline whose question needs what the data do not hold, and why."""
-    rows = []
-    for question in QUESTIONS.values():
-        missing = missing_needs(question, filled)
-        if missing:
-            sentence = SENTENCES["no data"].format(reason=listed([need.missing for need in missing]))
-            settle = "To settle it, record: " + "; ".join(need.settle for need in missing) + "."
-            for measure in question.measures:
-                smallest = smallest_effect.get(measure.smallest)
-                rows.append(_row(question, measure, smallest, verdict="unknown", sentence=sentence, to_settle=settle))
     return tuple(rows)
 
 
@@ -239,7 +207,7 @@ def _headline(question: Question, measure: Measure, found: Comparison, smallest:
     elif found.n_cycles == 1 and fit.design == "associated" and verdict != "unknown":
         verdict, branch, settle = "unknown", "one cycle", f"To settle it: {SETTLES['no baseline']}."
     sentence = sentence_case(SENTENCES[branch].format(**numbers))
-    return _row(question, measure, smallest, fit, group=group, verdict=verdict, sentence=sentence, checks=checks,
+    return row_of(question, measure, smallest, fit, group=group, verdict=verdict, sentence=sentence, checks=checks,
                 note="; ".join(found.notes), to_settle=settle)  # fmt: skip
 
 
@@ -248,11 +216,11 @@ def _without_estimate(
 ) -> Result:  # fmt: skip
     if found.reason in NOTHING_VARIES:
         reason, note = NOTHING_VARIES[found.reason]
-        return _row(question, measure, smallest, group=group, verdict="none", note="; ".join([*found.notes, note]),
+        return row_of(question, measure, smallest, group=group, verdict="none", note="; ".join([*found.notes, note]),
                     sentence=SENTENCES["nothing varies"].format(reason=reason))  # fmt: skip
     reason, settle = REASONS[found.reason]
     sentence = SENTENCES["no estimate"].format(reason=reason)
-    return _row(question, measure, smallest, group=group, verdict="unknown", sentence=sentence,
+    return row_of(question, measure, smallest, group=group, verdict="unknown", sentence=sentence,
                 note="; ".join(found.notes), to_settle=f"To settle it: {settle}.")  # fmt: skip
 
 
@@ -327,57 +295,3 @@ def _warning(times: float | None, fit: Fit) -> str:
 def _passed(passed: Sequence[Check]) -> str:
     tried = [check.name for check in passed if check.name not in PRECONDITIONS]
     return f"It held up in the checks ({listed(tried)}). " if tried else "No check could try to refute it. "
-
-
-def _hidden(question: Question, measure: Measure, smallest: float | None, reason: str, **values: object) -> Result:
-    """A row that privacy does not let through: its place and the reason."""
-    sentence = SENTENCES["hidden"].format(reason=reason)
-    return _row(question, measure, smallest, verdict="hidden", shown=False, sentence=sentence, **values)
-
-
-def _row(
-    question: Question, measure: Measure, smallest: float | None, fit: Fit | None = None, **values: object
-) -> Result:
-    """A result row: numbers from the fit where there is one, empty where there is none."""
-    row: dict[str, object] = {
-        "question": question.key, "measure": measure.key, "headline": True, "group": "company", "at": "",
-        "estimate": fit and fit.estimate, "low": fit and fit.low, "high": fit and fit.high,
-        "level": fit.level if fit else 0.95, "unit": measure.unit, "std_error": fit and fit.std_error,
-        "df": fit and fit.df, "n_people": fit and fit.n_people,
-        "n_clusters": fit and fit.n_clusters, "method": fit.method if fit else "", "checks": (),
-        "design": fit.design if fit else "described", "smallest_effect": smallest,
-        "detectable_effect": detectable_in(fit, unit=measure.unit) if fit and fit.df else None, "to_settle": "",
-        "shown": True, "note": "",
-    }  # fmt: skip
-    return Result(**(row | values))  # type: ignore[arg-type]
-
-
-# --- what can be asked at all ---------------------------------------------------------------------
-
-COVERAGE = ("question", "text", "needs", "missing", "detectable_effect", "smallest_effect", "unit", "sentence")
-
-
-def coverage(
-    filled: frozenset[str], detectable: Mapping[str, float | None], smallest_effect: Mapping[str, float]
-) -> pd.DataFrame:
-    """For every question: what it needs, what is missing, and what could be detected, before any result.
-
-    `detectable` holds the detectable effect of the measures that this edition estimates (None: too few people
-    to compare).
-    """
-    rows = []
-    for question in QUESTIONS.values():
-        measure, missing = question.measures[0], missing_needs(question, filled)
-        smallest, seen = smallest_effect.get(measure.smallest), detectable.get(measure.key)
-        numbers = {
-            "missing": listed([need.missing for need in missing]), "smallest": number(smallest, measure.unit),
-            "detectable": number(seen, measure.unit),
-        }  # fmt: skip
-        if missing or measure.key not in detectable:
-            branch = "missing" if missing else "cost" if measure.model == "cost" else "there"
-        else:
-            branch = "nobody" if seen is None else "fine" if smallest and seen <= smallest else "coarse"
-        needs, lacks = ([need.what for need in some] for some in (question.needs, missing))
-        rows.append((question.key, question.text, needs, lacks, None if missing else seen, smallest, measure.unit,
-                     CAN_ASK[branch].format(**numbers)))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COVERAGE), dtype=object)
