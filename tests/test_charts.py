@@ -402,13 +402,22 @@ def test_checks_lists_every_check():
     block = charts.checks([ROW])
     assert str(block).splitlines()[1] == "learning to rating: overlap: failed. 12% of the weight"
     assert block._repr_html_().count("<tr>") == 3
-    assert str(charts.checks([UNKNOWN])) == "No check was possible."
+    assert str(charts.checks([UNKNOWN])).splitlines()[0] == "No check was possible."
 
 
-def test_notes_say_method_fallbacks_and_what_would_settle_it():
-    block = charts.notes([ROW, RAW])
-    assert str(block) == "learning to rating: manager x cycle. hours are recorded. more cycles"
+def test_below_the_checks_stand_method_fallbacks_and_what_would_settle_it():
+    block = charts.checks([ROW, RAW])
+    assert str(block).splitlines()[-1] == "learning to rating: manager x cycle. hours are recorded. more cycles"
     assert "hours are recorded" in block._repr_html_()
+
+
+def test_what_is_not_recorded_is_said_below_the_answers_and_below_a_table():
+    lines = ["what learning costs (no learning.cost)"]
+    said = "Not recorded in these data, so not known:\nwhat learning costs (no learning.cost)"
+    told = charts.headline([ROW], words=WORDS, questions=QUESTIONS, unknown=lines)
+    assert str(told).endswith(said) and "what learning costs" in told._repr_html_()
+    assert str(charts.table(pd.DataFrame({"a": [1]}), "A", unknown=lines)).endswith(said)
+    assert "Not recorded" not in str(charts.headline([ROW], words=WORDS, questions=QUESTIONS))
 
 
 def test_provenance_is_a_list_of_facts():
@@ -448,7 +457,6 @@ def test_blocks_escape_every_value():
     blocks = [
         charts.headline([nasty], words=dict.fromkeys(WORDS, NASTY), questions={"Q1": NASTY}),
         charts.checks([nasty]),
-        charts.notes([nasty]),
         charts.provenance({NASTY: NASTY}),
         charts.table(pd.DataFrame({NASTY: [NASTY]}), NASTY),
     ]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnalign import datasets, linking
+from learnalign import datasets, journeys, linking, simulate
 
 PEOPLE = """
     person_id  hired_on    left_on
@@ -146,7 +146,7 @@ def test_rewards_join_their_review_and_the_unrewarded_are_counted(drawn):
     assert flow.loc[("merit", "no_reward"), ["rows", "rows_left"]].tolist() == [3, 2]
 
 
-@pytest.mark.parametrize("column", ["last_learned_on", "last_acknowledged_on"])
+@pytest.mark.parametrize("column", linking.LAST)
 def test_an_event_after_its_window_stops_everything(drawn, column):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING, acknowledgements=SAID)
     linked = linking.link(datasets.read(folder))
@@ -366,6 +366,161 @@ def test_without_learning_or_skills_nobody_knows_who_asks_again(drawn):
         assert cycles(linking.link(datasets.read(folder)))[KINDS].isna().all(axis=None)
 
 
+# --- kinds of learning, what was not held, skills that nobody assessed --------------------------
+
+
+def test_voluntary_learning_is_of_one_kind_each(drawn):
+    learning = """
+        person_id  learned_on  activity_type  mode    hours  is_required
+        ana        2023-06-01  course         -       1      false
+        ana        2023-06-01  course         -       2      true
+        ana        2023-06-01  course         social  4      -
+        ana        2023-06-01  reading        -       8      false
+        ana        2023-06-01  peer           -       16     false
+        ana        2023-12-01  mentoring      -       32     false
+        ana        2023-12-01  mentoring      formal  64     false
+        ana        2023-12-01  mentoring      -       128    true
+        ana        2023-12-02  mentoring      -       256    false
+    """  # what is required is of no other kind, and mentoring is mentoring whatever its mode
+    found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=learning))))
+    second = found.loc[("ana", "2023-H2")]
+    kinds = {kind: second[f"voluntary_{kind}_hours"] for kind in linking.KINDS}
+    assert kinds == {"formal": 1, "informal": 8, "social": 4 + 16, "mentoring": 32 + 64}
+    assert [second[f"voluntary_{kind}_activities"] for kind in linking.KINDS] == [1, 1, 2, 2]
+    assert sum(kinds.values()) == second.voluntary_hours and second.required_hours == 2 + 128
+    assert (second.formal_hours, second.social_hours) == (1 + 2 + 64, 4 + 16 + 32 + 128)  # by mode, as before
+    assert found.voluntary_mentoring_hours.loc[("ana", "2024-H1")] == 256
+
+
+NOT_HELD = """
+    person_id  learned_on  activity_type  is_required  status
+    ana        2022-11-30  course         false        cancelled_by_provider
+    ana        2022-12-01  course         false        cancelled_by_provider
+    ana        2023-06-01  course         false        waitlisted
+    ana        2023-07-01  mentoring      -            waitlisted
+    ana        2023-08-01  course         true         waitlisted
+    ana        2023-08-01  course         false        withdrawn
+    ana        2023-08-01  course         false        no_show
+    ana        2023-08-01  course         false        in_progress
+    ana        2023-12-01  reading        false        completed
+    ana        2023-12-02  peer           false        cancelled_by_provider
+    ana        2024-06-01  peer           false        cancelled_by_provider
+"""
+
+
+def test_what_was_wanted_and_not_held_is_counted_in_its_window(drawn):
+    """Cancelled by the provider or waitlisted, and not required; who withdrew or stayed away did not want it."""
+    found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=NOT_HELD))))
+    columns = ["offered_not_held", *(f"{kind}_not_held" for kind in linking.KINDS)]
+    assert found.loc["ana", columns].to_numpy().tolist() == [[1, 1, 0, 0, 0], [2, 1, 0, 0, 1], [1, 0, 0, 1, 0]]
+    assert found.last_not_held_on.loc["ana"].astype(str).tolist() == ["2022-12-01", "2023-07-01", "2023-12-02"]
+    assert found.activities.loc["ana"].tolist() == [0, 1, 0]
+    unsaid = NOT_HELD.replace("status", "skill")
+    found = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=unsaid))))
+    assert found[columns].isna().all(axis=None)  # without a status nobody knows what was not held
+
+
+ASSESSMENTS = """
+    person_id  skill  assessed_on  required_level  assessed_level  trigger
+    ana        sql    2023-05-01   3               1               scheduled
+    ana        tax    2023-05-31   3               2               scheduled
+    ana        law    2023-05-31   3               3               scheduled
+    ana        art    2023-05-31   3               1               requested
+    ana        tax    2023-06-01   3               3               scheduled
+    ana        sql    2023-08-01   3               3               requested
+    ana        art    2023-08-01   3               3               scheduled
+    ana        tax    2023-09-01   3               0               scheduled
+    ana        sql    2023-12-02   3               2               scheduled
+    ana        law    2024-06-01   3               2               scheduled
+"""
+
+
+def test_unrelated_is_voluntary_learning_on_skills_that_the_person_was_never_assessed_in(drawn):
+    learning = """
+        person_id  learned_on  activity_type  hours  is_required  skill
+        ana        2023-06-01  course         1      false        sql
+        ana        2023-06-01  course         2      false        law
+        ana        2023-06-01  course         4      false        golf
+        ana        2023-06-01  course         8      false        chess
+        ana        2023-06-01  course         16     true         golf
+        ana        2023-06-01  course         32     false        -
+        ana        2023-12-02  course         64     false        golf
+        ben        2024-01-01  course         1      false        golf
+    """  # ben was never assessed: nobody knows what is related for him
+    tables = {"people": PEOPLE, "reviews": REVIEWS, "learning": learning}
+    found = cycles(linking.link(datasets.read(drawn(**tables, assessments=ASSESSMENTS))))
+    assert found.unrelated_hours.loc["ana"].tolist()[1:] == [4 + 8, 64]
+    assert found.unrelated_activities.loc["ana"].tolist()[1:] == [2, 1]
+    assert found[["unrelated_hours", "unrelated_activities"]].loc["ben"].isna().all(axis=None)
+    vague = {**tables, "learning": learning.replace("skill", "activity_id"), "assessments": ASSESSMENTS}
+    for missing in (tables, vague):
+        assert cycles(linking.link(datasets.read(drawn(**missing)))).unrelated_activities.isna().all()
+
+
+GAP_COLUMNS = ["gaps_assessed", "gaps_severity", "gaps_acknowledged", "gaps_closed", "closed_severity"]
+
+
+def test_gaps_found_and_closed_in_the_window_of_a_scheduled_assessment(drawn):
+    said = """
+        person_id  acknowledged_on  channel   skill
+        ana        2023-01-01       question  tax
+        ana        2023-04-30       question  sql
+        ana        2023-05-31       question  law
+        ana        2023-09-01       question  tax
+        ana        2023-09-02       question  sql
+        ana        2023-09-03       question  sql
+    """
+    tables = {"people": PEOPLE, "reviews": REVIEWS, "assessments": ASSESSMENTS}
+    found = cycles(linking.link(datasets.read(drawn(**tables, acknowledgements=said))))
+    assert found.loc["ana", GAP_COLUMNS].to_numpy().tolist() == [
+        [2, 2 + 1, 1, 0, 0],  # sql, said the day before; tax, said 150 days before
+        [1, 3, 0, 2, 1 + 2],  # tax again, said on the day itself; tax and sql closed; art was not found by schedule
+        [1, 1, 1, 0, 0],  # sql again, said 90 days before; law waits for the next review
+    ]
+    assert found.last_gap_on.loc["ana"].astype(str).tolist() == ["2023-05-31", "2023-09-01", "2023-12-02"]
+    assert found.loc["ben", GAP_COLUMNS].to_numpy().tolist() == [[0] * 5] * 2
+    late = cycles(linking.link(datasets.read(drawn(**tables, acknowledgements=said.replace("2023-0", "2024-0")))))
+    assert late.gaps_acknowledged.loc["ana"].isna().tolist() == [True, True, True]  # nothing was recorded by then
+    assert late.gaps_assessed.loc["ana"].tolist() == [2, 1, 1]
+    vague = cycles(linking.link(datasets.read(drawn(**tables, acknowledgements=SAID))))  # no skill of any
+    silent = cycles(linking.link(datasets.read(drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=said))))
+    assert vague.gaps_acknowledged.isna().all() and vague.gaps_closed.sum() == 2
+    assert silent[GAP_COLUMNS].isna().all(axis=None)
+
+
+def test_gaps_are_those_of_the_journeys_and_names_mean_nothing(write_tables, tmp_path):
+    """Counted once more from the journeys, row by row; and everybody under another name, in another order."""
+    company = simulate.northbank(people=150, cycles=4, seed=8)
+    tables = company.tables
+    names = {name: f"X{place}" for place, name in enumerate(reversed(tables["people"].person_id.tolist()))}
+    renamed = {table: rows.apply(lambda column: column.map(lambda value: names.get(value, value)))
+               for table, rows in tables.items()}  # fmt: skip
+    dataset = datasets.read(write_tables(tmp_path / "one", tables, **company.dataset))
+    found = linking.link(dataset).person_cycles
+    windows = found.merge(journeys.gap_journeys(dataset).gaps, on="person_id", suffixes=("", "_gap"))
+    begins, ends = (pd.to_datetime(windows[f"window_{end}"]) for end in ("start", "end"))
+    inside = {on: windows[pd.to_datetime(windows[on]).between(begins, ends, inclusive="left")]
+              for on in ("detected_on", "closed_on")}  # fmt: skip
+    for column, rows, weight in (
+        ("gaps_assessed", "detected_on", None),
+        ("gaps_severity", "detected_on", "severity"),
+        ("gaps_acknowledged", "detected_on", "acknowledged_before"),
+        ("gaps_closed", "closed_on", None),
+        ("closed_severity", "closed_on", "severity"),
+    ):
+        count = inside[rows].assign(n=inside[rows][weight].fillna(0).astype(float) if weight else 1.0)
+        expected = count.groupby(["person_id", "cycle"]).n.sum()
+        mine = found.set_index(["person_id", "cycle"])[column].dropna().astype(float)
+        assert mine.sum() > 0
+        pd.testing.assert_series_equal(mine, expected.reindex(mine.index, fill_value=0), check_names=False)
+    other = linking.link(datasets.read(write_tables(tmp_path / "other", renamed, **company.dataset))).person_cycles
+    there = {new: old for old, new in names.items()}
+    back = other.assign(person_id=other.person_id.map(there), manager_id=other.manager_id.map(there))
+    back = back.sort_values(["person_id", "reviewed_on", "cycle"], ignore_index=True)
+    same = found.sort_values(["person_id", "reviewed_on", "cycle"], ignore_index=True)
+    pd.testing.assert_frame_equal(back, same, check_dtype=False)
+
+
 # --- rewards --------------------------------------------------------------------------------------
 
 
@@ -417,13 +572,17 @@ def test_a_merit_target_that_is_not_recorded_comes_from_the_matrix(drawn):
 
 DAYS = st.dates(min_value=pd.Timestamp("2021-01-01").date(), max_value=pd.Timestamp("2022-06-30").date())
 SKILL = st.sampled_from(["sql", "tax", ""])
+STATUS = st.sampled_from(["", "completed", "no_show", *linking.NOT_HELD])
 NEW = ["reviewed_next", "voluntary_hours_early_next", "voluntary_activities_early_next", "acknowledgements_early_next",
-       "autonomous_acknowledgements", "dependent_acknowledgements"]  # fmt: skip
+       "autonomous_acknowledgements", "dependent_acknowledgements", "offered_not_held",
+       "unrelated_activities"]  # fmt: skip
 
 
 def counted_by_hand(tables: dict[str, pd.DataFrame], person_cycles: pd.DataFrame, embargo: int) -> pd.DataFrame:
     """The new columns once more, row by row."""
-    reviews, said, done = (tables[name] for name in ("reviews", "acknowledgements", "learning"))
+    reviews, said, enrolled = (tables[name] for name in ("reviews", "acknowledgements", "learning"))
+    done, lost = (enrolled[enrolled.status.isin(those)] for those in (["", "completed"], linking.NOT_HELD))
+    assessed = set(zip(tables["assessments"].person_id, tables["assessments"]["skill"], strict=True))
     opens = reviews.groupby("cycle").reviewed_on.min().reset_index().sort_values(["reviewed_on", "cycle"])
     following = dict(zip(opens.cycle, [*opens.cycle[1:], None], strict=True))
     first_day, there = opens.set_index("cycle").reviewed_on, set(zip(reviews.person_id, reviews.cycle, strict=True))
@@ -444,15 +603,25 @@ def counted_by_hand(tables: dict[str, pd.DataFrame], person_cycles: pd.DataFrame
             again = inside.acknowledged_on[inside.skill == one.skill] - one.acknowledged_on
             autonomous += (days <= 30).any()
             dependent += any(not (days <= later).any() for later in again.dt.days if later > 0)
-        has_skill = (said.skill != "").any() and (done.skill != "").any()
+        has_skill = (said.skill != "").any() and (enrolled.skill != "").any()
         said_yet = len(said) > 0 and row.window_end > said.acknowledged_on.min()
-        done_yet = len(done) > 0 and row.window_end > done.learned_on.min()
+        done_yet = len(enrolled) > 0 and row.window_end > enrolled.learned_on.min()
+        seen_yet = is_seen and len(enrolled) > 0 and end > enrolled.learned_on.min()
+        learned, missed = (
+            those[(those.person_id == row.person_id) & those.learned_on.between(row.window_start, row.window_end)
+                  & (those.learned_on < row.window_end)]
+            for those in (done, lost)
+        )  # fmt: skip
+        other = sum(skill != "" and (row.person_id, skill) not in assessed for skill in learned.skill)
+        is_known = done_yet and (enrolled.skill != "").any() and row.person_id in {who for who, _ in assessed}
         rows.append((
             None if after is None else (row.person_id, after) in there,
-            early.hours.sum() if is_seen and len(done) and end > done.learned_on.min() else np.nan,
-            len(early) if is_seen and len(done) and end > done.learned_on.min() else np.nan,
+            early.hours.sum() if seen_yet else np.nan,
+            len(early) if seen_yet else np.nan,
             asked if is_seen and len(said) and end > said.acknowledged_on.min() else np.nan,
             *((autonomous, dependent) if has_skill and said_yet and done_yet else (np.nan, np.nan)),
+            len(missed) if done_yet and (enrolled.status != "").any() else np.nan,
+            other if is_known else np.nan,
         ))  # fmt: skip
     return pd.DataFrame(rows, columns=NEW)
 
@@ -462,13 +631,16 @@ def counted_by_hand(tables: dict[str, pd.DataFrame], person_cycles: pd.DataFrame
 @given(
     reviews=st.lists(st.tuples(st.sampled_from("abc"), DAYS), min_size=1, max_size=9, unique=True),
     said=st.lists(st.tuples(st.sampled_from("abcd"), DAYS, SKILL), max_size=24),
-    learning=st.lists(st.tuples(st.sampled_from("abcd"), DAYS, SKILL), max_size=16),
+    learning=st.lists(st.tuples(st.sampled_from("abcd"), DAYS, SKILL, STATUS), max_size=16),
+    assessed=st.lists(
+        st.tuples(st.sampled_from("abc"), DAYS, st.sampled_from(["sql", "tax"]), st.integers(1, 4)), max_size=12
+    ),
     stays=st.integers(0, 90),
     embargo=st.integers(0, 90),
     shift=st.integers(-400, 400),
 )
 def test_every_event_counts_once_or_is_accounted_for(
-    tmp_path_factory, write_tables, reviews, said, learning, stays, embargo, shift
+    tmp_path_factory, write_tables, reviews, said, learning, assessed, stays, embargo, shift
 ):
     rows = [(who, f"c{[w for w, _ in reviews[:i]].count(who)}", day, 1, "u") for i, (who, day) in enumerate(reviews)]
     reviewed = pd.DataFrame(rows, columns=["person_id", "cycle", "reviewed_on", "rating", "unit"])
@@ -479,8 +651,10 @@ def test_every_event_counts_once_or_is_accounted_for(
         "reviews": reviewed,
         "acknowledgements": pd.DataFrame(said, columns=["person_id", "acknowledged_on", "skill"])
         .assign(channel="question"),
-        "learning": pd.DataFrame(learning, columns=["person_id", "learned_on", "skill"])
+        "learning": pd.DataFrame(learning, columns=["person_id", "learned_on", "skill", "status"])
         .assign(activity_type="course", hours=range(len(learning))),
+        "assessments": pd.DataFrame(assessed, columns=["person_id", "assessed_on", "skill", "assessed_level"])
+        .assign(required_level=3, trigger="scheduled"),
     }  # fmt: skip
     dated = {name: table.assign(**{c: pd.to_datetime(table[c]) for c in table if c.endswith("_on")})
              for name, table in tables.items()}  # fmt: skip

@@ -119,7 +119,7 @@ def test_without_learning_or_managers(drawn):
     data = datasets.read(drawn(people=PEOPLE, reviews=REVIEWS))
     cycles = cycles_of(data)
     assert spending.facts(data, cycles) == {} and spending.hours_and_cost(data, cycles).empty
-    assert spending.merit_as_cost(cycles) is None
+    assert spending.merit_as_cost(cycles) == {}
     alone = "\n".join(line.rsplit(maxsplit=1)[0] for line in REVIEWS.strip().splitlines())
     found = spending.facts(*read(drawn, reviews=alone))
     assert found["hours per person and half-year"].method == "mean, clustered by unit"
@@ -136,7 +136,7 @@ def test_merit_beyond_its_target_is_counted_for_every_cycle():
     """
     cycles = pd.DataFrame({"person_id": ["ana", "ana", "ben", "cem"], "manager_id": ["mia", "mia", "max", "max"],
                            "unit": "ops", "merit_gap_pct": [0.5, -0.5, 1.0, np.nan]})  # fmt: skip
-    found = spending.merit_as_cost(cycles)
+    found = spending.merit_as_cost(cycles)["merit beyond what the matrix aims at"]
     assert found.estimate == pytest.approx(1 / 3) and (found.n_rows, found.n_people) == (3, 2)
 
 

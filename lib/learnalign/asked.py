@@ -68,16 +68,21 @@ def judge_cost(fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "c
 
 
 def describe(
-    question: str, measure: str, facts: Mapping[str, Fit], *, hidden: Mapping[str, str], unit: str = "%"
+    question: str, measure: str, facts: Mapping[str, Fit], *, hidden: Mapping[str, str],
+    units: Mapping[str, str] | None = None, unit: str = "%",
 ) -> tuple[Result, ...]:  # fmt: skip
-    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one may not be shown."""
-    about, asked = Measure(measure, unit, ""), QUESTIONS[question]
-    rows = []
+    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one may not be shown.
+
+    Facts are in `unit`, but for those named in `units`.
+    """
+    asked, rows = QUESTIONS[question], []
     for name, fit in facts.items():
+        own = (units or {}).get(name, unit)
+        about = Measure(measure, own, "")
         if hidden.get(name):
             rows.append(hidden_row(asked, about, None, hidden[name], headline=False, at=name))
             continue
-        told = {"name": name, "size": number(fit.estimate, unit), "range": spread(fit.low, fit.high, unit)}
+        told = {"name": name, "size": number(fit.estimate, own), "range": spread(fit.low, fit.high, own)}
         sentence = sentence_case(SENTENCES["fact"].format(**told))
         rows.append(row_of(asked, about, None, fit, headline=False, at=name, verdict="described", sentence=sentence,
                            detectable_effect=None))  # fmt: skip

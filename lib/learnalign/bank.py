@@ -1,28 +1,28 @@
-"""The people of Northbank and what they do: the draws behind `simulate`, in which a declared truth holds.
+"""What the people of Northbank do: the draws behind `simulate`, in which a declared truth holds.
 
-People, skills and days are numbers here, so that everything is drawn for everybody at once: a person or skill
-of -1 is nobody or none, days count from 1970. Draws start from uniforms, the stream least likely to change
-from one NumPy to the next, and each table has its own, so that changing one leaves the others as they were.
+Everything is drawn for everybody at once, in the numbers of `staff`; each table has its own random numbers, so that
+changing one leaves the others as they were.
 """
-
-from types import SimpleNamespace as Bank
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, ndtri
+from scipy.special import expit
 
 from learnalign import truths
+from learnalign.staff import NEVER, Bank, Rng, below, hire, normal, pick, stream, there, until_moved, wait
 from learnalign.truths import NORTHBANK, Truth
 
-Rng, Frame = np.random.Generator, pd.DataFrame
-AS_OF = "2026-06-30"
-EMBARGO, FIRST_WINDOW, NEVER = 30, 182, 10**6  # days
+Frame = pd.DataFrame
+EMBARGO, FIRST_WINDOW = 30, 182  # days
 
 # What no truth declares, per SD where nothing else is said
 EAGER = {"manager": 0.60, "own": 0.85}  # who takes up learning
 SAYS = {"manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
 MOTIVATED = 2.0  # eagerness and log-odds, for what hidden motivation adds to the score
-CLOSING, STAYS = 0.0016, 3.0  # a gap's hazard of closing in a day; log-odds of staying in a half-year
+STAYS = 3.0  # log-odds of staying in a half-year
+CLOSING, MONTH, REMEMBERED = 0.0016, 30, 3  # a gap's hazard of closing in a day; days; months that learning helps
+SERVED = {"closing": 0.3, "mentored": 1.5}  # log hazard of closing, log-odds of a mentor; per log(1 + years)
+OWNS_UP = {"gap": -0.3, "no gap": -3.2, "over-claims": -1.0}  # log-odds of saying so before an assessment
 
 BUSINESSES = ("Retail", "Corporate", "Markets", "Operations", "Technology", "Risk")
 GRADES = np.array(["G1", "G2", "G3", "G4", "G5", "G6"])
@@ -33,129 +33,25 @@ TYPES = {  # of an activity: share in percent and median hours
     "coaching": (7, 1.25), "mentoring": (7, 1.25), "community": (7, 1.5), "peer": (9, 1),
     "reflection": (6, 0.75), "other": (2, 1),
 }  # fmt: skip
-STATUSES = {"completed": 86, "in_progress": 4, "no_show": 3, "waitlisted": 3, "cancelled_by_provider": 2,
+STATUSES = {"completed": 80, "in_progress": 4, "no_show": 3, "waitlisted": 6, "cancelled_by_provider": 5,
             "withdrawn": 2}  # fmt: skip
 
 
 def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
     """The bank and what happened in it: reviews with what is behind each, learning, gaps and the rest."""
-    bank = _staff(people, _calendar(cycles), stream(seed, 0))
+    bank = hire(people, cycles, stream(seed, 0))
     bank.truth, bank.motivation = truth, normal(stream(seed, 10), people)
-    bank.liking = _until_moved(bank.manager, normal(stream(seed, 11), people, cycles))
+    bank.strong = normal(stream(seed, 14), bank.unit.max() + 1)
+    bank.liking = until_moved(bank.manager, normal(stream(seed, 11), people, cycles))
     bank.reviews = _reviews(bank, stream(seed, 1))
     bank.learning = _learning(bank, stream(seed, 2))
     bank.said = _acknowledgements(bank, stream(seed, 3))
     if truth.attrition_of_the_penalised:
         _lose_the_penalised(bank, stream(seed, 12))
-    bank.reviews = _rated(bank)
     bank.ties = _ties(bank, stream(seed, 4))
     bank.assessments, bank.learning, bank.said = _gaps(bank, stream(seed, 5))
+    bank.reviews = _rated(bank)
     return bank
-
-
-# --- drawing -----------------------------------------------------------------------------
-
-
-def stream(seed: int, table: int) -> Rng:
-    """Random numbers for one table."""
-    return np.random.default_rng([seed, table])
-
-
-def normal(rng: Rng, *size: int) -> np.ndarray:
-    """Standard normal numbers."""
-    return ndtri(rng.random(size) + 2.0**-54)
-
-
-def below(rng: Rng, end: int, *size: int) -> np.ndarray:
-    """Whole numbers from 0 to below `end`, evenly."""
-    return (rng.random(size) * end).astype(int)
-
-
-def pick(rng: Rng, shares: dict, size: int) -> np.ndarray:
-    """One of the keys of `shares`, as often as its value says."""
-    edges = np.cumsum(list(shares.values())) / sum(shares.values())
-    return np.array(list(shares))[np.searchsorted(edges[:-1], rng.random(size), side="right")]
-
-
-def _wait(rng: Rng, *size: int) -> np.ndarray:
-    """Exponential, with mean 1."""
-    return -np.log1p(-rng.random(size))
-
-
-# --- the organisation --------------------------------------------------------------------
-
-
-def _calendar(cycles: int) -> Bank:
-    """Half-years up to AS_OF, reviewed in mid-June and mid-December, and the quarters around them."""
-    months = np.datetime64("2026-06") - 6 * np.arange(cycles)[::-1]
-    quarters = _days(months[0] - 8 + 3 * np.arange(2 * cycles + 2))
-    return Bank(
-        cycles=np.array([f"{str(month)[:4]}-H{1 + int(str(month)[5:]) // 12}" for month in months]),
-        review=_days(months) + 14,
-        effective=_days(months + 1) - 1,
-        quarters=quarters,
-        cycle_of=np.maximum(np.arange(2 * cycles + 1) - 1, 0) // 2,  # of each quarter
-        start=int(quarters[0]),
-        as_of=int(_days(np.datetime64(AS_OF))),
-    )
-
-
-def _days(date: np.ndarray) -> np.ndarray:
-    return date.astype("datetime64[D]").astype(int)
-
-
-def _staff(people: int, when: Bank, rng: Rng) -> Bank:
-    """Who is there, when, and under whom: 0 is the chief, then heads of unit, team leads, everyone else.
-
-    Columns are cycles. People join, leave and change teams; a head stands in for a team lead who left.
-    """
-    cycles, number = len(when.cycles), np.arange(people)[:, None]
-    managers = max(6, round(people * 0.08))
-    units = max(2, round(managers / 8))
-    teams, staff = managers - 1 - units, number >= managers
-    lead = (number > units) & ~staff
-    new = staff & (rng.random((people, 1)) < cycles / (cycles + 20))
-    joined = when.start + 15 + below(rng, when.as_of - when.start - 30, people, 1)
-    hired = np.where(new, joined, when.start - (1500 * _wait(rng, people, 1)).astype(int))
-    stay = 182.6 * _wait(rng, people, 1) / np.where(staff, 0.05, 0.02)
-    left = np.where(staff | lead, np.maximum(hired, when.start) + 45 + stay.astype(int), NEVER)
-    team = np.where(staff, _teams(rng, teams, people, cycles), number - 1 - units)
-    unit = np.where(number > units, team % units, np.maximum(number - 1, 0))
-    above = np.where(staff, 1 + units + team, np.where(lead, 1 + unit, 0))
-    promoted = np.cumsum(rng.random((people, cycles)) < 0.025, axis=1)
-    grade = np.minimum(below(rng, 3, people, 1) + promoted, 3)
-    return Bank(
-        **vars(when),
-        label=np.array([f"N{n:05d}" for n in 1 + np.argsort(rng.random(people), kind="stable")] + [None]),
-        hired=hired[:, 0],
-        left=np.where(left > when.as_of, NEVER, left)[:, 0],
-        manages=~staff[:, 0],
-        unit=unit,
-        manager=np.where(left[above, 0] < when.effective, 1 + unit, above),
-        grade=np.where(staff, grade, np.where(lead, 4, 5)),
-        ability=normal(rng, people),
-        leniency=normal(rng, people),
-        half_year=normal(rng, people, cycles + 1),  # column 0 is the half-year before the first cycle
-        skills=(below(rng, 8, people, 1) + np.array([0, 1]) * (1 + below(rng, 7, people, 1))) % 8,
-    )
-
-
-def _teams(rng: Rng, teams: int, people: int, cycles: int) -> np.ndarray:
-    """A team for everybody in every cycle: 3 in 100 move to another from one cycle to the next."""
-    moves = np.cumsum(rng.random((people, cycles)) < 0.03, axis=1)
-    return _until_moved(moves, below(rng, teams, people, cycles))
-
-
-def _until_moved(place: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """What was drawn for the first cycle at a place, for every cycle there; columns are cycles."""
-    moved = np.diff(place, axis=1, prepend=place[:, :1]) != 0
-    since = np.maximum.accumulate(np.where(moved, np.arange(place.shape[1]), 0), axis=1)
-    return np.take_along_axis(drawn, since, axis=1)
-
-
-def there(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """Whether the person is employed on the day, and the day is not after AS_OF."""
-    return (day >= bank.hired[person]) & (day <= np.minimum(bank.left[person], bank.as_of))
 
 
 # --- reviews, learning, acknowledging ------------------------------------------------------
@@ -181,7 +77,7 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
     own = bank.truth.able_learners * bank.ability + EAGER["own"] * normal(rng, shape[0])
     own = own + MOTIVATED * bank.truth.hidden_motivation * bank.motivation
     eager = own[:, None] + EAGER["manager"] * bank.leniency[bank.manager[:, bank.cycle_of]]
-    wanted = np.minimum(np.exp(0.2 + 0.35 * eager) * _wait(rng, *shape), 12).astype(int)
+    wanted = np.minimum(np.exp(0.2 + 0.35 * eager) * wait(rng, *shape), 12).astype(int)
     due = np.broadcast_to(np.arange(shape[1]) % 2, shape)
     place = np.repeat(np.tile(np.arange(wanted.size), 2), np.concatenate([wanted.ravel(), due.ravel()]))
     rows, required = len(place), np.arange(len(place)) >= wanted.sum()
@@ -190,7 +86,7 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
     median = pd.Series({name: hours for name, (_, hours) in TYPES.items()})[kind].to_numpy()
     hours = median * np.exp(0.25 * eager[person, quarter] + 0.8 * normal(rng, rows))
     short, hours = pick(rng, {0.5: 1, 0.75: 1, 1.5: 1}, rows), np.clip(np.rint(4 * hours) / 4, 0.25, 60)
-    full = (kind == "mentoring") & (rng.random(rows) < 0.15)
+    full = (kind == "mentoring") & (rng.random(rows) < 0.35)  # by chance: as good as the mentored
     status = np.where(full, "waitlisted", pick(rng, STATUSES, rows))
     learning = Frame({
         "person_id": person, "learned_on": _in_quarter(rng, bank, quarter), "activity_type": kind,
@@ -203,13 +99,14 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
 
 def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     """Quarter by quarter, as leaders go first; knows how the last half-year went, never a rating to come."""
-    everyone, truth = np.arange(len(bank.hired)), bank.truth
+    everyone, truth, mirror = np.arange(len(bank.hired)), bank.truth, _reflected(bank)
     habit, seen, rows = SAYS["habit"] * normal(rng, len(everyone)), np.zeros(len(everyone), dtype=bool), []
     for quarter, cycle in enumerate(bank.cycle_of):
         boss = bank.manager[:, cycle]
         odds = -truth.strugglers * bank.ability - truth.dip * bank.half_year[:, cycle] + habit
         odds = odds - truth.trouble * bank.half_year[:, cycle + 1]
         odds = odds + SAYS["manager"] * bank.leniency[boss] + truth.leaders_on_teams * seen[boss] - 1.75
+        odds = odds + truth.reflecting_on_acknowledging * mirror[:, quarter]
         odds = odds + MOTIVATED * truth.hidden_motivation * bank.motivation + truth.campaigns * (quarter % 4 == 2)
         says = rng.random(len(everyone)) < expit(odds)
         seen = says & (rng.random(len(everyone)) < np.where(bank.manages, 0.6, 0.3))
@@ -219,7 +116,16 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     said = pd.concat(rows, ignore_index=True)
     day, skill = _in_quarter(rng, bank, said.quarter.to_numpy()), _about(rng, bank, said.person_id.to_numpy())
     said = said.assign(acknowledged_on=day, skill=skill)
-    return said[there(bank, said.person_id, said.acknowledged_on)].reset_index(drop=True)
+    return said[there(bank, said.person_id, said.acknowledged_on)].reset_index(drop=True).assign(owned_up=False)
+
+
+def _reflected(bank: Bank) -> np.ndarray:
+    """Whether each person completed a reflection in the two quarters before each."""
+    did = bank.learning[_voluntary(bank.learning) & (bank.learning.activity_type == "reflection")]
+    mirror = np.zeros((len(bank.hired), len(bank.quarters) + 2), dtype=bool)
+    after = np.searchsorted(bank.quarters, did.learned_on, side="right")
+    mirror[did.person_id, after] = mirror[did.person_id, after + 1] = True
+    return mirror
 
 
 def _lose_the_penalised(bank: Bank, rng: Rng) -> None:
@@ -288,46 +194,71 @@ def _in_window(reviews: Frame, person: pd.Series, day: pd.Series, weight: pd.Ser
 
 
 def _ties(bank: Bank, rng: Rng) -> Frame:
-    """Mostly inside the unit; mentors were hired before those they mentor."""
-    people, rows = len(bank.hired), 3 * len(bank.hired)
-    kind = pick(rng, {"asks": 37, "answers": 37, "mentors": 10, "community": 16}, rows)
-    one, other = below(rng, people, rows), below(rng, people, rows)
-    near = np.argsort(bank.unit[:, 0], kind="stable")
-    beside = near[(np.argsort(near)[one] + 1 + below(rng, 20, rows)) % people]
-    other = np.where(rng.random(rows) < 0.6, beside, other)
+    """Who mentors, asks and answers whom. Mentors were hired before those they mentor, who have often served for long."""
+    rows = 3 * len(bank.hired)
+    kind = pick(rng, {"asks": 33, "answers": 33, "mentors": 19, "community": 15}, rows)
+    one, day = below(rng, len(bank.hired), rows), bank.start + below(rng, bank.as_of - bank.start, rows)
+    alike, known = np.ones(len(bank.hired)), np.exp(normal(rng, len(bank.hired)) + 0.4 * bank.grade[:, 0])
+    asked = np.where(rng.random(rows) < 0.2, bank.manager[one, 0], _near(bank, rng, one, known))
+    other = np.where(np.isin(kind, ["asks", "answers"]), asked, _near(bank, rng, one, alike))
+    answer = np.flatnonzero(kind == "answers")
+    to = np.flatnonzero(kind == "asks")[below(rng, (kind == "asks").sum(), len(answer))]
+    heard = rng.random(len(answer)) < 0.7  # of the answers, so many are to an ask on record
+    one[answer], other[answer] = np.where(heard, other[to], other[answer]), np.where(heard, one[to], one[answer])
+    day[answer] = np.where(heard, day[to] + 1 + below(rng, 14, len(answer)), day[answer])
     turn = (kind == "mentors") & (bank.hired[one] > bank.hired[other])
     one, other = np.where(turn, other, one), np.where(turn, one, other)
-    day = bank.start + below(rng, bank.as_of - bank.start, rows)
+    given = (kind != "mentors") | (rng.random(rows) < expit(SERVED["mentored"] * served(bank, other, day)))
     name = pd.Series(SKILLS[below(rng, 8, rows)])
     programme = pd.Series(np.where(kind == "community", "community of practice: " + name, None))
     programme = programme.mask((kind == "mentors") & (rng.random(rows) < 0.6), "mentoring programme")
-    between = {"from_id": one, "to_id": other, "tied_on": day}
-    ties = Frame({**between, "kind": kind, "programme": programme})
-    return ties[(one != other) & there(bank, one, day) & there(bank, other, day)]
+    ties = Frame({"from_id": one, "to_id": other, "tied_on": day, "kind": kind, "programme": programme})
+    return ties[given & (one != other) & there(bank, one, day) & there(bank, other, day)]
+
+
+def served(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """How long the person has been there: log(1 + years), less what is usual."""
+    return np.log1p(np.maximum(np.asarray(day) - bank.hired[person], 0) / 365.25) - 1.5
+
+
+def _near(bank: Bank, rng: Rng, one: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Somebody in proportion to how well known they are: 6 times in 10 in the person's first unit, else anybody."""
+    order, unit = np.argsort(bank.unit[:, 0], kind="stable"), np.sort(bank.unit[:, 0])
+    edges, inside = np.concatenate([[0], np.cumsum(known[order])]), rng.random(len(one)) < 0.6
+    low = np.where(inside, edges[np.searchsorted(unit, bank.unit[one, 0], side="left")], 0)
+    high = np.where(inside, edges[np.searchsorted(unit, bank.unit[one, 0], side="right")], edges[-1])
+    place = np.searchsorted(edges, low + (high - low) * rng.random(len(one)), side="right") - 1
+    return order[np.minimum(place, len(order) - 1)]
 
 
 # --- gaps ------------------------------------------------------------------------------
 
 
 def _gaps(bank: Bank, rng: Rng) -> tuple[Frame, Frame, Frame]:
-    """Two skills of each person, assessed every year; a gap draws what they learn and say, and closes sooner.
+    """Two skills of each person, assessed every year; some own up before, and gaps close as `truth` declares.
 
-    It draws what an activity or acknowledgement is about, never how many there are: gaps change no exposure.
+    A gap draws what later acknowledging and learning are about, never how much of it there is; learning stays as it
+    was, and acknowledgements before an assessment are the only ones that come on top.
     """
     learning, said, mentored = bank.learning, bank.said, _mentored_since(bank)
     person, skill = np.repeat(np.arange(len(bank.hired)), 2), bank.skills.ravel()
     pairs, need = len(person), 3 + below(rng, 2, len(person))
-    first, rows = bank.start + 30 + np.repeat(below(rng, 60, pairs // 2), 2), []
+    first, rows = bank.review[0] + 15 + np.repeat(below(rng, 60, pairs // 2), 2), []
     closes, depth = np.zeros(pairs, dtype=int), np.ones(pairs, dtype=int)
     for day in (first + days for days in range(0, bank.as_of - bank.start, 365)):
+        free = closes <= day
         seen = there(bank, person, day) & (rng.random(pairs) < 0.95)
-        new = seen & (closes <= day) & (rng.random(pairs) < expit(-0.8 - 0.4 * bank.ability[person]))
+        new = seen & free & (rng.random(pairs) < expit(-0.8 - 0.3 * bank.ability[person]))
         depth = np.where(new, 1 + below(rng, 4, pairs) // 3, depth)
-        gaps = Frame({"person": person, "skill": skill, "day": day, "work": _wait(rng, pairs)})[new]
-        said = _turned(said, "acknowledged_on", gaps, -60, rng.random(len(gaps)) < 0.75)
-        learning = _turned(learning, "learned_on", gaps, 0, rng.random(len(gaps)) < 0.55)
-        closes[new] = gaps.day + _days_open(gaps, said, learning, mentored, bank.truth)
-        found = {"person_id": person, "skill": skill, "assessed_on": day, "required_level": need}
+        off = pick(rng, {-1: 15, 0: 45, 1: 32, 2: 8}, pairs)  # what people think of themselves, a little too much
+        every = Frame({"person": person, "skill": skill, "day": day, "work": wait(rng, pairs)})
+        owning = _owning_up(bank, rng, every, new, off >= depth)
+        said = pd.concat([said, owning[seen & free & owning.owned_up]], ignore_index=True)
+        gaps = every[new]
+        said = _turned(said, "acknowledged_on", gaps, rng.random(len(gaps)) < 0.6)
+        learning = _turned(learning, "learned_on", gaps, rng.random(len(gaps)) < 0.75)
+        closes[new] = gaps.day + _days_open(gaps, bank, said, learning, mentored)
+        found = {"person_id": person, "skill": skill, "assessed_on": day, "required_level": need, "off": off}
         level = need + np.where(closes > day, -depth, below(rng, 3, pairs) // 2)
         why = pick(rng, {"scheduled": 90, "requested": 4, "doubt": 6}, pairs)
         rows.append(Frame(found | {"assessed_level": level, "trigger": why})[seen])
@@ -338,15 +269,30 @@ def _gaps(bank: Bank, rng: Rng) -> tuple[Frame, Frame, Frame]:
 
 
 def _mentored_since(bank: Bank) -> np.ndarray:
-    ties = bank.ties[bank.ties.kind == "mentors"]
-    first = ties.groupby("to_id").tied_on.min()
-    return first.reindex(range(len(bank.hired)), fill_value=NEVER).to_numpy()
+    """The day of each person's first mentor or first completed mentoring, whichever was first."""
+    ties, done = bank.ties[bank.ties.kind == "mentors"], bank.learning[_voluntary(bank.learning)]
+    since, taught = np.full(len(bank.hired), NEVER), done[done.activity_type == "mentoring"]
+    np.minimum.at(since, ties.to_id, ties.tied_on)
+    np.minimum.at(since, taught.person_id, taught.learned_on)
+    return since
 
 
-def _turned(events: Frame, on: str, gaps: Frame, shift: int, does: np.ndarray) -> Frame:
+def _owning_up(bank: Bank, rng: Rng, every: Frame, gap: np.ndarray, claims: np.ndarray) -> Frame:
+    """An acknowledgement of each skill in the 90 days before it is assessed, and whether it is made."""
+    day = every.day - 1 - below(rng, 90, len(every))
+    unit = bank.unit[every.person, np.minimum(np.searchsorted(bank.review, day), len(bank.review) - 1)]
+    odds = np.where(gap, OWNS_UP["gap"] + OWNS_UP["over-claims"] * claims, OWNS_UP["no gap"])
+    odds = odds + bank.truth.drivers_on_acknowledging * bank.strong[unit]
+    says = (rng.random(len(every)) < expit(odds)) & there(bank, every.person, day)
+    quarter = np.searchsorted(bank.quarters, day, side="right") - 1
+    return Frame({"person_id": every.person, "seen": False, "quarter": quarter, "acknowledged_on": day,
+                  "skill": every["skill"], "owned_up": says})  # fmt: skip
+
+
+def _turned(events: Frame, on: str, gaps: Frame, does: np.ndarray) -> Frame:
     """The first event after each gap is turned to the gap's skill, for those who do so."""
     may = np.where(_voluntary(events), events.person_id, -1) if "is_required" in events else events.person_id
-    found = _first(may, events[on], gaps.person, gaps.day + shift)
+    found = _first(may, events[on], gaps.person, gaps.day)
     turns = does & (found >= 0) & (events[on].to_numpy()[found] < gaps.day + 300)
     skill = events["skill"].to_numpy().copy()
     skill[found[turns]] = gaps["skill"][turns]
@@ -362,24 +308,38 @@ def _first(whose: np.ndarray, day: pd.Series, of: pd.Series, since: pd.Series) -
     return np.where((found >= wanted) & (found // NEVER == of), order[place], -1)
 
 
-def _days_open(gaps: Frame, said: Frame, learning: Frame, mentored: np.ndarray, truth: Truth) -> np.ndarray:
-    """Days from finding a gap to closing it: the pace rises once acknowledged, and once learning began."""
-    topic, day, work = gaps.person * 9 + gaps["skill"], gaps.day.to_numpy(), gaps.work.to_numpy()
+def _days_open(gaps: Frame, bank: Bank, said: Frame, learning: Frame, mentored: np.ndarray) -> np.ndarray:
+    """Days from finding a gap to closing it, month by month at the pace of what was known when the month began."""
+    pace = np.cumsum(closing_pace(gaps, bank, said, learning, mentored), axis=1)
+    work, last = gaps.work.to_numpy(), pace.shape[1] - 1
+    month = (pace <= work[:, None]).sum(axis=1)
+    before = np.where(month > 0, np.take_along_axis(pace, np.maximum(month - 1, 0)[:, None], 1)[:, 0], 0)
+    within = np.take_along_axis(pace, np.minimum(month, last)[:, None], 1)[:, 0] - before
+    days = MONTH * (month + (work - before) / np.where(month > last, np.inf, within))
+    return np.where(month > last, NEVER // 2, np.maximum(days.astype(int), 1))
+
+
+def closing_pace(gaps: Frame, bank: Bank, said: Frame, learning: Frame, mentored: np.ndarray) -> np.ndarray:
+    """Each gap's hazard of closing in every month of 30 days since it was found: a row per gap."""
+    truth, months = bank.truth, np.arange((bank.as_of - bank.start) // MONTH + 1)
+    starts, topic = gaps.day.to_numpy()[:, None] + MONTH * months, gaps.person * 9 + gaps["skill"]
     spoke = _first(_topic(said, said["skill"] >= 0), said.acknowledged_on, topic, gaps.day - 90)
-    useful = _voluntary(learning) & (learning["skill"] >= 0)
-    began = _first(_topic(learning, useful), learning.learned_on, topic, gaps.day)
-    spoke_in = np.where(spoke < 0, NEVER, np.maximum(said.acknowledged_on.to_numpy()[spoke] - day, 0))
-    began_in = np.where(began < 0, NEVER, learning.learned_on.to_numpy()[began] - day)
-    by_type = {kind: getattr(truth, f"{kind}_on_closure") for kind in TYPES}
-    helps = pd.Series(by_type)[learning.activity_type.to_numpy()[began]].to_numpy()
-    pace = CLOSING * np.where(mentored[gaps.person] <= day, truth.mentor_on_closure, 1.0)
-    early, late = np.minimum(spoke_in, began_in), np.maximum(spoke_in, began_in)
-    faster = pace * np.where(spoke_in <= began_in, truth.acknowledging_on_closure, helps)
-    fastest = pace * truth.acknowledging_on_closure * helps
-    by_early, by_late = pace * early, pace * early + faster * (late - early)
-    choices = [work / pace, early + (work - by_early) / faster]
-    days = np.select([work < by_early, work < by_late], choices, late + (work - by_late) / fastest)
-    return 1 + np.minimum(days, NEVER / 2).astype(int)
+    spoke_on = np.where(spoke < 0, NEVER, said.acknowledged_on.to_numpy()[spoke])
+    pace = MONTH * CLOSING * np.exp(SERVED["closing"] * served(bank, gaps.person, gaps.day))[:, None]
+    pace = pace * np.where(spoke_on[:, None] < starts, truth.acknowledging_on_closure, 1.0)
+    pace = pace * np.where(mentored[gaps.person][:, None] < starts, truth.mentoring_on_closure, 1.0)
+    place = pd.Series(np.arange(len(gaps)), topic.to_numpy())
+    about = place.reindex(_topic(learning, _voluntary(learning) & (learning["skill"] >= 0)))
+    for kind in (name for name in TYPES if name != "mentoring"):
+        here = (about.notna() & (learning.activity_type == kind).to_numpy()).to_numpy()
+        row = about.to_numpy()[here].astype(int)
+        month = (learning.learned_on.to_numpy()[here] - starts[row, 0]) // MONTH
+        helps = np.zeros(pace.shape, dtype=bool)
+        for later in range(1, REMEMBERED + 1):
+            known = (month + later >= 0) & (month + later < len(months))
+            helps[row[known], month[known] + later] = True
+        pace = pace * np.where(helps, getattr(truth, f"{kind}_on_closure"), 1.0)
+    return pace
 
 
 def _topic(events: Frame, counts: pd.Series) -> np.ndarray:
@@ -387,11 +347,11 @@ def _topic(events: Frame, counts: pd.Series) -> np.ndarray:
 
 
 def _judged(assessments: Frame, bank: Bank, rng: Rng) -> Frame:
-    """Who assessed, mostly the manager; and what people had thought of themselves, a little too much."""
+    """Who assessed, mostly the manager; and what people had thought of themselves, where they were asked."""
     rows, person = len(assessments), assessments.person_id.to_numpy()
     cycle = np.minimum(np.searchsorted(bank.review, assessments.assessed_on), len(bank.review) - 1)
     manager = bank.manager[person, cycle]
-    thought = np.clip(assessments.assessed_level + pick(rng, {-1: 15, 0: 45, 1: 32, 2: 8}, rows), 1, 5)
+    thought = np.clip(assessments.assessed_level + assessments.off, 1, 5)
     return assessments.assign(
         assessor_id=np.where((rng.random(rows) < 0.8) & (manager != person), manager, -1),
         self_level=thought.astype("Int64").where(rng.random(rows) < 0.75),

@@ -4,78 +4,30 @@ Everything drawn passes `privacy` first, and charts never see a person. A result
 the title, and where nothing can be drawn, words say why.
 """
 
-import base64
-import io
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from learnalign import privacy, strips
+from learnalign.pictures import Block, Picture, block, canvas, nothing, refuse_people, told, wrap
+from learnalign.plots import curves, grid, journey, matrix, network, spread_over_managers
 from learnalign.records import DASH, Result, number, spread
 from learnalign.strips import BAND, INK, LOOKS, SOFT, environment, heading, interval_svg, plain
 
 __all__ = [
-    "Block", "Picture", "checks", "environment", "flow", "flow_table", "heading", "headline", "interval",
-    "interval_svg", "notes", "number", "paired", "plain", "provenance", "spread", "suppressed", "table",
+    "Block", "Picture", "checks", "curves", "environment", "flow", "flow_table", "grid", "heading", "headline",
+    "interval", "interval_svg", "journey", "matrix", "network", "number", "paired", "plain", "provenance",
+    "shares", "spread", "spread_over_managers", "suppressed", "table",
 ]  # fmt: skip
+UNKNOWN = "Not recorded in these data, so not known:"
 NO_RESULT, NO_ROWS = "There is no result to draw.", "No rows were read here, so none fell out."
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9.5,
-    "text.parse_math": False,  # a dollar sign in a sentence is a dollar sign
-    "text.color": INK,
-    "axes.edgecolor": SOFT,
-    "xtick.color": SOFT,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "learnalign",
-}
-
-
-@dataclass(frozen=True)
-class Block:
-    """Something to read: HTML in a notebook, plain text elsewhere."""
-
-    html: Markup
-    text: str
-
-    def _repr_html_(self) -> str:
-        return str(self.html)
-
-    def __str__(self) -> str:
-        return self.text
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with words for those who cannot see it; the words travel with the picture."""
-
-    figure: Figure
-    alt: str
-
-    @property
-    def svg(self) -> str:
-        """The figure as SVG text, the same bytes every time."""
-        out = io.StringIO()
-        with matplotlib.rc_context(STYLE):
-            self.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        return out.getvalue()
-
-    def _repr_html_(self) -> str:
-        source = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
-        return str(Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(self.alt, source))
-
-    def __str__(self) -> str:
-        return self.alt
 
 
 def suppressed(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
@@ -87,9 +39,13 @@ def suppressed(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
 
 
 def headline(
-    results: Sequence[Result], *, words: Mapping[str, str], questions: Mapping[str, str], min_group: int = 10
-) -> Block:
-    """The answers first: question, verdict, sentence and what it stands on, for every headline result."""
+    results: Sequence[Result], *, words: Mapping[str, str], questions: Mapping[str, str],
+    unknown: Sequence[str] = (), min_group: int = 10,
+) -> Block:  # fmt: skip
+    """The answers first: question, verdict, sentence and what it stands on, for every headline result.
+
+    `unknown` says below them what cannot be known here, because nobody recorded it.
+    """
     rows = [row for row in privacy.suppress(results, min_group) if row.headline]
     raws = dict(paired(privacy.suppress(results, min_group)))
     texts = []
@@ -97,34 +53,44 @@ def headline(
         foot = " · ".join(strips.foot(row) + strips.reach(row))
         texts.append(f"{questions[row.question]}\n[{words[row.verdict]}] {row.sentence}\n{foot}".strip())
     told = [(row, raws[row]) for row in rows]
-    text = "\n\n".join(texts)
-    return _block("headline", text, rows=told, words=words, questions=questions, min_group=min_group)
+    text = "\n\n".join([*texts, *_unknown(unknown)])
+    return block("headline", text, rows=told, words=words, questions=questions, unknown=unknown, min_group=min_group)
+
+
+def _unknown(lines: Sequence[str]) -> list[str]:
+    return ["\n".join([UNKNOWN, *lines])] if lines else []
 
 
 def checks(results: Sequence[Result], *, min_group: int = 10) -> Block:
-    """How this could be wrong: every check, how it ended and what it found. Passing them all is not proof."""
-    rows = [(row, check) for row in privacy.suppress(results, min_group) for check in row.checks]
-    text = "\n".join(f"{label(row)}: {check.name}: {check.outcome}. {check.detail}" for row, check in rows)
-    return _block("checks", text or "No check was possible.", rows=[(label(row), check) for row, check in rows])
+    """How this could be wrong: every check, how it ended and what it found. Passing them all is not proof.
 
-
-def notes(results: Sequence[Result], *, min_group: int = 10) -> Block:
-    """What each answer stands on: how the figure was made, every fallback taken, and what would settle it."""
-    rows = [row for row in privacy.suppress(results, min_group) if row.headline]
-    told = [(label(row), [part for part in (row.method, row.note, row.to_settle) if part]) for row in rows]
-    text = "\n".join(f"{about}: {'. '.join(parts) or 'nothing to add'}" for about, parts in told)
-    return _block("notes", text, told=told)
+    Below them what each answer stands on: how it was made, every fallback taken, and what would settle it.
+    """
+    kept = privacy.suppress(results, min_group)
+    rows = [(label(row), check) for row in kept for check in row.checks]
+    told = [(label(row), [part for part in (row.method, row.note, row.to_settle) if part])
+            for row in kept if row.at != "raw"]  # fmt: skip
+    told = [(about, parts) for about, parts in told if parts]
+    texts = [f"{about}: {check.name}: {check.outcome}. {check.detail}" for about, check in rows]
+    texts = texts or ["No check was possible."]
+    texts += [f"{about}: {'. '.join(parts)}" for about, parts in told]
+    return block("checks", "\n".join(texts), rows=rows, told=told)
 
 
 def provenance(facts: Mapping[str, Any]) -> Block:
     """Where the figures come from: a list of facts, in the order given."""
     pairs = [(key, plain(value)) for key, value in facts.items()]
-    return _block("provenance", "\n".join(f"{key}: {value}" for key, value in pairs), pairs=pairs)
+    return block("provenance", "\n".join(f"{key}: {value}" for key, value in pairs), pairs=pairs)
 
 
-def table(frame: pd.DataFrame, caption: str) -> Block:
-    """A small table of groups; a blank reads "hidden" where `shown` is false, and a dash elsewhere."""
-    _refuse_people(frame)
+def table(frame: pd.DataFrame, caption: str, *, unknown: Sequence[str] = ()) -> Block:
+    """A small table of groups; a blank reads "hidden" where `shown` is false, and a dash elsewhere.
+
+    `unknown` says below it what cannot be known here, because nobody recorded it.
+    """
+    refuse_people(frame)
+    if frame.empty:
+        return nothing(f"{caption}: nothing is recorded for it, or too little.")
     columns = [column for column in frame.columns if column != "shown"]
     shown = frame["shown"].tolist() if "shown" in frame else [True] * len(frame)
     cells = [
@@ -132,14 +98,10 @@ def table(frame: pd.DataFrame, caption: str) -> Block:
         for row, is_shown in zip(frame[columns].itertuples(index=False, name=None), shown, strict=True)
     ]
     is_number = [pd.api.types.is_numeric_dtype(frame[column].dropna().infer_objects()) for column in columns]
-    text = "\n".join([caption, "\t".join(map(str, columns)), *("\t".join(row) for row in cells)])
+    lines = [caption, "\t".join(map(str, columns)), *("\t".join(row) for row in cells), *_unknown(unknown)]
     heads = list(zip(columns, is_number, strict=True))
-    return _block("table", text, caption=caption, heads=heads, cells=cells, is_hidden=not all(shown))
-
-
-def _block(macro: str, text: str, /, **values: Any) -> Block:
-    parts = environment().get_template("notebook.html.j2").module
-    return Block(Markup(getattr(parts, macro)(**values)), text)
+    return block("table", "\n".join(lines), caption=caption, heads=heads, cells=cells, is_hidden=not all(shown),
+                 unknown=unknown)  # fmt: skip
 
 
 def _cell(value: Any, is_shown: bool) -> str:
@@ -148,11 +110,6 @@ def _cell(value: Any, is_shown: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return plain(value)
     return number(int(value) if value == int(value) else value)  # a blank turns a column of counts into floats
-
-
-def _refuse_people(frame: pd.DataFrame) -> None:
-    if "person_id" in frame.columns:
-        raise ValueError("charts show groups, never people: this table has a column person_id. Summarise it first")
 
 
 # --- intervals ---------------------------------------------------------------------------
@@ -171,7 +128,7 @@ def paired(results: Sequence[Result]) -> Iterator[tuple[Result, Result | None]]:
 
 def label(row: Result) -> str:
     """What a row is about, in a few words."""
-    group = "" if row.group == "company" else row.group.replace("=", ": ")
+    group = "" if row.group == "company" else row.group.replace("=", ": ").replace("_", " ")
     words = [row.measure.replace("_", " "), group, row.at.replace("_", " ")]
     return ", ".join(word for word in words if word)
 
@@ -184,16 +141,12 @@ def interval(results: Sequence[Result], *, min_group: int = 10) -> Picture | Blo
     """
     pairs = list(paired(privacy.suppress(results, min_group)))
     if not pairs:
-        return _block("nothing", NO_RESULT, text=NO_RESULT)
+        return nothing(NO_RESULT)
     units = list(dict.fromkeys(row.unit for row, _ in pairs))
     panels = [[pair for pair in pairs if pair[0].unit == unit] for unit in units]
-    findings = [textwrap.fill(strips.seen(row.sentence), 82) for row in _findings([row for row, _ in pairs])]
-    title, weight = "\n".join(findings), "bold" if len(findings) == 1 else "normal"
-    height = 0.95 * len(panels) + 0.62 * len(pairs) + 0.2 * (title.count("\n") + 1)
-    with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, height), layout="constrained")
+    findings = [row.sentence for row in _findings([row for row, _ in pairs])]
+    with canvas(0.95 * len(panels) + 0.62 * len(pairs), *findings) as figure:
         axes = figure.subplots(len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels])
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight=weight)
         for ax, panel in zip(axes[:, 0], panels, strict=True):
             _draw_panel(ax, panel)
     return Picture(figure, " ".join(strips.alt(row, raw) for row, raw in pairs))
@@ -221,7 +174,7 @@ def _draw_panel(ax: Axes, pairs: Sequence[tuple[Result, Result | None]]) -> None
             _draw_raw(ax, y + 0.3, raw, axis)
     ax.set_ylim(len(pairs) - 0.4, -0.6)
     ax.set_xlim(0, 1)
-    ax.set_yticks(range(len(pairs)), [textwrap.fill(strips.seen(label(row)), 30) for row, _ in pairs])
+    ax.set_yticks(range(len(pairs)), [wrap(label(row), 30) for row, _ in pairs])
     ax.set_xticks([axis.at(tick) for tick in axis.ticks], [strips.tick_words(tick) for tick in axis.ticks])
     ax.set_xlabel(pairs[0][0].unit)
     sns.despine(ax=ax, left=True)
@@ -249,6 +202,70 @@ def _draw_raw(ax: Axes, y: float, raw: Result, axis: strips.Scale) -> None:
     ax.text(high + 0.012, y, "before adjusting", va="center", fontsize=8, color=SOFT)
 
 
+# --- shares ------------------------------------------------------------------------------
+
+Line = tuple[str, Result | None, float]  # a label, its result (a heading has none), and its height in lines of text
+
+
+def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -> Picture | Block:
+    """Described facts, a line each: label, dot and interval, number; rows of one measure stand under its name.
+
+    Percentages have an axis from 0 to 100, every other unit a panel of its own. Nothing is ordered by size.
+    Misleads where lines are compared by eye: an interval is of its own line, not of a difference.
+    """
+    rows = privacy.suppress(results, min_group)
+    if not rows:
+        return nothing(NO_RESULT)
+    units = list(dict.fromkeys(row.unit for row in rows))
+    panels = [_share_lines([row for row in rows if row.unit == unit]) for unit in units]
+    heights = [0.165 * sum(size for *_, size in lines) + 0.5 for lines in panels]
+    with canvas(sum(heights), title) as figure:
+        axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
+        for ax, unit, lines in zip(axes[:, 0], units, panels, strict=True):
+            _draw_shares(ax, unit, lines)
+    return Picture(figure, told(title, map(strips.alt, rows)))
+
+
+def _share_lines(rows: Sequence[Result]) -> list[Line]:
+    """A measure's name and then its rows; a row that is alone bears the name itself."""
+    lines: list[Line] = []
+    for measure in dict.fromkeys(row.measure for row in rows):
+        mine = [row for row in rows if row.measure == measure]
+        labels = [label(row) for row in mine]
+        if len(mine) > 1:
+            name = label(replace(mine[0], group="company", at=""))
+            labels = [text.removeprefix(f"{name}, ") if text != name else "company" for text in labels]
+            lines.append((wrap(heading(name), 40), None, 2.2 + len(name) // 40))
+        wrapped = [wrap(text, 40) for text in labels]
+        lines += [(text, row, text.count("\n") + 1.75) for text, row in zip(wrapped, mine, strict=True)]
+    return lines
+
+
+def _draw_shares(ax: Axes, unit: str, lines: Sequence[Line]) -> None:
+    sizes = np.array([size for *_, size in lines])
+    places = np.cumsum(sizes) - sizes / 2
+    drawn = [(y, row) for y, (_, row, _) in zip(places, lines, strict=True) if row is not None]
+    ends = [0.0, *(end for _, row in drawn if strips.is_drawn(row) for end in (row.low, row.high))]
+    low, high = (0, 100) if unit == "%" else (1.04 * min(ends), 1.04 * max(ends) or 1)
+    for y, row in drawn:
+        words, beside = strips.words_instead(row), ax.get_yaxis_transform()
+        ax.axhline(y, color=BAND, lw=0.8, zorder=0)
+        if words:
+            ax.text(1.03, y, words, transform=beside, va="center", fontsize=8.5, style="italic", color=SOFT)
+            continue
+        ax.plot([row.low, row.high], [y, y], color=INK, lw=2.6, solid_capstyle="butt", clip_on=False)
+        ax.plot([row.estimate], [y], LOOKS["described"].mark, ms=6, color=INK, clip_on=False)
+        words = f"{number(row.estimate, unit)} ({spread(row.low, row.high, unit)})"
+        ax.text(1.03, y, words, transform=beside, va="center", fontsize=8.5)
+    ax.set_yticks(places, [text for text, *_ in lines])
+    for tick, (_, row, _) in zip(ax.get_yticklabels(), lines, strict=True):
+        tick.set_fontweight("bold" if row is None else "normal")
+    ticks = MaxNLocator(4).tick_values(low, high)
+    ax.set_xticks(ticks, [strips.tick_words(tick) for tick in ticks])
+    ax.set(xlim=(low, high), ylim=(sizes.sum(), 0), xlabel=unit)
+    sns.despine(ax=ax, left=True)
+
+
 # --- who is in the data ------------------------------------------------------------------
 
 
@@ -266,10 +283,9 @@ def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Picture | Bl
     """Who is in the data and who fell out: a bar per step, as long as the people who are left."""
     flows = flow_table(attrition, min_group=min_group)
     if not flows:
-        return _block("nothing", NO_ROWS, text=NO_ROWS)
+        return nothing(NO_ROWS)
     sizes = [sum(_lines(step) for step in one["steps"]) for one in flows]
-    with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 0.24 * sum(sizes) + 0.5 * len(flows)), layout="constrained")
+    with canvas(0.24 * sum(sizes) + 0.5 * len(flows)) as figure:
         axes = figure.subplots(len(flows), squeeze=False, height_ratios=sizes)
         for ax, one in zip(axes[:, 0], flows, strict=True):
             _draw_flow(ax, one)
@@ -295,7 +311,7 @@ def _draw_flow(ax: Axes, one: Mapping[str, Any]) -> None:
 
 
 def _reason(step: Mapping[str, Any]) -> str:
-    return textwrap.fill(heading(step["reason"]), 36)
+    return wrap(heading(step["reason"]), 36)
 
 
 def _lines(step: Mapping[str, Any]) -> float:

@@ -149,10 +149,7 @@ def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
     rows = sample.rows.dropna(subset=["bonus"])
     if len(rows) < len(sample.rows) / 2 or sample.too_thin(rows):
         return Check("bonus control", "not possible", "too few bonuses are recorded")
-    by = rows.groupby(["unit", "cycle", "grade"]).bonus
-    inside, free = rows.bonus - by.transform("mean"), len(rows) - by.ngroups
-    total = rows.bonus.var()
-    if free < 10 or not total > 0 or (inside @ inside) / free < BLIND * total:
+    if set_by_formula(rows):
         text = (
             "a formula sets the bonus (hardly any of it differs within unit, cycle and grade), so it can show nothing"
         )
@@ -164,3 +161,11 @@ def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
     if fit.low <= 0 <= fit.high:
         return Check("bonus control", "passed", "the bonus does not go with it, as it should be")
     return Check("bonus control", "failed", "the bonus, which should know nothing of it, goes with it too")
+
+
+def set_by_formula(rows: pd.DataFrame) -> bool:
+    """Whether hardly anything of the bonus differs within unit, cycle and grade; `rows` are prepared, none without."""
+    by = rows.groupby(["unit", "cycle", "grade"]).bonus
+    inside, free = rows.bonus - by.transform("mean"), len(rows) - by.ngroups
+    total = rows.bonus.var()
+    return free < 10 or not total > 0 or bool((inside @ inside) / free < BLIND * total)

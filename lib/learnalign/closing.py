@@ -24,6 +24,9 @@ YEAR = 12  # months
 POWER = 0.80
 
 
+MEASURED = ("acknowledging_to_closure", "mentoring_to_closure")
+
+
 @dataclass(frozen=True)
 class _Months:
     """Gap-months that can be compared, what is held equal in them, by whom they hang together, and the account."""
@@ -76,16 +79,17 @@ def mentoring_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparis
     return _compare("mentoring_to_closure", months, "mentored", "", level)
 
 
-def against_waitlist(journeys: Journeys, *, level: float = 0.95) -> Fit | None:
+def against_waitlist(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
     """As `mentoring_to_closure`, but against people on a waitlist for it: ready, and not served yet.
 
-    None where too few wait, or too few of their gaps closed. Misleads when places go to those in most need first.
+    Empty where too few wait, or too few of their gaps closed. Misleads when places go to those in most need first.
     """
     months = _months(journeys, "mentoring_to_closure")
     if months.reason:
-        return None
+        return {}
     rows = months.rows[(months.rows.mentored == 1) | (months.rows.waiting == 1)]
-    return _tried(replace(months, rows=rows), ["mentored"], level, design="compared")
+    fit = _tried(replace(months, rows=rows), ["mentored"], level, design="compared")
+    return {"against those on a waitlist": fit} if fit else {}
 
 
 def saying_otherwise(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
@@ -271,8 +275,10 @@ def _compare(measure: str, months: _Months, exposure: str, elsewhere: str, level
     unrelated = _unrelated(months, exposure, elsewhere) if elsewhere else None
     checks = (baseline, unrelated, _overlap(months, exposure), _attrition(months.rows, exposure))
     notes = () if months.by == "manager" else ("no managers are recorded: the unit stands in for the manager",)
+    if not adjusted.low <= 1 <= adjusted.high:
+        notes += (_e_value(adjusted),)
     return replace(found, raw=raw, adjusted=adjusted, checks=tuple(check for check in checks if check is not None),
-                   notes=(*notes, _e_value(adjusted)))  # fmt: skip
+                   notes=notes)  # fmt: skip
 
 
 def _baseline(rows: pd.DataFrame) -> Check:

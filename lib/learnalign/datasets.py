@@ -97,13 +97,14 @@ def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
     """
     engine, current, prints = _engine(), {}, {}
     for name in COLUMNS:
-        types, table = _types(name, meta), None
+        types = _types(name, meta)
+        table = _empty(engine, name, types)
         if name in frames:
             dates = {column: "datetime64[s]" for column, kind in types.items() if kind.is_date()}
             raw = ibis.memtable(frames[name].reindex(columns=[*types]).astype(dates))
             table = engine.create_table(name, raw.cast(types))
             prints[name] = hashlib.sha256(pd.util.hash_pandas_object(frames[name]).to_numpy().tobytes()).hexdigest()
-        current[name] = up_to(_columns(table, types), name, meta.as_of)
+        current[name] = up_to(table, name, meta.as_of)
     return DataSet(Path("in memory"), meta, current, _filled(current, meta), prints)
 
 
@@ -141,7 +142,9 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
         except (OSError, duckdb.Error) as error:
             problems.append(unreadable(name, path, error))
     problems += [problem for name in found for problem in table_problems(found, name, meta)]
-    tables = {name: _columns(found.get(name), _types(name, meta)) for name in COLUMNS}
+    types = {name: _types(name, meta) for name in COLUMNS}
+    tables = {name: found[name].select(*kinds) if name in found else _empty(engine, name, kinds)
+              for name, kinds in types.items()}  # fmt: skip
     return meta, files, tables, problems
 
 
@@ -153,8 +156,9 @@ def _engine() -> Any:
     return engine
 
 
-def _columns(table: Table | None, types: Mapping[str, Any]) -> Table:
-    return ibis.memtable([], schema=types) if table is None else table.select(*types)
+def _empty(engine: Any, name: str, types: Mapping[str, Any]) -> Table:
+    """A canonical table without rows; in the engine, so that it can be joined with those that have some."""
+    return engine.create_table(f"no_{name}", schema=ibis.schema(types))
 
 
 def _types(table: str, meta: Meta) -> dict[str, Any]:

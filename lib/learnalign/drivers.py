@@ -21,6 +21,10 @@ UNDIVIDED = "no domain given"
 MEASURED, NOT_MEASURED, TOO_FEW = "measured", "not measured", "too few answers"
 GRID = ("unit", "wave_on", "driver", "domain", "score", "items", "people", "status")
 
+UNITS = {
+    "difference between strong and other units": "percentage points",
+    "said and done, correlation across units": "correlation",
+}
 MIN_ITEMS = 3
 MIN_UNITS = 10
 MIN_LEADERS = 3  # of a unit: a single leader would be its only source

@@ -13,13 +13,12 @@ from scipy import stats
 
 from learnalign import checks, models
 from learnalign.ladder import within
-from learnalign.records import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number, spread
+from learnalign.records import Check, Comparison, Fit, number, spread
 from learnalign.samples import (
     MEASURED,
     Prepared,
     Sample,
     comparable,
-    differs_within,
     is_binary,
     nothing_to_compare,
     people_in_the_smaller,
@@ -160,7 +159,7 @@ def dose(person_cycles: pd.DataFrame, measure: str, *, level: float = 0.95) -> d
     place = some.rank(pct=True).where(some > some.min(), 0).reindex(amount.index)  # equal amounts share one step
     step = np.where(amount > 0, np.minimum(1 + np.floor(3 * place), 3), 0)
     columns = {name: (step == number).astype(float) for number, name in enumerate(("low", "middle", "high"), start=1)}
-    return _beside(sample, columns, level)
+    return models.beside(sample, columns, level)
 
 
 def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
@@ -175,8 +174,8 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
     if prepared.frame is None or any(count.isna().all() for count in kinds.values()):
         return {}
     sample = comparable("acknowledging_to_rating", prepared)
-    return _beside(sample, {name: (count.reindex(sample.rows.index) > 0).astype(float).to_numpy()
-                            for name, count in kinds.items()}, level)  # fmt: skip
+    marks = {name: (count.reindex(sample.rows.index) > 0).astype(float) for name, count in kinds.items()}
+    return models.beside(sample, marks, level)
 
 
 def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Comparison:
@@ -194,26 +193,6 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
     text = f"an ordered logit with {fit.method.split()[-1]}s’ means {'agrees' if same else 'does not agree'}"
     figures = f"{number(fit.estimate)} times the odds of a better rating, {spread(fit.low, fit.high)}"
     return replace(found, notes=(*found.notes, f"{text} ({figures})"))
-
-
-def _beside(sample: Sample, columns: dict[str, np.ndarray], level: float) -> dict[str, Fit]:
-    """The core model with several marks at once, each held equal in the others' figures."""
-    rows = sample.rows.assign(**{f"_{name}": mark for name, mark in columns.items()})
-    if sample.too_thin(rows):
-        return {}
-    found = {}
-    for name in columns:
-        some = rows[differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
-        if sample.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
-            continue
-        others = [f"_{other}" for other in columns if other != name]
-        try:
-            fit = models.core(sample, some, exposure=f"_{name}", also=others, level=level)
-        except ValueError:
-            continue  # nobody does it, or everybody under a manager
-        sides = [some[some[f"_{name}"] == did].person_id.nunique() for did in (0, 1)]
-        found[name] = replace(fit, n_people_smaller=min(sides))
-    return found
 
 
 # --- raw and adjusted, with what was dropped and what could refute it ------------------------------
@@ -260,12 +239,12 @@ def _checks(
     return (*found, checks.bonus_control(sample, bonus_rewards_individual)) if is_merit else tuple(found)
 
 
-def _rivals(prepared: Prepared, sample: Sample, level: float) -> tuple[tuple[str, Fit], ...]:
-    fits = {
-        "bracketing": models.within_person(prepared, sample.rater, level),
-        "noisy ratings": models.corrected(sample, level),
-    }
-    return tuple((name, fit) for name, fit in fits.items() if fit is not None)
+def _rivals(prepared: Prepared, sample: Sample, level: float) -> tuple[tuple[str, Fit | None], ...]:
+    """The same contrast under other assumptions; None where that was not possible."""
+    return (
+        ("bracketing", models.within_person(prepared, sample.rater, level)),
+        ("noisy ratings", models.corrected(sample, level)),
+    )
 
 
 def _fallbacks(sample: Sample) -> list[str]:

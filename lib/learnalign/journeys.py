@@ -14,6 +14,7 @@ from ibis.expr.types import Column, Table
 
 from learnalign.datasets import DataSet, up_to
 from learnalign.flows import Step, after_as_of, asking, days_before, fit_events, flow
+from learnalign.records import ATTRITION
 
 SAID_BEFORE_DAYS = 90  # an acknowledgement so long before a gap was found is an acknowledgement of that gap
 SPELL = ("person_id", "skill", "spell")
@@ -43,7 +44,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     `observed_until`, `status` (closed, left, open), whether asking was `autonomous` or `dependent`, `mentored_on` and
     `waitlisted_on` (the person's first mentoring, and first wait for it), and unit, manager, grade and rating of the
     review before (the first review, without its rating, where there is none). `assessed` has every scheduled
-    assessment made while no gap was open, `said` and `learned` the days on which people with gaps did so.
+    assessment of people still there made while no gap was open, `said` and `learned` the days on which people with
+    gaps did so.
 
     Where no trigger is recorded at all, every assessment counts as scheduled. Misleads when assessments are rare (a
     gap closes before anybody looks), or when the schedule follows what people said.
@@ -53,7 +55,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     >>> bool((gaps.closed_on.dropna() > gaps.detected_on[gaps.closed_on.notna()]).all())
     True
     """
-    days = _assessed_days(dataset).cache()
+    days = _assessed_days(dataset)
+    days = days.cache() if "assessments" in dataset.filled else days  # a table that is missing belongs to no engine
     found = _employed(spells(dataset, days), dataset).cache()
     kept = found.filter(found.scheduled, found._there).cache()
     reviews = _reviews(dataset).cache()
@@ -71,7 +74,7 @@ def gap_journeys(dataset: DataSet) -> Journeys:
         frame.assign(status=_status(frame)).astype(dict.fromkeys(FLAGS, "boolean")),
         _scheduled(days, dataset, reviews).execute().astype({"acknowledged_before": "boolean"}),
         _events_of(kept, "acknowledgements", dataset), _events_of(kept, "learning", dataset),
-        pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(),
+        pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(columns=list(ATTRITION)),
     )  # fmt: skip
 
 
@@ -213,7 +216,9 @@ def _mentored(gaps: Table, dataset: DataSet) -> Table:
 
 def _scheduled(days: Table, dataset: DataSet, reviews: Table) -> Table:
     """Scheduled assessments made while no gap was open, and whether the skill had been acknowledged before."""
+    people = dataset.tables["people"]
     rows = days.filter(days._scheduled, ~days._open)
+    rows = rows.anti_join(people, [rows.person_id == people.person_id, people.left_on < rows.assessed_on])
     rows = rows.select("person_id", "skill", "assessed_on", "required_level", "assessed_level", "self_level", "is_gap")
     said = _skill_days("acknowledgements", dataset)
     own = [said.person_id == rows.person_id, said.skill == rows.skill, said._on < rows.assessed_on]

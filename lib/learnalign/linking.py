@@ -18,9 +18,10 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
-from learnalign.datasets import DataSet
+from learnalign.datasets import DataSet, up_to
 from learnalign.flows import DATE_OF, Step, after_as_of, asking, days_before, fit_events, flow, unfit_steps
-from learnalign.tables import KEYS
+from learnalign.journeys import SAID_BEFORE_DAYS, SPELL, spells
+from learnalign.tables import DONE, KEYS
 
 FIRST_WINDOW_DAYS = 182
 LANDMARK_DAYS = 60
@@ -30,8 +31,17 @@ MODE_OF_TYPE = {
     "community": "social", "peer": "social",
 }  # fmt: skip
 MODES = ("formal", "informal", "social")
+KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
+NOT_HELD = ("cancelled_by_provider", "waitlisted")  # what people asked for and others did not let them have
 COUNTS = ("voluntary_activities", "acknowledgements")
 EXPOSURES = ("voluntary_hours", *COUNTS)  # those that a lead test needs
+LAST = ("last_learned_on", "last_acknowledged_on", "last_not_held_on", "last_gap_on")
+NEEDS = {
+    "hours": {"learning.hours"},
+    "not_held": {"learning.status"},
+    "unrelated": {"learning.skill", "assessments"},
+    "gaps_acknowledged": {"acknowledgements.skill"},
+}  # what a column with this in its name cannot do without
 
 
 class TimeOrderError(AssertionError):
@@ -88,7 +98,7 @@ def assert_time_order(person_cycles: pd.DataFrame) -> None:
 
     And when a landmark counts somebody who left before its end, or more than fell in the next window.
     """
-    for column in ("last_learned_on", "last_acknowledged_on"):
+    for column in LAST:
         late = pd.to_datetime(person_cycles[column]) >= pd.to_datetime(person_cycles.window_end)
         if late.any():
             raise TimeOrderError(f"{column}: {late.sum()} person-cycles hold an event after their window's end")
@@ -171,30 +181,70 @@ def _event_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
     ]
 
 
-def _in_windows(name: str, dataset: DataSet, reviewed: Table) -> Table:
-    """The events that count, each with the cycle it counts for; `_early` ones fell in the landmark after it."""
-    kept = fit_events(name, dataset)
+def _in_windows(kept: Table, on: str, reviewed: Table) -> Table:
+    """Events with the cycle each counts for, by the day `on`; `_early` ones fell in the landmark after it."""
     until = reviewed._landmark_end.fill_null(reviewed.window_end)
     windows = reviewed.select("person_id", "cycle", "window_start", "window_end", _until=until)
-    on = kept[DATE_OF[name]]
-    same = [kept.person_id == windows.person_id, on >= windows.window_start, on < windows._until]
+    same = [kept.person_id == windows.person_id, kept[on] >= windows.window_start, kept[on] < windows._until]
     inside = kept.join(windows, same).drop("person_id_right")
-    inside = inside.mutate(_early=inside[DATE_OF[name]] >= inside.window_end)
-    return inside if name != "learning" else inside.mutate(_required=inside.is_required.fill_null(False))
+    return inside.mutate(_early=inside[on] >= inside.window_end)
 
 
-def _learning_per_cycle(done: Table) -> Table:
-    own, required, early = ~done._early, ~done._early & done._required, done._early & ~done._required
-    voluntary = own & ~done._required
-    mode = done.mode.fill_null(done.activity_type.cases(*MODE_OF_TYPE.items()))
-    by_mode = {f"{m}_hours": done.hours.sum(where=own & (mode == m)) for m in MODES}
-    by_mode |= {f"{m}_activities": done.count(where=own & (mode == m)) for m in MODES}
-    return done.group_by("person_id", "cycle").aggregate(
-        hours=done.hours.sum(where=own), activities=done.count(where=own),
-        required_hours=done.hours.sum(where=required), required_activities=done.count(where=required),
-        voluntary_hours=done.hours.sum(where=voluntary), voluntary_activities=done.count(where=voluntary),
-        last_learned_on=done.learned_on.max(where=own), **by_mode,
-        voluntary_hours_early_next=done.hours.sum(where=early), voluntary_activities_early_next=done.count(where=early),
+def _enrolled(dataset: DataSet) -> Table:
+    """Learning that was done, or that people enrolled in and did not get (`_lost`), and of which kind."""
+    learning = up_to(dataset.tables["learning"], "learning", dataset.as_of)
+    lost = learning.status.isin(NOT_HELD).fill_null(False)
+    mode = learning.mode.fill_null(learning.activity_type.cases(*MODE_OF_TYPE.items()))
+    kind = ibis.ifelse(learning.activity_type == "mentoring", "mentoring", mode)
+    learning = learning.mutate(_lost=lost, _mode=mode, _kind=kind, _required=learning.is_required.fill_null(False))
+    return learning.filter(lost | (learning.status.fill_null(DONE) == DONE))
+
+
+def _learning_per_cycle(events: Table) -> Table:
+    own, early = ~events._lost & ~events._early, ~events._lost & events._early & ~events._required
+    voluntary, lost = own & ~events._required, events._lost & ~events._early & ~events._required
+    those = {"": own, "required_": own & events._required, "voluntary_": voluntary}
+    those |= {f"{mode}_": own & (events._mode == mode) for mode in MODES}
+    those |= {f"voluntary_{kind}_": voluntary & (events._kind == kind) for kind in KINDS}
+    counts = {f"{name}hours": events.hours.sum(where=which) for name, which in those.items()}
+    counts |= {f"{name}activities": events.count(where=which) for name, which in those.items()}
+    counts |= {f"{kind}_not_held": events.count(where=lost & (events._kind == kind)) for kind in KINDS}
+    return events.group_by("person_id", "cycle").aggregate(
+        **counts, offered_not_held=events.count(where=lost),
+        last_learned_on=events.learned_on.max(where=own), last_not_held_on=events.learned_on.max(where=lost),
+        voluntary_hours_early_next=events.hours.sum(where=early),
+        voluntary_activities_early_next=events.count(where=early),
+    )  # fmt: skip
+
+
+def _unrelated_per_cycle(done: Table, assessed: Table) -> Table:
+    """Voluntary learning on skills that the person was never assessed in."""
+    own = done.filter(~done._early, ~done._required, done.skill.notnull())
+    other = own.anti_join(assessed, ["person_id", "skill"])
+    return other.group_by("person_id", "cycle").aggregate(
+        unrelated_hours=other.hours.sum(), unrelated_activities=other.count()
+    )
+
+
+def _gaps_per_cycle(dataset: DataSet, reviewed: Table) -> Table:
+    """Gaps that a scheduled assessment found in the window, and gaps so found, then or earlier, that closed in it."""
+    found = spells(dataset)
+    found = found.filter(found.scheduled)
+    said = fit_events("acknowledgements", dataset)
+    own = [found.person_id == said.person_id, found.skill == said.skill, said.acknowledged_on < found.detected_on]
+    early = found.join(said, [*own, said.acknowledged_on >= days_before(found.detected_on, SAID_BEFORE_DAYS)])
+    found = found.left_join(early.select(*SPELL, _said=True).distinct(), SPELL)
+    first = said.filter(said.skill.notnull()).acknowledged_on.min().as_scalar()
+    known = (found.detected_on > first).fill_null(False)
+    found = found.select("person_id", "detected_on", "closed_on", "severity", _said=found._said.notnull(), _known=known)
+    began, ended = (found.mutate(_on=found[on], _new=on == "detected_on") for on in ("detected_on", "closed_on"))
+    days = _in_windows(began.union(ended), "_on", reviewed)
+    days = days.filter(~days._early)
+    new = days._new
+    return days.group_by("person_id", "cycle").aggregate(
+        gaps_assessed=days.count(where=new), gaps_severity=days.severity.sum(where=new),
+        gaps_acknowledged=days.count(where=new & days._said), _unknown=days.count(where=new & ~days._known),
+        gaps_closed=days.count(where=~new), closed_severity=days.severity.sum(where=~new), last_gap_on=days._on.max(),
     )  # fmt: skip
 
 
@@ -224,23 +274,54 @@ def _join_exposures(reviewed: Table, dataset: DataSet) -> Table:
     Where a table holds nothing at all the exposure is empty, not zero: not recorded is not "did not".
     The last review of a person has no next window yet: empty too.
     """
-    said, done = (_in_windows(name, dataset, reviewed) for name in ("acknowledgements", "learning"))
+    said = _in_windows(fit_events("acknowledgements", dataset), DATE_OF["acknowledgements"], reviewed)
+    enrolled = _in_windows(_enrolled(dataset), DATE_OF["learning"], reviewed)
+    done = enrolled.filter(~enrolled._lost)
+    assessed = up_to(dataset.tables["assessments"], "assessments", dataset.as_of)
+    assessed = assessed.select("person_id", "skill").distinct()
+    dates = DATE_OF | {"assessments": "assessed_on"}
+    first = {name: dataset.tables[name][on].min().execute() for name, on in dates.items() if name in dataset.filled}
     cycles = reviewed
-    for name, counts in (("learning", _learning_per_cycle(done)), ("acknowledgements", _acknowledging_per_cycle(said))):
+    for name, counts in (
+        ("learning", _learning_per_cycle(enrolled)),
+        ("learning", _unrelated_per_cycle(done, assessed)),
+        ("acknowledgements", _acknowledging_per_cycle(said)),
+        ("assessments", _gaps_per_cycle(dataset, reviewed)),
+    ):
+        if name not in first:
+            nothing = {c: ibis.null(counts[c].type()) for c in counts.columns if c not in KEYS["reviews"]}
+            cycles = cycles.mutate(**nothing)
+            continue
         cycles = _join(cycles, counts)
-        began = dataset.tables[name][DATE_OF[name]].min().execute() if name in dataset.filled else None
-        numbers = [c for c in counts.columns if c not in KEYS["reviews"] and not c.startswith("last_")]
-        cycles = cycles.mutate(**{c: _zero_or_empty(cycles, c, began, dataset) for c in numbers})
+        numbers = [c for c in counts.columns if c not in KEYS["reviews"] and c not in LAST]
+        cycles = cycles.mutate(**{c: _zero_or_empty(cycles, c, first[name], dataset) for c in numbers})
     cycles = _join(cycles.mutate(acknowledged=cycles.acknowledgements > 0), _asking_per_cycle(said, done))
-    known = cycles.acknowledgements.notnull() & cycles.activities.notnull()
-    known &= {"acknowledgements.skill", "learning.skill"} <= dataset.filled
-    kinds = ("autonomous_acknowledgements", "dependent_acknowledgements")
+    return _with_windows_around(_where_known(cycles, assessed, dataset))
+
+
+def _where_known(cycles: Table, assessed: Table, dataset: DataSet) -> Table:
+    """Counts that need more than their own table are empty where that is missing."""
+    ever = assessed.select("person_id", _ever=True).distinct()
+    cycles = cycles.left_join(ever, "person_id").drop("person_id_right")
+    both = cycles.acknowledgements.notnull() & cycles.activities.notnull()
+    both &= {"acknowledgements.skill", "learning.skill"} <= dataset.filled
+    asking = {name: cycles[name].fill_null(0) for name in ("autonomous_acknowledgements", "dependent_acknowledgements")}
+    counts = {name: ibis.ifelse(both, count, ibis.null(int)) for name, count in asking.items()}
+    for name, known in (
+        ("unrelated_hours", cycles._ever),
+        ("unrelated_activities", cycles._ever),
+        ("gaps_acknowledged", cycles._unknown == 0),
+    ):
+        counts[name] = ibis.ifelse(known, cycles[name], ibis.null(cycles[name].type()))
+    return cycles.mutate(**counts).drop("_ever", "_unknown")
+
+
+def _with_windows_around(cycles: Table) -> Table:
+    """With the exposures of the person's next and two previous windows."""
     in_time = ibis.window(group_by="person_id", order_by=["reviewed_on", "cycle"])
+    shifted = {"_next": lambda c: c.lead(1), "_previous": lambda c: c.lag(1), "_previous_2": lambda c: c.lag(2)}
     return cycles.mutate(
-        **{name: ibis.ifelse(known, cycles[name].fill_null(0), ibis.null(int)) for name in kinds},
-        **{f"{name}_next": cycles[name].lead(1).over(in_time) for name in EXPOSURES},
-        **{f"{name}_previous": cycles[name].lag(1).over(in_time) for name in EXPOSURES},
-        **{f"{name}_previous_2": cycles[name].lag(2).over(in_time) for name in EXPOSURES},
+        **{f"{name}{w}": move(cycles[name]).over(in_time) for w, move in shifted.items() for name in EXPOSURES}
     )
 
 
@@ -248,10 +329,10 @@ def _join(cycles: Table, more: Table) -> Table:
     return cycles.left_join(more, KEYS["reviews"]).drop("person_id_right", "cycle_right")
 
 
-def _zero_or_empty(cycles: Table, name: str, began: dt.date | None, dataset: DataSet) -> Column:
+def _zero_or_empty(cycles: Table, name: str, began: dt.date, dataset: DataSet) -> Column:
     """A count or sum: zero when nothing happened, empty when nothing was recorded before the window was over."""
     count = cycles[name]
-    if began is None or ("hours" in name and "learning.hours" not in dataset.filled):
+    if any(word in name and not needs <= dataset.filled for word, needs in NEEDS.items()):
         return ibis.null(count.type())
     end = cycles._landmark_end if name.endswith("_early_next") else cycles.window_end
     return ibis.ifelse(end > began, count.fill_null(0), ibis.null(count.type()))

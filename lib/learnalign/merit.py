@@ -14,7 +14,7 @@ import pandas as pd
 from learnalign import datasets, described, models, pooling
 from learnalign.checks import BLIND
 from learnalign.datasets import DataSet
-from learnalign.records import TOO_FEW_CLUSTERS, Fit
+from learnalign.records import TOO_FEW_CLUSTERS, Fit, number, spread
 from learnalign.samples import MIN_RESIDUAL_DF, MOST_CELLS, independent
 
 QUESTIONS = {
@@ -143,6 +143,15 @@ def _counted(fit: Fit, rows: pd.DataFrame, what: str, **also: float) -> Fit:
     return replace(fit, **counts, method=f"{what}, clustered by {rows.by.iloc[0]}", **also)
 
 
+def in_words(found: Discretion | None) -> str:
+    """What merit leaves open, as a title: how much of it the rating and the cell do not fix, and what follows."""
+    if found is None or found.share is None:
+        return "Merit is not recorded, or of too few people"
+    left = f"{number(found.share.estimate)} % ({spread(found.share.low, found.share.high)})"
+    more = [words[:1].upper() + words[1:] for words in found.words]
+    return ". ".join([f"At equal {found.held}, {left} of what merit varies is left", *more])
+
+
 def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None:
     """The bonus's pre-check: how much of it, net of the company factor, is left within unit, cycle and grade.
 
@@ -158,6 +167,12 @@ def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None
     blind = share is None or share.estimate < 100 * BLIND
     case = "an outcome of its own" if rewards_individual else "blind" if blind else "usable"
     return Bonus(case, share, BONUS[case])
+
+
+def bonus_in_words(person_cycles: pd.DataFrame, rewards_individual: bool) -> str:
+    """The caption of `chain`: what the bonus beside merit can show."""
+    found = bonus(person_cycles, rewards_individual)
+    return "How far two things go together" + ("; no bonus is recorded" if found is None else f"; {found.words}")
 
 
 def questions(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:

@@ -5,11 +5,12 @@ ratings; the within-person fit when it is a lasting trait of the person; the rel
 lasting ability that past ratings show with noise. A finding that needs one of them to be right is no finding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse, stats
 from scipy.sparse.linalg import lsmr
 from statsmodels.miscmodels.ordinal_model import OrderedModel
@@ -87,9 +88,36 @@ def _held_in_words(sample: Sample, held: Sequence[str]) -> str:
     if sample.priors:
         words.append(f"same {NUMBER[len(sample.priors)]}")
     names = ("cell", "rating and matrix cell"), ("grade", "grade"), ("tenure", "tenure"), ("fte", "hours of work"), \
-        ("compa_ratio", "place in the salary range")  # fmt: skip
+        ("compa_ratio", "place in the salary range"), ("gaps", "number and severity of gaps"), \
+        ("enrolled", "number of activities enrolled in, by kind")  # fmt: skip
     words += [f"same {word}" for key, word in names if any(name.startswith(f"held_{key}") for name in held)]
     return ", ".join(words)
+
+
+def beside(sample: Sample, columns: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Fit]:
+    """The core model with several exposures at once, each held equal in the others' figures.
+
+    `columns` (n,) each, in the order of the sample's rows: marks of 0 and 1, or amounts. Left out is what nobody
+    does, what everybody under a manager does, and what differs under three managers or fewer. Misleads where one of
+    them moves another: what works through the other is held out of its figure.
+    """
+    rows = sample.rows.assign(**{f"_{name}": value for name, value in columns.items()})
+    if sample.too_thin(rows):
+        return {}
+    found = {}
+    for name in columns:
+        some = rows[differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
+        if sample.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
+            continue
+        others = [f"_{other}" for other in columns if other != name]
+        try:
+            fit = core(sample, some, exposure=f"_{name}", also=others, level=level)
+        except ValueError:
+            continue
+        value = some[f"_{name}"]
+        marked = some.assign(exposure=value, exposed=value > value.groupby(some.cycle).transform("min"))
+        found[name] = replace(fit, n_people_smaller=people_in_the_smaller(marked))
+    return found
 
 
 def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | None:

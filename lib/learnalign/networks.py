@@ -170,6 +170,31 @@ def mentoring_reach(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFra
     return pd.DataFrame(rows, columns=columns).astype(dict.fromkeys(columns[-3:], object))
 
 
+def reached(reach: pd.DataFrame) -> tuple[dict[str, Fit], list[list[str]]]:
+    """The share ever mentored of each group of `mentoring_reach`, by its name, and which names make up a whole.
+
+    Without the company's own: beside it, a group that must stay hidden could be worked out.
+    """
+    rows = reach[(reach.attribute != "company") & reach.mentored.notna()]
+    names = rows.attribute + ": " + rows.group.astype(str)
+    parts = [list(some) for _, some in names.groupby(rows.attribute)]
+    return dict(zip(names, rows.mentored, strict=True)), parts
+
+
+def by_unit(facts: pd.DataFrame) -> pd.DataFrame:
+    """`network`'s rows of units as a table to read: where asks go, and how far answering rests on a few.
+
+    Where asks go is blank where few asked in one direction: it would tell who.
+    """
+    rows = facts[facts.group != "company"]
+    few = rows.people_smaller.isna() | (rows.people_smaller < MIN_NODES / 2)
+    table = rows[["group", "people", "managers"]].assign(group=rows.group.str.removeprefix("unit="))
+    ways = {FACTS[name]: rows[name].mask(few) for name in ("up_pct", "across_pct", "down_pct")}
+    rest = {FACTS[name]: rows[name] for name in ("reciprocity_pct", "across_units_pct")}
+    own = {"answering, Gini": rows.gini, "Gini by chance": rows.gini_by_chance}
+    return table.assign(**ways, **rest, **own).rename(columns={"group": "unit"}).round(2)
+
+
 def communities(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
     """The company's share of people with a community tie, and of community ties that go across units, in percent.
 

@@ -42,27 +42,31 @@ def reason_to_hide(comparison: Comparison, min_group: int) -> str:
     return too_small(comparison.adjusted, min_group) or too_small(comparison.raw, min_group)
 
 
-def reasons(fits: Mapping[str, Fit], min_group: int, parts: Sequence[str] = ()) -> dict[str, str]:
+def reasons(fits: Mapping[str, Fit], min_group: int, parts: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     """Privacy's reason for each of several figures that must stay hidden; those that may be shown are left out.
 
-    `parts` names figures that add up to a whole: when one of them is hidden, so is the next smallest, or it could be
-    had by subtraction.
+    Each of `parts` names figures that add up to a whole: when one of them is hidden, so is the next smallest, or the
+    first could be had by subtraction.
     """
     found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
-    shown = [name for name in parts if name in fits and name not in found]
-    if shown and sum(name in found for name in parts) == 1:
-        found[min(shown, key=lambda name: fits[name].n_people_smaller or 0)] = "another could be had by subtraction"
+    for whole in parts:
+        shown = [name for name in whole if name in fits and name not in found]
+        if shown and sum(name in found for name in whole) == 1:
+            found[min(shown, key=lambda name: fits[name].n_people)] = "another could be had by subtraction"
     return found
 
 
 def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:
     """A frame of groups for showing: all but the `labels` is blank where too few people, or managers, stand behind.
 
-    Counted in the columns `people` and, where there is one, `managers`; a row without people stays as it is. Whether
-    a hidden row could be had from the others by subtraction is not looked at: give no totals beside them.
+    Counted in the columns `people` and, where there are such, `people_smaller` (on the rarer side of a share) and
+    `managers`; a row without people stays as it is. Whether a hidden row could be had from the others by subtraction
+    is not looked at: give no totals beside them.
     """
     _refuse_below_floor(min_group)
     few = (frame.people > 0) & (frame.people < min_group)
+    if "people_smaller" in frame:
+        few |= (frame.people > 0) & (frame.people_smaller < min_group)
     if "managers" in frame:
         few |= (frame.people > 0) & (frame.managers < MIN_MANAGERS)
     hide = [name for name in frame if name not in labels]

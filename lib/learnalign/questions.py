@@ -46,7 +46,7 @@ class Measure:
     others: str = ""
     did: str = ""  # what the outcome's verb is: "were rated"
     held: str = ""  # what is held equal besides manager, cycle and past ratings
-    model: Literal["core", "hazard", "teams", "cost"] = "core"  # what it is estimated by
+    model: Literal["core", "hazard", "teams", "groups", "cost"] = "core"  # what it is estimated by
     among: str = ""  # what is held equal, where that is not manager, cycle and past ratings
     about: str = ""  # what differs, in words: "how fast gaps closed"; from doers, others and did when empty
     limit: str = ""  # what it cannot tell, where that is not what every adjusted figure cannot
@@ -94,6 +94,11 @@ KINDS = Measure(
     about="in how fast gaps with it and without it closed",
     limit="It is a pattern, not proof of cause: hard gaps get the courses.", **_CLOSED,
 )  # fmt: skip
+BY_GROUP = Measure(
+    "merit_by_group", "percentage points", "merit_pp", did=MERIT_WAS, model="groups",
+    among="at the same rating and cell of the merit matrix, in the same cycle, ", part=("its people", "all others"),
+    limit="It is a pattern: a difference in the ratings themselves is not in it.",
+)  # fmt: skip
 QUESTIONS: dict[str, Question] = {q.key: q for q in (
     Question("Q1", "Do people who learn more get better ratings later?", "learning_and_performance",
              (Measure("learning_to_rating", "SD", "rating_sd", "people who learned more of their own accord",
@@ -122,7 +127,8 @@ QUESTIONS: dict[str, Question] = {q.key: q for q in (
 )}  # fmt: skip
 ASKED = {question.key: question.text for question in QUESTIONS.values()}
 MEASURES = {m.key: (question, m) for question in QUESTIONS.values() for m in question.measures}
-MEASURES |= {KINDS.key: (QUESTIONS["Q6"], KINDS)}  # a family of its own, without a headline
+FAMILIES = {KINDS.key: (QUESTIONS["Q6"], KINDS), BY_GROUP.key: (QUESTIONS["Q5"], BY_GROUP)}  # without a headline
+MEASURES |= FAMILIES
 
 VERDICT_WORDS: dict[Verdict, str] = {
     "higher": "We know",

@@ -74,7 +74,7 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
 
 def _learning_to_rating(cycles: pd.DataFrame) -> Prepared:
     def exposure(amount: pd.Series) -> pd.Series:
-        return _log_sd(amount, cycles.cycle)
+        return log_sd(amount, cycles.cycle)
 
     return _learning(cycles, _rated(cycles), exposure)
 
@@ -223,7 +223,7 @@ def _dummies(values: pd.Series, name: str) -> pd.DataFrame:
     return table.set_axis([f"held_{name}_{i}" for i in range(table.shape[1])], axis=1)
 
 
-def _log_sd(amount: pd.Series, cycle: pd.Series) -> pd.Series:
+def log_sd(amount: pd.Series, cycle: pd.Series) -> pd.Series:
     """log(1 + amount) in SD of the cycle; zero in a cycle in which everybody has the same."""
     logs = np.log1p(amount)
     by_cycle = logs.groupby(cycle)

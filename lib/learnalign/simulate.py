@@ -34,9 +34,10 @@ import yaml
 from scipy.optimize import brentq
 
 from learnalign import datasets
-from learnalign.bank import AS_OF, NEVER, SKILLS, Bank, Frame, Rng, below, draw, normal, pick, stream, there
+from learnalign.bank import SKILLS, Frame, draw
 from learnalign.datasets import DataSet
 from learnalign.problems import DataError, Problem
+from learnalign.staff import AS_OF, NEVER, Bank, Rng, below, normal, pick, stream, there
 from learnalign.tables import COLUMNS, KEYS, Meta
 from learnalign.truths import NORTHBANK, Truth
 
@@ -63,8 +64,8 @@ RATES = {"course": 60, "certification": 70, "coaching": 150, "community": 0}  # 
 SEEN = {"question": 45, "help_request": 40, "reflection": 10, "self_assessment": 5}
 UNSEEN = {"one_to_one": 30, "help_request": 25, "question": 15, "self_assessment": 15, "reflection": 15}
 ASKED_WELL = {"is_specific": 0.6, "sets_scene": 0.5, "offers_ideas": 0.35, "is_appreciative": 0.7}
-SURVEY = {"vision": "leading", "measures": "leading", "resources": "learning", "feedback": "culture",
-          "psychological_safety": "culture"}
+SURVEY = {"vision": ("leading", "learning"), "measures": ("leading", "learning"), "resources": ("culture", "learning"),
+          "feedback": ("leading", "culture"), "psychological_safety": ("culture",)}  # elsewhere nobody was asked
 # fmt: on
 
 
@@ -263,7 +264,7 @@ def _recorded(learning: Frame) -> Frame:
         mode=kind.map(MODES).fillna("informal"),
         recorded_by=np.where(by_system, "system", "self"),
         activity_id=name.mask(learning.is_required, "conduct").where(by_system, None),
-        cost=(kind.map(RATES) * learning.hours).mask(off, 0).fillna(0),
+        cost=(kind.map(RATES) * learning.hours).mask(off & by_system, 0),
         hours=learning.hours.mask(off),
     )
 
@@ -273,7 +274,7 @@ def _worded(bank: Bank, rng: Rng) -> Frame:
     said, rows = bank.said, len(bank.said)
     channel = np.where(said.seen, pick(rng, SEEN, rows), pick(rng, UNSEEN, rows))
     close = np.where((channel == "one_to_one") | (rng.random(rows) < 0.5), "manager", "private")
-    needed = said.acknowledged_on + 2 + below(rng, 35, rows)
+    needed = said.acknowledged_on - 4 + below(rng, 40, rows)  # some ask too late
     dated = (channel == "help_request") & (rng.random(rows) < 0.7) & (needed <= bank.as_of)
     late = needed + 1 + below(rng, 10, rows)
     escalated = dated & (rng.random(rows) < 0.12) & (late <= bank.as_of)
@@ -289,13 +290,14 @@ def _worded(bank: Bank, rng: Rng) -> Frame:
 
 
 def _surveys(bank: Bank, rng: Rng) -> Frame:
-    """Three items a scale in every unit, some weeks before the reviews: means only."""
-    by_unit = bank.reviews.groupby(["unit", "at"]).leniency
-    units = by_unit.agg(size="size", lenient="mean").reset_index()
-    items = [(scale, domain, f"{scale}_{n}") for scale, domain in SURVEY.items() for n in (1, 2, 3)]
-    surveys = units.merge(Frame(items, columns=["scale", "domain", "item"]), how="cross")
-    easy = 0.25 * np.tile(normal(rng, len(items)), len(units))
-    safe = np.where(surveys.scale == "psychological_safety", 0.3, 0.1) * surveys.lenient
-    mean = 3.6 + easy + safe + 0.8 * normal(rng, len(surveys)) / np.sqrt(surveys["size"])
+    """Two items a scale and domain in every unit, some weeks before the reviews: means only."""
+    reviews = bank.reviews.assign(strong=bank.strong[bank.unit[bank.reviews.person_id, bank.reviews["at"]]])
+    by_unit = reviews.groupby(["unit", "at"])
+    units = by_unit.agg(size=("leniency", "size"), lenient=("leniency", "mean"), strong=("strong", "mean"))
+    items = [(scale, domain, f"{scale}_{domain}_{n}") for scale, of in SURVEY.items() for domain in of for n in (1, 2)]
+    surveys = units.reset_index().merge(Frame(items, columns=["scale", "domain", "item"]), how="cross")
+    easy, safety = 0.25 * np.tile(normal(rng, len(items)), len(units)), surveys.scale == "psychological_safety"
+    said = np.where(safety, 0.3 * surveys.lenient, 0.1 * surveys.lenient + 0.3 * surveys.strong)
+    mean = 3.6 + easy + said + 0.8 * normal(rng, len(surveys)) / np.sqrt(surveys["size"])
     n, waves = np.ceil(0.7 * surveys["size"]).astype(int), bank.review[surveys["at"]] - 40
     return surveys.assign(wave_on=waves, n=n, mean=np.clip(mean, 1, 5))

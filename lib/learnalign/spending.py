@@ -101,21 +101,39 @@ def facts(dataset: DataSet, person_cycles: pd.DataFrame, *, level: float = 0.95)
     return found
 
 
-def merit_as_cost(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
+def units(currency: str) -> dict[str, str]:
+    """The units of `facts` that are not percent."""
+    return {"hours per person and half-year": "hours", "cost per person and half-year": currency}
+
+
+def told(rows: pd.DataFrame) -> pd.DataFrame:
+    """`hours_and_cost` as a table to read: per person and half-year, without totals, shares in percent."""
+    names = {"recorded_by": "recorded by", "hours_per_half_year": "hours per person and half-year",
+             "cost_per_half_year": "cost per person and half-year"}  # fmt: skip
+    kept = [name for name in ("unit", "recorded_by", "mode", "people", "learners", *names, "shown") if name in rows]
+    percent = pd.to_numeric(rows.required_share).mul(100).round(0)
+    table = rows[list(dict.fromkeys(kept))].assign(**{"of it required (%)": percent})
+    for name in ("hours_per_half_year", "cost_per_half_year"):
+        table[name] = pd.to_numeric(table[name]).round(1)
+    return table.rename(columns=names)
+
+
+def merit_as_cost(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
     """The mean merit given beyond the matrix's target, per person and cycle, in percentage points of base pay.
 
     Merit is a cost, or a transfer between people, never a benefit of learning: counted as one, ROI has the wrong
-    sign. Below 0 where managers gave less. None where no merit has a target. Misleads where the budget is fixed: it
+    sign. Below 0 where managers gave less. Empty where no merit has a target. Misleads where the budget is fixed: it
     is then about 0 whatever managers do. METHODS 0, decision 11.
 
     >>> cycles = pd.DataFrame({"merit_gap_pct": [0.5, -0.25, 0.5], "person_id": list("abc"), "unit": "north",
     ...                        "manager_id": list("xyx")})
-    >>> merit_as_cost(cycles).estimate
+    >>> merit_as_cost(cycles)["merit beyond what the matrix aims at"].estimate
     0.25
     """
     by = "manager" if person_cycles.manager_id.notna().any() else "unit"
     cluster = person_cycles.manager_id.fillna(person_cycles.unit)
-    return described.mean(person_cycles.merit_gap_pct, person_cycles.person_id, cluster, by=by, level=level)
+    fit = described.mean(person_cycles.merit_gap_pct, person_cycles.person_id, cluster, by=by, level=level)
+    return {"merit beyond what the matrix aims at": fit} if fit else {}
 
 
 def _staff(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:

@@ -69,8 +69,8 @@ def _first_day(quarter: int) -> dt.date:
 
 
 def _there(dataset: DataSet, calendar: Table) -> Table:
-    """Everybody who was reviewed, in every quarter that they were employed through."""
-    people = dataset.tables["people"].semi_join(dataset.tables["reviews"], "person_id")
+    """Everybody, in every quarter that they were employed through; a leader may never be reviewed."""
+    people = dataset.tables["people"]
     grid = people.select("person_id", "hired_on", "left_on").cross_join(calendar)
     stays = grid.left_on.isnull() | (grid.left_on >= grid._ends)
     return grid.filter(grid.hired_on <= grid._starts, stays).drop("hired_on", "left_on")

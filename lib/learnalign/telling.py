@@ -49,7 +49,7 @@ def band(smallest: float, unit: str) -> str:
 
 def numbers_of(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
     """Every word and figure that a template may ask for."""
-    rater, own = rater_of(fit), fit.design == "adjusted"
+    rater, own = rater_of(fit), fit.design == "adjusted" or measure.model == "groups"
     added = f" ({contrast})" if contrast else ""
     held = HELD[fit.design].format(rater=rater, held_too=measure.held)
     return difference(fit, measure.unit) | {

@@ -93,18 +93,19 @@ class Truth:
     acknowledging_on_merit: InPoints = 0.0
     learning_on_merit: InPoints = 0.32
     acknowledging_on_closure: Factor = 1.5
-    mentor_on_closure: Factor = 1.3
+    mentoring_on_closure: Factor = 1.6
     reading_on_closure: Factor = 1.0
-    on_the_job_on_closure: Factor = 2.0
-    coaching_on_closure: Factor = 1.8
-    mentoring_on_closure: Factor = 1.8
-    course_on_closure: Factor = 1.3
+    on_the_job_on_closure: Factor = 2.2
+    coaching_on_closure: Factor = 2.2
+    course_on_closure: Factor = 1.4
     certification_on_closure: Factor = 1.3
     community_on_closure: Factor = 1.3
     peer_on_closure: Factor = 1.3
     reflection_on_closure: Factor = 1.3
     other_on_closure: Factor = 1.3
-    leaders_on_teams: LogOdds = 0.45
+    leaders_on_teams: LogOdds = 0.6
+    reflecting_on_acknowledging: LogOdds = 0.5
+    drivers_on_acknowledging: LogOdds = 0.4
 
     able_learners: Annotated[float, Field(ge=0, le=1)] = 0.10
     strugglers: LogOdds = 0.32

@@ -42,7 +42,7 @@ from learnalign.wording import (
 __all__ = [
     "ASKED", "COVERAGE", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "coverage", "decide",
     "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds", "missing_needs", "p_value",
-    "unanswerable", "unknowns",
+    "stands", "unanswerable", "unknowns",
 ]  # fmt: skip
 
 # --- the rule ---------------------------------------------------------------------------------
@@ -109,16 +109,17 @@ def judge_all(
 
 
 def judge_family(
-    headline: Result, fits: Mapping[str, Fit], *, hidden: Mapping[str, str]
+    headline: Result, fits: Mapping[str, Fit], *, hidden: Mapping[str, str], part: tuple[str, str] | None = None
 ) -> tuple[Result, ...]:  # fmt: skip
     """A declared family of the headline's contrasts (steps of a dose, kinds, groups), as rows that are no headlines.
 
     What the headline did not survive its parts do not survive either: they are known only where it is. Benjamini-
     Hochberg within the family: a row whose difference does not survive it is "we don't know".
-    `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others.
+    `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others; `part` says who
+    is compared where that is not who did with who did not.
     """
     doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
-    return _family(headline.measure, fits, hidden, headline.smallest_effect, headline.group, doubt)
+    return _family(headline.measure, fits, hidden, headline.smallest_effect, headline.group, doubt, part=part)
 
 
 def judge_kinds(
@@ -132,11 +133,17 @@ def judge_kinds(
     return _family(measure, fits, hidden, smallest_effect, group, "", checks)
 
 
+def stands(rows: Sequence[Result]) -> bool:
+    """Whether any of the rows says, beyond doubt, that more goes with it: what is built on them may be told."""
+    return any(row.verdict in ("higher", "small") and row.estimate > marks(1.0, row.unit)[1] for row in rows)
+
+
 def _family(
     key: str, fits: Mapping[str, Fit], hidden: Mapping[str, str], smallest: float, group: str, unknown: str,
-    more: Sequence[Check] = (),
+    more: Sequence[Check] = (), part: tuple[str, str] | None = None,
 ) -> tuple[Result, ...]:  # fmt: skip
     question, about = MEASURES[key]
+    did, did_not = part or about.part
     kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
     p = dict(zip(kept, adjusted_p([p_value(fit, about.unit) for fit in kept.values()], "bh"), strict=True))
     rows = []
@@ -149,7 +156,7 @@ def _family(
         doubt = unknown
         if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
             doubt = doubt or "many"
-        own = replace(about, doers=f"{name.replace('_', ' ')}: {about.part[0]}", others=about.part[1], about="")
+        own = replace(about, doers=f"{name.replace('_', ' ')}: {did}", others=did_not, about="")
         failed = "; ".join(check.detail for check in checks if check.outcome == "failed")
         numbers = numbers_of(fit, own, smallest) | {"asked": str(len(kept)), "failed": failed}
         numbers |= {"passed": "", "warning": "", "caution": ""}
