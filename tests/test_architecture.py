@@ -64,6 +64,7 @@ MODULES = {
     "kinds",
     "pictures",
     "staff",
+    "planted",
     "plots",
 }
 ALLOWED = {
@@ -83,6 +84,11 @@ ALLOWED = {
     ("gaps", "ladder"): "every interval climbs the same ladder",
     ("gaps", "signals"): "sensitivity and bias of a group",
     ("charts", "strips"): "one module in two files: how a single result is read and drawn",
+    ("bank", "staff"): "one module in three files: who is there, and the random numbers",
+    ("simulate", "staff"): "one module in three files: who is there, and the random numbers",
+    ("simulate", "planted"): "says what is true beside the tables",
+    ("planted", "bank"): "the log-odds that people have of their own",
+    ("planted", "truths"): "what is declared",
     ("simulate", "bank"): "one module in two files: the draws behind the tables",
     ("simulate", "truths"): "what a company's declared truth may be",
     ("bank", "truths"): "as simulate",

@@ -257,3 +257,154 @@ def test_following_is_found_where_it_is_and_the_placebo_keeps_quiet():
     assert means[1] == pytest.approx(0, abs=4 * errors[1])
     # that bias is 0.8 of a standard error here, so 88 % should cover; less four Monte-Carlo errors of 60
     assert means[2] >= 0.70
+
+
+# --- the question, with what could refute it ------------------------------------------------------------
+
+
+NO_TEAMS = pd.DataFrame(columns=["team_id", "unit", "leader_id", "quarter", "people", "share", "leader_acknowledged"])
+
+
+@pytest.mark.truth
+def test_teams_that_follow_are_found_a_quarter_later_and_campaigns_in_the_unit_do_not_fool():
+    rng, found = np.random.default_rng(31), {0.0: [], 0.08: []}
+    for follow in [0.0, 0.08] * 20:
+        found[follow].append(leaders.leader_to_team(in_campaigns(rng, follow)))
+    for follow, all_of_them in found.items():
+        estimates = [one.adjusted.estimate for one in all_of_them]
+        error = np.std(estimates, ddof=1) / 20**0.5
+        assert np.mean(estimates) == pytest.approx(100 * follow, abs=4 * error)
+        assert np.mean([one.raw.estimate for one in all_of_them]) > 100 * follow + 3  # units differ, and have campaigns
+        passed = [one.checks[0].outcome == "passed" for one in all_of_them]
+        assert np.mean(passed) >= 0.75  # 95 %, and four Monte-Carlo errors of 20
+    one = found[0.08][0]
+    assert (one.adjusted.design, one.raw.design, one.reason, [check.name for check in one.checks]) == (
+        "adjusted", "described", "", ["leaders"],
+    )  # fmt: skip
+
+
+def in_campaigns(rng, follow: float, teams: int = 80, quarters: int = 12, units: int = 8) -> pd.DataFrame:
+    """Campaigns in whole units for two quarters move everybody there; some units always say more."""
+    unit = np.arange(teams) % units
+    campaign = rng.random((units, quarters)) < 0.25
+    campaign = (campaign | np.roll(campaign, 1, axis=1))[unit]
+    open_unit = (unit % 2)[:, None]
+    leader = (rng.random((teams, quarters)) < 0.15 + 0.3 * campaign + 0.2 * open_unit).astype(int)
+    share = 0.2 + 0.2 * campaign + 0.2 * open_unit + rng.normal(0, 0.08, (teams, quarters))
+    share[:, 1:] += follow * leader[:, :-1]
+    team = np.repeat(np.arange(teams), quarters)
+    return pd.DataFrame({"team_id": team, "leader_id": team, "unit": np.repeat(unit, quarters), "people": 8,
+                         "quarter": np.tile(np.arange(quarters), teams), "share": share.ravel(),
+                         "leader_acknowledged": leader.ravel()})  # fmt: skip
+
+
+@pytest.mark.truth
+def test_the_placebo_fails_where_something_local_moves_leader_and_team_over_two_quarters():
+    """A stir in one team, unknown to its unit's quarter: the team moves at once, the leader a quarter later."""
+    rng, failed = np.random.default_rng(32), []
+    for _ in range(10):
+        frame = led(rng, follow=0.0, units=4)
+        stir = rng.random((80, 12)) < 0.3
+        leader = rng.random((80, 12)) < 0.1 + 0.7 * np.roll(stir, 1, axis=1)
+        share = 0.3 + 0.3 * stir + 0.3 * np.roll(stir, 1, axis=1) + rng.normal(0, 0.05, (80, 12))
+        frame = frame.assign(share=share.ravel(), leader_acknowledged=leader.ravel().astype(int))
+        check = leaders.leader_to_team(frame).checks[0]
+        failed.append(check.outcome == "failed")
+        assert "something else moves both" in check.detail or not failed[-1]
+    assert np.mean(failed) == 1
+
+
+def test_without_teams_or_with_few_leaders_there_is_a_reason():
+    frame = led(np.random.default_rng(33), teams=40)
+    assert leaders.leader_to_team(NO_TEAMS).reason == "no team"
+    few = frame.assign(leader_acknowledged=frame.leader_acknowledged.where(frame.leader_id < 3, 0))
+    for rows in (
+        frame.assign(leader_acknowledged=np.nan),
+        frame.assign(leader_acknowledged=0),
+        few,
+        frame[frame.leader_id < 3],
+        frame[frame.quarter == 5],
+        frame.assign(share=0.5),
+    ):
+        found = leaders.leader_to_team(rows)
+        assert (found.reason, found.raw, found.adjusted, found.checks) == ("no leaders", None, None, ())
+        assert leaders.who(rows).teams.iloc[0] == rows.team_id.nunique()
+    assert leaders.detectable(few) is None and leaders.first_time(few) == {}
+
+
+def test_a_placebo_without_a_next_quarter_is_not_possible():
+    frame = led(np.random.default_rng(34), teams=60, quarters=9)
+    gaps = frame[frame.quarter % 3 != 2]  # two quarters known, and then none: no row has both the last and the next
+    found = leaders.leader_to_team(gaps)
+    assert found.adjusted is not None and found.checks[0].outcome == "not possible"
+
+
+def test_who_counts_quarters_teams_and_people():
+    frame = led(np.random.default_rng(35), teams=5, quarters=3).assign(
+        leader_acknowledged=[1, 0, 0, 0, 0, 0, 0, 1, 1, np.nan, 0, 0, 0, 0, 0],
+        people=[8, 9, 7, 1, 1, 1, 2, 2, 3, 4, 4, 4, 5, 5, 5],
+    )
+    found = leaders.who(frame)
+    assert found[["rows", "teams", "people"]].to_numpy().tolist() == [
+        [15, 5, 9 + 1 + 3 + 4 + 5], [9, 5, 9 + 1 + 3 + 4 + 5], [2, 2, 9 + 3],
+    ]  # fmt: skip
+    empty = leaders.who(NO_TEAMS)
+    assert empty.empty and list(empty) == list(found)
+    assert leaders.first_time(NO_TEAMS) == {} and leaders.detectable(NO_TEAMS) is None
+
+
+@pytest.mark.truth
+def test_the_first_time_is_found_where_it_lifts_and_quarters_before_show_nothing():
+    rng = np.random.default_rng(36)
+    frame = led(rng, teams=120)
+    first = rng.integers(3, 14, 120)[frame.team_id]  # some never, in these twelve quarters
+    frame = frame.assign(leader_acknowledged=((frame.quarter == first) | ((frame.quarter > first)
+                                              & (rng.random(len(frame)) < 0.3))).astype(float))  # fmt: skip
+    frame = frame.assign(share=0.3 + 0.01 * frame.quarter + 0.1 * (frame.quarter >= first) + rng.normal(0, 0.05, 1_440))
+    found = leaders.first_time(frame)
+    assert list(found) == [
+        "on average since the first time", "3 quarters before", "2 quarters before", "1 quarter before",
+        "in the same quarter", "1 quarter after", "2 quarters after", "3 quarters after",
+    ]  # fmt: skip
+    for name, fit in found.items():
+        truth = 0 if "before" in name else 10
+        assert abs(fit.estimate - truth) < 3.5 * fit.std_error, name  # eight of them
+        assert fit.method.endswith(f"by leader, t({fit.df})")
+
+
+@pytest.mark.truth
+def test_what_is_detectable_is_near_the_standard_error_times_two_point_eight():
+    rng, ratios = np.random.default_rng(37), []
+    for _ in range(5):
+        frame = in_campaigns(rng, 0.0)
+        ratios.append(leaders.detectable(frame) / (2.8 * leaders.leader_to_team(frame).adjusted.std_error))
+    # an error from 80 clusters is known to 8 %: four of it, of five; t is not normal, and adds 3 %
+    assert np.mean(ratios) == pytest.approx(1.03, abs=0.15)
+
+
+def test_nothing_is_detectable_where_a_unit_s_leaders_do_all_the_same():
+    frame = led(np.random.default_rng(38), teams=40, units=2)
+    same = frame.assign(leader_acknowledged=(frame.quarter + frame.unit) % 3 == 0)
+    same = same.assign(leader_acknowledged=same.leader_acknowledged.astype(int))
+    assert leaders.detectable(same) is None
+    assert leaders.leader_to_team(same).reason == "no leaders"
+
+
+def test_order_names_and_years_mean_nothing_to_leading():
+    frame = in_campaigns(np.random.default_rng(39), 0.08)
+    other = frame.sample(frac=1, random_state=1).assign(quarter=lambda rows: rows.quarter + 40)
+    other = other.assign(
+        team_id=999 - other.team_id, leader_id=999 - other.leader_id, unit="u" + other.unit.astype(str)
+    )
+    one, two = (leaders.leader_to_team(rows) for rows in (frame, other))
+    for mine, theirs in ((one.raw, two.raw), (one.adjusted, two.adjusted)):
+        assert [mine.estimate, mine.low, mine.high] == pytest.approx([theirs.estimate, theirs.low, theirs.high])
+        assert (mine.n_rows, mine.n_people, mine.n_people_smaller) == (
+            theirs.n_rows, theirs.n_people, theirs.n_people_smaller,
+        )  # fmt: skip
+    assert one.checks == two.checks and leaders.detectable(frame) == pytest.approx(leaders.detectable(other))
+    pd.testing.assert_frame_equal(leaders.who(frame), leaders.who(other))
+    early, late = leaders.first_time(frame), leaders.first_time(other)
+    assert [*early] == [*late]
+    # pyfixest goes round until 1e-6
+    assert [fit.estimate for fit in early.values()] == pytest.approx([fit.estimate for fit in late.values()], abs=1e-4)

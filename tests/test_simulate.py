@@ -8,8 +8,9 @@ import pandas as pd
 import pyfixest as pf
 import pytest
 
-from learnalign import bank, datasets, simulate, truths
+from learnalign import bank, datasets, simulate, staff, truths
 from learnalign.problems import DataError
+from learnalign.questions import MEASURES, QUESTIONS, VERDICT_WORDS
 from learnalign.tables import COLUMNS
 
 DEMO = Path(__file__).parents[1] / "data" / "demo"
@@ -60,10 +61,10 @@ def test_people_are_known_and_named_once(company):
 
 def test_nothing_happens_after_as_of_or_to_people_who_are_not_there(company):
     people = company.tables["people"].set_index("person_id")
-    left = people.left_on.fillna(pd.Timestamp(bank.AS_OF))
+    left = people.left_on.fillna(pd.Timestamp(staff.AS_OF))
     for name, table in company.tables.items():
         dates = table.select_dtypes("datetime")
-        assert (dates.max().dropna() <= pd.Timestamp(bank.AS_OF)).all(), name
+        assert (dates.max().dropna() <= pd.Timestamp(staff.AS_OF)).all(), name
         for column in {"person_id", "from_id", "to_id"} & {*table} if name != "people" else ():
             event = table[[c for c in dates if c not in ("needed_by", "escalated_on")][0]]
             assert (event >= table[column].map(people.hired_on)).all(), name
@@ -129,7 +130,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path
         for name, seed in (("one", 4), ("again", 4), ("other", 5))
     )
     assert one == again
-    assert [name for name in one if one[name] == other[name]] == ["dataset.yml"]
+    assert {name for name in one if one[name] == other[name]} == {"TRUTH.md", "dataset.yml"}
 
 
 def test_files_are_plain_and_say_what_the_tables_say(tmp_path):
@@ -141,7 +142,7 @@ def test_files_are_plain_and_say_what_the_tables_say(tmp_path):
         read = read.astype(table.select_dtypes(["datetime", "boolean"]).dtypes)
         pd.testing.assert_frame_equal(read, table, check_dtype=False, obj=name)
     meta = datasets.read(folder).meta
-    assert str(meta.as_of) == bank.AS_OF
+    assert str(meta.as_of) == staff.AS_OF
 
 
 # --- writing, and what is refused -----------------------------------------------------------
@@ -346,3 +347,55 @@ def test_merit_rewards_learning_and_not_silence_at_equal_rating():
     fit = pf.feols("merit_pct ~ said + top | cell^at + manager_id^at", paid, vcov={"CRV1": "manager_id"})
     assert fit.coef()["said"] == pytest.approx(0, abs=0.05)
     assert fit.coef()["top"] == pytest.approx(0.3, abs=0.05)
+
+
+# --- what the page beside it says ---------------------------------------------------------------
+
+
+def rows_of(page: str) -> dict[str, tuple[str, ...]]:
+    """The page's table: a measure's planted value, unit and verdicts."""
+    cells = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("| Q")
+    ]
+    return {measure: (value, unit, verdict) for _, measure, value, unit, verdict in cells}
+
+
+def test_the_page_has_a_row_for_every_measure_and_every_kind_of_learning_but_mentoring():
+    rows = rows_of((DEMO / "TRUTH.md").read_text())
+    kinds = {f"learning_to_closure: {kind}" for kind in bank.TYPES if kind != "mentoring"}
+    headlines = {measure.key for question in QUESTIONS.values() for measure in question.measures}
+    assert rows.keys() == headlines | kinds
+    assert {unit for _, unit, _ in rows.values()} <= {m.unit for _, m in MEASURES.values()} | {"EUR"}
+    assert {word for row in rows.values() for word in row[2].split(" or ")} <= set(VERDICT_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("measure", "truth", "says"),
+    [
+        ("acknowledging_to_rating", {"acknowledging_on_rating": -0.2}, ("-0.20", "SD", "lower")),
+        ("acknowledging_to_rating", {"acknowledging_on_rating": 0.05}, ("0.05", "SD", "higher or small or unknown")),
+        ("acknowledging_to_merit_total", {"acknowledging_on_rating": -0.2}, ("", "percentage points", "any")),
+        ("leader_to_team", {"leaders_on_teams": 0}, ("0.00", "percentage points", "none or unknown")),
+        ("mentoring_to_closure", {"mentoring_on_closure": 0.5}, ("0.50", "hazard ratio", "lower")),
+        ("cost_per_closed_gap", {"mentoring_on_closure": 0.5}, ("", "EUR", "any")),
+    ],
+)
+def test_a_page_of_another_truth_says_what_that_truth_plants(measure, truth, says, tmp_path):
+    folder = simulate.write(simulate.northbank(people=60, cycles=2, truth=truths.Truth(**truth)), tmp_path / "bank")
+    page = (folder / "TRUTH.md").read_text()
+    assert rows_of(page)[measure] == says
+    name, value = next(iter(truth.items()))
+    assert f"- `{name}`: {value} (" in page
+    assert "Planted facts" not in page
+
+
+def test_a_reader_of_tables_passes_the_page_over():
+    assert datasets.check(DEMO) == ()
+    assert {path.name for path in DEMO.iterdir()} == {f"{name}.csv" for name in COLUMNS} | {"dataset.yml", "TRUTH.md"}
+
+
+@pytest.mark.fault
+def test_a_place_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="cannot be written"):
+        simulate.write(northbank(60, 2, 0), tmp_path / "file" / "bank")

@@ -102,8 +102,8 @@ def test_a_leader_who_is_unknown_or_was_not_there_all_quarter_is_empty(rows):
     }
     found = rows(**without)
     assert found.leader_acknowledged["noa"].isna().all()
-    assert found.leader_acknowledged["mia"].isna().tolist() == [True, False, False, False]
-    assert found.people["mia"].tolist() == [4, 5, 3, 2]  # the quarters still count for the team
+    assert found.leader_acknowledged["mia"].isna().tolist() == [True, False, False, True, True, True]
+    assert found.people["mia"].tolist() == [4, 5, 3, 2, 2, 2]  # the quarters still count for the team
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def counted_by_hand(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = END) 
 
 
 @pytest.mark.property
-@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])  # seeds cannot be made simpler
+@settings(max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate])  # seeds cannot be made simpler
 @given(seed=st.integers(0, 2**32 - 1), years=st.sampled_from([-8, -4, 4, 8]), back=st.integers(0, 400))
 def test_a_second_count_agrees_and_order_names_and_calendar_mean_nothing(seed, years, back):
     frames = company(np.random.default_rng(seed))

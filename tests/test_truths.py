@@ -13,7 +13,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from learnalign import bank, datasets, linking, simulate, truths
+from learnalign import bank, datasets, linking, planted, simulate, truths
 from learnalign.problems import DataError
 from learnalign.truths import NORTHBANK, Truth
 
@@ -309,6 +309,15 @@ def test_gaps_close_at_the_declared_pace(truth):
         assert log == pytest.approx(np.log(declared), abs=3.5 * error), name
 
 
+def own_odds(b, quarter: int, seed: int = 1) -> np.ndarray:
+    """Everybody's log-odds of acknowledging in a quarter when their leader was not seen to before."""
+    habit = bank.SAYS["habit"] * bank.normal(bank.stream(seed, 3), len(b.hired))
+    boss = b.manager[:, b.cycle_of[quarter]]
+    reflected = b.truth.reflecting_on_acknowledging * bank._reflected(b)[:, quarter]
+    half_year = b.half_year[:, b.cycle_of[quarter]]
+    return habit + reflected - b.truth.strugglers * b.ability - b.truth.dip * half_year + 0.15 * b.leniency[boss] - 1.75
+
+
 @pytest.mark.truth
 @pytest.mark.parametrize("declared", [-0.5, 0.0, 0.45, 1.2])
 def test_teams_follow_their_leaders_as_declared(declared):
@@ -316,15 +325,15 @@ def test_teams_follow_their_leaders_as_declared(declared):
     truth = Truth(leaders_on_teams=declared)
     b = drawn(truth)
     everyone = np.arange(MANY)
-    habit = bank.SAYS["habit"] * bank.normal(bank.stream(1, 3), MANY)
     says, seen = (np.zeros((MANY, len(b.cycle_of)), dtype=bool) for _ in range(2))
-    says[b.said.person_id, b.said.quarter] = True
-    seen[b.said.person_id[b.said.seen], b.said.quarter[b.said.seen]] = True
+    said = b.said[~b.said.owned_up]  # a gap about to be found moves people whatever their leader does
+    says[said.person_id, said.quarter] = True
+    seen[said.person_id[said.seen], said.quarter[said.seen]] = True
     there = (b.hired[:, None] <= b.quarters[:-1]) & (np.minimum(b.left, b.as_of)[:, None] >= b.quarters[1:] - 1)
     rows = []
     for quarter in range(1, len(b.cycle_of)):
-        boss, half_year = b.manager[:, b.cycle_of[quarter]], b.half_year[:, b.cycle_of[quarter]]
-        odds = -truth.strugglers * b.ability - truth.dip * half_year + habit + 0.15 * b.leniency[boss] - 1.75
+        boss = b.manager[:, b.cycle_of[quarter]]
+        odds = own_odds(b, quarter)
         keep = there[everyone, quarter] & there[boss, quarter - 1] & ~b.manages
         rows.append(np.column_stack([seen[boss, quarter - 1], odds, says[:, quarter]])[keep])
     x, odds, y = np.concatenate(rows).T
@@ -453,10 +462,10 @@ def test_a_bonus_by_formula_knows_nobody_and_an_individual_one_the_rating():
 def test_the_penalised_leave_before_the_review_and_nobody_else_more_often():
     for truth, low, high in ((NORTHBANK, -0.005, 0.005), (Truth(attrition_of_the_penalised=2), 0.1, 0.3)):
         b = drawn(truth)
-        spoke = np.zeros(b.manager.shape, dtype=bool)
-        cycle = np.searchsorted(b.review - bank.EMBARGO, b.said.acknowledged_on, side="right")
+        spoke, said = np.zeros(b.manager.shape, dtype=bool), b.said[~b.said.owned_up]
+        cycle = np.searchsorted(b.review - bank.EMBARGO, said.acknowledged_on, side="right")
         counts = cycle < len(b.review)
-        spoke[b.said.person_id[counts], cycle[counts]] = True
+        spoke[said.person_id[counts], cycle[counts]] = True
         there = (b.hired[:, None] < b.review - 200) & (b.left[:, None] >= b.review - bank.EMBARGO) & ~b.manages[:, None]
         gone = b.left[:, None] < b.review - 2
         lost = [gone[there & some].mean() for some in (spoke, ~spoke)]
@@ -469,9 +478,50 @@ def test_the_penalised_leave_before_the_review_and_nobody_else_more_often():
 def test_a_campaign_moves_leaders_and_staff_together():
     for truth, moved in ((NORTHBANK, False), (Truth(campaigns=1), True)):
         b = drawn(truth)
-        by_quarter = b.said.groupby([b.manages[b.said.person_id], "quarter"]).person_id.nunique().unstack()
+        said = b.said[~b.said.owned_up]
+        by_quarter = said.groupby([b.manages[said.person_id], "quarter"]).person_id.nunique().unstack()
         there = [((b.hired[:, None] <= b.quarters[1:]) & (b.left[:, None] >= b.quarters[:-1]))[who].sum(axis=0)
                  for who in (~b.manages, b.manages)]  # fmt: skip
         staff, leaders = by_quarter.to_numpy() / np.array(there)
         assert (np.corrcoef(staff[1:], leaders[1:])[0, 1] > 0.8) == moved
         assert (staff[2::4].min() > 1.5 * np.delete(staff, slice(2, None, 4)).max()) == moved
+
+
+# --- what the page beside the demonstration says ----------------------------------------------------
+
+
+@pytest.mark.truth
+def test_the_pages_points_of_a_team_are_what_a_large_bank_does():
+    b = drawn(NORTHBANK)
+    owns_up = np.zeros((MANY, len(b.cycle_of)), dtype=bool)
+    owned = b.said[b.said.owned_up]
+    owns_up[owned.person_id, owned.quarter] = True
+    here = (b.hired[:, None] <= b.quarters[:-1]) & (np.minimum(b.left, b.as_of)[:, None] >= b.quarters[1:] - 1)
+    more = []
+    for quarter in range(len(b.cycle_of)):
+        odds = own_odds(b, quarter)
+        rise = (expit(odds + NORTHBANK.leaders_on_teams) - expit(odds)) * ~owns_up[:, quarter]
+        more.append(100 * rise[here[:, quarter] & ~b.manages].mean())
+    assert np.mean(more) == pytest.approx(planted.following(NORTHBANK), abs=0.15)
+
+
+@pytest.mark.truth
+def test_the_pages_cost_of_a_closed_gap_is_what_a_large_bank_does():
+    """The chance of closing within a year with learning kept up, and with none; nothing is estimated."""
+    b, rows = drawn(NORTHBANK), months_of(drawn(NORTHBANK)).query("trigger == 'scheduled'")
+    kinds = sorted(bank.TYPES.keys() - {"mentoring"})
+    factor = np.prod([np.where(rows[kind], getattr(NORTHBANK, f"{kind}_on_closure"), 1.0) for kind in kinds], axis=0)
+    learns = rows[kinds].any(axis=1)
+    whole = learns & (~rows.shut | (rows.days == 30)) & (rows.days == 30)
+    gaps = rows.drop_duplicates("gap").rename(columns={"person_id": "person", "assessed_on": "day"})
+    done = simulate._recorded(b.learning)[bank._voluntary(b.learning)]
+    events = gaps.merge(done, left_on=["person", "skill"], right_on=["person_id", "skill"])
+    spent = events.cost[(events.learned_on >= events.day - 90) & (events.learned_on < events.end)].sum()
+    none = b.learning.assign(status="withdrawn")
+    spells = gaps.groupby(gaps.groupby(["person", "skill"]).cumcount())  # a skill once at a time
+    pace = [bank.closing_pace(gap, b, b.said, none, bank._mentored_since(b))[:, :12] for _, gap in spells]
+    without = np.cumsum(np.concatenate(pace), axis=1)
+    kept_up = without * factor[learns].mean()
+    extra = (np.exp(-without[:, -1]) - np.exp(-kept_up[:, -1])).mean()
+    months = 1 + np.exp(-kept_up[:, :-1]).sum(axis=1).mean()
+    assert spent / whole.sum() * months / extra == pytest.approx(planted.COST, rel=0.1)

@@ -17,7 +17,7 @@ EMBARGO, FIRST_WINDOW = 30, 182  # days
 
 # What no truth declares, per SD where nothing else is said
 EAGER = {"manager": 0.60, "own": 0.85}  # who takes up learning
-SAYS = {"manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
+SAYS = {"usual": -1.75, "manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
 MOTIVATED = 2.0  # eagerness and log-odds, for what hidden motivation adds to the score
 STAYS = 3.0  # log-odds of staying in a half-year
 CLOSING, MONTH, REMEMBERED = 0.0016, 30, 3  # a gap's hazard of closing in a day; days; months that learning helps
@@ -105,7 +105,7 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
         boss = bank.manager[:, cycle]
         odds = -truth.strugglers * bank.ability - truth.dip * bank.half_year[:, cycle] + habit
         odds = odds - truth.trouble * bank.half_year[:, cycle + 1]
-        odds = odds + SAYS["manager"] * bank.leniency[boss] + truth.leaders_on_teams * seen[boss] - 1.75
+        odds = odds + SAYS["manager"] * bank.leniency[boss] + truth.leaders_on_teams * seen[boss] + SAYS["usual"]
         odds = odds + truth.reflecting_on_acknowledging * mirror[:, quarter]
         odds = odds + MOTIVATED * truth.hidden_motivation * bank.motivation + truth.campaigns * (quarter % 4 == 2)
         says = rng.random(len(everyone)) < expit(odds)
@@ -194,7 +194,7 @@ def _in_window(reviews: Frame, person: pd.Series, day: pd.Series, weight: pd.Ser
 
 
 def _ties(bank: Bank, rng: Rng) -> Frame:
-    """Who mentors, asks and answers whom. Mentors were hired before those they mentor, who have often served for long."""
+    """Who mentors, asks and answers whom. Mentors were hired first; who has served for long gets one more often."""
     rows = 3 * len(bank.hired)
     kind = pick(rng, {"asks": 33, "answers": 33, "mentors": 19, "community": 15}, rows)
     one, day = below(rng, len(bank.hired), rows), bank.start + below(rng, bank.as_of - bank.start, rows)

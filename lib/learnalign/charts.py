@@ -99,7 +99,7 @@ def table(frame: pd.DataFrame, caption: str, *, unknown: Sequence[str] = ()) -> 
     ]
     is_number = [pd.api.types.is_numeric_dtype(frame[column].dropna().infer_objects()) for column in columns]
     lines = [caption, "\t".join(map(str, columns)), *("\t".join(row) for row in cells), *_unknown(unknown)]
-    heads = list(zip(columns, is_number, strict=True))
+    heads = list(zip((str(name).replace("_", " ") for name in columns), is_number, strict=True))
     return block("table", "\n".join(lines), caption=caption, heads=heads, cells=cells, is_hidden=not all(shown),
                  unknown=unknown)  # fmt: skip
 
@@ -136,15 +136,15 @@ def label(row: Result) -> str:
 def interval(results: Sequence[Result], *, min_group: int = 10) -> Picture | Block:
     """Intervals against the smallest effect that matters, a row per result, the raw figure just below it.
 
-    The finding is the title. A result that was not estimated or is hidden has words in place of a dot.
-    Results of several units are drawn in a panel each.
+    The finding is the title; of a family without a headline, what is known of which row. A result that was not
+    estimated or is hidden has words in place of a dot. Results of several units are drawn in a panel each.
     """
     pairs = list(paired(privacy.suppress(results, min_group)))
     if not pairs:
         return nothing(NO_RESULT)
     units = list(dict.fromkeys(row.unit for row, _ in pairs))
     panels = [[pair for pair in pairs if pair[0].unit == unit] for unit in units]
-    findings = [row.sentence for row in _findings([row for row, _ in pairs])]
+    findings = _findings([row for row, _ in pairs])
     with canvas(0.95 * len(panels) + 0.62 * len(pairs), *findings) as figure:
         axes = figure.subplots(len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels])
         for ax, panel in zip(axes[:, 0], panels, strict=True):
@@ -156,8 +156,28 @@ def _contrast(row: Result) -> tuple[str, str, str]:
     return row.question, row.measure, row.group
 
 
-def _findings(rows: Sequence[Result]) -> list[Result]:
-    return [row for row in rows if row.headline] or list(rows[:1])
+def _findings(rows: Sequence[Result]) -> list[str]:
+    """The sentences of the headlines; or, of a family, the names of its rows by what is known of them."""
+    if told := [row.sentence for row in rows if row.headline]:
+        return told
+    if len(rows) == 1:
+        return [rows[0].sentence]
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(_standing(row), []).append((row.at or label(row)).replace("_", " "))
+    return [" ".join(f"{heading(word)}: {', '.join(found[word])}." for word in STANDINGS if word in found)]
+
+
+STANDINGS = (
+    "faster", "slower", "higher", "lower", "practically none", "not trustworthy", "not known", "not shown", "described",
+)  # fmt: skip
+
+
+def _standing(row: Result) -> str:
+    if row.verdict in ("higher", "lower", "small"):
+        return strips.sides(row.unit)[row.estimate > (1 if row.unit == "hazard ratio" else 0)]
+    words = {"none": "practically none", "untrusted": "not trustworthy", "unknown": "not known", "hidden": "not shown"}
+    return words.get(row.verdict, "described")
 
 
 def _draw_panel(ax: Axes, pairs: Sequence[tuple[Result, Result | None]]) -> None:

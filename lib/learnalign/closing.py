@@ -76,7 +76,9 @@ def mentoring_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparis
     months = _months(journeys, "mentoring_to_closure")
     if not months.reason and not months.rows.mentored.any():
         months = replace(months, reason="no mentoring")
-    return _compare("mentoring_to_closure", months, "mentored", "", level)
+    found = _compare("mentoring_to_closure", months, "mentored", "", level)
+    against = tuple(against_waitlist(journeys, level=level).values()) or (None,)
+    return replace(found, rivals=(("waitlist", against[0]),)) if found.adjusted else found
 
 
 def against_waitlist(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
@@ -115,24 +117,26 @@ def saying_otherwise(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fi
 def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dict[str, Fit], tuple[Check, ...]]:
     """Hazard ratio of closing: learning on the skill in the last 90 days against none, in all and by activity type.
 
-    Types are held equal to each other, and all to having acknowledged. Types with which fewer than 10 gaps closed are
-    left out. The check holds for all rows: learning on *other* skills must not close this gap. Empty where skills of
-    learning are not recorded. Misleads by indication: hard gaps get the courses.
+    Types are held equal to each other, and all to having acknowledged and to being mentored, which come before them,
+    where these are recorded. Types with which fewer than 10 gaps closed are left out. The check holds for all rows:
+    learning on *other* skills must not close this gap. Empty where skills of learning are not recorded. Misleads by
+    indication: hard gaps get the courses.
     """
     months = _months(journeys, "learning_to_closure")
     if months.reason or not _some(months.rows, "learned"):
         return {}, ()
-    first = _tried(months, ["learned", "acknowledged"], level)
+    before = [name for name in ("acknowledged", "mentored") if _some(months.rows, name)]
+    first = _tried(months, ["learned", *before], level)
     if first is None:
         return {}, ()
     names = [name for name in months.rows if name.startswith("learned_") and name != "learned_elsewhere"]
     kinds = [name for name in names if _some(months.rows, name)]
     try:
-        fits = months.hazard([*kinds, "acknowledged"], level=level)
+        fits = months.hazard([*kinds, *before], level=level)
     except ValueError:
         fits = ()
     by_kind = {name.removeprefix("learned_"): fit for name, fit in zip(kinds, fits, strict=False)}
-    return {"any learning": first} | by_kind, (_unrelated(months, "learned", "learned_elsewhere"),)
+    return {"any learning": first} | by_kind, (_unrelated(months, "learned", "learned_elsewhere", *before),)
 
 
 # --- cost -------------------------------------------------------------------------------------------
@@ -152,6 +156,8 @@ def cost_per_closed_gap(journeys: Journeys, amount: str = "cost", *, level: floa
         return None, months.reason
     if not journeys.learned[amount].fillna(0).sum() > 0:
         return None, "no cost"
+    if journeys.learned.skill.isna().all():
+        return None, "no learned skill"
     spent = _spent(months.rows, journeys.learned, amount)
     try:
         found = closure.cost_per_closed_gap(
@@ -159,10 +165,10 @@ def cost_per_closed_gap(journeys: Journeys, amount: str = "cost", *, level: floa
         )
     except ValueError as error:
         return None, "no extra" if "none or fewer" in str(error) else "no closing"
-    learners = months.rows[months.rows.learned == 1]
+    sides = [months.rows.person_id[months.rows.learned == side].nunique() for side in (0, 1)]
     return Fit(
         float(found.estimate), float(found.low), float(found.high), None, None, level, len(months.rows), found.n_people,
-        learners.person_id.nunique(), months.rows[months.by].nunique(),
+        min(sides), months.rows[months.by].nunique(),
         f"{amount} per extra closed gap within {found.horizon} months, from the hazard of closing, "
         f"clustered by {months.by}", "described",
     ), ""  # fmt: skip
@@ -206,7 +212,8 @@ def _months(journeys: Journeys, measure: str, *, asked: bool = False) -> _Months
     gaps = _account(account, gaps, gaps.cluster.isna(), (measure, "no_rater", f"no {by} recorded"))
     account = pd.DataFrame(account, columns=list(ATTRITION))
     if gaps.empty:
-        reason = "no gaps" if journeys.gaps.empty else "no acknowledged skill" if asked else "too few"
+        unsaid = asked and journeys.gaps.acknowledged_before.isna().all()
+        reason = "no gaps" if journeys.gaps.empty else "no acknowledged skill" if unsaid else "too few"
         return _Months(gaps, by, reason, account)
     rows = closure.gap_months(_with_held(gaps.drop(columns="cluster")), journeys.said, journeys.learned)
     few = rows[by].nunique() <= TOO_FEW_CLUSTERS
@@ -289,10 +296,10 @@ def _baseline(rows: pd.DataFrame) -> Check:
                  "worse before are not held apart")  # fmt: skip
 
 
-def _unrelated(months: _Months, exposure: str, elsewhere: str) -> Check:
+def _unrelated(months: _Months, exposure: str, elsewhere: str, *held: str) -> Check:
     """The same with other skills must not go with closing this gap; no figures, as few people may do it."""
     try:
-        fit = months.hazard([exposure, elsewhere])[1]
+        fit = months.hazard([exposure, elsewhere, *held])[1]
     except ValueError:
         return Check("unrelated skills", "not possible", "too few people did the same with other skills")
     what = "learning on" if exposure == "learned" else "acknowledging"
@@ -333,4 +340,5 @@ def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
     events = gaps.merge(learned.dropna(subset=["skill"]), on=["person_id", "skill"])
     since = events.detected_on - pd.Timedelta(days=closure.WINDOW_DAYS)
     inside = (events.learned_on >= since) & (events.learned_on < events._end)
-    return float(events[inside].drop_duplicates(["person_id", "skill", "learned_on", "activity_type"])[amount].sum())
+    own = ["person_id", "skill", "learned_on", "activity_type", "is_voluntary"]  # a day may be in two gaps of a skill
+    return float(events[inside].drop_duplicates(own)[amount].sum())

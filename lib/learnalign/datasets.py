@@ -355,7 +355,8 @@ def replaced(out: Path) -> Iterator[Path]:
 
 def _refuse_strangers(out: Path) -> None:
     """Whoever names a folder with other files in it did not mean to lose them."""
-    ours = {"dataset.yml", "rejected.csv", *(f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES)}
+    ours = {f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES}
+    ours |= {"dataset.yml", "rejected.csv", "TRUTH.md"}
     there = {path.name for path in out.iterdir()} if out.is_dir() else {out.name} if out.exists() else set()
     if strangers := there - ours if "dataset.yml" in there else there:
         text, fix = ", ".join(sorted(strangers))[:200], "name another folder"

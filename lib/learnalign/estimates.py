@@ -20,6 +20,7 @@ from learnalign.samples import (
     Sample,
     comparable,
     is_binary,
+    log_sd,
     nothing_to_compare,
     people_in_the_smaller,
     prepare,
@@ -167,15 +168,21 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
 
     Autonomous: acknowledged, then own learning on the skill within 30 days. Dependent: asked again on the same
     skill, with no learning between. Only the first goes with performance in the literature (Geller & Bamberger
-    2012). Empty where no skill is recorded. Misleads as `acknowledging_to_rating` does.
+    2012). How much people learned of their own accord in the window is held equal: who learns more is called
+    autonomous more often, whatever asking does. Empty where no skill is recorded. Misleads as
+    `acknowledging_to_rating` does.
     """
     prepared = prepare("acknowledging_to_rating", person_cycles)
     kinds = {name: pd.to_numeric(person_cycles[f"{name}_acknowledgements"]) for name in ("autonomous", "dependent")}
     if prepared.frame is None or any(count.isna().all() for count in kinds.values()):
         return {}
     sample = comparable("acknowledging_to_rating", prepared)
-    marks = {name: (count.reindex(sample.rows.index) > 0).astype(float) for name, count in kinds.items()}
-    return models.beside(sample, marks, level)
+    hours = person_cycles.voluntary_hours.notna().any()
+    learned = pd.to_numeric(person_cycles.voluntary_hours if hours else person_cycles.voluntary_activities)
+    marks = {name: (count > 0).astype(float) for name, count in kinds.items()}
+    marks["learned"] = log_sd(learned, person_cycles.cycle).fillna(0.0)
+    found = models.beside(sample, {name: mark.reindex(sample.rows.index) for name, mark in marks.items()}, level)
+    return {name: fit for name, fit in found.items() if name in kinds}
 
 
 def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Comparison:

@@ -208,6 +208,8 @@ def detectable(team_quarters: pd.DataFrame) -> float | None:
     values = ladder.within(np.column_stack([100 * rows.share, rows._lag]).astype(float), rows.team_id.to_numpy())
     held = _unit_quarters(rows, [])
     left = values - held @ np.linalg.lstsq(held, values, rcond=None)[0] if held is not None else values
+    if left[:, 1] @ left[:, 1] <= 1e-9 * (values[:, 1] @ values[:, 1]):  # every leader of a unit does the same
+        return None
     free = len(rows) - rows.team_id.nunique() - (0 if held is None else held.shape[1]) - 1
     t = stats.t.ppf([0.975, POWER], rows.leader_id.nunique() - 1).sum()
     return float(t * np.sqrt((left[:, 0] @ left[:, 0]) / max(free, 1) / (left[:, 1] @ left[:, 1])))

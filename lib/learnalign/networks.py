@@ -175,10 +175,10 @@ def reached(reach: pd.DataFrame) -> tuple[dict[str, Fit], list[list[str]]]:
 
     Without the company's own: beside it, a group that must stay hidden could be worked out.
     """
-    rows = reach[(reach.attribute != "company") & reach.mentored.notna()]
+    rows = reach[reach.attribute != "company"]
     names = rows.attribute + ": " + rows.group.astype(str)
     parts = [list(some) for _, some in names.groupby(rows.attribute)]
-    return dict(zip(names, rows.mentored, strict=True)), parts
+    return {name: fit for name, fit in zip(names, rows.mentored, strict=True) if isinstance(fit, Fit)}, parts
 
 
 def by_unit(facts: pd.DataFrame) -> pd.DataFrame:

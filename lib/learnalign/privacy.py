@@ -45,13 +45,13 @@ def reason_to_hide(comparison: Comparison, min_group: int) -> str:
 def reasons(fits: Mapping[str, Fit], min_group: int, parts: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     """Privacy's reason for each of several figures that must stay hidden; those that may be shown are left out.
 
-    Each of `parts` names figures that add up to a whole: when one of them is hidden, so is the next smallest, or the
-    first could be had by subtraction.
+    Each of `parts` names figures that add up to a whole: when one of them is hidden, or missing, so is the next
+    smallest, or the first could be had by subtraction.
     """
     found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
     for whole in parts:
         shown = [name for name in whole if name in fits and name not in found]
-        if shown and sum(name in found for name in whole) == 1:
+        if shown and len(whole) - len(shown) == 1:
             found[min(shown, key=lambda name: fits[name].n_people)] = "another could be had by subtraction"
     return found
 

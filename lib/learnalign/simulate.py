@@ -3,22 +3,28 @@
 What is planted, and what a naive figure says instead (means over 40 seeds of 1,500 people, six half-years).
 Another `truths.Truth` plants something else; its docstring shows what hides it.
 
+`planted` writes it down beside the tables, as `TRUTH.md`: for every question, and for the described facts.
+
 - **Learning adds .15 SD to the rating**: +1 SD, within the cycle, of log(1 + voluntary hours) in the review's
   exposure window. People who are able, or whose manager is lenient, learn more, so the naive slope is .25.
   Within manager and cycle, at equal prior ratings, it is .15. Required courses add nothing.
 - **Saying "I don't know" adds .00 SD.** Those of low ability say it more, and so do those who know that their
-  last half-year went badly: naively they are rated .15 SD lower; within manager and cycle, at equal prior
-  ratings, .01. As a bad half-year makes people say it afterwards, what they say in the next window does
-  "predict" this rating, and a lead test must find that. People of lenient managers say it a little more.
+  last half-year went badly: naively they are rated .14 SD lower; within manager and cycle, at equal prior
+  ratings, .02. As a bad half-year makes people say it afterwards, what they say in the next window does
+  "predict" this rating, and a lead test must find that. People of lenient managers say it a little more, and so
+  do those who reflected in the half-year before.
 - **Ratings** are a latent score of stable ability (.70), the manager's leniency (.28), learning (.16) and the
   half-year (.61), cut into about 5/15/50/22/8 %. Two ratings of one person in a row correlate at .54.
 - **Merit** is the matrix's target, .17 percentage points for each point on the two questions, which code
   learning only, and .08 for each SD of the manager's leniency: at equal rating the third who learn most get
   about .3 more, those who acknowledge .00.
 - **Bonus** is the bank's result times the grade's target, and knows nothing of the person.
-- **Gaps** close 1.5 times as fast once acknowledged, 1.3 times with a mentor, and once learning on the skill
-  began 1.0 (reading) to 2.0 times (on the job). A gap decides what people learn and say, never how much.
-- **Teams follow**: a leader who acknowledges visibly adds .45 to each report's log-odds in the next quarter.
+- **Gaps** close, month by month, 1.5 times as fast once acknowledged, 1.6 times once the person is mentored, and
+  1.0 (reading) to 2.2 times (on the job) after learning on the skill in the last 90 days. A gap decides what people
+  learn and say, never how much, but for what they say in the 90 days before it is found: 4 in 10 own up then, more
+  in units strong on the four drivers, fewer of those who over-claim.
+- **Teams follow**: a leader who acknowledges visibly adds .60 to each report's log-odds in the next quarter, which
+  is 9 percentage points.
 
 Simpler than life: heads of unit and the chief never leave; leaving and missing reviews are by chance; nothing
 depends on function, location, gender or age; one half-year's luck says nothing about the next.
@@ -33,7 +39,7 @@ import pandas as pd
 import yaml
 from scipy.optimize import brentq
 
-from learnalign import datasets
+from learnalign import datasets, planted
 from learnalign.bank import SKILLS, Frame, draw
 from learnalign.datasets import DataSet
 from learnalign.problems import DataError, Problem
@@ -42,6 +48,7 @@ from learnalign.tables import COLUMNS, KEYS, Meta
 from learnalign.truths import NORTHBANK, Truth
 
 TITLE, OTHER_TITLE = "Northbank (simulated)", "Northbank (simulated, another truth)"
+PAGE = "TRUTH.md"
 LIMITS = {"people": (60, 10**6), "cycles": (2, 40), "seed": (0, 2**63)}
 MERIT = {"per_point": 0.17, "manager": 0.08, "noise": 0.25}  # percentage points around the matrix's target
 BONUS = {"per_rating": 0.15, "noise": 0.1}  # share of an individual bonus
@@ -71,10 +78,11 @@ SURVEY = {"vision": ("leading", "learning"), "measures": ("leading", "learning")
 
 @dataclass(frozen=True)
 class Company:
-    """A company's canonical tables by name, and what goes into `dataset.yml`."""
+    """A company's canonical tables by name, what goes into `dataset.yml`, and what is true in it."""
 
     tables: dict[str, pd.DataFrame]
     dataset: dict[str, Any]
+    truth: Truth = NORTHBANK
 
 
 def northbank(*, people: int = 1500, cycles: int = 6, seed: int = 1, truth: Truth = NORTHBANK) -> Company:
@@ -121,7 +129,7 @@ def _northbank(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) ->
         "currency": "EUR",
     }
     tables = {name: _canonical(name, table, bank) for name, table in drawn.items()}
-    return Company(tables, dataset), bank.reviews
+    return Company(tables, dataset, truth), bank.reviews
 
 
 def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
@@ -151,7 +159,7 @@ def dataset(company: Company) -> DataSet:
 
 
 def write(company: Company, out: Path) -> Path:
-    """Write a company as CSV files and `dataset.yml`; the folder changes as a whole or not at all.
+    """Write a company as CSV files, `dataset.yml` and `TRUTH.md`; the folder changes as a whole or not at all.
 
     A folder that holds an earlier simulation is replaced; a folder with anything else in it is refused.
     """
@@ -167,6 +175,7 @@ def _write_files(company: Company, folder: Path) -> None:
         text = table.to_csv(index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d")
         (folder / f"{name}.csv").write_bytes(text.encode())
     (folder / "dataset.yml").write_bytes(yaml.safe_dump(company.dataset, sort_keys=False).encode())
+    (folder / PAGE).write_bytes(planted.page(company.truth).encode())
 
 
 def _refuse_sizes(got: dict[str, int]) -> None:
@@ -184,8 +193,8 @@ def _refuse_strangers(out: Path, company: Company) -> None:
     if not out.exists():
         return
     meta = out / "dataset.yml"
-    inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
-    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml"}
+    inside = sorted((path.name for path in out.iterdir()), key=str.lower) if out.is_dir() else ["a file"]
+    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml", PAGE}
     text = meta.read_text("utf-8", errors="replace") if meta.is_file() else ""
     earlier = any(f"title: {title}\n" in text for title in (TITLE, OTHER_TITLE))
     if inside and not (earlier and ours.issuperset(inside)):
@@ -290,11 +299,12 @@ def _worded(bank: Bank, rng: Rng) -> Frame:
 
 
 def _surveys(bank: Bank, rng: Rng) -> Frame:
-    """Two items a scale and domain in every unit, some weeks before the reviews: means only."""
+    """Three items a scale and domain in every unit, some weeks before the reviews: means only."""
     reviews = bank.reviews.assign(strong=bank.strong[bank.unit[bank.reviews.person_id, bank.reviews["at"]]])
     by_unit = reviews.groupby(["unit", "at"])
     units = by_unit.agg(size=("leniency", "size"), lenient=("leniency", "mean"), strong=("strong", "mean"))
-    items = [(scale, domain, f"{scale}_{domain}_{n}") for scale, of in SURVEY.items() for domain in of for n in (1, 2)]
+    asked = [(scale, domain) for scale, domains in SURVEY.items() for domain in domains]
+    items = [(scale, domain, f"{scale}_{domain}_{n}") for scale, domain in asked for n in (1, 2, 3)]
     surveys = units.reset_index().merge(Frame(items, columns=["scale", "domain", "item"]), how="cross")
     easy, safety = 0.25 * np.tile(normal(rng, len(items)), len(units)), surveys.scale == "psychological_safety"
     said = np.where(safety, 0.3 * surveys.lenient, 0.1 * surveys.lenient + 0.3 * surveys.strong)

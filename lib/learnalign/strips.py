@@ -282,9 +282,15 @@ def interval_svg(result: Result, raw: Result | None = None, *, min_group: int = 
         "instead": words_instead(row),
         "band_words": band_words(row),
         "unit": UNITS.get(row.unit, f" {row.unit}"),
+        "sides": sides(row.unit),
         "strip": _strip(row, before, scale([row, before] if before else [row])),
     }
     return Markup(environment().get_template("strip.svg.j2").render(values))
+
+
+def sides(unit: str) -> tuple[str, str]:
+    """What a difference in either direction is called."""
+    return ("slower", "faster") if unit == "hazard ratio" else ("lower", "higher")
 
 
 def line_svg(row: Result, beside: Sequence[Result], *, min_group: int = 10) -> Markup:

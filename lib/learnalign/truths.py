@@ -41,9 +41,11 @@ class Truth:
     same SD, for acknowledging at least once in the window; `acknowledging_on_merit` in percentage points at
     equal rating and matrix cell, for those who do; `learning_on_merit` in such points within manager and cycle,
     for the third with most voluntary hours against the rest (by the two questions, so nearly). `..._on_closure`
-    are factors on the hazard of closing a gap: once acknowledged, with a mentor, and once learning on its skill
-    began, by type (reading to other). `leaders_on_teams` is the log-odds that a leader who acknowledged visibly
-    adds to each report's acknowledging in the next quarter.
+    are factors on the hazard of closing a gap in a month: acknowledged before it, `mentoring` of the person done or
+    begun before it (any gap), and completed voluntary learning on the skill in the 90 days before it, by type
+    (reading to other). In log-odds of acknowledging: `leaders_on_teams`, what a leader who acknowledged visibly adds
+    for each report in the next quarter; `reflecting_on_acknowledging`, for who completed a reflection in the two
+    quarters before; `drivers_on_acknowledging`, of a gap before it is found, per SD of the unit's four drivers.
 
     Nuisances:
 
@@ -66,7 +68,7 @@ class Truth:
     - `fixed_merit_pool`: the merit of a manager's team in a cycle is shifted so that its mean is the matrix's.
     - `bonus`: by "formula" for all alike, or "individual", by rating and chance.
     - `attrition_of_the_penalised`: log-odds of leaving in the weeks before the review, per SD of a bad half-year,
-      for staff who acknowledged since the last one.
+      for staff who acknowledged since the last one (but for a gap about to be found).
     - `campaigns`: log-odds that one quarter in four adds to everybody's acknowledging, leaders and staff.
 
     A naive estimate misses the truth, and often a careful one does too (20,000 people, seed 1; SD of the rating,
@@ -76,12 +78,12 @@ class Truth:
     ============================================  =====  =====  ======  ======
     Truth of                                      truth  naive  lagged  within
     ============================================  =====  =====  ======  ======
-    (Northbank as shipped)                         0.00  -0.15   -0.02    0.03
-    acknowledging_on_rating=0.2                    0.20   0.05    0.17    0.23
-    strugglers=1, dip=0                            0.00  -0.52   -0.22    0.00
-    strugglers=0, dip=1                            0.00   0.05    0.17    0.10
-    strugglers=0, dip=0, hidden_motivation=0.3     0.00   0.24    0.06    0.00
-    attrition_of_the_penalised=2                   0.00  -0.06    0.06    0.12
+    (Northbank as shipped)                         0.00  -0.14   -0.02    0.03
+    acknowledging_on_rating=0.2                    0.20   0.06    0.17    0.23
+    strugglers=1, dip=0                            0.00  -0.44   -0.18    0.01
+    strugglers=0, dip=1                            0.00   0.03    0.14    0.08
+    strugglers=0, dip=0, hidden_motivation=0.3     0.00   0.17    0.04    0.00
+    attrition_of_the_penalised=2                   0.00  -0.08    0.04    0.09
     ============================================  =====  =====  ======  ======
 
     >>> Truth(acknowledging_on_rating=0.2).learning_on_rating

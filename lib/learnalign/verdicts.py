@@ -50,7 +50,7 @@ __all__ = [
 # Passing these is not yet having been tested
 PRECONDITIONS = ("no baseline", "few clusters", "overlap", "attrition", "hidden factor")
 # Checks that "none" cannot survive; the two rivals fail for "none" only where they themselves lie beyond it
-REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters", "bracketing", "noisy ratings")
+REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters", "bracketing", "noisy ratings", "waitlist")
 CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in units of last time's rating: a warning below one, untrusted below
 COMPRESSED = 0.85  # of people with the same rating
@@ -113,13 +113,15 @@ def judge_family(
 ) -> tuple[Result, ...]:  # fmt: skip
     """A declared family of the headline's contrasts (steps of a dose, kinds, groups), as rows that are no headlines.
 
-    What the headline did not survive its parts do not survive either: they are known only where it is. Benjamini-
-    Hochberg within the family: a row whose difference does not survive it is "we don't know".
+    What the headline did not survive its parts do not survive either: they are known only where it is, and a check that
+    failed for it fails for them. Benjamini-Hochberg within the family: a row whose difference does not survive it is
+    "we don't know".
     `hidden` holds privacy's reason for each row that may not be shown, and may be empty for others; `part` says who
     is compared where that is not who did with who did not.
     """
     doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
-    return _family(headline.measure, fits, hidden, headline.smallest_effect, headline.group, doubt, part=part)
+    failed = [check for check in headline.checks if check.outcome == "failed" and check.name != "few clusters"]
+    return _family(headline.measure, fits, hidden, headline.smallest_effect, headline.group, doubt, failed, part)
 
 
 def judge_kinds(
@@ -235,9 +237,9 @@ def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[C
     """The comparison's own checks and those that need the smallest effect that matters."""
     fit, rivals = found.adjusted, dict(found.rivals)
     own = (_few_clusters(fit, measure, smallest), *found.checks)
+    own += tuple(_rival(name, rival, fit, measure, smallest) for name, rival in rivals.items())
     if measure.model != "core":
         return own
-    own += tuple(_rival(name, rivals.get(name), fit, measure, smallest) for name in RIVALS)
     claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
     return (*own, _hidden_factor(found.strength_to_erase) if claims else NOTHING_TO_ERASE)
 
@@ -260,6 +262,7 @@ RIVALS: dict[str, tuple[str, str]] = {
     "bracketing": ("comparing the same people with themselves", "too few people change in it from cycle to cycle"),
     "noisy ratings": ("with the noise of past ratings taken out",
                       "how noisy past ratings are cannot be told, or they hardly tell people apart"),
+    "waitlist": ("against those on a waitlist for it", "too few people wait for it"),
 }  # fmt: skip
 
 

@@ -33,18 +33,15 @@ LIMIT: dict[Design, str] = {
     "randomised": "Chance decided, so this is an effect.",
 }
 SENTENCES: dict[str, str] = {
-    "higher": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). "
-    "{passed}{warning}{limit}",
-    "lower": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). "
-    "{passed}{warning}{limit}",
+    "higher": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). {passed}{warning}{limit}",
+    "lower": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). {passed}{warning}{limit}",
     "small": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). That is real, "
     "but it may be too small to matter: less than {smallest} was set as not worth acting on. {warning}",
     "none": "We looked closely: {held}any difference {about} is smaller than "
     "{smallest} (likely range {signed}). {caution}",
     "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
     "{detectable} (likely range {signed}). This is not evidence that there is no difference.",
-    "revoked": "We cannot tell. The likely range ({signed}) lies inside {band}, but it is not to be trusted: "
-    "{failed}.",
+    "revoked": "We cannot tell. The likely range ({signed}) lies inside {band}, but it is not to be trusted: {failed}.",
     "compressed": "We cannot tell. More than {modal} of people have the same rating, so little is left to tell them "
     "apart: only differences above {detectable} could have been seen (likely range {signed}).",
     "one cycle": "We cannot tell. All reviews are from one cycle, so those who did better and worse before are not "
@@ -62,8 +59,7 @@ SENTENCES: dict[str, str] = {
     "fact": "{name}: {size} (likely range {range}).",
     "cost": "One more closed gap goes with learning that costs {size} (likely range {range}). That is a cost, not a "
     "return: learning pays where a closed gap is worth more than that to you, and nobody here has put a price on one.",
-    "described": "On average, with nothing held equal, {doers} {did} {compared} {others} (likely range "
-    "{range}).",
+    "described": "On average, with nothing held equal, {doers} {did} {compared} {others} (likely range {range}).",
 }
 """One template per branch."""
 
@@ -137,6 +133,7 @@ SETTLES: dict[str, str] = {
     "bonus control": LOT,
     "hidden factor": LOT,
     "unrelated skills": LOT,
+    "waitlist": LOT,
     "leaders": "an order, drawn by lot, in which leaders go first",
     "compressed": "To settle it: ratings that tell people apart.",
     "many": "To settle it: ask this question alone, and first, in the next cycle.",
