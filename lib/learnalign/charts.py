@@ -194,7 +194,9 @@ def _draw_panel(ax: Axes, pairs: Sequence[tuple[Result, Result | None]]) -> None
             _draw_raw(ax, y + 0.3, raw, axis)
     ax.set_ylim(len(pairs) - 0.4, -0.6)
     ax.set_xlim(0, 1)
-    ax.set_yticks(range(len(pairs)), [wrap(label(row), 30) for row, _ in pairs])
+    alone = len({row.measure for row, _ in pairs}) == 1 and all(row.at for row, _ in pairs)
+    names = [row.at.replace("_", " ") if alone else label(row) for row, _ in pairs]
+    ax.set_yticks(range(len(pairs)), [wrap(name, 30) for name in names])
     ax.set_xticks([axis.at(tick) for tick in axis.ticks], [strips.tick_words(tick) for tick in axis.ticks])
     ax.set_xlabel(pairs[0][0].unit)
     sns.despine(ax=ax, left=True)

@@ -118,9 +118,9 @@ def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dic
     """Hazard ratio of closing: learning on the skill in the last 90 days against none, in all and by activity type.
 
     Types are held equal to each other, and all to having acknowledged and to being mentored, which come before them,
-    where these are recorded. Types with which fewer than 10 gaps closed are left out. The check holds for all rows:
-    learning on *other* skills must not close this gap. Empty where skills of learning are not recorded. Misleads by
-    indication: hard gaps get the courses.
+    where these are recorded; mentoring is Q8's. Types with which fewer than 10 gaps closed are left out. The check
+    holds for all rows: learning on *other* skills must not close this gap. Empty where skills of learning are not
+    recorded. Misleads by indication: hard gaps get the courses.
     """
     months = _months(journeys, "learning_to_closure")
     if months.reason or not _some(months.rows, "learned"):
@@ -129,7 +129,8 @@ def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dic
     first = _tried(months, ["learned", *before], level)
     if first is None:
         return {}, ()
-    names = [name for name in months.rows if name.startswith("learned_") and name != "learned_elsewhere"]
+    apart = ("learned_elsewhere", "learned_mentoring")
+    names = [name for name in months.rows if name.startswith("learned_") and name not in apart]
     kinds = [name for name in names if _some(months.rows, name)]
     try:
         fits = months.hazard([*kinds, *before], level=level)
