@@ -9,6 +9,24 @@ import pytest
 
 from learnalign import closing, closure, datasets, journeys
 
+
+def of_journeys(question):
+    """The question, asked of journeys: every test has others, and makes their months itself."""
+
+    @functools.wraps(question)
+    def ask(found: journeys.Journeys, *args, **settings):
+        return question(closing.months(found), *args, **settings)
+
+    return ask
+
+
+acknowledging_to_closure = of_journeys(closing.acknowledging_to_closure)
+mentoring_to_closure = of_journeys(closing.mentoring_to_closure)
+against_waitlist = of_journeys(closing.against_waitlist)
+saying_otherwise = of_journeys(closing.saying_otherwise)
+learning_to_closure = of_journeys(closing.learning_to_closure)
+cost_per_closed_gap = of_journeys(closing.cost_per_closed_gap)
+detectable = of_journeys(closing.detectable)
 END = pd.Timestamp("2024-12-31")
 MONTHS, NEVER = 24, 10_000
 SKILLS = np.array(["sql", "tax", "law", "art"], object)
@@ -96,7 +114,7 @@ def outcomes(found) -> dict[str, str]:
 
 @pytest.mark.truth
 def test_acknowledging_is_found_where_whoever_ever_did_is_far_off():
-    found = closing.acknowledging_to_closure(plain())
+    found = acknowledging_to_closure(plain())
     assert abs(off(found.adjusted, 1.8)) < 2
     assert found.raw.estimate > found.adjusted.estimate  # those rated higher do both
     gaps = plain().gaps
@@ -111,7 +129,7 @@ def test_acknowledging_is_found_where_whoever_ever_did_is_far_off():
 
 @pytest.mark.truth
 def test_nothing_is_found_where_nothing_is():
-    errors = [off(closing.acknowledging_to_closure(company(seed, n=1_200, said=1.0)).adjusted, 1.0)
+    errors = [off(acknowledging_to_closure(company(seed, n=1_200, said=1.0)).adjusted, 1.0)
               for seed in range(6)]  # fmt: skip
     assert max(np.abs(errors)) < 3 and abs(np.mean(errors)) < 3 / 6**0.5
 
@@ -119,8 +137,8 @@ def test_nothing_is_found_where_nothing_is():
 @pytest.mark.truth
 def test_the_waitlist_finds_what_a_mentor_does_where_those_who_want_one_are_better_anyway():
     found = company(2, n=3_000, mentored=1.5, eager=1.8)
-    (fair,) = closing.against_waitlist(found).values()
-    adjusted = closing.mentoring_to_closure(found).adjusted
+    (fair,) = against_waitlist(found).values()
+    adjusted = mentoring_to_closure(found).adjusted
     assert abs(off(fair, 1.5)) < 2 and fair.design == "compared"
     assert off(adjusted, 1.5) > 3 and adjusted.design == "adjusted"
 
@@ -128,13 +146,13 @@ def test_the_waitlist_finds_what_a_mentor_does_where_those_who_want_one_are_bett
 @pytest.mark.truth
 def test_kinds_of_learning_are_held_equal_and_learning_on_other_skills_must_show_nothing():
     found = company(3, learned=1.7)
-    fits, checks = closing.learning_to_closure(found)
+    fits, checks = learning_to_closure(found)
     assert list(fits) == ["any learning", "course", "reading"]  # nothing but other skills was learned from peers
     assert abs(off(fits["any learning"], 1.7)) < 2
     assert all(abs(off(fits[kind], 1.7)) < 2.5 for kind in ("course", "reading"))  # two of them
     assert [(check.name, check.outcome) for check in checks] == [("unrelated skills", "passed")]
     rare = found.learned.activity_type.where(~found.learned.person_id.isin(["p1", "p2", "p3"]), "coaching")
-    fits, _ = closing.learning_to_closure(dataclasses.replace(found, learned=found.learned.assign(activity_type=rare)))
+    fits, _ = learning_to_closure(dataclasses.replace(found, learned=found.learned.assign(activity_type=rare)))
     assert "coaching" not in fits and "course" in fits
 
 
@@ -143,10 +161,10 @@ def test_saying_otherwise_holds_learning_equal_and_counts_what_was_said_before()
     found = plain()
     before = np.random.default_rng(0).random(len(found.gaps)) < 0.4
     gaps = found.gaps.assign(acknowledged_before=pd.array(before, "boolean"))
-    fits = closing.saying_otherwise(dataclasses.replace(found, gaps=gaps))
+    fits = saying_otherwise(dataclasses.replace(found, gaps=gaps))
     assert abs(off(fits["at equal learning on the skill"], 1.8)) < 2
     assert abs(off(fits["said before it was found"], 1.0)) < 2  # drawn at random, and closes nothing
-    assert closing.saying_otherwise(nothing()) == {}
+    assert saying_otherwise(nothing()) == {}
 
 
 @pytest.mark.truth
@@ -155,13 +173,13 @@ def test_what_is_detectable_is_near_the_standard_error_times_two_point_eight():
     for seed in range(3):
         found = company(seed, said=1.0)  # as planned for: where nothing is
         for measure in closing.MEASURED[: 1 + (seed == 0)]:
-            fit = getattr(closing, measure)(found).adjusted
-            ratios.append(np.log(closing.detectable(found, measure)) / (2.8 * fit.std_error))
+            fit = getattr(closing, measure)(closing.months(found)).adjusted
+            ratios.append(np.log(detectable(found, measure)) / (2.8 * fit.std_error))
     # an error from 50 clusters is known to 10 %: three of it, of four; t is not normal, and adds 2 %
     assert np.mean(ratios) == pytest.approx(1.02, abs=0.15)
     for measure in closing.MEASURED:
-        assert closing.detectable(found, measure, min_people=5_000) is None
-        assert closing.detectable(nothing(), measure) is None
+        assert detectable(found, measure, min_people=5_000) is None
+        assert detectable(nothing(), measure) is None
 
 
 # --- checks that fail ---------------------------------------------------------------------------------------
@@ -169,15 +187,15 @@ def test_what_is_detectable_is_near_the_standard_error_times_two_point_eight():
 
 @pytest.mark.truth
 def test_each_check_fails_where_it_should():
-    loud = closing.acknowledging_to_closure(company(4, said=1.0, outspoken=4.0))
+    loud = acknowledging_to_closure(company(4, said=1.0, outspoken=4.0))
     assert outcomes(loud)["unrelated skills"] == "failed" and loud.adjusted.low > 1  # it would have misled
-    gone = closing.acknowledging_to_closure(company(5, leaving=6.0))
+    gone = acknowledging_to_closure(company(5, leaving=6.0))
     assert outcomes(gone)["attrition"] == "failed" and abs(off(gone.adjusted, 1.8)) < 2.5
-    apart = closing.acknowledging_to_closure(company(6, steep=4.0))
+    apart = acknowledging_to_closure(company(6, steep=4.0))
     assert outcomes(apart)["overlap"] == "failed"
     gaps = plain().gaps
     unrated = gaps.rating_before.where(np.arange(len(gaps)) % 5 < 2)
-    new = closing.acknowledging_to_closure(dataclasses.replace(plain(), gaps=gaps.assign(rating_before=unrated)))
+    new = acknowledging_to_closure(dataclasses.replace(plain(), gaps=gaps.assign(rating_before=unrated)))
     assert outcomes(new)["no baseline"] == "failed" and new.adjusted.design == "associated"
     others = [name for name, outcome in outcomes(new).items() if outcome != "passed"]
     assert others == ["no baseline"]
@@ -189,7 +207,7 @@ def test_a_check_that_is_not_possible_says_so():
     silent = dataclasses.replace(plain(), said=plain().said[plain().said["skill"] != "golf"])
     rows = silent.said.drop_duplicates("person_id")  # one skill each, and its own: nobody said anything of another
     gaps = silent.gaps.drop_duplicates("person_id")
-    found = closing.acknowledging_to_closure(dataclasses.replace(silent, gaps=gaps, said=rows[
+    found = acknowledging_to_closure(dataclasses.replace(silent, gaps=gaps, said=rows[
         rows.set_index(["person_id", "skill"]).index.isin(gaps.set_index(["person_id", "skill"]).index)]))  # fmt: skip
     assert outcomes(found)["unrelated skills"] == "not possible" and found.adjusted is not None
 
@@ -214,13 +232,13 @@ def changed(**columns: object) -> journeys.Journeys:
 
 
 def test_without_gaps_nothing_can_be_said():
-    for measure in (closing.acknowledging_to_closure, closing.mentoring_to_closure):
+    for measure in (acknowledging_to_closure, mentoring_to_closure):
         found = measure(nothing())
         assert (found.reason, found.raw, found.adjusted, found.checks) == ("no gaps", None, None, ())
         assert found.attrition.rows_left.max() == 0
-    assert closing.against_waitlist(nothing()) == {}
-    assert closing.learning_to_closure(nothing()) == ({}, ())
-    assert closing.cost_per_closed_gap(nothing()) == (None, "no gaps")
+    assert against_waitlist(nothing()) == {}
+    assert learning_to_closure(nothing()) == ({}, ())
+    assert cost_per_closed_gap(nothing()) == (None, "no gaps")
 
 
 def test_without_acknowledgements_only_acknowledging_has_no_answer():
@@ -228,51 +246,49 @@ def test_without_acknowledgements_only_acknowledging_has_no_answer():
         changed(acknowledged_on=pd.NaT, acknowledged_before=pd.array([pd.NA] * 2_000, "boolean")),
         said=plain().said.iloc[:0],
     )
-    assert closing.acknowledging_to_closure(unsaid).reason == "no acknowledged skill"
-    assert closing.saying_otherwise(unsaid) == {} and closing.detectable(unsaid, "acknowledging_to_closure") is None
-    assert closing.mentoring_to_closure(unsaid).adjusted is not None
-    fits, checks = closing.learning_to_closure(unsaid)
+    assert acknowledging_to_closure(unsaid).reason == "no acknowledged skill"
+    assert saying_otherwise(unsaid) == {} and detectable(unsaid, "acknowledging_to_closure") is None
+    assert mentoring_to_closure(unsaid).adjusted is not None
+    fits, checks = learning_to_closure(unsaid)
     assert list(fits) == ["any learning", "course", "reading"] and checks[0].outcome == "passed"
 
 
 def test_gaps_found_before_acknowledging_was_recorded_are_left_out_and_accounted_for():
     known = pd.array([pd.NA] * 500 + [False] * 1_500, "boolean")
-    found = closing.acknowledging_to_closure(changed(acknowledged_before=known))
+    found = acknowledging_to_closure(changed(acknowledged_before=known))
     steps = found.attrition.set_index("step")
     assert steps.loc["no_exposure", ["rows", "people", "rows_left", "people_left"]].tolist() == [500, 250, 1_500, 750]
     assert found.adjusted.n_people <= 750
 
 
 def test_without_managers_the_unit_stands_in_and_it_is_said():
-    found = closing.acknowledging_to_closure(changed(manager_id=None))
+    found = acknowledging_to_closure(changed(manager_id=None))
     assert found.adjusted.n_clusters == 12 and found.adjusted.method.endswith("by unit, t(11)")
     assert found.notes[0] == "no managers are recorded: the unit stands in for the manager"
     some = plain().gaps.manager_id.where(np.arange(2_000) >= 100)
-    found = closing.acknowledging_to_closure(changed(manager_id=some))  # where some are, who has none is left out
+    found = acknowledging_to_closure(changed(manager_id=some))  # where some are, who has none is left out
     assert found.attrition.set_index("step").rows["no_rater"] == 100 and len(found.notes) == 1
 
 
 def test_too_few_managers_one_group_no_closing_and_no_mentoring_have_their_reasons():
-    few = closing.acknowledging_to_closure(changed(manager_id=np.resize(["a", "b", "c"], 2_000)))
+    few = acknowledging_to_closure(changed(manager_id=np.resize(["a", "b", "c"], 2_000)))
     assert few.reason == "three raters" and few.adjusted is None
     gaps = plain().gaps
-    mute = closing.acknowledging_to_closure(dataclasses.replace(plain(), said=plain().said.iloc[:0]))
+    mute = acknowledging_to_closure(dataclasses.replace(plain(), said=plain().said.iloc[:0]))
     assert mute.reason == "one group"
-    assert closing.acknowledging_to_closure(changed(closed_on=pd.NaT)).reason == "no closing"
+    assert acknowledging_to_closure(changed(closed_on=pd.NaT)).reason == "no closing"
     alone = changed(mentored_on=pd.Series(pd.NaT, gaps.index), waitlisted_on=pd.Series(pd.NaT, gaps.index))
-    assert closing.mentoring_to_closure(alone).reason == "no mentoring"
-    assert closing.against_waitlist(alone) == {} and closing.detectable(alone, "mentoring_to_closure") is None
+    assert mentoring_to_closure(alone).reason == "no mentoring"
+    assert against_waitlist(alone) == {} and detectable(alone, "mentoring_to_closure") is None
     nobody_waits = changed(waitlisted_on=pd.Series(pd.NaT, gaps.index))
-    assert closing.against_waitlist(nobody_waits) == {}
+    assert against_waitlist(nobody_waits) == {}
 
 
 def test_a_gap_without_a_manager_is_no_gap_before_recording():
     """Managers are known of gaps found before acknowledging was recorded only."""
     half = np.arange(2_000) < 1_000
     known = pd.array(np.where(half, None, False), "boolean")
-    found = closing.acknowledging_to_closure(
-        changed(manager_id=plain().gaps.manager_id.where(half), acknowledged_before=known)
-    )
+    found = acknowledging_to_closure(changed(manager_id=plain().gaps.manager_id.where(half), acknowledged_before=known))
     assert found.reason == "too few"
 
 
@@ -282,11 +298,11 @@ def test_a_gap_without_a_manager_is_no_gap_before_recording():
 @pytest.mark.truth
 def test_the_cost_per_extra_closed_gap_is_what_was_spent_over_what_it_closed():
     found = company(3, learned=1.7)
-    fit, reason = closing.cost_per_closed_gap(found)
+    fit, reason = cost_per_closed_gap(found)
     assert reason == "" and 0 < fit.low < fit.estimate < fit.high and fit.std_error is None
-    double, _ = closing.cost_per_closed_gap(dataclasses.replace(found, learned=found.learned.assign(cost=200.0)))
+    double, _ = cost_per_closed_gap(dataclasses.replace(found, learned=found.learned.assign(cost=200.0)))
     assert double.estimate == pytest.approx(2 * fit.estimate)
-    hours, _ = closing.cost_per_closed_gap(found, "hours")
+    hours, _ = cost_per_closed_gap(found, "hours")
     assert hours.estimate == pytest.approx(fit.estimate / 50) and hours.method.startswith("hours per extra")
     everybody = dataclasses.replace(
         found,
@@ -304,23 +320,23 @@ def test_the_cost_per_extra_closed_gap_is_what_was_spent_over_what_it_closed():
     )
     rows = closure.gap_months(everybody.gaps, everybody.said, everybody.learned)
     sides = rows.groupby("learned").person_id.nunique()
-    assert closing.cost_per_closed_gap(everybody)[0].n_people_smaller == sides.min() == sides[0] < sides[1]
+    assert cost_per_closed_gap(everybody)[0].n_people_smaller == sides.min() == sides[0] < sides[1]
 
 
 def test_a_cost_has_its_reasons():
     learned = plain().learned
 
     def reason(**columns: object) -> str:
-        found = closing.cost_per_closed_gap(dataclasses.replace(plain(), learned=learned.assign(**columns)))
+        found = cost_per_closed_gap(dataclasses.replace(plain(), learned=learned.assign(**columns)))
         return found[1] if found[0] is None else "found"
 
     assert reason(cost=np.nan) == "no cost" and reason(cost=0.0) == "no cost"
     assert reason(skill=None) == "no learned skill"
     assert reason(skill="golf") == "no closing"  # nobody learned on the skill of a gap
     assert reason() == "no extra"  # learning closes nothing here
-    assert closing.cost_per_closed_gap(dataclasses.replace(plain(), learned=learned.iloc[:0]))[1] == "no cost"
+    assert cost_per_closed_gap(dataclasses.replace(plain(), learned=learned.iloc[:0]))[1] == "no cost"
     vague = dataclasses.replace(plain(), learned=learned.assign(skill=None))
-    assert closing.learning_to_closure(vague) == ({}, ())
+    assert learning_to_closure(vague) == ({}, ())
 
 
 def test_what_was_spent_counts_once_from_ninety_days_before_until_the_gap_closed():
@@ -358,11 +374,11 @@ def test_order_names_and_the_calendar_mean_nothing():
     gaps = other(found.gaps)
     gaps = gaps.assign(hired_on=gaps.hired_on)
     again = dataclasses.replace(found, gaps=gaps, said=other(found.said), learned=other(found.learned))
-    for measure in (closing.acknowledging_to_closure, closing.mentoring_to_closure):
+    for measure in (acknowledging_to_closure, mentoring_to_closure):
         one, two = measure(found), measure(again)
         assert one.checks == two.checks and one.attrition.equals(two.attrition)
         assert numbers(one.adjusted) == pytest.approx(numbers(two.adjusted), rel=1e-6)  # sums depend on their order
-        assert closing.detectable(found, measure.__name__) == pytest.approx(closing.detectable(again, measure.__name__))
+        assert detectable(found, measure.__name__) == pytest.approx(detectable(again, measure.__name__))
 
 
 def numbers(fit) -> list[float]:
@@ -372,6 +388,6 @@ def numbers(fit) -> list[float]:
 def test_nothing_is_changed():
     found = company(8, n=600)
     before = [frame.copy(deep=True) for frame in (found.gaps, found.said, found.learned)]
-    closing.acknowledging_to_closure(found), closing.learning_to_closure(found), closing.cost_per_closed_gap(found)
+    acknowledging_to_closure(found), learning_to_closure(found), cost_per_closed_gap(found)
     for frame, copy in zip((found.gaps, found.said, found.learned), before, strict=True):
         pd.testing.assert_frame_equal(frame, copy)

@@ -27,14 +27,38 @@ POWER = 0.80
 MEASURED = ("acknowledging_to_closure", "mentoring_to_closure")
 
 
+@dataclass(frozen=True, repr=False)
+class Months:
+    """Gap-months of all gaps, what is held equal in them, and by whom they hang together; shows counts only."""
+
+    gaps: pd.DataFrame
+    rows: pd.DataFrame
+    learned: pd.DataFrame  # what people with gaps learned, and at what cost
+    by: str  # "manager", or "unit" where no manager is recorded
+
+    def __repr__(self) -> str:
+        return f"Months({len(self.rows):,} months of {len(self.gaps):,} gaps)"
+
+
+def months(journeys: Journeys) -> Months:
+    """The months in which gaps were open, for every question on closing: made once, as it takes the longest.
+
+    Each with what happened before it (`closure.gap_months`), the gap's skill and depth, and past rating, grade and
+    tenure of the person at detection, and the manager then (`manager`), or the unit. Misleads as `gap_months` does.
+    """
+    by = "manager" if journeys.gaps.manager_id.notna().any() else "unit"
+    gaps = journeys.gaps.assign(manager=journeys.gaps.manager_id)
+    return Months(gaps, closure.gap_months(_with_held(gaps), journeys.said, journeys.learned), journeys.learned, by)
+
+
 @dataclass(frozen=True)
-class _Months:
-    """Gap-months that can be compared, what is held equal in them, by whom they hang together, and the account."""
+class _Sample:
+    """The gap-months that one question can compare, or the reason why there are none, and the account."""
 
     rows: pd.DataFrame
-    by: str = "manager"
-    reason: str = ""
-    account: pd.DataFrame | None = None
+    by: str
+    reason: str
+    account: pd.DataFrame
 
     @property
     def controls(self) -> list[str]:
@@ -49,7 +73,7 @@ class _Months:
 # --- acknowledging, and mentoring -------------------------------------------------------------------
 
 
-def acknowledging_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparison:
+def acknowledging_to_closure(months: Months, *, level: float = 0.95) -> Comparison:
     """Hazard ratio of closing: acknowledged by now against not yet, per open gap-month (METHODS 3, Q6).
 
     Acknowledged from 90 days before detection on, and counted from the month after. What acknowledging leads to,
@@ -59,54 +83,54 @@ def acknowledging_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comp
     sooner. Acknowledging *other* skills must not close this gap: that is the check.
 
     >>> from learnalign import datasets, journeys
-    >>> found = acknowledging_to_closure(journeys.gap_journeys(datasets.read("data/demo")))
+    >>> found = acknowledging_to_closure(months(journeys.gap_journeys(datasets.read("data/demo"))))
     >>> found.adjusted.estimate > 1
     True
     """
-    months = _months(journeys, "acknowledging_to_closure", asked=True)
-    return _compare("acknowledging_to_closure", months, "acknowledged", "acknowledged_elsewhere", level)
+    sample = _sample(months, "acknowledging_to_closure", asked=True)
+    return _compare("acknowledging_to_closure", sample, "acknowledged", "acknowledged_elsewhere", level)
 
 
-def mentoring_to_closure(journeys: Journeys, *, level: float = 0.95) -> Comparison:
+def mentoring_to_closure(months: Months, *, level: float = 0.95) -> Comparison:
     """Hazard ratio of closing: mentored by now (a mentor tie, or mentoring done) against not, per open gap-month.
 
     Misleads when mentors choose whom they help, or those who act find a mentor. `against_waitlist` compares with
     people who wanted it as much.
     """
-    months = _months(journeys, "mentoring_to_closure")
-    if not months.reason and not months.rows.mentored.any():
-        months = replace(months, reason="no mentoring")
-    found = _compare("mentoring_to_closure", months, "mentored", "", level)
-    against = tuple(against_waitlist(journeys, level=level).values()) or (None,)
+    sample = _sample(months, "mentoring_to_closure")
+    if not sample.reason and not sample.rows.mentored.any():
+        sample = replace(sample, reason="no mentoring")
+    found = _compare("mentoring_to_closure", sample, "mentored", "", level)
+    against = tuple(against_waitlist(months, level=level).values()) or (None,)
     return replace(found, rivals=(("waitlist", against[0]),)) if found.adjusted else found
 
 
-def against_waitlist(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
+def against_waitlist(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
     """As `mentoring_to_closure`, but against people on a waitlist for it: ready, and not served yet.
 
     Empty where too few wait, or too few of their gaps closed. Misleads when places go to those in most need first.
     """
-    months = _months(journeys, "mentoring_to_closure")
-    if months.reason:
+    sample = _sample(months, "mentoring_to_closure")
+    if sample.reason:
         return {}
-    rows = months.rows[(months.rows.mentored == 1) | (months.rows.waiting == 1)]
-    fit = _tried(replace(months, rows=rows), ["mentored"], level, design="compared")
+    rows = sample.rows[(sample.rows.mentored == 1) | (sample.rows.waiting == 1)]
+    fit = _tried(replace(sample, rows=rows), ["mentored"], level, design="compared")
     return {"against those on a waitlist": fit} if fit else {}
 
 
-def saying_otherwise(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fit]:
+def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
     """The headline of acknowledging under other choices: at equal learning on the skill, and settled at detection.
 
     "Before it was found" counts only what was said before, and nothing that happened since. Empty where no estimate
     can be had.
     """
-    months = _months(journeys, "acknowledging_to_closure", asked=True)
-    if months.reason:
+    sample = _sample(months, "acknowledging_to_closure", asked=True)
+    if sample.reason:
         return {}
-    before = months.rows.assign(before=months.rows.acknowledged_before.astype(int))
+    before = sample.rows.assign(before=sample.rows.acknowledged_before.astype(int))
     found = {
-        "at equal learning on the skill": _tried(months, ["acknowledged", "learned"], level),
-        "said before it was found": _tried(replace(months, rows=before), ["before"], level),
+        "at equal learning on the skill": _tried(sample, ["acknowledged", "learned"], level),
+        "said before it was found": _tried(replace(sample, rows=before), ["before"], level),
     }
     return {name: fit for name, fit in found.items() if fit is not None}
 
@@ -114,7 +138,7 @@ def saying_otherwise(journeys: Journeys, *, level: float = 0.95) -> dict[str, Fi
 # --- kinds of learning ------------------------------------------------------------------------------
 
 
-def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dict[str, Fit], tuple[Check, ...]]:
+def learning_to_closure(months: Months, *, level: float = 0.95) -> tuple[dict[str, Fit], tuple[Check, ...]]:
     """Hazard ratio of closing: learning on the skill in the last 90 days against none, in all and by activity type.
 
     Types are held equal to each other, and all to having acknowledged and to being mentored, which come before them,
@@ -122,28 +146,28 @@ def learning_to_closure(journeys: Journeys, *, level: float = 0.95) -> tuple[dic
     holds for all rows: learning on *other* skills must not close this gap. Empty where skills of learning are not
     recorded. Misleads by indication: hard gaps get the courses.
     """
-    months = _months(journeys, "learning_to_closure")
-    if months.reason or not _some(months.rows, "learned"):
+    sample = _sample(months, "learning_to_closure")
+    if sample.reason or not _some(sample.rows, "learned"):
         return {}, ()
-    before = [name for name in ("acknowledged", "mentored") if _some(months.rows, name)]
-    first = _tried(months, ["learned", *before], level)
+    before = [name for name in ("acknowledged", "mentored") if _some(sample.rows, name)]
+    first = _tried(sample, ["learned", *before], level)
     if first is None:
         return {}, ()
     apart = ("learned_elsewhere", "learned_mentoring")
-    names = [name for name in months.rows if name.startswith("learned_") and name not in apart]
-    kinds = [name for name in names if _some(months.rows, name)]
+    names = [name for name in sample.rows if name.startswith("learned_") and name not in apart]
+    kinds = [name for name in names if _some(sample.rows, name)]
     try:
-        fits = months.hazard([*kinds, *before], level=level)
+        fits = sample.hazard([*kinds, *before], level=level)
     except ValueError:
         fits = ()
     by_kind = {name.removeprefix("learned_"): fit for name, fit in zip(kinds, fits, strict=False)}
-    return {"any learning": first} | by_kind, (_unrelated(months, "learned", "learned_elsewhere", *before),)
+    return {"any learning": first} | by_kind, (_unrelated(sample, "learned", "learned_elsewhere", *before),)
 
 
 # --- cost -------------------------------------------------------------------------------------------
 
 
-def cost_per_closed_gap(journeys: Journeys, amount: str = "cost", *, level: float = 0.95) -> tuple[Fit | None, str]:
+def cost_per_closed_gap(months: Months, amount: str = "cost", *, level: float = 0.95) -> tuple[Fit | None, str]:
     """What learning on the skill costs (or takes in `hours`) per gap that closes within a year and would not have.
 
     From `closure.cost_per_closed_gap`; with None, the reason as a key of `verdicts.REASONS`. All that was spent on
@@ -152,30 +176,30 @@ def cost_per_closed_gap(journeys: Journeys, amount: str = "cost", *, level: floa
     Misleads exactly as the hazard ratio does, and where costs are recorded for some kinds of learning only: it is
     then too low. Pay rises are not in it: merit is a cost or a transfer, never a benefit.
     """
-    months = _months(journeys, "cost_per_closed_gap")
-    if months.reason:
-        return None, months.reason
-    if not journeys.learned[amount].fillna(0).sum() > 0:
+    sample = _sample(months, "cost_per_closed_gap")
+    if sample.reason:
+        return None, sample.reason
+    if not months.learned[amount].fillna(0).sum() > 0:
         return None, "no cost"
-    if journeys.learned.skill.isna().all():
+    if months.learned.skill.isna().all():
         return None, "no learned skill"
-    spent = _spent(months.rows, journeys.learned, amount)
+    spent = _spent(sample.rows, months.learned, amount)
     try:
         found = closure.cost_per_closed_gap(
-            months.rows, "learned", spent, controls=months.controls, cluster=months.by, level=level
+            sample.rows, "learned", spent, controls=sample.controls, cluster=sample.by, level=level
         )
     except ValueError as error:
         return None, "no extra" if "none or fewer" in str(error) else "no closing"
-    sides = [months.rows.person_id[months.rows.learned == side].nunique() for side in (0, 1)]
+    sides = [sample.rows.person_id[sample.rows.learned == side].nunique() for side in (0, 1)]
     return Fit(
-        float(found.estimate), float(found.low), float(found.high), None, None, level, len(months.rows), found.n_people,
-        min(sides), months.rows[months.by].nunique(),
+        float(found.estimate), float(found.low), float(found.high), None, None, level, len(sample.rows), found.n_people,
+        min(sides), sample.rows[sample.by].nunique(),
         f"{amount} per extra closed gap within {found.horizon} months, from the hazard of closing, "
-        f"clustered by {months.by}", "described",
+        f"clustered by {sample.by}", "described",
     ), ""  # fmt: skip
 
 
-def detectable(journeys: Journeys, measure: str, *, min_people: int = 10) -> float | None:
+def detectable(months: Months, measure: str, *, min_people: int = 10) -> float | None:
     """The smallest hazard ratio that a measure could show, before any result (Schoenfeld 1983; METHODS 4).
 
     From the closed gaps, the share of gap-months with the exposure, and what is held equal explains of it; whether
@@ -183,42 +207,39 @@ def detectable(journeys: Journeys, measure: str, *, min_people: int = 10) -> flo
     side. At best: gaps under one manager may be more alike than that.
     """
     exposure = {"acknowledging_to_closure": "acknowledged", "mentoring_to_closure": "mentored"}[measure]
-    months = _months(journeys, measure, asked=exposure == "acknowledged")
-    if months.reason:
+    sample = _sample(months, measure, asked=exposure == "acknowledged")
+    if sample.reason:
         return None
-    rows = months.rows
+    rows = sample.rows
     sides = [rows.person_id[rows[exposure] == side].nunique() for side in (0, 1)]
-    if min(sides) < min_people or rows[months.by].nunique() <= TOO_FEW_CLUSTERS:
+    if min(sides) < min_people or rows[sample.by].nunique() <= TOO_FEW_CLUSTERS:
         return None
-    held = np.column_stack([np.ones(len(rows)), _covariates(months)])
+    held = np.column_stack([np.ones(len(rows)), _covariates(sample)])
     x = rows[exposure].to_numpy(float)
     left = x - held @ np.linalg.lstsq(held, x, rcond=None)[0]
-    t = stats.t.ppf([0.975, POWER], rows[months.by].nunique() - 1).sum()
+    t = stats.t.ppf([0.975, POWER], rows[sample.by].nunique() - 1).sum()
     return float(np.exp(t / np.sqrt(rows.closed.sum() * left.var()))) if left.var() > 0 else None
 
 
 # --- the months that can be compared ----------------------------------------------------------------
 
 
-def _months(journeys: Journeys, measure: str, *, asked: bool = False) -> _Months:
-    """Gap-months with what is held equal; `asked` leaves out gaps found before acknowledging was recorded."""
-    gaps, account = journeys.gaps, []
-    by = "manager" if gaps.manager_id.notna().any() else "unit"
-    cluster = gaps.manager_id if by == "manager" else gaps.unit
-    gaps = gaps.assign(**{by: cluster, "cluster": cluster})
+def _sample(months: Months, measure: str, *, asked: bool = False) -> _Sample:
+    """The gap-months of one question; `asked` leaves out gaps found before acknowledging was recorded."""
+    gaps, account = months.gaps, []
     _account(account, gaps, gaps.index == -1, (measure, "read", "gaps"))
     if asked:
         names = (measure, "no_exposure", "found before any acknowledgement of a skill was recorded")
         gaps = _account(account, gaps, gaps.acknowledged_before.isna(), names)
-    gaps = _account(account, gaps, gaps.cluster.isna(), (measure, "no_rater", f"no {by} recorded"))
+    gaps = _account(account, gaps, gaps[months.by].isna(), (measure, "no_rater", f"no {months.by} recorded"))
     account = pd.DataFrame(account, columns=list(ATTRITION))
+    rows = months.rows[months.rows[months.by].notna()]
+    rows = rows[rows.acknowledged_before.notna()] if asked else rows
+    reason = "three raters" if rows[months.by].nunique() <= TOO_FEW_CLUSTERS else ""
     if gaps.empty:
-        unsaid = asked and journeys.gaps.acknowledged_before.isna().all()
-        reason = "no gaps" if journeys.gaps.empty else "no acknowledged skill" if unsaid else "too few"
-        return _Months(gaps, by, reason, account)
-    rows = closure.gap_months(_with_held(gaps.drop(columns="cluster")), journeys.said, journeys.learned)
-    few = rows[by].nunique() <= TOO_FEW_CLUSTERS
-    return _Months(rows, by, "three raters" if few else "", account)
+        unsaid = asked and months.gaps.acknowledged_before.isna().all()
+        reason = "no gaps" if months.gaps.empty else "no acknowledged skill" if unsaid else "too few"
+    return _Sample(rows, months.by, reason, account)
 
 
 def _account(account: list, gaps: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str]) -> pd.DataFrame:
@@ -246,43 +267,43 @@ def _some(rows: pd.DataFrame, exposure: str) -> bool:
     return int(rows.closed[rows[exposure] == 1].sum()) >= MIN_CLOSED
 
 
-def _tried(months: _Months, exposures: list[str], level: float, design: str = "adjusted") -> Fit | None:
+def _tried(sample: _Sample, exposures: list[str], level: float, design: str = "adjusted") -> Fit | None:
     """The first exposure's hazard ratio, or None where it cannot be had."""
-    if months.rows.empty or months.rows[months.by].nunique() <= TOO_FEW_CLUSTERS:
+    if sample.rows.empty or sample.rows[sample.by].nunique() <= TOO_FEW_CLUSTERS:
         return None
     try:
-        return replace(months.hazard(exposures, level=level)[0], design=design)
+        return replace(sample.hazard(exposures, level=level)[0], design=design)
     except ValueError:
         return None
 
 
-def _covariates(months: _Months) -> np.ndarray:
-    named = months.rows[["month", *months.controls]].astype({"month": str})
+def _covariates(sample: _Sample) -> np.ndarray:
+    named = sample.rows[["month", *sample.controls]].astype({"month": str})
     return pd.get_dummies(named, drop_first=True, dtype=float).to_numpy(float)
 
 
 # --- one comparison, and what could refute it --------------------------------------------------------
 
 
-def _compare(measure: str, months: _Months, exposure: str, elsewhere: str, level: float) -> Comparison:
-    found = Comparison(measure, None, None, attrition=months.account, reason=months.reason)
-    if months.reason:
+def _compare(measure: str, sample: _Sample, exposure: str, elsewhere: str, level: float) -> Comparison:
+    found = Comparison(measure, None, None, attrition=sample.account, reason=sample.reason)
+    if sample.reason:
         return found
-    if months.rows[exposure].nunique() < 2:
+    if sample.rows[exposure].nunique() < 2:
         return replace(found, reason="one group")
     try:
-        raw = replace(months.hazard([exposure], held=False, level=level)[0], design="described")
+        raw = replace(sample.hazard([exposure], held=False, level=level)[0], design="described")
     except ValueError:
         return replace(found, reason="no closing")
-    adjusted = _tried(months, [exposure], level)
+    adjusted = _tried(sample, [exposure], level)
     if adjusted is None:
         return replace(found, raw=raw, reason="no closing")
-    baseline = _baseline(months.rows)
+    baseline = _baseline(sample.rows)
     if baseline.outcome == "failed":
         adjusted = replace(adjusted, design="associated")
-    unrelated = _unrelated(months, exposure, elsewhere) if elsewhere else None
-    checks = (baseline, unrelated, _overlap(months, exposure), _attrition(months.rows, exposure))
-    notes = () if months.by == "manager" else ("no managers are recorded: the unit stands in for the manager",)
+    unrelated = _unrelated(sample, exposure, elsewhere) if elsewhere else None
+    checks = (baseline, unrelated, _overlap(sample, exposure), _attrition(sample.rows, exposure))
+    notes = () if sample.by == "manager" else ("no managers are recorded: the unit stands in for the manager",)
     if not adjusted.low <= 1 <= adjusted.high:
         notes += (_e_value(adjusted),)
     return replace(found, raw=raw, adjusted=adjusted, checks=tuple(check for check in checks if check is not None),
@@ -297,10 +318,10 @@ def _baseline(rows: pd.DataFrame) -> Check:
                  "worse before are not held apart")  # fmt: skip
 
 
-def _unrelated(months: _Months, exposure: str, elsewhere: str, *held: str) -> Check:
+def _unrelated(sample: _Sample, exposure: str, elsewhere: str, *held: str) -> Check:
     """The same with other skills must not go with closing this gap; no figures, as few people may do it."""
     try:
-        fit = months.hazard([exposure, elsewhere, *held])[1]
+        fit = sample.hazard([exposure, elsewhere, *held])[1]
     except ValueError:
         return Check("unrelated skills", "not possible", "too few people did the same with other skills")
     what = "learning on" if exposure == "learned" else "acknowledging"
@@ -310,9 +331,9 @@ def _unrelated(months: _Months, exposure: str, elsewhere: str, *held: str) -> Ch
                  "about these people does")  # fmt: skip
 
 
-def _overlap(months: _Months, exposure: str) -> Check:
+def _overlap(sample: _Sample, exposure: str) -> Check:
     """Gap-months with and without it must be alike enough to be compared."""
-    share = weights.beyond_trim(months.rows[exposure].to_numpy() == 1, _covariates(months))
+    share = weights.beyond_trim(sample.rows[exposure].to_numpy() == 1, _covariates(sample))
     size = f"{'more' if share > BEYOND else 'less'} than {BEYOND:.0%}"
     text = f"{size} of the comparison rests on gaps that have hardly any like them on the other side"
     return Check("overlap", "failed" if share > BEYOND else "passed", text)

@@ -44,11 +44,20 @@ def team_quarters(dataset: DataSet) -> pd.DataFrame:
     own = there.left_join(leads, [there.person_id == leads._lead, there.quarter == leads._in])
     members = own.filter(own._lead.isnull(), own.leader_id.notnull())
     teams = members.group_by("leader_id", "quarter").aggregate(
-        unit=members.unit.min(), people=members.count(), share=members._said.cast("float").mean()
+        people=members.count(), share=members._said.cast("float").mean()
     )
+    teams = teams.left_join(_units(members), ["leader_id", "quarter"]).drop("leader_id_right", "quarter_right")
     leaders = there.select("quarter", leader_id="person_id", leader_acknowledged=there._seen.cast("int"))
     table = teams.left_join(leaders, ["leader_id", "quarter"]).mutate(team_id=teams.leader_id)
     return table.select(*COLUMNS).order_by("team_id", "quarter").execute()
+
+
+def _units(members: Table) -> Table:
+    """The unit that most of a team's members are in."""
+    units = members.group_by("leader_id", "quarter", "unit").aggregate(_members=members.count())
+    most = ibis.window(group_by=["leader_id", "quarter"], order_by=[ibis.desc("_members"), "unit"])
+    units = units.mutate(_place=ibis.row_number().over(most))
+    return units.filter(units._place == 0).select("leader_id", "quarter", "unit")
 
 
 def _quarters(dataset: DataSet) -> list[tuple[int, dt.date, dt.date]]:
