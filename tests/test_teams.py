@@ -197,7 +197,8 @@ def counted_by_hand(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = END) 
             team = [p for p, row in placed.items() if row.manager_id == leader and p not in leaders]
             seen = inside[(inside.person_id == leader) & inside.audience.isin(["team", "public"])]
             if team:
-                rows.append((leader, common([placed[p].unit for p in team]), leader, quarter.year * 4 + quarter.quarter - 1,
+                number, unit = quarter.year * 4 + quarter.quarter - 1, common([placed[p].unit for p in team])
+                rows.append((leader, unit, leader, number,
                              len(team), np.mean([p in set(inside.person_id) for p in team]),
                              float(len(seen) > 0) if leader in set(there) else np.nan))  # fmt: skip
     return pd.DataFrame(rows, columns=list(teams.COLUMNS)).sort_values(["team_id", "quarter"], ignore_index=True)
