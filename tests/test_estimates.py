@@ -470,6 +470,7 @@ def test_asking_well_and_asking_again_are_told_apart():
     own = (rng.random(len(cycles)) < 0.3) & (cycles.acknowledgements > 0)
     again = (rng.random(len(cycles)) < 0.3) & (cycles.acknowledgements > 0)
     kinds = {"autonomous_acknowledgements": own.astype(int), "dependent_acknowledgements": again.astype(int)}
+    kinds["voluntary_hours"] = 0.0
     found = estimates.asking(cycles.assign(**kinds, rating=cycles.rating + 0.3 * own))
     sd = np.std(cycles.rating + 0.3 * own)
     assert found["autonomous"].estimate == pytest.approx(0.3 / sd, abs=4 * found["autonomous"].std_error)
@@ -477,10 +478,27 @@ def test_asking_well_and_asking_again_are_told_apart():
     assert estimates.asking(cycles.assign(**dict.fromkeys(kinds, np.nan))) == {}
 
 
+@pytest.mark.truth
+def test_who_learns_more_is_called_autonomous_more_often_and_that_is_held_equal():
+    cycles, rng = panel(2_000, 12), np.random.default_rng(14)
+    hours = rng.exponential(4, len(cycles)) * (rng.random(len(cycles)) < 0.6)
+    own = (cycles.acknowledgements > 0) & (rng.random(len(cycles)) < hours / 10)
+    told = cycles.assign(
+        voluntary_hours=hours, rating=cycles.rating + 0.4 * np.log1p(hours),
+        autonomous_acknowledgements=own.astype(int),
+        dependent_acknowledgements=((cycles.acknowledgements > 0) & (rng.random(len(cycles)) < 0.2)).astype(int),
+    )  # fmt: skip
+    held = estimates.asking(told)["autonomous"]
+    assert abs(held.estimate) < 4 * held.std_error
+    naive = estimates.asking(told.assign(voluntary_hours=0.0))["autonomous"]
+    assert naive.low > 0.1
+
+
 def test_a_kind_that_is_found_under_three_managers_or_fewer_gets_no_figure():
     cycles = panel(600, 21)
     few = cycles.manager_id.isin(cycles.manager_id.unique()[:3]) & (cycles.acknowledgements > 0)
     kinds = {"autonomous_acknowledgements": cycles.acknowledgements, "dependent_acknowledgements": few.astype(int)}
+    kinds["voluntary_hours"] = 0.0
     assert list(estimates.asking(cycles.assign(**kinds))) == ["autonomous"]
 
 

@@ -47,7 +47,7 @@ def grid(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
 
     >>> from learnalign import datasets
     >>> grid(datasets.read("data/demo")).status.value_counts().to_dict()
-    {'not measured': 720, 'measured': 360}
+    {'measured': 720, 'not measured': 360}
     """
     surveys = up_to(dataset.tables["surveys"], "surveys", dataset.as_of)
     asked = surveys.filter(surveys.scale.isin([*DRIVERS])).execute()

@@ -62,6 +62,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     reviews = _reviews(dataset).cache()
     gaps = _mentored(_learned(_said(_placed(kept, "detected_on", reviews), dataset), dataset), dataset)
     frame = gaps.drop("scheduled", "_there", "_until").order_by(*SPELL).execute()
+    every = up_to(dataset.tables["reviews"], "reviews", dataset.as_of).select("person_id", "cycle", "rating")
+    ratings = every.order_by("cycle", "person_id").execute()
     assessments = dataset.tables["assessments"]
     flows = [
         flow("assessments", assessments, [after_as_of(assessments.assessed_on > dataset.as_of, dataset)]),
@@ -71,8 +73,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
         ]),
     ] if "assessments" in dataset.filled else []  # fmt: skip
     return Journeys(
-        frame.assign(status=_status(frame)).astype(dict.fromkeys(FLAGS, "boolean")),
-        _scheduled(days, dataset, reviews).execute().astype({"acknowledged_before": "boolean"}),
+        _in_sd(frame.assign(status=_status(frame)), ratings).astype(dict.fromkeys(FLAGS, "boolean")),
+        _in_sd(_scheduled(days, dataset, reviews).execute(), ratings).astype({FLAGS[0]: "boolean"}),
         _events_of(kept, "acknowledgements", dataset), _events_of(kept, "learning", dataset),
         pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(columns=list(ATTRITION)),
     )  # fmt: skip
@@ -122,15 +124,20 @@ def _employed(found: Table, dataset: DataSet) -> Table:
 
 
 def _reviews(dataset: DataSet) -> Table:
-    """A review per person and day, with the rating in SD of its cycle; the later cycle where a day has two."""
+    """A review per person and day; of the later cycle where a day has two."""
     reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
-    cycle = ibis.window(group_by="cycle")
-    spread = reviews.rating.std(how="pop").over(cycle)
-    in_sd = (reviews.rating - reviews.rating.mean().over(cycle)) / ibis.ifelse(spread > 0, spread, ibis.null(float))
     same_day = ibis.window(group_by=["person_id", "reviewed_on"], order_by=ibis.desc("cycle"))
-    reviews = reviews.mutate(rating_before=in_sd, _copy=ibis.row_number().over(same_day))
+    reviews = reviews.mutate(_copy=ibis.row_number().over(same_day))
     kept = reviews.filter(reviews._copy == 0)
-    return kept.select("person_id", "reviewed_on", "unit", "manager_id", "grade", "rating_before")
+    return kept.select("person_id", "reviewed_on", "unit", "manager_id", "grade", "cycle", rating_before="rating")
+
+
+def _in_sd(rows: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    """Rows with the rating in SD of its cycle; summed up in one order: an engine's threads differ in the last digit."""
+    by_cycle = ratings.groupby("cycle").rating
+    mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, float("nan"))
+    own = rows.rating_before - rows.cycle.map(mean).astype(float)
+    return rows.drop(columns="cycle").assign(rating_before=own / rows.cycle.map(spread).astype(float))
 
 
 def _placed(rows: Table, on: str, reviews: Table) -> Table:

@@ -150,10 +150,8 @@ def _execute_all(
     """Every notebook in a process of its own; the first failure ends the others and the run."""
     deadline = dt.datetime.now() + dt.timedelta(minutes=spec.deadline_minutes)
     workers: list[subprocess.Popen] = []
-    side_by_side = max(1, min(jobs, len(spec.notebooks)))
-    # numerical libraries take every core each; side by side they would wait for each other
-    threads = str(max(1, (os.cpu_count() or 1) // side_by_side))
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), threads) | os.environ
+    # one thread each: side by side they would wait for each other, and sums would differ in their last digits
+    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | os.environ
 
     def one(name: str) -> results.Chapter:
         parameters = _parameters(spec, dataset, work / f"{name}.json")
@@ -161,7 +159,7 @@ def _execute_all(
         progress(f"{name}: done")
         return chapter
 
-    with ThreadPoolExecutor(max_workers=side_by_side) as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(spec.notebooks)))) as pool:
         try:
             return list(pool.map(one, spec.notebooks))
         finally:

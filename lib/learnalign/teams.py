@@ -49,7 +49,8 @@ def team_quarters(dataset: DataSet) -> pd.DataFrame:
     teams = teams.left_join(_units(members), ["leader_id", "quarter"]).drop("leader_id_right", "quarter_right")
     leaders = there.select("quarter", leader_id="person_id", leader_acknowledged=there._seen.cast("int"))
     table = teams.left_join(leaders, ["leader_id", "quarter"]).mutate(team_id=teams.leader_id)
-    return table.select(*COLUMNS).order_by("team_id", "quarter").execute()
+    rows = table.select(*COLUMNS).order_by("team_id", "quarter").execute()
+    return rows.astype({"leader_acknowledged": float})
 
 
 def _units(members: Table) -> Table:
