@@ -304,6 +304,21 @@ def test_module_keeps_the_rules(name):
     assert violations(name, SOURCES[name]) == []
 
 
+FIGURES = ("described", "gaps", "merit", "networks", "drivers", "spending", "closing", "closure", "leaders", "kinds",
+           "estimates", "journeys", "teams", "pooling", "signals")  # fmt: skip
+WORDS = {"told", "in_words", "bonus_in_words", "reached", "by_unit", "units", "who", "spells", "with_ordered_logit",
+         "detectable", "detectable_effect"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_whoever_makes_a_figure_says_when_it_misleads(name):
+    """All but those that put figures in words, and what could be detected, which is no finding."""
+    functions = [node for node in ast.parse(SOURCES[name]).body if isinstance(node, ast.FunctionDef)]
+    public = [node for node in functions if not node.name.startswith("_") and node.name not in WORDS]
+    silent = [node.name for node in public if "islead" not in (ast.get_docstring(node) or "")]
+    assert public and not silent
+
+
 def test_library_stays_small():
     assert too_long(SOURCES, CHANGELOG.read_text("utf-8")) == []
 

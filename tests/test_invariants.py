@@ -52,12 +52,10 @@ def as_told(tmp_path_factory):
         return rows(COMPANY.tables, COMPANY.dataset, patch, tmp_path_factory.mktemp("told"))
 
 
-@pytest.mark.parametrize("other", [shuffled, renamed, later], ids=lambda change: change.__name__)
-def test_row_order_names_and_the_calendar_change_no_row_of_any_notebook(as_told, other, monkeypatch, tmp_path):
-    meta = dict(COMPANY.dataset)
-    if other is later:
-        meta["as_of"] = str((pd.Timestamp(meta["as_of"]) + YEARS).date())
-    found = rows(other(COMPANY.tables), meta, monkeypatch, tmp_path)
+def test_row_order_names_and_the_calendar_change_no_row_of_any_notebook(as_told, monkeypatch, tmp_path):
+    """All at once: each alone would take as long again."""
+    meta = COMPANY.dataset | {"as_of": str((pd.Timestamp(COMPANY.dataset["as_of"]) + YEARS).date())}
+    found = rows(later(renamed(shuffled(COMPANY.tables))), meta, monkeypatch, tmp_path)
     assert found.keys() == as_told.keys()
     for place, row in as_told.items():
         for name in ("estimate", "low", "high", "n_people", "n_clusters", "detectable_effect"):

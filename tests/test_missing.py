@@ -101,10 +101,21 @@ def test_every_optional_column_is_in_the_list_of_what_would_not_be_known():
     assert {notebook for _, notebooks in USES.values() for notebook in notebooks} == set(EVERY) == set(NOTEBOOKS)
 
 
-CASES = [(one,) for one in (*OPTIONAL_TABLES, *OPTIONAL_COLUMNS, *SETTINGS)]
+OFTEN = (
+    *OPTIONAL_TABLES, *SETTINGS, "people.left_on", "reviews.manager_id", "learning.hours", "learning.skill",
+    "learning.status", "acknowledgements.skill", "assessments.trigger",
+)  # fmt: skip
+"""In every `make test`; the other columns, of which each is read in one or two places, take minutes (`.ci/run`)."""
 
 
-@pytest.mark.parametrize("missing", [*CASES, ("rewards.merit_target_pct", "merit_matrix")], ids=" and ".join)
+def case(*missing: str):
+    return pytest.param(missing, id=" and ".join(missing), marks=() if {*missing} & {*OFTEN} else pytest.mark.slow)
+
+
+CASES = [case(one) for one in (*OPTIONAL_TABLES, *OPTIONAL_COLUMNS, *SETTINGS)]
+
+
+@pytest.mark.parametrize("missing", [*CASES, case("rewards.merit_target_pct", "merit_matrix")])
 def test_what_is_not_recorded_stops_nothing_and_is_said(tell, missing):
     dataset = without(*missing)
     told = tell(dataset)

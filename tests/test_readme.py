@@ -60,9 +60,23 @@ def project(tmp_path_factory) -> Path:
     return copy
 
 
+@pytest.fixture(scope="module")
+def light(project, tmp_path_factory) -> Path:
+    """The same with a report of one notebook: the demo is the run of params/northbank.yml, which is tried in full."""
+    copy = tmp_path_factory.mktemp("light") / "project"
+    copy.mkdir()
+    for folder in ("notebooks", "data"):
+        (copy / folder).symlink_to(project / folder)
+    shutil.copytree(project / "params", copy / "params")
+    spec = copy / "params/northbank.yml"
+    spec.write_text(re.sub(r"^notebooks: .*$", "notebooks: [coverage]", spec.read_text("utf-8"), flags=re.M), "utf-8")
+    return copy
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("command", LEARNALIGN)
-def test_command_of_the_readme_runs(command, project, request):
+def test_command_of_the_readme_runs(command, project, light, request):
+    project = light if command == "learnalign demo" else project
     if REAL_DATA.search(command):
         request.getfixturevalue("shared")
     words = [sys.executable, "-m", "learnalign", *shlex.split(command)[1:]]

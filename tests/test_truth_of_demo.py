@@ -1,12 +1,11 @@
 """The report on the demonstration company, held against what is planted in it: `data/demo/TRUTH.md`."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from learnalign import runs, simulate
+from learnalign import simulate
 
 pytestmark = pytest.mark.truth
 
@@ -20,10 +19,9 @@ PLANTED = [
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory) -> list[dict]:
+def results(edition) -> list[dict]:
     """The published rows of `learnalign run params/northbank.yml`."""
-    edition = runs.run(ROOT / "params/northbank.yml", tmp_path_factory.mktemp("out"))
-    return json.loads((edition.folder / "results.json").read_text("utf-8"))["results"]
+    return edition.document["results"]
 
 
 def row_of(results: list[dict], measure: str, at: str = "") -> dict:
@@ -73,12 +71,12 @@ def test_planted_nothings_among_the_groups_are_not_found(results):
 @pytest.mark.parametrize(
     ("measure", "at", "planted"),
     [
-        ("saying", "gaps acknowledged before they were found", 39),
-        ("saying", "acknowledged as a precaution, where no gap was found", 10),
-        ("asking", "said what exactly was needed", 60),
-        ("asking", "set the scene: what was done and known", 50),
-        ("asking", "offered own ideas", 35),
-        ("asking", "showed appreciation", 70),
+        ("said_or_silent", "gaps acknowledged before they were found", 39),
+        ("said_or_silent", "acknowledged as a precaution, where no gap was found", 10),
+        ("how_people_asked", "said what exactly was needed", 60),
+        ("how_people_asked", "set the scene: what was done and known", 50),
+        ("how_people_asked", "offered own ideas", 35),
+        ("how_people_asked", "showed appreciation", 70),
         ("learning_to_rating", "held, against cancelled or waitlisted", 0.15),
         ("mentoring_to_closure", "against those on a waitlist", 1.6),
     ],
@@ -89,9 +87,10 @@ def test_planted_facts_are_described(results, measure, at, planted):
 
 
 def test_reflecting_and_strong_drivers_go_with_acknowledging_and_talk_does_not_go_with_walk(results):
-    assert row_of(results, "asking", "acknowledged in the next window: difference, same manager and cycle")["low"] > 0
+    mirror = "acknowledged in the next window: difference, same manager and cycle"
+    assert row_of(results, "how_people_asked", mirror)["low"] > 0
     assert row_of(results, "drivers", "difference between strong and other units")["low"] > 0
-    talk = row_of(results, "signs", "said and done, correlation across units")
+    talk = row_of(results, "shared_leadership", "said and done, correlation across units")
     assert talk["low"] < 0 < talk["high"]
 
 

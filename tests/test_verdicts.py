@@ -363,7 +363,8 @@ def test_a_family_is_judged_by_bh_and_holds_no_headline():
     many = verdicts.judge_family(known, fits | {f"no {i}": fit(-0.3, 0.2) for i in range(9)}, hidden={})
     assert {row.at: row.verdict for row in many}["high"] == "unknown"
     assert rows[3].estimate is None and rows[3].std_error is None
-    assert "low: those who did were rated" in rows[0].sentence and "those who did none of it" in rows[0].sentence
+    assert rows[0].sentence.startswith("Low. Among people with the same manager, cycle and past ratings, those who did")
+    assert "higher than those who did none of it" in rows[0].sentence
 
 
 @pytest.mark.parametrize(

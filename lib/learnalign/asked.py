@@ -82,7 +82,8 @@ def describe(
         if hidden.get(name):
             rows.append(hidden_row(asked, about, None, hidden[name], headline=False, at=name))
             continue
-        told = {"name": name, "size": number(fit.estimate, own), "range": spread(fit.low, fit.high, own)}
+        told = {"name": name.replace("_", " "), "size": number(fit.estimate, own)}
+        told["range"] = spread(fit.low, fit.high, own)
         sentence = sentence_case(SENTENCES["fact"].format(**told))
         rows.append(row_of(asked, about, None, fit, headline=False, at=name, verdict="described", sentence=sentence,
                            detectable_effect=None))  # fmt: skip

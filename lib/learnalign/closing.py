@@ -122,7 +122,7 @@ def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
     """The headline of acknowledging under other choices: at equal learning on the skill, and settled at detection.
 
     "Before it was found" counts only what was said before, and nothing that happened since. Empty where no estimate
-    can be had.
+    can be had. Misleads as the headline does.
     """
     sample = _sample(months, "acknowledging_to_closure", asked=True)
     if sample.reason:

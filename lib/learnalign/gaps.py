@@ -237,7 +237,7 @@ def kinds(journeys: Journeys) -> dict[str, Fit]:
 
 
 def timing(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
-    """The share of gaps closed, and of gaps whose people left first, 6 and 12 months after detection: see `curve`."""
+    """The share of gaps closed, and of gaps whose people left first, 6 and 12 months on; misleads as `curve` does."""
     found = _course(journeys.gaps, min_group)
     return found[found.month.isin(HORIZONS)].reset_index(drop=True)
 

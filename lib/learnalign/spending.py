@@ -101,9 +101,13 @@ def facts(dataset: DataSet, person_cycles: pd.DataFrame, *, level: float = 0.95)
     return found
 
 
+PER_CLOSED = "hours of learning on its skill for one more closed gap"
+
+
 def units(currency: str) -> dict[str, str]:
-    """The units of `facts` that are not percent."""
-    return {"hours per person and half-year": "hours", "cost per person and half-year": currency}
+    """The units of `facts`, and of PER_CLOSED, that are not percent."""
+    hours = dict.fromkeys(("hours per person and half-year", PER_CLOSED), "hours")
+    return hours | {"cost per person and half-year": currency}
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:

@@ -158,12 +158,13 @@ def _family(
         doubt = unknown
         if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
             doubt = doubt or "many"
-        own = replace(about, doers=f"{name.replace('_', ' ')}: {did}", others=did_not, about="")
+        own = replace(about, doers=did, others=did_not, about="")
         failed = "; ".join(check.detail for check in checks if check.outcome == "failed")
         numbers = numbers_of(fit, own, smallest) | {"asked": str(len(kept)), "failed": failed}
         numbers |= {"passed": "", "warning": "", "caution": ""}
         revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), about.unit) == "none"
         told = SENTENCES[doubt or ("revoked" if revoked else verdict)].format(**numbers)
+        told = f"{sentence_case(name.replace('_', ' '))}. {sentence_case(told)}"
         rows.append(row_of(question, about, smallest, fit, group=group, headline=False, at=name, checks=checks,
                          verdict="unknown" if doubt else verdict, sentence=sentence_case(told)))  # fmt: skip
     return tuple(rows)
