@@ -115,7 +115,8 @@ def test_sentences_word_for_word():
     assert answer(0.02, 0.12).sentence == (
         "Among people with the same manager, cycle and past ratings, people who acknowledged a gap were rated 0.07 SD "
         "higher than people who did not (likely range 0.02 to 0.12 SD). That is real, but it may be too small to "
-        "matter: less than 0.10 SD was set as not worth acting on."
+        "matter: less than 0.10 SD was set as not worth acting on. It is a pattern, not proof of cause: something "
+        "in the same cycle that moves both would look the same."
     )
     assert answer(-0.06, 0.08).sentence == (
         "We looked closely: among people with the same manager, cycle and past ratings, any difference in how people "
@@ -271,7 +272,7 @@ def test_to_settle_mends_what_failed():
 def test_causal_words_need_the_design(design, low, high):
     sentence = answer(low, high, design=design).sentence
     causal = re.search(r"\b(causes?d?|effect of|because|drives?|proves?|leads? to|thanks to|is an effect)\b", sentence)
-    allowed = design == "randomised" and (low > 0.1 or high < -0.1)
+    allowed = design == "randomised" and (low > 0 or high < 0)
     assert bool(causal and causal[0] != "cause") <= allowed, sentence
     assert not re.search(r"[{}]|  |\bnan\b|None", sentence)
 

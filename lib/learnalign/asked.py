@@ -1,6 +1,7 @@
 """Asked: what can be asked of the data at all, what cannot, and facts that are told without a verdict."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -82,12 +83,20 @@ def describe(
         if hidden.get(name):
             rows.append(hidden_row(asked, about, None, hidden[name], headline=False, at=name))
             continue
+        fit = _coarse(fit) if own == "%" else fit
         told = {"name": name.replace("_", " "), "size": number(fit.estimate, own)}
         told["range"] = spread(fit.low, fit.high, own)
         sentence = sentence_case(SENTENCES["fact"].format(**told))
         rows.append(row_of(asked, about, None, fit, headline=False, at=name, verdict="described", sentence=sentence,
                            detectable_effect=None))  # fmt: skip
     return tuple(rows)
+
+
+def _coarse(fit: Fit) -> Fit:
+    """A share to so few digits that nobody can tell from it how many of how many it is."""
+    digits = 1 if fit.n_people >= 1000 else 0
+    figures = {name: round(getattr(fit, name), digits) for name in ("estimate", "low", "high")}
+    return replace(fit, **figures, std_error=None, df=None)
 
 
 def unknowns(filled: frozenset[str], notebook: str) -> tuple[str, ...]:

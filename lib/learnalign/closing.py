@@ -212,7 +212,8 @@ def detectable(months: Months, measure: str, *, min_people: int = 10) -> float |
         return None
     rows = sample.rows
     sides = [rows.person_id[rows[exposure] == side].nunique() for side in (0, 1)]
-    if min(sides) < min_people or rows[sample.by].nunique() <= TOO_FEW_CLUSTERS:
+    few = rows[sample.by].nunique() <= TOO_FEW_CLUSTERS
+    if min(sides) < min_people or few or not rows.closed.any():
         return None
     held = np.column_stack([np.ones(len(rows)), _covariates(sample)])
     x = rows[exposure].to_numpy(float)
@@ -341,10 +342,11 @@ def _overlap(sample: _Sample, exposure: str) -> Check:
 
 def _attrition(rows: pd.DataFrame, exposure: str) -> Check:
     """People whose gaps are open must not leave at rates far apart, with it and without it."""
-    rate = rows.groupby(exposure).left.mean()
-    with_it, without = 1 - (1 - rate[1]) ** YEAR, 1 - (1 - rate[0]) ** YEAR
-    failed = abs(with_it - without) > APART
-    size = f"{'more' if failed else 'less'} than {APART * 100:.0f} points"  # never the rates: see overlap
+    rate, months = rows.groupby(exposure).left.mean(), rows.groupby(exposure).size()
+    within = 1 - (1 - rate) ** YEAR
+    error = np.sqrt((rate * (1 - rate) / months * (YEAR * (1 - rate) ** (YEAR - 1)) ** 2).sum())
+    failed = abs(within[1] - within[0]) - stats.norm.ppf(0.975) * error > APART  # by chance few leavers differ by more
+    size = f"{'' if failed else 'not '}clearly more than {APART * 100:.0f} points"  # never the rates: see overlap
     text = f"people with open gaps, with and without it, leave within a year at rates {size} apart"
     return Check("attrition", "failed" if failed else "passed", text)
 

@@ -158,6 +158,8 @@ def early(dataset: DataSet, gaps: pd.DataFrame, *, min_group: int = 10, level: f
         known, scores, left_on="detected_on", right_on="wave_on", by="unit", allow_exact_matches=False,
         tolerance=pd.Timedelta(days=WAVE_DAYS),
     ).dropna(subset="strong")  # fmt: skip
+    if 0 < known.person_id.nunique() - rows.person_id.nunique() < min_group:
+        return {}  # all gaps are told elsewhere: less these, they would tell of the few in units that were not asked
     said = "gaps acknowledged before they were found, in "
     sides = {"units strong on the drivers": rows[rows.strong == 1], "the other units": rows[rows.strong == 0]}
     found = {

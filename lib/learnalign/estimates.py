@@ -216,8 +216,11 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_ind
     if reason := nothing_to_compare(prepared):
         return replace(found, reason=reason)
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
-    raw = models.fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, method="nothing held equal",
-                               design="described", clustered_by=sample.rater)  # fmt: skip
+    try:
+        raw = models.fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, design="described",
+                                   method="nothing held equal", clustered_by=sample.rater)  # fmt: skip
+    except ValueError:  # one manager's people alone decide it, or nothing is left to judge it by
+        return replace(found, reason=why_no_estimate(sample) or "too few")
     raw = replace(raw, n_people_smaller=people_in_the_smaller(known))
     if reason := why_no_estimate(sample):
         return replace(found, raw=raw, reason=reason)

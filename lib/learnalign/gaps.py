@@ -288,6 +288,7 @@ def _months(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
     place = np.searchsorted(steps.time, day, side="right") - 1
     known = 100 * steps[list(COURSE)].iloc[np.maximum(place, 0)].reset_index(drop=True)
     known.loc[place < 0] = 0.0  # before anything happened
+    known.loc[place < 0, ["high", "left_high"]] = 100 * (1 - 0.025 ** (1 / len(rows)))
     known.loc[table.people < min_group] = np.nan
     return table.join(known)
 

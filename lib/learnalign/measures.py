@@ -48,7 +48,7 @@ def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
         "a merit increase": person_cycles.merit_pct.notna(),
     }
     rows = [(what, int(there.sum()), person_cycles[there].person_id.nunique()) for what, there in has.items()]
-    share = [f"{count / len(person_cycles):.0%}" for _, count, _ in rows]
+    share = [f"{count / max(len(person_cycles), 1):.0%}" for _, count, _ in rows]
     return pd.DataFrame(rows, columns=["has", "rows", "people"]).assign(share=share)
 
 

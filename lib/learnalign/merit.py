@@ -146,7 +146,7 @@ def _counted(fit: Fit, rows: pd.DataFrame, what: str, **also: float) -> Fit:
 def in_words(found: Discretion | None) -> str:
     """What merit leaves open, as a title: how much of it the rating and the cell do not fix, and what follows."""
     if found is None or found.share is None:
-        return "Merit is not recorded, or of too few people"
+        return "How much merit leaves open is not known: it is not recorded, does not vary, or is of too few people"
     left = f"{number(found.share.estimate)} % ({spread(found.share.low, found.share.high)})"
     more = [words[:1].upper() + words[1:] for words in found.words]
     return ". ".join([f"At equal {found.held}, {left} of what merit varies is left", *more])
@@ -320,7 +320,7 @@ def over_managers(
     sums = sums[sums.xx > 1e-9]
     if len(sums) < pooling.MIN_MANAGERS:
         enough = f"{MIN_SIDE} people or more on each side"
-        return None, f"{len(sums)} managers have {enough}, and {pooling.MIN_MANAGERS} are needed"
+        return None, f"{len(sums)} of the managers have {enough}, and {pooling.MIN_MANAGERS} are needed"
     slopes = sums.xy / sums.xx
     left = rows.y - rows.rater.map(slopes) * rows.x
     scores = (rows.x * left).groupby([rows.rater, rows.person_id]).sum()

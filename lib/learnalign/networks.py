@@ -190,7 +190,7 @@ def by_unit(facts: pd.DataFrame) -> pd.DataFrame:
     few = rows.people_smaller.isna() | (rows.people_smaller < MIN_NODES / 2)
     table = rows[["group", "people", "managers"]].assign(group=rows.group.str.removeprefix("unit="))
     ways = {FACTS[name]: rows[name].mask(few) for name in ("up_pct", "across_pct", "down_pct")}
-    rest = {FACTS[name]: rows[name] for name in ("reciprocity_pct", "across_units_pct")}
+    rest = {FACTS["across_units_pct"]: rows.across_units_pct}
     own = {"answering, Gini": rows.gini, "Gini by chance": rows.gini_by_chance}
     return table.assign(**ways, **rest, **own).rename(columns={"group": "unit"}).round(2)
 

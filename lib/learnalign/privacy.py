@@ -45,15 +45,23 @@ def reason_to_hide(comparison: Comparison, min_group: int) -> str:
 def reasons(fits: Mapping[str, Fit], min_group: int, parts: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     """Privacy's reason for each of several figures that must stay hidden; those that may be shown are left out.
 
-    Each of `parts` names figures that add up to a whole: when one of them is hidden, or missing, so is the next
-    smallest, or the first could be had by subtraction.
+    Each of `parts` names figures that add up to a whole: when some of them are hidden, or missing, so are the next
+    smallest, until what could be had by subtraction is a group that is large enough on both sides.
     """
     found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
     for whole in parts:
-        shown = [name for name in whole if name in fits and name not in found]
-        if shown and len(whole) - len(shown) == 1:
-            found[min(shown, key=lambda name: fits[name].n_people)] = "another could be had by subtraction"
+        shown = sorted((n for n in whole if n in fits and n not in found), key=lambda n: fits[n].n_people)
+        gone = [fits[name] for name in whole if name in found]
+        while shown and len(shown) < len(whole) and _is_small(gone, min_group):
+            name = shown.pop(0)
+            found[name] = "another could be had by subtraction"
+            gone.append(fits[name])
     return found
+
+
+def _is_small(gone: Sequence[Fit], min_group: int) -> bool:
+    people = sum(fit.n_people for fit in gone), sum(fit.n_people_smaller or 0 for fit in gone)
+    return len(gone) < 2 or min(people) < min_group
 
 
 def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:
@@ -114,10 +122,11 @@ def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
     hidden: dict[object, bool] = {}
     for index, people in facts.people.dropna().sort_values(ascending=False, kind="stable").items():
         nearly = any(0 < larger - people < min_group for larger in shown)
-        hidden[index] = nearly or 0 < people < min_group
+        few = "teams" in facts and 0 < facts.teams[index] < MIN_MANAGERS
+        hidden[index] = nearly or few or 0 < people < min_group
         shown += [] if hidden[index] else [people]
     is_hidden = pd.Series(hidden, dtype=bool).reindex(facts.index, fill_value=False)
-    names = [name for name in ("rows", "people", "share", "first", "last") if name in facts]
+    names = [name for name in ("rows", "teams", "people", "share", "first", "last") if name in facts]
     return facts.assign(**{name: facts[name].astype(object).mask(is_hidden, None) for name in names}, shown=~is_hidden)
 
 

@@ -92,12 +92,14 @@ KINDS = Measure(
     "learning_to_closure", "hazard ratio", "hazard_ratio", "gaps on whose skill somebody had just learned",
     "gaps without", part=("gaps with it in the last three months", "gaps without any"),
     about="in how fast gaps with it and without it closed",
-    limit="It is a pattern, not proof of cause: hard gaps get the courses.", **_CLOSED,
+    limit="It is a pattern, not proof of cause: hard gaps get the courses, and people study before they are assessed "
+    "again.", **_CLOSED,
 )  # fmt: skip
 BY_GROUP = Measure(
     "merit_by_group", "percentage points", "merit_pp", did=MERIT_WAS, model="groups",
     among="at the same rating and cell of the merit matrix, in the same cycle, ", part=("its people", "all others"),
-    limit="It is a pattern: a difference in the ratings themselves is not in it.",
+    limit="It is a pattern: a difference in the ratings themselves is not in it, and tenure, hours and grade are not "
+    "held equal.",
 )  # fmt: skip
 QUESTIONS: dict[str, Question] = {q.key: q for q in (
     Question("Q1", "Do people who learn more get better ratings later?", "learning_and_performance",

@@ -114,7 +114,7 @@ def told(rows: pd.DataFrame) -> pd.DataFrame:
     """`hours_and_cost` as a table to read: per person and half-year, without totals, shares in percent."""
     names = {"recorded_by": "recorded by", "hours_per_half_year": "hours per person and half-year",
              "cost_per_half_year": "cost per person and half-year"}  # fmt: skip
-    kept = [name for name in ("unit", "recorded_by", "mode", "people", "learners", *names, "shown") if name in rows]
+    kept = [name for name in ("unit", "recorded_by", "mode", "people", *names, "shown") if name in rows]
     percent = pd.to_numeric(rows.required_share).mul(100).round(0)
     table = rows[list(dict.fromkeys(kept))].assign(**{"of it required (%)": percent})
     for name in ("hours_per_half_year", "cost_per_half_year"):

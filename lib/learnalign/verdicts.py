@@ -50,9 +50,20 @@ __all__ = [
 # Passing these is not yet having been tested
 PRECONDITIONS = ("no baseline", "few clusters", "overlap", "attrition", "hidden factor")
 # Checks that "none" cannot survive; the two rivals fail for "none" only where they themselves lie beyond it
-REVOKES_NONE = ("no baseline", "attrition", "overlap", "few clusters", "bracketing", "noisy ratings", "waitlist")
+REVOKES_NONE = (
+    "no baseline",
+    "attrition",
+    "overlap",
+    "few clusters",
+    "bracketing",
+    "noisy ratings",
+    "waitlist",
+    "unrelated skills",
+    "leaders",
+)
 CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in units of last time's rating: a warning below one, untrusted below
+INDICATION = Check("indication", "failed", "hard gaps get the courses, and that alone would look like this")
 COMPRESSED = 0.85  # of people with the same rating
 ALPHA = 0.05
 
@@ -154,6 +165,7 @@ def _family(
             rows.append(hidden_row(question, about, smallest, hidden[name], group=group, headline=False, at=name))
             continue
         checks = (_few_clusters(fit, about, smallest), *more)
+        checks += (INDICATION,) if about.key == "learning_to_closure" and fit.high < 1 else ()
         verdict = decide(fit.low, fit.high, smallest, checks, about.unit)
         doubt = unknown
         if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
@@ -161,7 +173,7 @@ def _family(
         own = replace(about, doers=did, others=did_not, about="")
         failed = "; ".join(check.detail for check in checks if check.outcome == "failed")
         numbers = numbers_of(fit, own, smallest) | {"asked": str(len(kept)), "failed": failed}
-        numbers |= {"passed": "", "warning": "", "caution": ""}
+        numbers |= {"passed": "", "warning": "", "caution": f"A check failed, though: {failed}." if failed else ""}
         revoked = verdict == "unknown" and decide(fit.low, fit.high, smallest, (), about.unit) == "none"
         told = SENTENCES[doubt or ("revoked" if revoked else verdict)].format(**numbers)
         told = f"{sentence_case(name.replace('_', ' '))}. {sentence_case(told)}"

@@ -6,7 +6,6 @@ from learnalign.questions import (
     ACKNOWLEDGEMENTS,
     AUDIENCE,
     COST,
-    GAPS,
     LEARNING,
     MANAGERS,
     MENTORING,
@@ -36,7 +35,7 @@ SENTENCES: dict[str, str] = {
     "higher": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). {passed}{warning}{limit}",
     "lower": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). {passed}{warning}{limit}",
     "small": "{held}{doers}{contrast} {did} {compared} {others} (likely range {range}). That is real, "
-    "but it may be too small to matter: less than {smallest} was set as not worth acting on. {warning}",
+    "but it may be too small to matter: less than {smallest} was set as not worth acting on. {warning}{limit}",
     "none": "We looked closely: {held}any difference {about} is smaller than "
     "{smallest} (likely range {signed}). {caution}",
     "unknown": "We cannot tell. With this many people and {rater}s we could only have seen differences above "
@@ -65,8 +64,9 @@ SENTENCES: dict[str, str] = {
 
 REASONS: dict[str, tuple[str, str]] = {
     "no learning": ("the data hold no learning", f"record {LEARNING.settle}"),
-    "no acknowledgements": ("the data hold no acknowledgements", f"record {ACKNOWLEDGEMENTS.settle}"),
-    "no merit data": ("the data hold no merit data", f"record {MERIT.settle}"),
+    "no acknowledgements": ("the data hold no acknowledgements from the time before a review",
+                            f"record {ACKNOWLEDGEMENTS.settle}"),
+    "no merit data": ("the data hold no merit data for the reviews", f"record {MERIT.settle}"),
     "one group": ("everybody did the same, so there is nobody to compare with", "people who differ in it"),
     "one rating": ("everybody in a cycle has the same rating", "ratings that tell people apart"),
     "two ratings": ("the rating has two values only, so an average difference in it says little",
@@ -83,15 +83,16 @@ REASONS: dict[str, tuple[str, str]] = {
                      "be trusted", "ratings by more managers whose people differ in it"),
     "too few": ("too few people can be compared with somebody under the same manager in the same cycle",
                 "more people under the same managers, or one more cycle"),
-    "no gaps": ("no scheduled assessment found a gap", f"record {GAPS.settle}"),
-    "no acknowledged skill": (f"the data hold {SAID_SKILLS.missing}", f"record {SAID_SKILLS.settle}"),
+    "no gaps": ("no scheduled assessment found a gap", "gaps to follow, found by scheduled skill assessments"),
+    "no acknowledged skill": ("no gap was found while acknowledgements were recorded with their skill",
+                              f"record {SAID_SKILLS.settle}"),
     "no learned skill": (f"the data hold {SKILLS.missing}", f"record {SKILLS.settle}"),
     "no mentoring": (f"the data hold {MENTORING.missing}", f"record {MENTORING.settle}"),
     "no closing": ("too few gaps closed with it, or without it, to compare how fast they do",
                    "more gaps, assessed again some months after they were found"),
     "no leaders": ("three leaders or fewer acknowledged visibly in some quarters and not in others",
                    "leaders who go first, and a record of who could see it"),
-    "no team": (f"the data hold {MANAGERS.missing}, or not {AUDIENCE.settle}",
+    "no team": (f"there is no whole quarter of which the data hold managers and {AUDIENCE.settle}",
                 f"record {MANAGERS.settle}, and {AUDIENCE.settle}"),
     "no cost": (f"the data hold {COST.missing}", f"record {COST.settle}"),
     "not standing": ("learning is not seen, beyond doubt, to go with closing gaps (Q6), and without that a cost per "
