@@ -75,7 +75,7 @@ def test_without_domains_the_drivers_stand_in_one_of_their_own(drawn):
     assert found.groupby("domain").size().nunique() == 1 and found.domain.nunique() == 4
 
 
-def test_scorecard_and_summary_of_the_latest_wave(drawn):
+def test_scorecard_of_the_latest_wave(drawn):
     data = read(drawn, as_of="2024-06-30")
     card = drivers.scorecard(data).set_index("unit")
     assert card.index.tolist() == ["it", "ops", "all units"] and len(card.columns) == 1 + 12
@@ -83,19 +83,16 @@ def test_scorecard_and_summary_of_the_latest_wave(drawn):
     assert card["feedback and adjustment: culture"].tolist() == ["not measured", "too few answers", "too few answers"]
     assert (card["resources: learning"] == "not measured").all()
     assert card.people.tolist()[:2] == [10, 11] and pd.isna(card.people["all units"])
-    table = drivers.summary(data).set_index("driver")
-    assert table.loc["vision and roles"].tolist() == ["3.00 (2 of 2 units)", "not measured", "not measured"]
-    assert table.loc["feedback and adjustment", "culture"] == "too few answers" and table.shape == (4, 3)
 
 
 def test_a_wave_that_asked_for_safety_alone_is_not_the_latest(drawn):
     later = "\n    it    2024-12-01  psychological_safety  culture   p1    12  3\n"
-    assert drivers.summary(read(drawn, SURVEYS.rstrip() + later)).equals(drivers.summary(read(drawn)))
+    assert drivers.scorecard(read(drawn, SURVEYS.rstrip() + later)).equals(drivers.scorecard(read(drawn)))
 
 
 def test_without_surveys_everything_is_empty(drawn):
     data = datasets.read(drawn(people=PEOPLE, reviews=REVIEWS))
-    assert drivers.grid(data).empty and drivers.scorecard(data).empty and drivers.summary(data).empty
+    assert drivers.grid(data).empty and drivers.scorecard(data).empty
     assert drivers.early(data, gaps(["u0"], 1)) == {} == drivers.walk_the_talk(data, quarters({"u0": 0.5}))
 
 

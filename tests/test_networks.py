@@ -26,7 +26,7 @@ REVIEWS = """
     ben        2024-H1  2024-07-01   2       lab   mia         G2
     cem        2024-H1  2024-07-01   2       lab   mia         G2
     dee        2024-H1  2024-07-01   2       lab   mia         G2
-    mia        2024-H1  2024-07-01   2       lab   -           G2
+    mia        2024-H1  2024-07-01   2       lab   noa         G2
 """
 TIES = """
     from_id  to_id  tied_on     kind

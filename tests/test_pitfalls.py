@@ -2,8 +2,8 @@
 
 Each world is drawn anew from its description. Both figures must come back: the naive one wrong by as much as was
 printed before, ours at the truth; each within four Monte-Carlo errors, the printed figure's and our own. Pitfalls 1 and
-16 are in test_closure.py, 4 in test_estimates.py, 11 in test_pooling.py, 12 and 19 in test_signals.py, 13 and 18 in
-test_leaders.py. The file takes about ten seconds.
+16 are in test_closure.py, 4 in test_estimates.py, 11 in test_pooling.py, 13 and 18 in test_leaders.py, 19 in
+test_gaps.py; of 12, self-ratings by quartile, nothing is shown at all. The file takes about ten seconds.
 """
 
 import numpy as np
@@ -26,6 +26,21 @@ def slope(y: np.ndarray, x: np.ndarray, *held: np.ndarray, groups: np.ndarray | 
 
 def gap(y: np.ndarray, x: np.ndarray) -> float:
     return float(y[x == 1].mean() - y[x == 0].mean())
+
+
+def lag_instrument(y: np.ndarray, x: np.ndarray, last: np.ndarray, before: np.ndarray, groups=None) -> float:
+    """A second way to equal true ability: the last rating, instrumented by the one before it (two-stage least squares).
+
+    It needs no reliability; the noise of the two ratings must not go together.
+    """
+    groups = np.zeros(len(y)) if groups is None else groups
+    y, x, last, before = (ladder.within(column, groups) for column in (y, x, last, before))
+    return float(np.linalg.solve(np.stack([x, before]) @ np.column_stack([x, last]), np.stack([x, before]) @ y)[0])
+
+
+def retention_weights(stayed: np.ndarray, *known: np.ndarray) -> np.ndarray:
+    """One over the probability of staying, by what is known of everybody; 0 for who left (Robins, Finkelstein 2000)."""
+    return np.where(stayed, 1 / weights.propensity(stayed, np.column_stack(known)), 0.0)
 
 
 def repeated(world, seed: int, reps: int, *arguments) -> np.ndarray:
@@ -151,7 +166,7 @@ def test_pitfall_06_strugglers_acknowledge_and_noisy_past_ratings_do_not_hold_it
         return (
             gap(now, said), slope(now, said, last), slope(now, said, last, first), slope(last, said, first),
             sensitivity.errors_in_variables(now, said, priors, RELIABILITY, clusters=rows).estimate,
-            sensitivity.lag_instrument(now, said, last, first, rows).estimate,
+            lag_instrument(now, said, last, first),
         )  # fmt: skip
 
     printed = [-0.425, -0.170, -0.081, -0.268, 0.100, 0.100]
@@ -167,17 +182,13 @@ def test_pitfall_06_with_a_reliability_found_in_the_same_data_the_interval_cover
         lenient = rng.normal(0, 0.5, 200)[manager]
         priors = np.column_stack([first, last]) + lenient[:, None]
         known = sensitivity.reliability(*priors.T, groups=manager)
-        inputs = {"clusters": manager, "groups": manager}
-        fits = (
-            sensitivity.errors_in_variables(now + lenient, said, priors, known, **inputs),
-            sensitivity.lag_instrument(now + lenient, said, *priors.T, **inputs),
-        )
-        return [*(fit.estimate for fit in fits), *(fit.low <= 0.1 <= fit.high for fit in fits)]
+        fit = sensitivity.errors_in_variables(now + lenient, said, priors, known, clusters=manager, groups=manager)
+        return [fit.estimate, lag_instrument(now + lenient, said, *priors.T, manager), fit.low <= 0.1 <= fit.high]
 
     found = repeated(world, 66, 200)
     assert_agrees(found[:, :2], [0.1, 0.1], [0, 0])
     # 95 % and four Monte-Carlo errors of 200 companies
-    assert ((found[:, 2:].mean(axis=0) >= 0.888) & (found[:, 2:].mean(axis=0) <= 1)).all(), found[:, 2:].mean(axis=0)
+    assert 0.888 <= found[:, 2].mean() <= 1
 
 
 def test_pitfall_06b_after_a_bad_year_people_come_back_by_themselves():
@@ -202,10 +213,13 @@ def test_pitfall_07_those_who_were_punished_left():
         middle = -0.3 * said + 0.5 * talent + 0.8 * luck[0]
         merit = middle + 0.4 * luck[1]
         stayed = rng.random(6_000) >= expit(-1.2 - 1.5 * middle * said)
-        weight = weights.retention_weights(stayed, np.column_stack([said, middle, said * middle]))
+        weight = retention_weights(stayed, said, middle, said * middle)
         ours = np.average(merit[said == 1], weights=weight[said == 1])
         ours -= np.average(merit[said == 0], weights=weight[said == 0])
-        low, high = weights.attrition_bounds(np.where(stayed, merit, np.nan), said, stayed)
+        sides = [stayed & (said == side) for side in (1, 0)]
+        low, high = weights.trimmed_bounds(
+            *(merit[side] for side in sides), stayed[said == 1].mean() / stayed[said == 0].mean()
+        )
         return gap(merit[stayed], said[stayed]), ours, low, high
 
     found = repeated(world, 7, 200)
@@ -266,7 +280,7 @@ def test_pitfall_20_among_closed_gaps_those_who_acknowledged_are_the_less_able()
         # at the landmark: weighted so that those in each state stand for all who could have been in it
         weighted = []
         for state in (closed, ~closed):
-            weight = weights.retention_weights(state, np.column_stack([said, ability]))
+            weight = retention_weights(state, said, ability)
             arms = [np.average(y[said == arm], weights=weight[said == arm]) for arm in (1, 0)]
             weighted.append(arms[0] - arms[1])
         return [*split, *weighted, slope(y, said)]

@@ -13,8 +13,10 @@ import pandas as pd
 from scipy import stats
 
 from learnalign import closure, sensitivity, weights
+from learnalign.described import raters
 from learnalign.journeys import Journeys
 from learnalign.records import ATTRITION, TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
+from learnalign.samples import common, drop
 
 MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
 MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
@@ -22,8 +24,6 @@ APART = 0.03  # shares who leave within a year further apart than this may make 
 BEYOND = 0.10  # of the weight beyond the trim
 YEAR = 12  # months
 POWER = 0.80
-
-
 MEASURED = ("acknowledging_to_closure", "mentoring_to_closure")
 
 
@@ -46,8 +46,7 @@ def months(journeys: Journeys) -> Months:
     Each with what happened before it (`closure.gap_months`), the gap's skill and depth, and past rating, grade and
     tenure of the person at detection, and the manager then (`manager`), or the unit. Misleads as `gap_months` does.
     """
-    by = "manager" if journeys.gaps.manager_id.notna().any() else "unit"
-    gaps = journeys.gaps.assign(manager=journeys.gaps.manager_id)
+    gaps, by = journeys.gaps.assign(manager=journeys.gaps.manager_id), raters(journeys.gaps)[1]
     return Months(gaps, closure.gap_months(_with_held(gaps), journeys.said, journeys.learned), journeys.learned, by)
 
 
@@ -228,11 +227,11 @@ def detectable(months: Months, measure: str, *, min_people: int = 10) -> float |
 def _sample(months: Months, measure: str, *, asked: bool = False) -> _Sample:
     """The gap-months of one question; `asked` leaves out gaps found before acknowledging was recorded."""
     gaps, account = months.gaps, []
-    _account(account, gaps, gaps.index == -1, (measure, "read", "gaps"))
+    drop(gaps, gaps.index == -1, (measure, "read", "gaps"), account)
     if asked:
         names = (measure, "no_exposure", "found before any acknowledgement of a skill was recorded")
-        gaps = _account(account, gaps, gaps.acknowledged_before.isna(), names)
-    gaps = _account(account, gaps, gaps[months.by].isna(), (measure, "no_rater", f"no {months.by} recorded"))
+        gaps = drop(gaps, gaps.acknowledged_before.isna(), names, account)
+    gaps = drop(gaps, gaps[months.by].isna(), (measure, "no_rater", f"no {months.by} recorded"), account)
     account = pd.DataFrame(account, columns=list(ATTRITION))
     rows = months.rows[months.rows[months.by].notna()]
     rows = rows[rows.acknowledged_before.notna()] if asked else rows
@@ -243,25 +242,14 @@ def _sample(months: Months, measure: str, *, asked: bool = False) -> _Sample:
     return _Sample(rows, months.by, reason, account)
 
 
-def _account(account: list, gaps: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str]) -> pd.DataFrame:
-    gone, left = gaps[drops], gaps[~drops]
-    account.append((*names, len(gone), gone.person_id.nunique(), len(left), left.person_id.nunique()))
-    return left
-
-
 def _with_held(gaps: pd.DataFrame) -> pd.DataFrame:
     """Gaps with skill and depth, and past rating, grade and tenure of the person; what is missing is marked."""
     years = np.log1p((gaps.detected_on - gaps.hired_on).dt.days.clip(lower=0) / 365.25)
     return gaps.assign(
-        held_severity=gaps.severity.astype(float), held_skill=_common(gaps.skill), held_grade=_common(gaps.grade),
-        held_rating=gaps.rating_before.fillna(0.0), held_unrated=gaps.rating_before.isna().astype(float),
-        held_tenure=years.fillna(years.mean()).fillna(0.0),
+        held_severity=gaps.severity.astype(float), held_skill=common(gaps.skill, MIN_LEVEL),
+        held_grade=common(gaps.grade, MIN_LEVEL), held_rating=gaps.rating_before.fillna(0.0),
+        held_unrated=gaps.rating_before.isna().astype(float), held_tenure=years.fillna(years.mean()).fillna(0.0),
     )  # fmt: skip
-
-
-def _common(names: pd.Series) -> pd.Series:
-    names = names.astype("object").where(names.notna(), "none")
-    return names.where(names.map(names.value_counts()) >= MIN_LEVEL, "rare").astype(str)
 
 
 def _some(rows: pd.DataFrame, exposure: str) -> bool:
@@ -352,7 +340,7 @@ def _attrition(rows: pd.DataFrame, exposure: str) -> Check:
 
 
 def _e_value(fit: Fit) -> str:
-    needed = sensitivity.e_value_of_bound(*((fit.low, fit.high) if fit.estimate >= 1 else (1 / fit.high, 1 / fit.low)))
+    needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end that is nearer to 1
     return f"something unseen would have to go with both by a factor of {number(float(needed))} to erase it (E-value)"
 
 

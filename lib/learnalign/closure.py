@@ -13,7 +13,6 @@ import pandas as pd
 import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.duration.hazard_regression import PHReg
 
 from learnalign.records import Fit
 
@@ -31,15 +30,9 @@ class CostPerClosure:
     extra: float
     extra_low: float
     extra_high: float
-    cost_per_gap: float
     horizon: int
     level: float
     n_people: int
-
-    @property
-    def break_even(self) -> float:
-        """What a closed gap must be worth for the learning to pay; at `high` it pays at the low end too."""
-        return self.estimate
 
 
 # --- gaps to gap-months --------------------------------------------------------------------------
@@ -153,34 +146,6 @@ def hazard(
     return tuple(
         _ratio(result.params[place], result.bse[place], clusters - 1, level, method, n_rows=len(rows),
                n_people=people, n_people_smaller=_smaller(rows, name), n_clusters=clusters)
-        for place, name in enumerate(names)
-    )  # fmt: skip
-
-
-def cox(
-    spells: pd.DataFrame, exposures: str | Sequence[str], *, event: str = "closed", level: float = 0.95
-) -> tuple[Fit, ...]:
-    """Hazard ratios in continuous time, from spells (person_id, start, stop, event, exposures): a second opinion.
-
-    A row per stretch in which nothing changes, over (start, stop]; ties after Efron, normal intervals from the
-    information matrix. Misleads when a person has several gaps: they count as if of several people.
-
-    >>> spells = pd.DataFrame({"person_id": range(6), "start": 0.0, "stop": [1, 2, 3, 4, 5, 6.0], "closed": 1,
-    ...                        "learned": [1, 0, 1, 1, 0, 0]})
-    >>> round(cox(spells, "learned")[0].estimate, 2)
-    4.03
-    """
-    names = [exposures] if isinstance(exposures, str) else list(exposures)
-    # PHReg's risk set is closed on the left: somebody who enters as another closes would count as at risk
-    entry = spells.start.to_numpy(float) + 1e-6
-    fitted = PHReg(spells.stop.to_numpy(float), spells[names].to_numpy(float), status=spells[event].to_numpy(int),
-                   entry=entry, ties="efron").fit(disp=False)  # fmt: skip
-    if not np.isfinite([*fitted.params, *fitted.bse]).all() or (fitted.bse > 10).any():
-        raise ValueError("An exposure cannot be told from the others, or nothing closed with it or without it.")
-    people = spells.person_id.nunique()
-    return tuple(
-        _ratio(fitted.params[place], fitted.bse[place], np.inf, level, "Cox model, normal", n_rows=len(spells),
-               n_people=people, n_people_smaller=_smaller(spells, name), n_clusters=people)
         for place, name in enumerate(names)
     )  # fmt: skip
 
@@ -320,7 +285,7 @@ def cost_per_closed_gap(
                          "with none or fewer among them, a cost per extra closed gap means nothing.")  # fmt: skip
     per_gap = cost / (gap_months[exposure] > 0).sum() * closing(result.params, 1.0)[1]
     return CostPerClosure(per_gap / extra, per_gap / (extra + half), per_gap / (extra - half), extra, extra - half,
-                          extra + half, per_gap, horizon, level, rows.person_id.nunique())  # fmt: skip
+                          extra + half, horizon, level, rows.person_id.nunique())  # fmt: skip
 
 
 def _closing(

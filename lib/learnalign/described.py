@@ -12,6 +12,19 @@ from scipy import stats
 from learnalign.records import Fit
 
 
+def raters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
+    """Who rates each row, the manager, and "manager"; each row's unit, and "unit", where no manager is recorded at all.
+
+    `rows` have manager_id and unit. Where only some managers are recorded, the other rows have none: a unit among
+    managers would count as one of them, and three of them are what privacy asks for. Misleads where those without a
+    manager are of one kind, as heads are: they fall out.
+
+    >>> raters(pd.DataFrame({"manager_id": ["mia", None], "unit": "ops"}))[0].fillna("nobody").tolist()
+    ['mia', 'nobody']
+    """
+    return (rows.unit, "unit") if rows.manager_id.isna().all() else (rows.manager_id, "manager")
+
+
 def share(
     yes: ArrayLike, person: ArrayLike, cluster: ArrayLike, *, of: ArrayLike | None = None, by: str = "manager",
     level: float = 0.95,

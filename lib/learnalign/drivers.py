@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign import described, ladder
+from learnalign import described, models
 from learnalign.datasets import DataSet, up_to
 from learnalign.records import TOO_FEW_CLUSTERS, Fit
 
@@ -80,7 +80,8 @@ def scorecard(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
     units that were measured, each counting once, so that it cannot give away a unit that is left blank. Misleads as
     `grid` does.
     """
-    latest = _latest(dataset, min_group)
+    cells = grid(dataset, min_group=min_group)
+    latest = cells[cells.wave_on == cells.wave_on.max()]
     if latest.empty:
         return pd.DataFrame(columns=["unit", "people"])
     company = _company(latest).assign(unit="all units")
@@ -94,39 +95,10 @@ def scorecard(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
     return table.reset_index()
 
 
-def summary(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
-    """The latest wave of the company in four rows: a driver each, its domains as columns.
-
-    A cell has the mean over the units that were measured, and how many they are of all; or why there is none.
-    Misleads as `grid` does, and where the units left out differ from those in it.
-
-    >>> from learnalign import datasets
-    >>> table = summary(datasets.read("data/demo")).set_index("driver")
-    >>> table.loc["clear measures", "culture"], table.loc["clear measures", "leading"].split(" ", 1)[1]
-    ('not measured', '(15 of 15 units)')
-    """
-    latest = _latest(dataset, min_group)
-    if latest.empty:
-        return pd.DataFrame(columns=["driver", *DOMAINS])
-    company, units = _company(latest), latest.unit.nunique()
-    words = [
-        f"{row.score:.2f} ({row.units} of {units} units)" if row.units else row.status for row in company.itertuples()
-    ]
-    table = company.assign(cell=words).pivot(index="driver", columns="domain", values="cell")
-    return (
-        table.reindex(index=DRIVERS.values(), columns=company.domain.unique()).rename_axis(columns=None).reset_index()
-    )
-
-
-def _latest(dataset: DataSet, min_group: int) -> pd.DataFrame:
-    cells = grid(dataset, min_group=min_group)
-    return cells[cells.wave_on == cells.wave_on.max()]
-
-
 def _company(latest: pd.DataFrame) -> pd.DataFrame:
     """A row per driver and domain over all units: measured where any unit is."""
     cells = latest.groupby(["driver", "domain"], sort=False)
-    found = cells.agg(score=("score", "mean"), units=("score", "count"), status=("status", set)).reset_index()
+    found = cells.agg(score=("score", "mean"), status=("status", set)).reset_index()
     best = [next(word for word in (MEASURED, TOO_FEW, NOT_MEASURED) if word in words) for words in found.status]
     return found.assign(status=best)
 
@@ -140,7 +112,7 @@ def early(dataset: DataSet, gaps: pd.DataFrame, *, min_group: int = 10, level: f
     `gaps` are those of the gap journeys: person_id, unit, detected_on and acknowledged_before. A unit is strong in a
     wave when the mean of its measured cells is above the median of the units; a gap counts by its unit's last wave
     before it was detected, in the year before. Shares in percent, the difference (percentage points, strong less the
-    others) clustered by unit (`learnalign.ladder`); it needs more than 3 units on both sides.
+    others) clustered by unit; it needs more than 3 units on both sides.
 
     Misleads when units were measured on different drivers, and as any comparison of units does: strong units differ
     in much else, so this says what is, not what the drivers do. METHODS 2.
@@ -177,17 +149,13 @@ def _days(dates: pd.Series) -> pd.Series:
 def _difference(rows: pd.DataFrame, sides: list[pd.DataFrame], level: float) -> Fit | None:
     if min(side.unit.nunique() for side in sides) <= TOO_FEW_CLUSTERS:
         return None
-    said = 100 * rows.acknowledged_before.to_numpy(float)
+    rows = rows.assign(percent=100 * rows.acknowledged_before.astype(float))
     try:
-        slope = ladder.slope(said, rows.strong.to_numpy(), rows.unit.to_numpy(), level=level)
+        fit = models.fixed_effects(rows, "percent", "strong", cluster="unit", level=level,
+                                   method="difference of shares", design="described")  # fmt: skip
     except ValueError:  # all said so, or nobody: no interval exists
         return None
-    people = min(side.person_id.nunique() for side in sides)
-    return Fit(
-        slope.estimate, slope.low, slope.high, slope.std_error, slope.df, level, slope.n_rows,
-        rows.person_id.nunique(), people, slope.n_clusters, f"difference of shares, {slope.rung} by unit", "described",
-        slope.second,
-    )  # fmt: skip
+    return replace(fit, n_people_smaller=min(side.person_id.nunique() for side in sides))
 
 
 # --- said against done -----------------------------------------------------------------------------

@@ -11,30 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign import checks, models
+from learnalign import checks, models, samples
 from learnalign.ladder import within
 from learnalign.records import Check, Comparison, Fit, number, spread
-from learnalign.samples import (
-    MEASURED,
-    Prepared,
-    Sample,
-    comparable,
-    is_binary,
-    log_sd,
-    nothing_to_compare,
-    people_in_the_smaller,
-    prepare,
-    residual_df,
-    unexplained,
-    why_no_estimate,
-)  # fmt: skip
 
-__all__ = [
-    "MEASURED", "acknowledging_to_merit_at_equal_rating", "acknowledging_to_merit_total", "acknowledging_to_rating",
-    "asking", "detectable", "detectable_effect", "dose", "learning_to_merit_at_equal_rating", "learning_to_rating",
-    "with_ordered_logit",
-]  # fmt: skip
-POWER = 0.80
+MEASURED, POWER = samples.MEASURED, 0.80
 
 
 def learning_to_rating(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Comparison:
@@ -105,16 +86,16 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
     two is never computed. None when nothing can be compared, or when fewer than `min_people` are in one of the
     groups: the figure would tell how many. At best: people under one manager may be more alike than that.
     """
-    prepared = prepare(measure, person_cycles)
+    prepared = samples.prepare(measure, person_cycles)
     if prepared.frame is None:
         return None
-    sample = comparable(measure, prepared)
-    if nothing_to_compare(prepared) or why_no_estimate(sample):
+    sample = samples.comparable(measure, prepared)
+    if samples.nothing_to_compare(prepared) or samples.why_no_estimate(sample):
         return None
-    if people_in_the_smaller(sample.rows) < min_people:
+    if samples.people_in_the_smaller(sample.rows) < min_people:
         return None
     held = sample.controls()
-    free = residual_df(sample.rows, held)
+    free = samples.residual_df(sample.rows, held)
     outcome, exposure = (_variance_left(sample.rows, column, held, free) for column in ("outcome", "exposure"))
     in_sd = detectable_effect(
         free,
@@ -127,8 +108,7 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
 
 
 def detectable_effect(
-    n: float, *, sd_exposure: float, r2_outcome: float, r2_exposure: float, design_effect: float = 1.0,
-    clusters: float = np.inf,
+    n: float, *, sd_exposure: float, r2_outcome: float, r2_exposure: float, clusters: float = np.inf
 ) -> float:  # fmt: skip
     """The smallest true difference (in SD of the outcome) found in 80 of 100 studies of `n` rows (METHODS 4).
 
@@ -138,7 +118,7 @@ def detectable_effect(
     0.15
     """
     t = stats.t.ppf(0.975, clusters - 1) + stats.t.ppf(POWER, clusters - 1)
-    return float(t * np.sqrt((1 - r2_outcome) * design_effect / (n * sd_exposure**2 * (1 - r2_exposure))))
+    return float(t * np.sqrt((1 - r2_outcome) / (n * sd_exposure**2 * (1 - r2_exposure))))
 
 
 # --- within one measure ------------------------------------------------------------------------
@@ -151,10 +131,10 @@ def dose(person_cycles: pd.DataFrame, measure: str, *, level: float = 0.95) -> d
     are left. A relation that rises and falls (Nadler et al. 2003) shows here and not in one slope. Empty where
     nothing can be compared. Misleads as the measure itself does.
     """
-    prepared = prepare(measure, person_cycles)
+    prepared = samples.prepare(measure, person_cycles)
     if prepared.frame is None:
         return {}
-    sample = comparable(measure, prepared)
+    sample = samples.comparable(measure, prepared)
     amount = sample.rows.amount.astype(float)
     some = amount[amount > 0]
     place = some.rank(pct=True).where(some > some.min(), 0).reindex(amount.index)  # equal amounts share one step
@@ -172,15 +152,15 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
     autonomous more often, whatever asking does. Empty where no skill is recorded. Misleads as
     `acknowledging_to_rating` does.
     """
-    prepared = prepare("acknowledging_to_rating", person_cycles)
+    prepared = samples.prepare("acknowledging_to_rating", person_cycles)
     kinds = {name: pd.to_numeric(person_cycles[f"{name}_acknowledgements"]) for name in ("autonomous", "dependent")}
     if prepared.frame is None or any(count.isna().all() for count in kinds.values()):
         return {}
-    sample = comparable("acknowledging_to_rating", prepared)
+    sample = samples.comparable("acknowledging_to_rating", prepared)
     hours = person_cycles.voluntary_hours.notna().any()
     learned = pd.to_numeric(person_cycles.voluntary_hours if hours else person_cycles.voluntary_activities)
     marks = {name: (count > 0).astype(float) for name, count in kinds.items()}
-    marks["learned"] = log_sd(learned, person_cycles.cycle).fillna(0.0)
+    marks["learned"] = samples.log_sd(learned, person_cycles.cycle).fillna(0.0)
     found = models.beside(sample, {name: mark.reindex(sample.rows.index) for name, mark in marks.items()}, level)
     return {name: fit for name, fit in found.items() if name in kinds}
 
@@ -192,7 +172,7 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
     """
     if found.adjusted is None or "rating" not in found.measure.split("_to_")[1].split("_at_")[0]:
         return found
-    fit = models.ordered_logit(comparable(found.measure, prepare(found.measure, person_cycles)))
+    fit = models.ordered_logit(samples.comparable(found.measure, samples.prepare(found.measure, person_cycles)))
     if fit is None:
         return replace(found, notes=(*found.notes, "an ordered logit could not be fitted to these ratings"))
     claimed = np.sign(found.adjusted.low) == np.sign(found.adjusted.high) and np.sign(found.adjusted.estimate)
@@ -207,22 +187,22 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
 
 def _compare(measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_individual: bool = False) -> Comparison:
     """Raw on everybody with an exposure; adjusted on those with priors and a colleague to compare with."""
-    prepared = prepare(measure, cycles)
+    prepared = samples.prepare(measure, cycles)
     if prepared.frame is None:
         return Comparison(measure, None, None, reason=prepared.reason)
-    frame, sample = prepared.frame, comparable(measure, prepared)
+    frame, sample = prepared.frame, samples.comparable(measure, prepared)
     notes = (*prepared.notes, *_fallbacks(sample))
     found = Comparison(measure, None, None, (), sample.account, notes)
-    if reason := nothing_to_compare(prepared):
+    if reason := samples.nothing_to_compare(prepared):
         return replace(found, reason=reason)
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
     try:
         raw = models.fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, design="described",
                                    method="nothing held equal", clustered_by=sample.rater)  # fmt: skip
     except ValueError:  # one manager's people alone decide it, or nothing is left to judge it by
-        return replace(found, reason=why_no_estimate(sample) or "too few")
-    raw = replace(raw, n_people_smaller=people_in_the_smaller(known))
-    if reason := why_no_estimate(sample):
+        return replace(found, reason=samples.why_no_estimate(sample) or "too few")
+    raw = replace(raw, n_people_smaller=samples.people_in_the_smaller(known))
+    if reason := samples.why_no_estimate(sample):
         return replace(found, raw=raw, reason=reason)
     beyond = checks.share_beyond(sample)
     if (beyond or 0) > checks.MOST:
@@ -234,13 +214,13 @@ def _compare(measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_ind
     return replace(
         found, raw=raw, adjusted=adjusted, checks=_checks(prepared, sample, adjusted, beyond, bonus_rewards_individual),
         rivals=_rivals(prepared, sample, level), strength_to_erase=checks.strength_to_erase(sample, adjusted),
-        contrast=_contrast_in_words(sample.rows, prepared.noun) if not is_binary(sample.rows) else "",
+        contrast=_contrast_in_words(sample.rows, prepared.noun) if not samples.is_binary(sample.rows) else "",
         n_cycles=sample.rows.cycle.nunique(), modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )  # fmt: skip
 
 
 def _checks(
-    prepared: Prepared, sample: Sample, fit: Fit, beyond: float | None, bonus_rewards_individual: bool
+    prepared: samples.Prepared, sample: samples.Sample, fit: Fit, beyond: float | None, bonus_rewards_individual: bool
 ) -> tuple[Check, ...]:
     is_merit = "bonus" in prepared.frame
     unit = "percentage points" if is_merit else "SD"
@@ -249,7 +229,7 @@ def _checks(
     return (*found, checks.bonus_control(sample, bonus_rewards_individual)) if is_merit else tuple(found)
 
 
-def _rivals(prepared: Prepared, sample: Sample, level: float) -> tuple[tuple[str, Fit | None], ...]:
+def _rivals(prepared: samples.Prepared, sample: samples.Sample, level: float) -> tuple[tuple[str, Fit | None], ...]:
     """The same contrast under other assumptions; None where that was not possible."""
     return (
         ("bracketing", models.within_person(prepared, sample.rater, level)),
@@ -257,7 +237,7 @@ def _rivals(prepared: Prepared, sample: Sample, level: float) -> tuple[tuple[str
     )
 
 
-def _fallbacks(sample: Sample) -> list[str]:
+def _fallbacks(sample: samples.Sample) -> list[str]:
     notes = ["no managers are recorded: the unit stands in for the manager"] if sample.rater == "unit" else []
     if len(sample.priors) == 1:
         notes.append("too few people have two prior ratings: one is held equal")
@@ -278,5 +258,5 @@ def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
 def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
     """Variance of a column that managers, cycles and what is held equal leave over."""
     inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
-    left = unexplained(inside[:, 0], inside[:, 1:])
+    left = samples.unexplained(inside[:, 0], inside[:, 1:])
     return float(left @ left / free)

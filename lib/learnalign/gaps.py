@@ -4,22 +4,21 @@ Facts about groups, which claim nothing. A gap that nobody spoke of before it wa
 no record tells. What was not recorded is left out, and never counted as "did not".
 """
 
+from dataclasses import replace
+
 import ibis
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from learnalign import closure, ladder, signals
+from learnalign import closure, models
 from learnalign.datasets import DataSet
-from learnalign.described import mean, share
+from learnalign.described import mean, raters, share
 from learnalign.flows import DATE_OF, fit_events
 from learnalign.journeys import Journeys
 from learnalign.records import Fit, number, spread
 
-NOT_MEASURED = (
-    "Two of the seven points of asking well, to set emotions aside and not to whine, are not measured, on purpose: "
-    "to judge what anybody feels at work does harm, and a record could not show it."
-)
 ASKED_WELL = {
     "is_specific": "said what exactly was needed", "sets_scene": "set the scene: what was done and known",
     "offers_ideas": "offered own ideas", "is_appreciative": "showed appreciation",
@@ -39,7 +38,8 @@ FATES = ("still open", "left", "closed", "closed after learning", "closed withou
 FIGURES = ("d_prime", "d_low", "d_high", "criterion", "c_low", "c_high")
 COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
 DRAWS = 200
-MONTH_DAYS, HORIZONS = 365.25 / 12, (6, 12)
+MONTH_DAYS = 365.25 / 12
+MIN_TRIALS = 30  # gaps, and assessments without one, below which knowing and saying are noise
 
 
 # --- the journey ---------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def stages(gaps: pd.DataFrame) -> pd.DataFrame:
         last = last.mask(here, name)
         parts.append(gaps[here].assign(stage=name, then="all"))
     rows = pd.concat([*parts, gaps.assign(stage=last, then=fate)[last != "closed"]])
-    rows = rows.assign(manager=_clusters(rows)[0])
+    rows = rows.assign(manager=raters(rows)[0])
     found = rows.groupby(["stage", "then"]).agg(
         gaps=("status", "size"), people=("person_id", "nunique"), managers=("manager", "nunique")
     )
@@ -118,7 +118,7 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.Da
     together tell how many did), managers. Figures are NaN below 30 gaps or 30 others; no rows without the column.
     Raises ValueError where the groups would be persons or managers.
 
-    Misleads as `signals.sensitivity_and_bias` does: above all, groups of mixed people have a lower d_prime.
+    Misleads as `sensitivity_and_bias` does: above all, groups of mixed people have a lower d_prime.
 
     >>> from learnalign import datasets, journeys
     >>> signal(journeys.gap_journeys(datasets.read("data/demo"))).group.tolist()
@@ -130,7 +130,7 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.Da
     rows = rows[rows.acknowledged_before.notna()] if (by or "company") in rows else rows.head(0)
     said, gap = rows.acknowledged_before.astype(bool), rows.is_gap.astype(bool)
     sides = {"hits": said & gap, "misses": ~said & gap, "alarms": said & ~gap, "passes": ~said & ~gap}
-    counts = pd.DataFrame(sides).astype(int).assign(person=rows.person_id, manager=_clusters(rows)[0])
+    counts = pd.DataFrame(sides).astype(int).assign(person=rows.person_id, manager=raters(rows)[0])
     groups = counts.groupby(rows[by or "company"]) if len(rows) else ()
     found = [{"group": name, **_signal(part, seed)} for name, part in groups]
     return pd.DataFrame(found, columns=["group", *FIGURES, "gaps", "others", "people", "people_smaller", "managers"])
@@ -138,28 +138,40 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.Da
 
 def _signal(rows: pd.DataFrame, seed: int) -> dict[str, float]:
     people = rows.groupby("person")[["hits", "misses", "alarms", "passes"]].sum()
-    hits, misses, alarms, passes = people.sum()
+    hits, misses, alarms, passes = total = people.sum().to_numpy()
     counts = {
         "gaps": hits + misses, "others": alarms + passes, "people": len(people),
         "people_smaller": (people > 0).sum().min(), "managers": rows.manager.nunique(),
     }  # fmt: skip
-    if min(counts["gaps"], counts["others"]) < signals.MIN_TRIALS:
+    if min(counts["gaps"], counts["others"]) < MIN_TRIALS:
         return dict.fromkeys(FIGURES, np.nan) | counts
     # people with the same counts are alike to a draw: fewer rows, and neither names nor order matter
     kinds, many = np.unique(people.to_numpy(), axis=0, return_counts=True)
     draws = np.random.default_rng(seed).multinomial(len(people), many / len(people), size=DRAWS) @ kinds
-    figures = np.array([_figures(*draw) for draw in draws.tolist()])
-    middle, reach = (
-        np.array(_figures(hits, misses, alarms, passes)),
-        stats.norm.ppf(0.975) * figures.std(axis=0, ddof=1),
-    )
+    middle = sensitivity_and_bias(total)
+    reach = stats.norm.ppf(0.975) * sensitivity_and_bias(draws).std(axis=0, ddof=1)
     ends = np.column_stack([middle, middle - reach, middle + reach]).ravel().tolist()
     return dict(zip(FIGURES, ends, strict=True)) | counts
 
 
-def _figures(hits: int, misses: int, alarms: int, passes: int) -> tuple[float, float]:
-    found = signals.sensitivity_and_bias(hits, hits + misses, alarms, alarms + passes, minimum=0)
-    return found.d_prime, found.criterion
+def sensitivity_and_bias(counts: ArrayLike) -> np.ndarray:
+    """How well a group knows which gaps are its own (d'), and how reluctant it is to say so (criterion), in SD.
+
+    `counts` (..., 4): gaps acknowledged before they were assessed and gaps not, skills without a gap acknowledged and
+    not; the answer is (..., 2). Log-linear rates (count + .5) / (n + 1), so that none and all can be used.
+
+    Misleads when people who knew their gaps were assessed more often, when the assessment is itself in error, with few
+    counts (a person's figure is noise), and in a mixed group: the d' of pooled counts is below the d' of its people.
+
+    Hautus (1995), Behavior Research Methods 27; METHODS 2.
+
+    >>> sensitivity_and_bias([80, 20, 30, 70]).round(3)
+    array([ 1.35 , -0.156])
+    """
+    hits, misses, alarms, passes = np.moveaxis(np.asarray(counts, float), -1, 0)
+    rates = (hits + 0.5) / (hits + misses + 1), (alarms + 0.5) / (alarms + passes + 1)
+    hit, alarm = (stats.norm.ppf(rate) for rate in rates)
+    return np.stack([hit - alarm, -(hit + alarm) / 2], axis=-1)
 
 
 # --- asking --------------------------------------------------------------------------------------------
@@ -181,8 +193,9 @@ def asking(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
 
     Early: before `needed_by`, where a day is given; never escalated, and said before any escalation, among those with
     such a day or an escalation (among all where no such day is ever recorded). Well: four of the seven points, each
-    among the acknowledgements in which it was coded; NOT_MEASURED says why two are missing. The manager (else the
-    unit) is that of the person's latest review; people without a review are left out.
+    among the acknowledgements in which it was coded; to set emotions aside and not to whine are not measured, on
+    purpose: to judge what anybody feels at work does harm. The manager (else the unit) is that of the person's latest
+    review; people without a review are left out.
 
     Misleads when a day is noted only where there is haste, when recent asking may still be escalated, and as a score:
     a checklist, and no known sign of better help. METHODS 2.
@@ -211,7 +224,7 @@ def asking(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
     ).execute()  # fmt: skip
     latest = person_cycles.sort_values(["reviewed_on", "cycle"]).drop_duplicates("person_id", keep="last")
     people = people.merge(latest[["person_id", "manager_id", "unit"]], on="person_id")
-    cluster, by = _clusters(people)
+    cluster, by = raters(people)
     return _known({
         name: (mean if name == DAYS_IN_HAND else share)(
             people[f"{name}: yes"], people.person_id, cluster, of=people[f"{name}: of"], by=by
@@ -236,12 +249,6 @@ def kinds(journeys: Journeys) -> dict[str, Fit]:
 # --- how soon gaps close -------------------------------------------------------------------------------
 
 
-def timing(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
-    """The share of gaps closed, and of gaps whose people left first, 6 and 12 months on; misleads as `curve` does."""
-    found = _course(journeys.gaps, min_group)
-    return found[found.month.isin(HORIZONS)].reset_index(drop=True)
-
-
 def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
     """How many gaps have closed by each month from detection, with leaving as competing, for drawing.
 
@@ -258,27 +265,22 @@ def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
     >>> bool((found.closed + found.left <= 100).all())
     True
     """
-    found = _course(journeys.gaps, min_group)
-    return found[found.closed.notna()].reset_index(drop=True)
-
-
-def _course(gaps: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """A row per group and month, up to a year at least; figures are NaN where too few people are at risk."""
+    gaps = journeys.gaps
     before = gaps.acknowledged_before.astype("boolean")
     ends = pd.to_datetime(gaps.closed_on).fillna(gaps.left_on).fillna(gaps.observed_until)
-    rows = gaps.assign(days=(ends - pd.to_datetime(gaps.detected_on)).dt.days, manager=_clusters(gaps)[0])
+    rows = gaps.assign(days=(ends - pd.to_datetime(gaps.detected_on)).dt.days, manager=raters(gaps)[0])
     groups = {
         "all gaps": rows, "acknowledged before they were found": rows[before.fillna(False)],
         "not acknowledged before they were found": rows[~before.fillna(True)],
     }  # fmt: skip
     found = [_months(part, min_group).assign(group=name) for name, part in groups.items() if len(part)]
     columns = ["group", "month", *COURSE, "gaps", "people", "managers"]
-    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
+    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def _months(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
     steps = closure.incidence(rows.days, rows.status)
-    month = np.arange(max(int(rows.days.max() / MONTH_DAYS), *HORIZONS) + 1)
+    month = np.arange(int(rows.days.max() / MONTH_DAYS) + 1)
     day = month * MONTH_DAYS
     at_risk = {"gaps": rows.days}
     at_risk |= {name: rows.groupby(key).days.max() for name, key in (("people", "person_id"), ("managers", "manager"))}
@@ -289,8 +291,7 @@ def _months(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
     known = 100 * steps[list(COURSE)].iloc[np.maximum(place, 0)].reset_index(drop=True)
     known.loc[place < 0] = 0.0  # before anything happened
     known.loc[place < 0, ["high", "left_high"]] = 100 * (1 - 0.025 ** (1 / len(rows)))
-    known.loc[table.people < min_group] = np.nan
-    return table.join(known)
+    return table.join(known)[table.people >= min_group]
 
 
 # --- the mirror ----------------------------------------------------------------------------------------
@@ -309,7 +310,7 @@ def mirror(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
     rows = _reflecting(dataset, person_cycles)
     if not rows.reflected.any():
         return {}
-    cluster, by = _clusters(rows)
+    cluster, by = raters(rows)
     found = {
         f"{AFTER}, after reflecting": _share(rows[rows.reflected], rows.next[rows.reflected]),
         f"{AFTER}, without reflecting before": _share(rows[~rows.reflected], rows.next[~rows.reflected]),
@@ -339,33 +340,22 @@ def _reflecting(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
 
 def _difference(rows: pd.DataFrame, by: str) -> Fit | None:
     rows = rows.dropna(subset=["cluster"])
-    group = rows.groupby(["cluster", "cycle"]).ngroup()
-    rows = rows[group.groupby(group).transform("size") > 1]  # those alone in their group tell nothing
+    rows = rows.assign(group=rows.groupby(["cluster", "cycle"]).ngroup(), percent=100.0 * rows.next)
+    rows = rows[rows.groupby("group").group.transform("size") > 1]  # those alone in their group tell nothing
     try:
-        found = ladder.slope(
-            100.0 * rows.next.to_numpy(), rows.reflected.to_numpy(float), rows.cluster.to_numpy(object),
-            controls=rows.asked.to_numpy(float)[:, None], groups=group[rows.index].to_numpy(),
-        )  # fmt: skip
+        fit = models.fixed_effects(rows, "percent", "reflected", controls=["asked"], absorb="group", cluster="cluster",
+                                   method=f"same {by}, cycle and acknowledging in the window", design="associated",
+                                   clustered_by=by)  # fmt: skip
     except ValueError:  # nobody to compare with
         return None
-    sides = rows.groupby("reflected").person_id.nunique()
-    return Fit(
-        found.estimate, found.low, found.high, found.std_error, found.df, found.level, found.n_rows,
-        rows.person_id.nunique(), int(sides.min()), found.n_clusters,
-        f"same {by}, cycle and acknowledging in the window, {found.rung} by {by}", "associated", found.second,
-    )  # fmt: skip
+    return replace(fit, n_people_smaller=int(rows.groupby("reflected").person_id.nunique().min()))
 
 
 # --- shares --------------------------------------------------------------------------------------------
 
 
-def _clusters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
-    """The manager of each row; the unit, where no manager is recorded at all."""
-    return (rows.unit, "unit") if rows.manager_id.isna().all() else (rows.manager_id, "manager")
-
-
 def _share(rows: pd.DataFrame, yes: pd.Series) -> Fit | None:
-    cluster, by = _clusters(rows)
+    cluster, by = raters(rows)
     return share(yes, rows.person_id, cluster, by=by)
 
 

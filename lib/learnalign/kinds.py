@@ -8,17 +8,8 @@ from dataclasses import replace
 
 import pandas as pd
 
-from learnalign import checks, models
+from learnalign import checks, models, samples
 from learnalign.records import Fit
-from learnalign.samples import (
-    Prepared,
-    comparable,
-    differs_within,
-    log_sd,
-    nothing_to_compare,
-    prepare,
-    why_no_estimate,
-)
 
 KINDS = {
     "required learning": "required", "voluntary formal learning": "voluntary_formal",
@@ -87,7 +78,7 @@ def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
 
     Leuven and Oosterbeek (2008), Journal of Applied Econometrics 23; METHODS 3, Q1.
     """
-    prepared = prepare("learning_to_rating", person_cycles)
+    prepared = samples.prepare("learning_to_rating", person_cycles)
     names = [column.removeprefix("voluntary_") for column in KINDS.values() if column != "required"]
     lost = pd.DataFrame({name: _number(person_cycles, f"{name}_not_held") for name in names})
     got = pd.DataFrame({name: _number(person_cycles, f"voluntary_{name}_activities") for name in names})
@@ -108,7 +99,7 @@ def at_equal_gaps(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | 
     Misleads as `acknowledging_to_rating` does, and where people learn between acknowledging and being assessed: the
     severity held equal is then a part of what acknowledging goes with.
     """
-    prepared = prepare("acknowledging_to_rating", person_cycles)
+    prepared = samples.prepare("acknowledging_to_rating", person_cycles)
     number, said = _number(person_cycles, "gaps_assessed"), _number(person_cycles, "gaps_acknowledged")
     if prepared.frame is None:
         return None
@@ -128,7 +119,7 @@ def acknowledging_to_bonus(
     the bonus is a control and no outcome. None too where a formula sets it after all, or none is recorded. Misleads
     as that does.
     """
-    prepared = prepare("acknowledging_to_merit_total", person_cycles)
+    prepared = samples.prepare("acknowledging_to_merit_total", person_cycles)
     if prepared.frame is None or not bonus_rewards_individual:
         return None
     frame = prepared.frame.dropna(subset=["bonus"])
@@ -146,18 +137,18 @@ def _number(cycles: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _at_once(cycles: pd.DataFrame, amounts: Callable[[str], dict[str, pd.Series]], level: float) -> dict[str, Fit]:
-    prepared = prepare("learning_to_rating", cycles)
+    prepared = samples.prepare("learning_to_rating", cycles)
     if prepared.frame is None:
         return {}
-    logs = {name: log_sd(amount, cycles.cycle) for name, amount in amounts(prepared.noun).items()}
+    logs = {name: samples.log_sd(amount, cycles.cycle) for name, amount in amounts(prepared.noun).items()}
     known = pd.DataFrame(logs).notna().all(axis=1)
-    sample = comparable("learning_to_rating", replace(prepared, frame=prepared.frame[known]))
+    sample = samples.comparable("learning_to_rating", replace(prepared, frame=prepared.frame[known]))
     return models.beside(sample, {name: values.reindex(sample.rows.index) for name, values in logs.items()}, level)
 
 
-def _core(measure: str, prepared: Prepared, level: float) -> Fit | None:
-    sample = comparable(measure, prepared)
-    if nothing_to_compare(prepared) or why_no_estimate(sample):
+def _core(measure: str, prepared: samples.Prepared, level: float) -> Fit | None:
+    sample = samples.comparable(measure, prepared)
+    if samples.nothing_to_compare(prepared) or samples.why_no_estimate(sample):
         return None
     try:
         return models.core(sample, level=level)
@@ -165,16 +156,17 @@ def _core(measure: str, prepared: Prepared, level: float) -> Fit | None:
         return None
 
 
-def _through(prepared: Prepared, level: float) -> Fit | None:
+def _through(prepared: samples.Prepared, level: float) -> Fit | None:
     """What the exposure goes with in the outcome, as far as `got` moves the exposure: two stages, one instrument.
 
     The sandwich of such an estimate is that of what it leaves of the outcome on the instrument, over the first stage:
     so its interval climbs the same ladder as any other.
     """
-    sample = comparable("learning_to_rating", prepared)
-    rows = sample.rows[differs_within(sample.rows, "got")]
+    sample = samples.comparable("learning_to_rating", prepared)
+    rows = sample.rows[samples.differs_within(sample.rows, "got")]
     sides = [rows[turned].person_id.nunique() for turned in (rows.lost > 0, rows.lost == 0)]
-    if nothing_to_compare(prepared) or min(sides) < models.MIN_CHANGERS or why_no_estimate(replace(sample, rows=rows)):
+    few = min(sides) < models.MIN_CHANGERS
+    if few or samples.nothing_to_compare(prepared) or samples.why_no_estimate(replace(sample, rows=rows)):
         return None
     try:
         first, second = (models.core(sample, rows, outcome=y, exposure="got") for y in ("exposure", "outcome"))

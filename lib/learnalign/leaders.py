@@ -14,6 +14,7 @@ from scipy import stats
 
 from learnalign import ladder
 from learnalign.records import TOO_FEW_CLUSTERS, Check, Comparison, Design, Fit
+from learnalign.samples import two_or_more
 
 POWER = 0.80
 
@@ -77,7 +78,7 @@ def _leading(team_quarters: pd.DataFrame, quarters: int) -> np.ndarray:
 def _comparable(rows: pd.DataFrame, exposure: str, held: list[str]) -> pd.DataFrame:
     """Rows of teams, and of units' quarters, that hold two or more; ValueError where too few leaders change."""
     rows = rows.dropna(subset=["team_id", "unit", "leader_id", "share", exposure, *held]).reset_index(drop=True)
-    rows = _two_or_more(rows, [["team_id"], ["unit", "quarter"]], pd.Series(1, rows.index))
+    rows = two_or_more(rows, [["team_id"], ["unit", "quarter"]])
     changes = rows.groupby("leader_id")[exposure].nunique() > 1
     if changes.sum() <= TOO_FEW_CLUSTERS:
         raise ValueError(f"Only {changes.sum()} leaders both acknowledged and did not: too few to compare.")
@@ -181,9 +182,8 @@ def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str,
         study = event_study(rows, level=level)
     except ValueError:
         return {}
-    found = {"on average since the first time": study.att}
-    found |= {_since(k): fit for k, fit in study.by_period if -3 <= k <= 3}
-    return {name: replace(fit, method=fit.method.replace("by unit", "by leader")) for name, fit in found.items()}
+    by_quarter = {_since(k): fit for k, fit in study.by_period if -3 <= k <= 3}
+    return {"on average since the first time": study.att} | by_quarter
 
 
 def _since(quarters: int) -> str:
@@ -218,21 +218,18 @@ def detectable(team_quarters: pd.DataFrame) -> float | None:
 # --- the first time -----------------------------------------------------------------------------
 
 
-def event_study(
-    panel: pd.DataFrame, *, unit: str = "leader_id", period: str = "quarter", adopted: str = "adopted",
-    outcome: str = "share", level: float = 0.95,
-) -> EventStudy:  # fmt: skip
-    """Change in the outcome after a leader's first visible acknowledgement, in the outcome's unit (Gardner 2022).
+def event_study(panel: pd.DataFrame, *, level: float = 0.95) -> EventStudy:
+    """Change in the share after a leader's first visible acknowledgement, in the share's unit (Gardner 2022).
 
-    A row per leader and quarter; `adopted` is the quarter of the first time, empty for never. Leaders' and quarters'
+    A row per leader_id and quarter; `adopted` is the quarter of the first time, empty for never. Leaders' and quarters'
     levels come from rows before adoption only, so early adopters never serve as controls for late ones. Leads are
     what those rows leave over: they show a trend before, drawn somewhat to 0. Periods with three leaders or fewer
     are left out. Leaders, and quarters, with fewer than two rows before adoption cannot be used and are dropped; the
     counts in the fits are of leaders.
 
     Raises ValueError with three or fewer adopting leaders, or a leader twice in a quarter. Memory grows with the
-    square of the leaders: thousands are many, and `group_time` takes them lightly. Misleads when leaders choose
-    their first time by what they see coming in the team.
+    square of the leaders: thousands are many. Misleads when leaders choose their first time by what they see coming
+    in the team.
 
     >>> rows = pd.DataFrame({"leader_id": np.repeat(range(40), 6), "quarter": np.tile(range(6), 40)})
     >>> rows["adopted"] = rows.leader_id.map(lambda leader: 3 if leader < 20 else np.nan)
@@ -240,7 +237,7 @@ def event_study(
     >>> round(event_study(rows).att.estimate, 2)
     0.1
     """
-    rows = _estimable(_checked(panel, unit, period, adopted, outcome))
+    rows = _estimable(_checked(panel))
     since = rows.period - rows.adopted
     leaders = since.groupby(since).transform("size")  # one row a leader
     shown = sorted(int(k) for k in since[leaders > TOO_FEW_CLUSTERS].unique())
@@ -250,81 +247,24 @@ def event_study(
     return EventStudy(att, tuple(zip(shown, _two_stages(rows, names, level), strict=True)))
 
 
-def group_time(
-    panel: pd.DataFrame, unit: str, period: str, adopted: str, outcome: str, *, level: float = 0.95
-) -> Fit:  # fmt: skip
-    """Average effect on those treated, by differences since the period before adoption (Callaway and Sant'Anna 2021).
-
-    A row per unit and period (whole numbers); `adopted` is the first treated period, empty for never. Each cohort in
-    each later period against units not yet treated then; cells are averaged by their number of treated units. A second
-    opinion beside `event_study`: it needs parallel trends from the period before adoption only. The interval is from
-    influence values by unit, that of the cohorts' sizes included, with t(units - 1).
-
-    Raises ValueError where no cohort has a period before and anybody to compare with, or three treated units or fewer.
-    Misleads when adoption is foreseen in the period before.
-
-    >>> rows = pd.DataFrame({"u": np.repeat(range(8), 3), "t": np.tile(range(3), 8)})
-    >>> rows["g"] = rows.u.map(lambda unit: 1 if unit < 4 else np.nan)
-    >>> rows["y"] = rows.u + 0.5 * rows.t + 2.0 * (rows.t >= rows.g)
-    >>> group_time(rows, "u", "t", "g", "y").estimate
-    2.0
-    """
-    rows = _checked(panel, unit, period, adopted, outcome)
-    wide = rows.pivot(index="unit", columns="period", values="y")
-    first = rows.groupby("unit").adopted.first().fillna(np.inf).reindex(wide.index).to_numpy()
-    effects, treated, influences, used = [], [], [], np.zeros((2, len(wide)), bool)  # as treated, as control
-    for cohort in sorted(set(first[np.isfinite(first)]) & {time + 1 for time in wide.columns}):
-        for time in wide.columns[wide.columns >= cohort]:
-            change = (wide[time] - wide[cohort - 1]).to_numpy()
-            arms = np.array([first == cohort, first > time]) & ~np.isnan(change)
-            if not arms.any(axis=1).all():
-                continue
-            means = [change[arm].mean() for arm in arms]
-            parts = [np.where(arm, change - mean, 0) / arm.sum() for arm, mean in zip(arms, means, strict=True)]
-            effects.append(means[0] - means[1])
-            treated.append(arms[0])
-            influences.append(parts[0] - parts[1])
-            used |= arms
-    if used[0].sum() <= TOO_FEW_CLUSTERS:
-        raise ValueError("Too few units adopt with a period before and a unit to compare with.")
-    sizes = np.sum(treated, axis=1)
-    weights = sizes / sizes.sum()
-    average = weights @ effects
-    influence = weights @ influences + (np.array(effects) - average) @ treated / sizes.sum()
-    error = np.sqrt(influence @ influence)
-    return _fit(average, error, level, sizes.sum(), used.any(axis=0).sum(), used.sum(axis=1).min(),
-                "group-time differences, controls not yet treated")  # fmt: skip
-
-
-def _checked(panel: pd.DataFrame, unit: str, period: str, adopted: str, outcome: str) -> pd.DataFrame:
+def _checked(panel: pd.DataFrame) -> pd.DataFrame:
     """The panel under plain names, with whether a row is treated."""
-    rows = pd.DataFrame({"unit": panel[unit], "period": panel[period], "adopted": panel[adopted].astype(float),
-                         "y": panel[outcome].astype(float)}).dropna(subset=["unit", "period", "y"])  # fmt: skip
+    rows = pd.DataFrame({"unit": panel.leader_id, "period": panel.quarter, "adopted": panel.adopted.astype(float),
+                         "y": panel.share.astype(float)}).dropna(subset=["unit", "period", "y"])  # fmt: skip
     if rows.duplicated(["unit", "period"]).any():
-        raise ValueError(f"A {unit} has several rows in one {period}.")
+        raise ValueError("A leader has several rows in one quarter.")
     if (rows.groupby("unit").adopted.nunique(dropna=False) > 1).any():
-        raise ValueError(f"A {unit} has several values of {adopted}.")
+        raise ValueError("A leader has several values of adopted.")
     return rows.assign(treated=(rows.period >= rows.adopted).astype(float)).reset_index(drop=True)
 
 
 def _estimable(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose unit and period have a level of their own: two rows or more before adoption."""
-    rows = _two_or_more(rows, [["unit"], ["period"]], rows.treated == 0)
+    rows = two_or_more(rows, [["unit"], ["period"]], rows.treated == 0)
     adopting = rows.unit[rows.treated == 1].nunique()
     if adopting <= TOO_FEW_CLUSTERS:
         raise ValueError(f"Only {adopting} leaders adopt with two rows before and somebody to compare with: too few.")
     return rows.reset_index(drop=True)
-
-
-def _two_or_more(rows: pd.DataFrame, keys: list[list[str]], counted: pd.Series) -> pd.DataFrame:
-    """Rows whose level of every key holds two counted rows or more; a level of one explains that one wholly."""
-    before = -1
-    while len(rows) != before:
-        before = len(rows)
-        for key in keys:
-            held = counted.loc[rows.index].groupby([rows[name] for name in key]).transform("sum")
-            rows = rows[held >= 2]
-    return rows
 
 
 def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]:
@@ -334,18 +274,11 @@ def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]
     estimates, errors, units = model.coef(), model.se(), rows.unit.nunique()
     exposed = rows.groupby("period").treated.transform("max") == 1
     controls = rows.unit[exposed & (rows.treated == 0)].nunique()  # in a quarter in which others are treated
+    half = stats.t.ppf(0.5 + level / 2, units - 1) * errors
+    method = f"two-stage differences (did2s), controls not yet or never treated, clustered by leader, t({units - 1})"
     return [
-        _fit(estimates[mark], errors[mark], level, (rows[mark] == 1).sum(), units,
-             min(rows.unit[rows[mark] == 1].nunique(), controls),
-             "two-stage differences (did2s), controls not yet or never treated")
+        Fit(float(estimates[mark]), float(estimates[mark] - half[mark]), float(estimates[mark] + half[mark]),
+            float(errors[mark]), units - 1, level, int((rows[mark] == 1).sum()), units,
+            min(rows.unit[rows[mark] == 1].nunique(), controls), units, method, "adjusted")
         for mark in marks
     ]  # fmt: skip
-
-
-def _fit(
-    estimate: float, error: float, level: float, n_rows: int, units: int, smaller: int, method: str
-) -> Fit:  # fmt: skip
-    half = stats.t.ppf(0.5 + level / 2, units - 1) * error
-    return Fit(float(estimate), float(estimate - half), float(estimate + half), float(error), int(units - 1), level,
-               int(n_rows), int(units), int(smaller), int(units), f"{method}, clustered by unit, t({units - 1})",
-               "adjusted")  # fmt: skip

@@ -288,16 +288,13 @@ def _difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None
     return replace(fit, n_people_smaller=min(people))
 
 
-def over_managers(
-    person_cycles: pd.DataFrame, exposure: str = "acknowledged", *, smallest: float
-) -> tuple[pooling.Spread | None, str]:
+def over_managers(person_cycles: pd.DataFrame, *, smallest: float) -> tuple[pooling.Spread | None, str]:
     """How managers differ in what merit goes with: the distribution of their slopes, in percentage points.
 
-    `exposure` is "acknowledged" (against not, at equal cell) or "rating" (per point, in the same cycle). Cell x cycle
-    means of the company are taken out first, then a slope per manager over all cycles; standard errors share one
-    spread of residuals, alike within persons, as a manager's own would be guesses from a few people. Managers with at
-    least 5 people on each side (for the rating: above the cycle's mean, and not); at least 20 of them, else None and
-    the reason; units do not stand in. Never a ranking (METHODS 5, row 11).
+    Of who acknowledged against who did not, at equal cell. Cell x cycle means of the company are taken out first, then
+    a slope per manager over all cycles; standard errors share one spread of residuals, alike within persons, as a
+    manager's own would be guesses from a few people. Managers with at least 5 people on each side; at least 20 of
+    them, else None and the reason; units do not stand in. Never a ranking (METHODS 5, row 11).
 
     Misleads when managers' people differ in what moves merit and acknowledging, and where `smallest` is tiny.
 
@@ -308,8 +305,6 @@ def over_managers(
     """
     rows, keys = _rows(person_cycles.assign(unit=None)), ["cell", "cycle"]
     rows = rows.assign(x=rows.acknowledged, y=rows.outcome, high=rows.acknowledged == 1)
-    if exposure == "rating":
-        rows, keys = rows.assign(x=rows.rating, y=rows.merit, high=_around(rows, "rating", ["cycle"]) > 0), ["cycle"]
     rows = rows.dropna(subset=["x", "y", "rater", *keys])
     rows = rows.assign(x=_around(rows, "x", keys), y=_around(rows, "y", keys))
     sides = rows.groupby(["rater", "high"]).person_id.nunique().unstack(fill_value=0)
@@ -373,13 +368,13 @@ def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, rank
 
 def _rows(cycles: pd.DataFrame) -> pd.DataFrame:
     """Person-cycles in this module's terms; `by` says whether managers or units are the clusters."""
-    by = "manager_id" if cycles.manager_id.notna().any() else "unit"
+    rater, by = described.raters(cycles)
     hours = "voluntary_hours" if cycles.voluntary_hours.notna().any() else "voluntary_activities"
     names = {"merit": "merit_pct", "target": "merit_target_pct", "gap": "merit_gap_pct", "rating": "rating",
              "bonus": "bonus_net_pct", "learning": hours}  # fmt: skip
     rows = cycles[["person_id", "cycle", "unit"]].assign(
         **{name: pd.to_numeric(cycles[column]).astype(float) for name, column in names.items()},
-        grade=cycles.grade.fillna("?"), rater=cycles[by], by=by.removesuffix("_id"), held="rating",
+        grade=cycles.grade.fillna("?"), rater=rater, by=by, held="rating",
         acknowledged=cycles.acknowledged.astype("boolean").astype("Float64").to_numpy(float, na_value=np.nan),
     )  # fmt: skip
     fine = rows.rating.nunique() > MOST_CELLS

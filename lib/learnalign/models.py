@@ -15,16 +15,8 @@ from scipy import sparse, stats
 from scipy.sparse.linalg import lsmr
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from learnalign import ladder, sensitivity
+from learnalign import ladder, samples, sensitivity
 from learnalign.records import TOO_FEW_CLUSTERS, Design, Fit
-from learnalign.samples import (
-    MIN_RESIDUAL_DF,
-    Prepared,
-    Sample,
-    differs_within,
-    independent,
-    people_in_the_smaller,
-)  # fmt: skip
 
 MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
 MOST_GRADES = 12  # on a finer scale the cuts between grades cannot be told apart
@@ -66,7 +58,7 @@ def fixed_effects(
 
 
 def core(
-    sample: Sample, rows: pd.DataFrame | None = None, *, outcome: str = "outcome", exposure: str = "exposure",
+    sample: samples.Sample, rows: pd.DataFrame | None = None, *, outcome: str = "outcome", exposure: str = "exposure",
     also: Sequence[str] = (), level: float = 0.95,
 ) -> Fit:  # fmt: skip
     """The core model: `exposure` among people with the same manager and cycle, and what the sample holds equal.
@@ -80,10 +72,10 @@ def core(
         method=f"{sample.rater} x cycle fixed effects ({_held_in_words(sample, held)})",
         design="adjusted" if sample.priors else "associated", clustered_by=sample.rater,
     )  # fmt: skip
-    return replace(fit, n_people_smaller=people_in_the_smaller(rows))
+    return replace(fit, n_people_smaller=samples.people_in_the_smaller(rows))
 
 
-def _held_in_words(sample: Sample, held: Sequence[str]) -> str:
+def _held_in_words(sample: samples.Sample, held: Sequence[str]) -> str:
     words = [f"same {sample.rater} and cycle"]
     if sample.priors:
         words.append(f"same {NUMBER[len(sample.priors)]}")
@@ -94,7 +86,7 @@ def _held_in_words(sample: Sample, held: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def beside(sample: Sample, columns: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Fit]:
+def beside(sample: samples.Sample, columns: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Fit]:
     """The core model with several exposures at once, each held equal in the others' figures.
 
     `columns` (n,) each, in the order of the sample's rows: marks of 0 and 1, or amounts. Left out is what nobody
@@ -106,7 +98,7 @@ def beside(sample: Sample, columns: Mapping[str, ArrayLike], level: float = 0.95
         return {}
     found = {}
     for name in columns:
-        some = rows[differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
+        some = rows[samples.differs_within(rows, f"_{name}")]  # as in the sample: the others say nothing of it
         if sample.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
             continue
         others = [f"_{other}" for other in columns if other != name]
@@ -116,11 +108,11 @@ def beside(sample: Sample, columns: Mapping[str, ArrayLike], level: float = 0.95
             continue
         value = some[f"_{name}"]
         marked = some.assign(exposure=value, exposed=value > value.groupby(some.cycle).transform("min"))
-        found[name] = replace(fit, n_people_smaller=people_in_the_smaller(marked))
+        found[name] = replace(fit, n_people_smaller=samples.people_in_the_smaller(marked))
     return found
 
 
-def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | None:
+def within_person(prepared: samples.Prepared, rater: str, level: float = 0.95) -> Fit | None:
     """The same people compared with themselves, under the same manager and cycle; None where too few change.
 
     Right when what moves both is a lasting trait; wrong after a transitory dip, which the next cycle undoes by
@@ -130,13 +122,13 @@ def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | 
     moving = [name for name in prepared.held if name.startswith(("held_compa", "held_cell_rating", "held_cell_target"))]
     groups = ["person_id", "rater_cycle", *(["cell"] if prepared.at_equal_rating else [])]
     rows = prepared.frame.dropna(subset=["exposure", "outcome", "rater", *groups])
-    rows = _connected(rows[differs_within(rows, "exposure")])
+    rows = samples.two_or_more(rows[samples.differs_within(rows, "exposure")], [["person_id"], ["rater_cycle"]])
     by_person = rows.groupby("person_id").exposure
     people = rows[by_person.transform("max") - by_person.transform("min") > 1e-9].person_id.nunique()
     free = len(rows) - sum(rows[name].nunique() for name in groups)
-    if free < MIN_RESIDUAL_DF or people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
+    if free < samples.MIN_RESIDUAL_DF or people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
         return None
-    columns = ["outcome", "exposure", *independent(rows, moving, "rater_cycle")]
+    columns = ["outcome", "exposure", *samples.independent(rows, moving, "rater_cycle")]
     inside = pd.DataFrame(_absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
     try:
@@ -146,17 +138,6 @@ def within_person(prepared: Prepared, rater: str, level: float = 0.95) -> Fit | 
     except ValueError:
         return None
     return replace(fit, n_people_smaller=people)
-
-
-def _connected(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without people and groups of one row: they are fitted exactly and say nothing."""
-    while True:
-        alone = (rows.groupby("person_id").outcome.transform("size") == 1) | (
-            rows.groupby("rater_cycle").outcome.transform("size") == 1
-        )
-        if not alone.any():
-            return rows
-        rows = rows[~alone]
 
 
 def _absorbed(values: np.ndarray, groups: pd.DataFrame) -> np.ndarray:
@@ -169,7 +150,7 @@ def _absorbed(values: np.ndarray, groups: pd.DataFrame) -> np.ndarray:
     return values - np.column_stack(fitted)
 
 
-def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
+def corrected(sample: samples.Sample, level: float = 0.95) -> Fit | None:
     """The core model with the noise of past ratings taken out of them; None where their noise is not known.
 
     The reliability of one rating is how far two ratings of a person in a row go together within managers and
@@ -201,7 +182,7 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
     )  # fmt: skip
 
 
-def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
+def ordered_logit(sample: samples.Sample, level: float = 0.95) -> Fit | None:
     """Odds of a better rating, as one ratio: the agreement check for treating grades as numbers.
 
     An ordered logit on the grades themselves, with managers' and cycles' means of every column in place of their
@@ -222,6 +203,6 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     middle, reach = float(found.params["exposure"]), stats.t.ppf(0.5 + level / 2, clusters - 1) * error
     return Fit(
         float(np.exp(middle)), float(np.exp(middle - reach)), float(np.exp(middle + reach)), error, clusters - 1.0,
-        level, len(rows), rows.person_id.nunique(), people_in_the_smaller(rows), clusters,
+        level, len(rows), rows.person_id.nunique(), samples.people_in_the_smaller(rows), clusters,
         f"ordered logit with {sample.rater} means, by {sample.rater}", "adjusted",
     )  # fmt: skip

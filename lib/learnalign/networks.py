@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from learnalign.datasets import DataSet, up_to
-from learnalign.described import share
+from learnalign.described import raters, share
 from learnalign.records import Fit
 from learnalign.tables import DONE
 
@@ -223,13 +223,13 @@ def communities(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]
 
 
 def _people(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
-    """Who is employed at `as_of`, by their latest review; the unit stands in for a manager who is not recorded."""
+    """Who is employed at `as_of`, by their latest review; `cluster` is who rates them (`described.raters`)."""
     last = person_cycles.sort_values(["person_id", "reviewed_on", "cycle"]).groupby("person_id").tail(1)
     left_on = pd.to_datetime(last.left_on)
     people = last[left_on.isna() | (left_on >= pd.Timestamp(dataset.as_of))].reset_index(drop=True)
-    by = "manager" if people.manager_id.notna().any() else "unit"
+    cluster, by = raters(people)
     beside = people.groupby("unit").person_id.transform("size")
-    return people.assign(cluster=people.manager_id.fillna(people.unit), by=by, rank=_rank(people), beside=beside)
+    return people.assign(cluster=cluster, by=by, rank=_rank(people), beside=beside)
 
 
 def _rank(people: pd.DataFrame) -> pd.Series:

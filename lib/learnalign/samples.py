@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from learnalign.described import raters
 from learnalign.ladder import within
 from learnalign.records import ATTRITION, TOO_FEW_CLUSTERS
 
@@ -180,21 +181,19 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     def in_sd(rating: pd.Series, cycle: pd.Series) -> pd.Series:
         return (rating - cycle.map(mean).astype(float)) / cycle.map(spread).astype(float)
 
-    by_unit = not cycles.manager_id.notna().any()
-    rater = cycles.unit if by_unit else cycles.manager_id
+    rater, by = raters(cycles)
     tenure = np.log1p(pd.to_numeric(cycles.tenure_years).clip(lower=0))
     role = {"tenure": tenure, "fte": pd.to_numeric(cycles.fte)} | {name: pd.to_numeric(x) for name, x in also.items()}
     frame = pd.DataFrame({
         "person_id": _numbered(cycles.person_id), "cycle": cycles.cycle, "rater": _numbered(rater),
         "rater_cycle": _numbered(rater + "|" + cycles.cycle),
-        "by_unit": by_unit, "rating": cycles.rating, "rating_sd": in_sd(cycles.rating, cycles.cycle),
+        "by": by, "rating": cycles.rating, "rating_sd": in_sd(cycles.rating, cycles.cycle),
         "prior_1": in_sd(cycles.rating_prior_1, cycles.cycle_prior_1),
         "prior_2": in_sd(cycles.rating_prior_2, cycles.cycle_prior_2),
         "reviewed_next": cycles.reviewed_next.astype("boolean").astype("Float64"),
     })  # fmt: skip
-    return pd.concat(
-        [frame, *(_filled(name, x) for name, x in role.items()), _dummies(_grades(cycles), "grade")], axis=1
-    )
+    grades = _dummies(common(cycles.grade, MIN_GRADE), "grade")
+    return pd.concat([frame, *(_filled(name, x) for name, x in role.items()), grades], axis=1)
 
 
 def _numbered(names: pd.Series) -> pd.Series:
@@ -213,9 +212,10 @@ def _filled(name: str, value: pd.Series) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _grades(cycles: pd.DataFrame) -> pd.Series:
-    grade = cycles.grade.astype("object").where(cycles.grade.notna(), "none")
-    return grade.where(grade.map(grade.value_counts()) >= MIN_GRADE, "rare")
+def common(names: pd.Series, least: int) -> pd.Series:
+    """The names that stand in `least` rows or more; the others, however many, are held equal together as "rare"."""
+    names = names.astype("object").where(names.notna(), "none")
+    return names.where(names.map(names.value_counts()) >= least, "rare").astype(str)
 
 
 def _dummies(values: pd.Series, name: str) -> pd.DataFrame:
@@ -270,17 +270,18 @@ def _sample(measure: str, prepared: Prepared, priors: tuple[str, ...]) -> Sample
     for key, reason, column in steps:
         if column not in frame or (column.startswith("prior") and column not in priors):
             continue
-        left = _drop(left, left[column].isna(), (measure, key, reason), account)
+        left = drop(left, left[column].isna(), (measure, key, reason), account)
     alone = left.groupby("rater_cycle").rater_cycle.transform("size") == 1
-    left = _drop(left, alone, (measure, "alone", "nobody else to compare with under the same manager"), account)
+    left = drop(left, alone, (measure, "alone", "nobody else to compare with under the same manager"), account)
     same = ~differs_within(left, "exposure")
-    left = _drop(left, same, (measure, "no_difference", "everybody under the same manager did the same"), account)
-    rater = "unit" if frame.by_unit.any() else "manager"
+    left = drop(left, same, (measure, "no_difference", "everybody under the same manager did the same"), account)
+    rater = "unit" if frame.by.eq("unit").any() else "manager"
     account = pd.DataFrame(account, columns=list(ATTRITION))
     return Sample(left, priors, prepared.held, rater, prepared.at_equal_rating, account)
 
 
-def _drop(frame: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str], account: list) -> pd.DataFrame:
+def drop(frame: pd.DataFrame, drops: pd.Series, names: tuple[str, str, str], account: list) -> pd.DataFrame:
+    """The rows that stay; a row of ATTRITION goes into `account` (measure, key and reason are its `names`)."""
     gone, left = frame[drops], frame[~drops]
     account.append((*names, len(gone), gone.person_id.nunique(), len(left), left.person_id.nunique()))
     return left
@@ -345,6 +346,17 @@ def people_in_the_smaller(rows: pd.DataFrame) -> int:
 def is_binary(rows: pd.DataFrame) -> bool:
     """Whether the exposure is did against did not."""
     return bool(rows.exposure.isin([0, 1]).all())
+
+
+def two_or_more(rows: pd.DataFrame, keys: list[list[str]], counted: pd.Series | None = None) -> pd.DataFrame:
+    """Rows whose level of every key holds two (counted) rows or more; a level of one explains that one wholly."""
+    counted, before = pd.Series(1, rows.index) if counted is None else counted, -1
+    while len(rows) != before:
+        before = len(rows)
+        for key in keys:
+            held = counted.loc[rows.index].groupby([rows[name] for name in key]).transform("sum")
+            rows = rows[held >= 2]
+    return rows
 
 
 def differs_within(rows: pd.DataFrame, column: str) -> pd.Series:

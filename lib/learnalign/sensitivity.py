@@ -1,49 +1,14 @@
 """Sensitivity: how wrong the assumptions would have to be to overturn a finding.
 
-Two kinds of figure: how strong something unseen would have to be (`robustness_value`, `times_as_strong`, the
-E-values), and what the estimate becomes when the noise in past ratings is taken out (`errors_in_variables`,
-`lag_instrument`). None of them shows that there is nothing unseen.
+Two kinds of figure: how strong something unseen would have to be (`times_as_strong`, the E-values), and what the
+estimate becomes when the noise in past ratings is taken out (`errors_in_variables`). None of them shows that there is
+nothing unseen.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import optimize, stats
 
-from learnalign.ladder import within
-
-
-@dataclass(frozen=True)
-class Corrected:
-    """An estimate with its cluster-robust standard error and t(df) interval, in the unit of the outcome."""
-
-    estimate: float
-    std_error: float
-    df: float
-    low: float
-    high: float
-
-
-def robustness_value(t: float, df: float, q: float = 1.0, alpha: float | None = None) -> float:
-    """How much of what is left of exposure and outcome something unseen must explain to take away a finding.
-
-    `t` and `df` belong to the coefficient; `q` is the share of the estimate that would go (1: all of it). With
-    `alpha` the finding is that the interval at level 1 - alpha excludes the rest; then 0 means it already does
-    not. Between 0 and 1. Raises ValueError for fewer than 2 degrees of freedom.
-
-    Misleads when it is read alone: whether .1 is much depends on what known factors explain (`times_as_strong`).
-
-    Cinelli & Hazlett (2020), Journal of the Royal Statistical Society B 82, section 4.2.
-
-    >>> round(robustness_value(4.1844, 783), 4), round(robustness_value(4.1844, 783, alpha=0.05), 4)
-    (0.1388, 0.0763)
-    """
-    if df < 2:
-        raise ValueError("at least 2 degrees of freedom are needed")
-    f = q * abs(t) / np.sqrt(df)
-    if alpha is not None:
-        f = max(0.0, f - stats.t.ppf(1 - alpha / 2, df - 1) / np.sqrt(df - 1))
-    return float((np.sqrt(f**4 + 4 * f**2) - f**2) / 2)
+from learnalign.ladder import Slope, within
 
 
 def times_as_strong(
@@ -102,30 +67,6 @@ def e_value(ratio: float) -> float:
     return float(ratio + np.sqrt(ratio * (ratio - 1)))
 
 
-def e_value_of_bound(low: float, high: float) -> float:
-    """The E-value of the end of an interval that is nearer to 1; 1 when the interval holds 1.
-
-    Units, errors and source as `e_value`.
-
-    >>> round(e_value_of_bound(1.8, 8.7), 2), e_value_of_bound(0.9, 1.4)
-    (3.0, 1.0)
-    """
-    if not 0 < low <= high:
-        raise ValueError("a positive interval is needed, low before high")
-    return 1.0 if low <= 1 <= high else e_value(low if low > 1 else high)
-
-
-def e_value_of_sd(d: float) -> float:
-    """The E-value of a difference of `d` standard deviations, read as a risk ratio of exp(.91 d).
-
-    Misleads where the outcome is far from normal: the risk ratio is an approximation (VanderWeele & Ding 2017).
-
-    >>> round(e_value_of_sd(0.2), 2)
-    1.69
-    """
-    return e_value(float(np.exp(0.91 * d)))
-
-
 def reliability(prior_1: np.ndarray, prior_2: np.ndarray, groups: np.ndarray | None = None) -> float:
     """The share of a single rating's variance that lasts: how two ratings of the same people go together.
 
@@ -148,7 +89,7 @@ def reliability(prior_1: np.ndarray, prior_2: np.ndarray, groups: np.ndarray | N
 def errors_in_variables(
     y: np.ndarray, x: np.ndarray, priors: np.ndarray, reliability: float, *, clusters: np.ndarray,
     controls: np.ndarray | None = None, groups: np.ndarray | None = None, level: float = 0.95,
-) -> Corrected:  # fmt: skip
+) -> Slope:  # fmt: skip
     """The slope of `y` on `x` at equal true ability, of which `priors` are noisy ratings.
 
     Shapes: y, x (n,), priors (n, k), controls (n, c); means of `groups` are taken out of all. `reliability` is that
@@ -179,58 +120,30 @@ def errors_in_variables(
     left = z[:, 1] - others @ np.linalg.lstsq(others, z[:, 1], rcond=None)[0]
     if left @ left - noise * (z[:, 1] @ z[:, 1]) < 1e-9 * (z[:, 1] @ z[:, 1]):
         raise ValueError("with so low a reliability, nothing would be left of the ratings beyond the other terms")
-    return _solved(_demeaned(y, groups), z, z, clusters, level, noise)
+    return _solved(_demeaned(y, groups), z, clusters, level, noise)
 
 
-def lag_instrument(
-    y: np.ndarray, x: np.ndarray, prior_1: np.ndarray, prior_2: np.ndarray, clusters: np.ndarray,
-    groups: np.ndarray | None = None, *, controls: np.ndarray | None = None, level: float = 0.95,
-) -> Corrected:  # fmt: skip
-    """The slope of `y` on `x` at equal true ability: the last rating, instrumented by the one before it.
-
-    Just-identified two-stage least squares; shapes, groups, clusters and errors as `errors_in_variables`. Needs no
-    reliability, but is less precise.
-
-    Misleads when the noise of the two ratings goes together, as with a rater's standing liking (METHODS 4, iv),
-    and when the ratings hardly go together: then it is unstable and its interval too short.
-
-    >>> rng = np.random.default_rng(1)
-    >>> ability = rng.normal(size=4_000)
-    >>> last, before = ability + rng.normal(size=(2, 4_000))
-    >>> x = (ability + rng.normal(size=4_000) < 0) * 1.0
-    >>> round(lag_instrument(ability + 0.5 * x, x, last, before, np.arange(4_000)).estimate, 2)
-    0.53
-    """
-    regressors = _columns([x, prior_1], controls, groups)
-    instruments = _columns([x, prior_2], controls, groups)
-    return _solved(_demeaned(y, groups), regressors, instruments, clusters, level)
-
-
-def _solved(
-    y: np.ndarray, regressors: np.ndarray, instruments: np.ndarray, clusters: np.ndarray, level: float,
-    noise: float = 0.0,
-) -> Corrected:  # fmt: skip
-    """Root of the moment equations and their sandwich; the share `noise` of column 1's own moment is taken out."""
+def _solved(y: np.ndarray, z: np.ndarray, clusters: np.ndarray, level: float, noise: float) -> Slope:
+    """Root of the normal equations and their sandwich; the share `noise` of column 1's own moment is taken out."""
     _, cluster = np.unique(np.asarray(clusters), return_inverse=True)
-    (n, k), g = regressors.shape, int(cluster.max(initial=-1)) + 1
+    (n, k), g = z.shape, int(cluster.max(initial=-1)) + 1
     if g < 2 or n <= k + 1:
         raise ValueError("at least two clusters, and more rows than terms, are needed")
-    lengths = [np.sqrt((columns**2).sum(axis=0)) for columns in (instruments, regressors)]
-    moment = instruments.T @ regressors
-    scale = np.outer(*lengths)
+    moment, length = z.T @ z, np.sqrt((z**2).sum(axis=0))
+    scale = np.outer(length, length)
     if not (scale > 0).all() or np.linalg.svd(moment / scale, compute_uv=False)[-1] < 1e-9:
         raise ValueError("a term does not vary, or cannot be told from the others")
-    out = noise * regressors[:, 1] ** 2
+    out = noise * z[:, 1] ** 2
     moment[1, 1] -= out.sum()
     bread = np.linalg.inv(moment)
-    beta = bread @ instruments.T @ y
-    rows = instruments * (y - regressors @ beta)[:, None]
+    beta = bread @ z.T @ y
+    rows = z * (y - z @ beta)[:, None]
     rows[:, 1] += out * beta[1]
     scores = np.column_stack([np.bincount(cluster, column) for column in rows.T])
     variance = bread @ (scores.T @ scores) @ bread.T * g / (g - 1) * (n - 1) / (n - k - 1)
     estimate, error = float(beta[0]), float(np.sqrt(variance[0, 0]))
     reach = float(stats.t.ppf((1 + level) / 2, g - 1) * error)
-    return Corrected(estimate, error, float(g - 1), estimate - reach, estimate + reach)
+    return Slope(estimate, error, float(g - 1), estimate - reach, estimate + reach, level, "CR1", n, g)
 
 
 def _columns(named: list[np.ndarray], controls: np.ndarray | None, groups: np.ndarray | None) -> np.ndarray:

@@ -1,33 +1,8 @@
 """Northbank: a made-up bank whose truth is known.
 
-What is planted, and what a naive figure says instead (means over 40 seeds of 1,500 people, six half-years).
+`bank` draws it and this module makes tables of it, as systems would hold them. What is planted, and what a naive figure
+says instead, `planted` writes down beside them, as `TRUTH.md`: for every question, and for the described facts.
 Another `truths.Truth` plants something else; its docstring shows what hides it.
-
-`planted` writes it down beside the tables, as `TRUTH.md`: for every question, and for the described facts.
-
-- **Learning adds .15 SD to the rating**: +1 SD, within the cycle, of log(1 + voluntary hours) in the review's
-  exposure window. People who are able, or whose manager is lenient, learn more, so the naive slope is .25.
-  Within manager and cycle, at equal prior ratings, it is .15. Required courses add nothing.
-- **Saying "I don't know" adds .00 SD.** Those of low ability say it more, and so do those who know that their
-  last half-year went badly: naively they are rated .14 SD lower; within manager and cycle, at equal prior
-  ratings, .02. As a bad half-year makes people say it afterwards, what they say in the next window does
-  "predict" this rating, and a lead test must find that. People of lenient managers say it a little more, and so
-  do those who reflected in the half-year before.
-- **Ratings** are a latent score of stable ability (.70), the manager's leniency (.28), learning (.16) and the
-  half-year (.61), cut into about 5/15/50/22/8 %. Two ratings of one person in a row correlate at .54.
-- **Merit** is the matrix's target, .17 percentage points for each point on the two questions, which code
-  learning only, and .08 for each SD of the manager's leniency: at equal rating the third who learn most get
-  about .3 more, those who acknowledge .00.
-- **Bonus** is the bank's result times the grade's target, and knows nothing of the person.
-- **Gaps** close, month by month, 1.5 times as fast once acknowledged, 1.6 times once the person is mentored, and
-  1.0 (reading) to 2.2 times (on the job) after learning on the skill in the last 90 days. A gap decides what people
-  learn and say, never how much, but for what they say in the 90 days before it is found: 4 in 10 own up then, more
-  in units strong on the four drivers, fewer of those who over-claim.
-- **Teams follow**: a leader who acknowledges visibly adds .60 to each report's log-odds in the next quarter, which
-  is 9 percentage points.
-
-Simpler than life: heads of unit and the chief never leave; leaving and missing reviews are by chance; nothing
-depends on function, location, gender or age; one half-year's luck says nothing about the next.
 """
 
 from dataclasses import dataclass

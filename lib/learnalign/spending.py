@@ -89,8 +89,7 @@ def facts(dataset: DataSet, person_cycles: pd.DataFrame, *, level: float = 0.95)
         return {}
     spent = _spent(dataset).groupby("person_id")[[*SUMS]].sum()
     rows = _staff(dataset, person_cycles).merge(spent, "left", "person_id").fillna(dict.fromkeys(SUMS, 0.0))
-    by = "manager" if rows.manager_id.notna().any() else "unit"
-    cluster = rows.manager_id.fillna(rows.unit)
+    cluster, by = described.raters(rows)
     dominated = (_top_two(rows.assign(whole="company"), ["whole"]) >= DOMINANT).any()
     found: dict[str, Fit] = {}
     for label, needed, kind, value, of in FACTS:
@@ -134,8 +133,7 @@ def merit_as_cost(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[s
     >>> merit_as_cost(cycles)["merit beyond what the matrix aims at"].estimate
     0.25
     """
-    by = "manager" if person_cycles.manager_id.notna().any() else "unit"
-    cluster = person_cycles.manager_id.fillna(person_cycles.unit)
+    cluster, by = described.raters(person_cycles)
     fit = described.mean(person_cycles.merit_gap_pct, person_cycles.person_id, cluster, by=by, level=level)
     return {"merit beyond what the matrix aims at": fit} if fit else {}
 
