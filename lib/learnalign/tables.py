@@ -139,7 +139,7 @@ class Meta(Strict):
     attributes: tuple[str, ...] = ()
     merit_matrix: tuple[MatrixCell, ...] = ()
     bonus_rewards_individual: bool = False
-    currency: str | None = None
+    currency: str | None = pydantic.Field(None, max_length=12)  # a unit, set in one line
 
     @pydantic.field_validator("rating_scale", mode="wrap")
     @classmethod
