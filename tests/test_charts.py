@@ -240,7 +240,8 @@ def test_line_shares_the_axis_of_the_rows_beside_it():
 
 def test_interval_title_is_the_finding():
     picture = charts.interval([ROW, RAW])
-    assert picture.figure.get_suptitle().replace("\n", " ") == ROW.sentence
+    assert picture.title == ROW.sentence
+    assert ROW.sentence not in texts(picture.figure)  # it stands above the picture, once
 
 
 def test_interval_draws_dot_interval_band_and_zero_where_they_belong():
@@ -297,8 +298,8 @@ def test_unknown_is_open_and_dotted_and_untrusted_is_dashed():
 
 def test_a_dollar_in_a_sentence_is_a_dollar():
     picture = charts.interval([replace(ROW, sentence="From $1 to $2 more.")])
-    assert picture.figure.get_suptitle() == "From $1 to $2 more."
-    assert picture.svg
+    assert "<title" in picture.svg and "From $1 to $2 more.</title>" in picture.svg
+    assert "$3 more" in charts.interval([replace(ROW, at="$3 more")]).svg
 
 
 def test_interval_without_results_says_so():
@@ -309,7 +310,7 @@ def test_interval_without_results_says_so():
 def test_picture_carries_its_words_into_html_and_is_the_same_every_time():
     picture = charts.interval([replace(ROW, sentence=f"{NASTY} end.")])
     html = picture._repr_html_()
-    assert html.startswith("<img ")
+    assert html.count("<img ") == 1
     assert "Estimate 0.20 SD" in html
     assert "<script" not in html
     assert "http" not in html.split("src=")[0]
@@ -324,6 +325,70 @@ def test_raw_stands_beside_its_own_result():
     pairs = list(charts.paired([ROW, RAW, other, family]))
     assert pairs == [(ROW, RAW), (other, None), (family, None)]
     assert list(charts.paired([RAW])) == [(RAW, None)]
+
+
+# --- steps of an amount, and editions ----------------------------------------------------
+
+STEPS = [
+    replace(ROW, headline=False, at=name, estimate=value, low=value - 0.1, high=value + 0.1, verdict=verdict)
+    for name, value, verdict in (("low", 0.05, "unknown"), ("middle", 0.3, "higher"), ("high", 0.1, "unknown"))
+]
+
+
+def test_dose_has_its_steps_in_order_from_none_with_intervals():
+    picture = charts.dose(STEPS)
+    (ax,) = picture.figure.axes
+    axis = strips.scale(STEPS)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "low", "middle", "high"]
+    places = {dot.get_xdata()[0]: dot.get_ydata()[0] for dot in dots(ax)}
+    assert places == pytest.approx({n: axis.at(value) for n, value in enumerate((0, 0.05, 0.3, 0.1))})
+    upright = [line for line in ax.lines if line.get_linewidth() == 2.6]
+    assert [list(line.get_ydata()) for line in upright] == [[axis.at(row.low), axis.at(row.high)] for row in STEPS]
+    assert picture.title == "Higher: middle. Not known: low, high."
+    assert "0.30 SD" in texts(picture.figure)
+    assert picture.alt.startswith("Against none, at 0.") and STEPS[1].sentence in picture.alt
+
+
+def test_dose_hides_a_step_on_few_people_and_draws_no_line_through_it():
+    picture = charts.dose([STEPS[0], replace(STEPS[1], n_people=9), STEPS[2]])
+    assert "not shown, to protect individuals" in texts(picture.figure).replace("\n", " ")
+    assert "0.30" not in texts(picture.figure) + picture.alt + picture.svg
+    light = [line for line in picture.figure.axes[0].lines if line.get_linewidth() == 0.8]
+    assert [list(line.get_xdata()) for line in light] == [[0, 1]]
+    assert "no result to draw" in str(charts.dose([]))
+
+
+def test_trend_joins_only_editions_that_were_made_alike():
+    editions = [("2025-06-30", ROW), ("2025-12-31", ROW), ("2026-06-30", replace(ROW, method="another", low=0.05))]
+    picture = charts.trend(editions)
+    (ax,) = picture.figure.axes
+    light = [line for line in ax.lines if line.get_linewidth() == 0.8]
+    assert [list(line.get_xdata()) for line in light] == [[0, 1]]
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Jun 2025", "Dec 2025", "Jun 2026"]
+    assert picture.title == "Learning to rating, edition by edition"
+    assert picture.alt == (
+        f"Learning to rating, edition by edition. {ROW.sentence} 30 June 2025: 0.20 SD (0.12 to 0.28 SD). "
+        "31 December 2025: 0.20 SD (0.12 to 0.28 SD). 30 June 2026: 0.20 SD (0.05 to 0.28 SD). "
+        "too small to matter: within ±0.10 SD."
+    )
+
+
+def test_trend_has_the_band_of_each_edition_and_words_where_there_is_no_figure():
+    editions = [("2025-12-31", replace(ROW, smallest_effect=0.05)), ("2026-03-31", replace(ROW, n_people=4)),
+                ("2026-06-30", UNKNOWN), ("2026-09-30", ROW)]  # fmt: skip
+    picture = charts.trend(editions)
+    (ax,) = picture.figure.axes
+    axis = strips.scale([row for _, row in editions])
+    tops = [band.get_paths()[0].get_extents().y1 for band in ax.collections]
+    assert tops == pytest.approx([axis.at(0.05), *[axis.at(0.1)] * 3])
+    assert "not estimated" in texts(picture.figure) and "31 March 2026: not shown" in picture.alt
+    assert len(dots(ax)) == 2
+    assert "no result to draw" in str(charts.trend([]))
+
+
+def test_trend_refuses_editions_in_several_units():
+    with pytest.raises(ValueError, match="one axis, but these have the units SD, hazard ratio"):
+        charts.trend([("2025-12-31", ROW), ("2026-06-30", RATIO)])
 
 
 # --- who is in the data ------------------------------------------------------------------

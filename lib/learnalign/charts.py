@@ -4,7 +4,7 @@ Everything drawn passes `privacy` first, and charts never see a person. A result
 the title, and where nothing can be drawn, words say why.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -15,24 +15,39 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from learnalign import privacy, strips
-from learnalign.pictures import Block, Picture, block, canvas, nothing, refuse_people, told, wrap
-from learnalign.plots import curves, grid, journey, matrix, network, spread_over_managers
+from learnalign import cells, plots, privacy, strips
+from learnalign.cells import grid, matrix
+from learnalign.gate import refuse_people
+from learnalign.intervals import NO_RESULT, WIDE, dose, interval, label, paired, trend
+from learnalign.pictures import Block, Picture, block, canvas, nothing, told, wrap
+from learnalign.plots import curves, journey, network, spread_over_managers
 from learnalign.records import DASH, Result, number, spread
-from learnalign.strips import BAND, INK, LOOKS, SOFT, environment, heading, interval_svg, plain
+from learnalign.strips import BAND, INK, LOOKS, SOFT, date, environment, heading, interval_svg, plain, seen
 
 __all__ = [
-    "Block", "Picture", "checks", "curves", "environment", "flow", "flow_table", "grid", "heading", "headline",
-    "interval", "interval_svg", "journey", "matrix", "network", "number", "paired", "plain", "provenance",
-    "shares", "spread", "spread_over_managers", "suppressed", "table",
+    "Block", "Picture", "checks", "curves", "date", "dose", "draw", "environment", "flow", "flow_table", "grid",
+    "heading", "headline", "interval", "interval_svg", "journey", "matrix", "network", "number", "paired", "plain",
+    "provenance", "seen", "shares", "spread", "spread_over_managers", "suppressed", "table", "trend",
 ]  # fmt: skip
 UNKNOWN = "Not recorded in these data, so not known:"
-NO_RESULT, NO_ROWS = "There is no result to draw.", "No rows were read here, so none fell out."
+NO_ROWS = "No rows were read here, so none fell out."
+DRAWN = {
+    "curves": plots.draw_curves, "grid": cells.draw_grid, "journey": plots.draw_journey,
+    "matrix": cells.draw_matrix, "network": plots.draw_network, "spread_over_managers": plots.draw_spread_over_managers,
+}  # fmt: skip
 
 
 def suppressed(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
     """The results as they may be shown: those on too few people or managers are blank."""
     return privacy.suppress(results, min_group)
+
+
+def draw(record: Mapping[str, Any]) -> Picture:
+    """The picture that `Picture.record` holds, the same again; ValueError for a kind that is not known."""
+    kind = record.get("kind")
+    if kind not in DRAWN:
+        raise ValueError(f"a picture of the kind {kind!r} cannot be drawn; the kinds are {', '.join(DRAWN)}")
+    return DRAWN[kind](record)
 
 
 # --- to read -----------------------------------------------------------------------------
@@ -112,118 +127,6 @@ def _cell(value: Any, is_shown: bool) -> str:
     return number(int(value) if value == int(value) else value)  # a blank turns a column of counts into floats
 
 
-# --- intervals ---------------------------------------------------------------------------
-
-
-def paired(results: Sequence[Result]) -> Iterator[tuple[Result, Result | None]]:
-    """Every result with the raw figure that belongs beside it; a raw figure alone stands for itself."""
-    raws = {_contrast(row): row for row in results if row.at == "raw"}
-    adjusted = {_contrast(row) for row in results if row.at != "raw"}
-    for row in results:
-        if row.at != "raw":
-            yield row, raws.get(_contrast(row)) if row.headline or row.at == "" else None
-        elif _contrast(row) not in adjusted:
-            yield row, None
-
-
-def label(row: Result) -> str:
-    """What a row is about, in a few words."""
-    group = "" if row.group == "company" else row.group.replace("=", ": ").replace("_", " ")
-    words = [row.measure.replace("_", " "), group, row.at.replace("_", " ")]
-    return ", ".join(word for word in words if word)
-
-
-def interval(results: Sequence[Result], *, min_group: int = 10) -> Picture | Block:
-    """Intervals against the smallest effect that matters, a row per result, the raw figure just below it.
-
-    The finding is the title; of a family without a headline, what is known of which row. A result that was not
-    estimated or is hidden has words in place of a dot. Results of several units are drawn in a panel each.
-    """
-    pairs = list(paired(privacy.suppress(results, min_group)))
-    if not pairs:
-        return nothing(NO_RESULT)
-    units = list(dict.fromkeys(row.unit for row, _ in pairs))
-    panels = [[pair for pair in pairs if pair[0].unit == unit] for unit in units]
-    findings = _findings([row for row, _ in pairs])
-    with canvas(0.95 * len(panels) + 0.62 * len(pairs), *findings) as figure:
-        axes = figure.subplots(len(panels), squeeze=False, height_ratios=[len(panel) + 0.8 for panel in panels])
-        for ax, panel in zip(axes[:, 0], panels, strict=True):
-            _draw_panel(ax, panel)
-    return Picture(figure, " ".join(strips.alt(row, raw) for row, raw in pairs))
-
-
-def _contrast(row: Result) -> tuple[str, str, str]:
-    return row.question, row.measure, row.group
-
-
-def _findings(rows: Sequence[Result]) -> list[str]:
-    """The sentences of the headlines; or, of a family, the names of its rows by what is known of them."""
-    if told := [row.sentence for row in rows if row.headline]:
-        return told
-    if len(rows) == 1:
-        return [rows[0].sentence]
-    found: dict[str, list[str]] = {}
-    for row in rows:
-        found.setdefault(_standing(row), []).append((row.at or label(row)).replace("_", " "))
-    return [" ".join(f"{heading(word)}: {', '.join(found[word])}." for word in STANDINGS if word in found)]
-
-
-STANDINGS = (
-    "faster", "slower", "higher", "lower", "practically none", "not trustworthy", "not known", "not shown", "described",
-)  # fmt: skip
-
-
-def _standing(row: Result) -> str:
-    if row.verdict in ("higher", "lower", "small"):
-        return strips.sides(row.unit)[row.estimate > (1 if row.unit == "hazard ratio" else 0)]
-    words = {"none": "practically none", "untrusted": "not trustworthy", "unknown": "not known", "hidden": "not shown"}
-    return words.get(row.verdict, "described")
-
-
-def _draw_panel(ax: Axes, pairs: Sequence[tuple[Result, Result | None]]) -> None:
-    drawn = [row for pair in pairs for row in pair if row is not None]
-    axis = strips.scale(drawn)
-    ends = strips.band(pairs[0][0])
-    if ends:
-        ax.axvspan(axis.at(ends[0]), axis.at(ends[1]), color=BAND, lw=0, zorder=0)
-        ax.set_title(strips.band_words(pairs[0][0]), fontsize=8.5, color=SOFT)
-    ax.axvline(axis.at(1 if axis.is_ratio else 0), color=INK, lw=1, zorder=1)
-    for y, (row, raw) in enumerate(pairs):
-        _draw_row(ax, y, row, axis)
-        if raw is not None and strips.is_drawn(raw) and row.verdict != "hidden":
-            _draw_raw(ax, y + 0.3, raw, axis)
-    ax.set_ylim(len(pairs) - 0.4, -0.6)
-    ax.set_xlim(0, 1)
-    alone = len({row.measure for row, _ in pairs}) == 1 and all(row.at for row, _ in pairs)
-    names = [row.at.replace("_", " ") if alone else label(row) for row, _ in pairs]
-    ax.set_yticks(range(len(pairs)), [wrap(name, 30) for name in names])
-    ax.set_xticks([axis.at(tick) for tick in axis.ticks], [strips.tick_words(tick) for tick in axis.ticks])
-    ax.set_xlabel(pairs[0][0].unit)
-    sns.despine(ax=ax, left=True)
-
-
-def _draw_row(ax: Axes, y: float, row: Result, axis: strips.Scale) -> None:
-    look = LOOKS[row.verdict]
-    if words := strips.words_instead(row):
-        style = {"color": look.colour, "style": "italic", "backgroundcolor": "white"}
-        ax.text(0.5, y, words, ha="center", va="center", **style)
-        return
-    low, dot, high = (axis.at(value) for value in (row.low, row.estimate, row.high))
-    dashes = (0, [float(part) / 2.4 for part in look.dashes.split()]) if look.dashes else "solid"
-    fill = look.colour if look.filled else "white"
-    ax.plot([low, high], [y, y], color=look.colour, lw=2.6, ls=dashes, solid_capstyle="round", zorder=2)
-    ax.plot([dot], [y], look.mark, ms=7.5, color=look.colour, mfc=fill, mew=2, zorder=3)
-    words = f"{number(row.estimate, row.unit)} ({spread(row.low, row.high, row.unit)})"
-    ax.text(dot, y - 0.2, words, ha="center", va="bottom", fontsize=8.5)
-
-
-def _draw_raw(ax: Axes, y: float, raw: Result, axis: strips.Scale) -> None:
-    low, dot, high = (axis.at(value) for value in (raw.low, raw.estimate, raw.high))
-    ax.plot([low, high], [y, y], color=SOFT, lw=1, zorder=2)
-    ax.plot([dot], [y], "o", ms=4.5, color=SOFT, mfc="white", zorder=3)
-    ax.text(high + 0.012, y, "before adjusting", va="center", fontsize=8, color=SOFT)
-
-
 # --- shares ------------------------------------------------------------------------------
 
 Line = tuple[str, Result | None, float]  # a label, its result (a heading has none), and its height in lines of text
@@ -241,11 +144,11 @@ def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -
     units = list(dict.fromkeys(row.unit for row in rows))
     panels = [_share_lines([row for row in rows if row.unit == unit]) for unit in units]
     heights = [0.165 * sum(size for *_, size in lines) + 0.5 for lines in panels]
-    with canvas(sum(heights), title) as figure:
+    with canvas(sum(heights), WIDE) as figure:
         axes = figure.subplots(len(panels), squeeze=False, height_ratios=heights)
         for ax, unit, lines in zip(axes[:, 0], units, panels, strict=True):
             _draw_shares(ax, unit, lines)
-    return Picture(figure, told(title, map(strips.alt, rows)))
+    return Picture(figure, told(title, map(strips.alt, rows)), title)
 
 
 def _share_lines(rows: Sequence[Result]) -> list[Line]:
@@ -307,7 +210,7 @@ def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Picture | Bl
     if not flows:
         return nothing(NO_ROWS)
     sizes = [sum(_lines(step) for step in one["steps"]) for one in flows]
-    with canvas(0.24 * sum(sizes) + 0.5 * len(flows)) as figure:
+    with canvas(0.24 * sum(sizes) + 0.5 * len(flows), WIDE) as figure:
         axes = figure.subplots(len(flows), squeeze=False, height_ratios=sizes)
         for ax, one in zip(axes[:, 0], flows, strict=True):
             _draw_flow(ax, one)

@@ -11,24 +11,25 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-import pandas as pd
 import seaborn as sns
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from learnalign.strips import INK, SOFT, environment, seen
+from learnalign import svg
+from learnalign.strips import INK, SOFT, environment
+
+WIDTH = 5.2  # inches, of a picture that can be read on a phone
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
-    "font.size": 9.5,
+    "font.size": svg.SIZE,
     "text.parse_math": False,  # a dollar sign in a sentence is a dollar sign
     "text.color": INK,
     "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
     "xtick.color": SOFT,
-    "svg.fonttype": "path",
+    "svg.fonttype": "none",
     "svg.hashsalt": "learnalign",
-    "hatch.linewidth": 0.6,
 }
 
 
@@ -38,6 +39,7 @@ class Block:
 
     html: Markup
     text: str
+    record: None = None  # nothing was drawn, so there is nothing to draw again
 
     def _repr_html_(self) -> str:
         return str(self.html)
@@ -48,22 +50,33 @@ class Block:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure with words for those who cannot see it; the words travel with the picture."""
+    """A figure with its finding as title and words for those who cannot see it; both travel with the picture.
+
+    `record` is what was drawn, as plain data fit for JSON and for publishing: `charts.draw` makes the same picture of
+    it. None where the picture is of results, which are published themselves.
+    """
 
     figure: Figure
     alt: str
+    title: str = ""
+    record: dict[str, Any] | None = None
 
     @property
     def svg(self) -> str:
-        """The figure as SVG text, the same bytes every time."""
+        """The figure as SVG to stand in a page, without its title, which stands above it; always the same bytes."""
         out = io.StringIO()
         with matplotlib.rc_context(STYLE):
             self.figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        return out.getvalue()
+        words = self.alt.removeprefix(told(self.title, ())).strip()
+        return svg.inlined(out.getvalue(), self.title.replace("\n", " ") or "Picture", words)
 
     def _repr_html_(self) -> str:
         source = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
-        return str(Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(self.alt, source))
+        title = Markup('<p style="max-width:640px;white-space:pre-line"><b>{}</b></p>').format(svg.clean(self.title))
+        picture = Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(
+            svg.clean(self.alt), source
+        )
+        return str(title * bool(self.title) + picture)
 
     def __str__(self) -> str:
         return self.alt
@@ -80,25 +93,19 @@ def nothing(text: str) -> Block:
     return block("nothing", text, text=text)
 
 
-def refuse_people(frame: pd.DataFrame) -> None:
-    """Raise ValueError where a frame has a row per person."""
-    if "person_id" in frame.columns:
-        raise ValueError("charts show groups, never people: this table has a column person_id. Summarise it first")
-
-
 def wrap(text: str, width: int) -> str:
     """A text in lines, without what a reader cannot see."""
-    return textwrap.fill(seen(text), width)
+    return textwrap.fill(svg.clean(text), width)
 
 
 def told(title: str, parts: Iterable[str]) -> str:
     """A picture's words as sentences; an empty title is none."""
-    return " ".join(seen(part) + "." * (part[-1] not in ".?!") for part in (title, *parts) if part)
+    return " ".join(svg.clean(part) + "." * (part[-1] not in ".?!") for part in (title, *parts) if part)
 
 
-def foot(ax: Axes, *lines: str) -> None:
-    """Small lines below a picture."""
-    ax.set_xlabel("\n".join(lines), loc="left", fontsize=8.5)
+def foot(figure: Figure, *lines: str) -> None:
+    """Small lines below a picture, over its whole width."""
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=9.5)
 
 
 def apart(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
@@ -117,13 +124,7 @@ def apart(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
 
 
 @contextmanager
-def canvas(height: float, *titles: str) -> Iterator[Figure]:
-    """A figure 760 px wide, as high as `height` inches and its titles; a single one is bold, an empty one is none."""
-    told = "\n".join(wrap(title, 82) for title in titles if title)
+def canvas(height: float, width: float = WIDTH) -> Iterator[Figure]:
+    """A figure so many inches high and wide; its title stands above it in the page, and not in it."""
     with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
-        lines = told.count("\n") + 1 if told else 0
-        figure = Figure(figsize=(7.6, height + 0.2 * lines), layout="constrained")
-        if told:
-            weight = "bold" if len(titles) == 1 else "normal"
-            figure.suptitle(told, x=0.01, ha="left", fontsize=10, fontweight=weight)
-        yield figure
+        yield Figure(figsize=(width, height), layout="constrained", facecolor="none")

@@ -1,21 +1,21 @@
-"""Pictures of groups: the gap journey, curves, the spread over managers, merit, drivers and networks.
+"""Pictures of groups: the gap journey, curves, the spread over managers, and networks.
 
-Each takes what its module counted, hides what stands on too few people, and says in its words what it shows. A
-finding, where one is given, is the title. `charts` offers all of it to notebooks and reports.
+Each takes what its module counted, lets through what may be shown (`gate`) as a record of plain data, and draws from
+that record alone. `charts` offers all of it to notebooks and reports.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
-from matplotlib.patches import Rectangle
 
-from learnalign import privacy, strips
-from learnalign.pictures import Block, Picture, apart, canvas, foot, nothing, refuse_people, told, wrap
+from learnalign import gate, privacy
+from learnalign.pictures import Block, Picture, apart, canvas, foot, nothing, told, wrap
 from learnalign.pooling import Spread
 from learnalign.records import MINUS, number, spread
 from learnalign.strips import BAND, INK, LOOKS, SOFT, heading
@@ -23,22 +23,14 @@ from learnalign.strips import BAND, INK, LOOKS, SOFT, heading
 TEAL, AMBER, PALE = LOOKS["higher"].colour, LOOKS["unknown"].colour, "#c3d6d4"
 LINES = ((TEAL, "-"), (AMBER, "--"), (INK, ":"), (LOOKS["untrusted"].colour, "-."))  # dashes tell them apart in grey
 HIDDEN = {"color": SOFT, "style": "italic"}
-TOO_FEW = "too few"
-GRID_FOOT = "Hatched: not measured. Too few: answers of fewer than {} people. Darker: higher."
+SMALL = 9.5  # size of small text
 LINE = 0.165  # inches that a line of small text takes
 
-Cell = tuple[str, float | str]  # its words, and a shade from -1 to 1 or a hatch
+Record = Mapping[str, Any]
 
 
 def _percent(value: float) -> str:
     return number(value, "%") if 0 < value < 9.95 else f"{value:.0f} %"
-
-
-def _few(frame: pd.DataFrame, min_group: int) -> pd.Series:
-    """The rows on too few people or, where they are counted, managers."""
-    privacy.too_small(None, min_group)  # refuses what is below the floor
-    managers = frame.managers if "managers" in frame else pd.Series(np.nan, frame.index)
-    return (frame.people > 0) & ((frame.people < min_group) | (managers < privacy.MIN_MANAGERS))
 
 
 # --- the gap journey ---------------------------------------------------------------------
@@ -52,89 +44,156 @@ def journey(stages: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pi
     what it could be worked out from is too. Ways on too few people are told together with the next larger one.
     Misleads as `gaps.stages` does: a gap found last month is still open because it is new.
     """
-    refuse_people(stages)
+    gate.refuse_people(stages)
     if stages.empty:
         return nothing("No gap was found here, so none was followed.")
     rows = _stages(stages, min_group)
-    most = max(row["gaps"] for row in rows) or 1
-    texts = [(wrap(heading(row["stage"]), 22), row["words"], wrap(row["rest"], 44)) for row in rows]
-    heights = [LINE * max(label.count("\n") + 1, rest.count("\n") + 1, 2) + 0.12 for label, _, rest in texts]
-    places = np.cumsum(heights) - np.array(heights) / 2
-    with canvas(sum(heights) + 0.1, title) as figure:
+    return draw_journey({"kind": "journey", "title": title or _far(rows), "min_group": min_group, "rows": rows})
+
+
+def draw_journey(record: Record) -> Picture:
+    """The journey as its record holds it: per stage its gaps and people, how many stopped there, and in which ways."""
+    rows, places = record["rows"], [0.0]
+    most = max(row["gaps"] or 0 for row in rows) or 1
+    told_of = [(heading(row["stage"]), _reached(row, rows[0]), _stopped(row)) for row in rows]
+    texts = [(wrap(stage, 24), wrap(words, 60), wrap(rest, 78)) for stage, words, rest in told_of]
+    for stage, _, rest in texts:
+        places.append(places[-1] + 0.5 + LINE * (stage.count("\n") + (rest.count("\n") + 1 if rest else 0)))
+    with canvas(places[-1]) as figure:
         ax = figure.subplots()
-        for y, height, row, (_, words, rest) in zip(places, heights, rows, texts, strict=True):
-            ax.barh(y, row["gaps"] / most, height=height - 0.12, color=PALE)
-            ax.text(0.015, y, words, va="center", fontsize=8.5, **(HIDDEN if words == "hidden" else {}))
-            ax.text(1.03, y, rest, va="center", fontsize=8.5, color=SOFT)
-        ax.set_yticks(places, [label for label, *_ in texts])
-        ax.set(xlim=(0, 2), ylim=(sum(heights), 0), xticks=[])
+        for y, row, (stage, words, rest) in zip(places, rows, texts, strict=False):
+            bar = y + 0.25 + LINE * stage.count("\n")
+            ax.text(0, bar - 0.1, stage, va="bottom", fontweight="bold")
+            ax.text(1, bar - 0.1, words, va="bottom", ha="right", **(HIDDEN if words == "hidden" else {}))
+            ax.barh(bar, (row["gaps"] or 0) / most, height=0.13, color=TEAL)
+            ax.barh(bar, 1, height=0.13, color=BAND, zorder=0)
+            ax.text(0, bar + 0.105, rest, va="top", fontsize=SMALL, color=SOFT)
+        ax.set(xlim=(0, 1), ylim=(places[-1], 0), xticks=[], yticks=[])
         sns.despine(ax=ax, left=True, bottom=True)
-    words = [": ".join([row["stage"], "; ".join(filter(None, (row["words"], row["rest"])))]) for row in rows]
-    return Picture(figure, told(title, words))
+    lines = [
+        ": ".join([row["stage"], "; ".join(filter(None, one[1:]))]) for row, one in zip(rows, told_of, strict=True)
+    ]
+    return Picture(figure, told(record["title"], lines), record["title"], dict(record))
 
 
-def _stages(stages: pd.DataFrame, min_group: int) -> list[dict]:
-    """A stage each: its name, its gaps as drawn (0 if hidden), its words, and where the others went."""
-    stages, is_all = stages.assign(few=_few(stages, min_group)), stages.then == "all"
+def _far(rows: Sequence[Record]) -> str:
+    """How far gaps came, as a finding."""
+    first, last = rows[0], rows[-1]
+    if last["stage"] != "closed" or not first["gaps"] or last["gaps"] is None:
+        return "How far gaps came"
+    way = ", ".join(row["stage"] for row in rows[1:])
+    return f"{_percent(100 * last['gaps'] / first['gaps'])} of gaps went all the way: {way}"
+
+
+def _reached(row: Record, first: Record) -> str:
+    """How many gaps got to a stage, in words."""
+    if row["gaps"] is None:
+        return "hidden"
+    of = f" ({_percent(100 * row['gaps'] / first['gaps'])})" if row is not first and first["gaps"] else ""
+    return f"{number(row['gaps'])} gaps of {number(row['people'])} people{of}"
+
+
+def _stopped(row: Record) -> str:
+    """Where those went that got no further, in words; none did where it is 0, and it is hidden where it is None."""
+    if row["stopped"] is None:
+        return "went no further: hidden"
+    ways = ", ".join(f"{number(count)} {way}" for count, way in row["ways"])
+    return ": ".join(filter(None, [f"{number(row['stopped'])} went no further", ways])) if row["stopped"] else ""
+
+
+def _stages(stages: pd.DataFrame, min_group: int) -> list[dict[str, Any]]:
+    """A row per stage: its name, gaps and people, and the gaps that stopped there in all and by way; None is hidden."""
+    stages, is_all = stages.assign(few=gate.few(stages, min_group)), stages.then == "all"
     alls = stages[is_all]
     near = [privacy.counts(alls.assign(people=alls[name]), min_group).shown for name in ("people", "gaps")]
     shown = (near[0] & near[1] & ~alls.few).tolist()
     ways = [stages[~is_all & (stages.stage == name)] for name in alls.stage]
     for place, way in enumerate(ways[:-1]):
         shown[place + 1] &= not len(way) or not way.few.all()
-    rows, first = [], alls.gaps.iloc[0]
+    rows = []
     for row, way, here, after in zip(alls.itertuples(), ways, shown, [*shown[1:], True], strict=True):
-        of = f" ({_percent(100 * row.gaps / first)})" if rows and shown[0] else ""
-        words = f"{number(int(row.gaps))} gaps of {number(int(row.people))} people{of}" if here else "hidden"
-        rest = _ways(way) if here and after else "went no further: hidden" if len(way) else ""
-        rows.append({"stage": row.stage, "gaps": row.gaps if here else 0, "words": words, "rest": rest})
+        counts = (int(row.gaps), int(row.people)) if here else (None, None)
+        is_told = not len(way) or (here and after and not way.few.all())
+        rest = {"stopped": int(way.gaps.sum()) if is_told else None, "ways": _ways(way) if is_told else []}
+        rows.append({"stage": row.stage, "gaps": counts[0], "people": counts[1], **rest})
     return rows
 
 
-def _ways(way: pd.DataFrame) -> str:
-    """Where gaps went that got no further; small ways together with the smallest other one, so as not to be missed."""
-    if way.empty or way.few.all():
-        return "went no further: hidden" if len(way) else ""
-    joined = way.few | (way.few.any() & (way.index == way.gaps.mask(way.few).idxmin()))
-    parts = [f"{number(int(row.gaps))} {row.then}" for row in way[~joined].itertuples()]
-    parts += [f"{number(int(way.gaps[joined].sum()))} otherwise"] if parts and joined.any() else []
-    return ": ".join([f"{number(int(way.gaps.sum()))} went no further", *([", ".join(parts)] if parts else [])])
+def _ways(way: pd.DataFrame) -> list[list[Any]]:
+    """Gaps by where they went; small ways together with the smallest other one, so as not to be missed."""
+    joined = way.few | (way.few.any() & (way.index == way.gaps.mask(way.few).idxmin())) if len(way) else way.few
+    parts = [[int(row.gaps), row.then] for row in way[~joined].itertuples()]
+    return parts + ([[int(way.gaps[joined].sum()), "otherwise"]] if parts and joined.any() else [])
 
 
 # --- curves over time --------------------------------------------------------------------
+
+KINDS = (("closed", "", "Gaps closed"), ("left", "left_", "Gaps whose people left first"))
+ALL = "all gaps"  # the group that the others are parts of
+COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
 
 
 def curves(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
     """The share of gaps closed, and of those whose people left first, over the months since they were found.
 
     `frame` is what `gaps.curve` counts: group, month, closed, low, high, left, left_low, left_high (percent), and
-    the people and managers still at risk. A curve ends where they are too few; a group with too few from the start
-    is named and not drawn. Misleads where groups were formed by what came after a gap was found.
+    the people and managers still at risk. A curve ends where they are too few, and that of all gaps where the curve
+    of one part alone has ended; a group with too few from the start is named and not drawn. Misleads where groups
+    were formed by what came after a gap was found.
     """
-    refuse_people(frame)
-    cut = {str(name): _until_few(rows, min_group) for name, rows in frame.groupby("group", observed=True)}
-    drawn = {name: rows for name, rows in cut.items() if len(rows) > 1}
-    if not drawn:
+    shown = gate.pass_through(frame, COURSE, min_group=min_group, digits=1)
+    cut = _until_told({str(name): _until_few(rows) for name, rows in shown.groupby("group", observed=True)})
+    rows = [
+        {"group": name, "month": lines.month.tolist()} | {key: lines[key].tolist() for key in COURSE}
+        for name, lines in cut.items() if len(lines) > 1
+    ]  # fmt: skip
+    if not rows:
         return nothing("There is no curve to draw: too few are left in every group.")
+    kept = {"hidden": [name for name, lines in cut.items() if len(lines) < 2], "rows": rows}
+    title = title or _closed_by(rows)
+    return draw_curves({"kind": "curves", "title": title, "min_group": min_group} | kept)
+
+
+def _closed_by(rows: Sequence[Record]) -> str:
+    """Where the curves end, as a finding; all gaps are told only where there is no other group."""
+    told = [row for row in rows if row["group"] != "all gaps"] or rows
+    names = [row["group"] if row["group"] == "all gaps" else f"gaps {row['group']}" for row in told]
+    ends = (f"of {name}, {_percent(row['closed'][-1])} closed by month {row['month'][-1]:g}"
+            for name, row in zip(names, told, strict=True))  # fmt: skip
+    return heading("; ".join(ends))
+
+
+def draw_curves(record: Record) -> Picture:
+    """The curves as their record holds them: per group its months and percentages; and the groups that are hidden."""
+    drawn = {row["group"]: pd.DataFrame({key: row[key] for key in ("month", *COURSE)}) for row in record["rows"]}
     top = max(5, 1.1 * max(rows.high.max() for rows in drawn.values()))
     tops = [top, max(0.35 * top, 1.1 * max(rows.left_high.max() for rows in drawn.values()))]
-    inch, kinds = top / 2.6, (("closed", "", "Gaps closed"), ("left", "left_", "Gaps whose people left first"))
-    words = [f"A curve ends where fewer than {min_group} people are left"]
-    words += [f"{name}: hidden, too few people" for name in cut if name not in drawn]
-    with canvas(1.3 + sum(tops) / inch, title) as figure:
+    words = [f"A curve ends where fewer than {record['min_group']} people are left, in it or beside it"]
+    words += [f"{name}: hidden, too few people in it or beside it" for name in record["hidden"]]
+    with canvas(1.2 + sum(tops) / top * 2.4) as figure:
         for ax, (column, prefix, what), end in zip(
-            figure.subplots(2, sharex=True, height_ratios=tops), kinds, tops, strict=True
+            figure.subplots(2, sharex=True, height_ratios=tops), KINDS, tops, strict=True
         ):
-            _draw_curves(ax, drawn, column, prefix, inch)
-            ax.set_title(f"{what} (%)", loc="left", fontsize=9.5)
+            _draw_curves(ax, drawn, column, prefix, top / 2.4)
+            ax.set_title(f"{what} (%)", loc="left", fontsize=9.5, fontweight="bold")
             ax.set_ylim(0, end)
-        foot(ax, "months since the gap was found", wrap(". ".join(words), 90))
-    return Picture(figure, told(title, [*(_curve_words(*one) for one in drawn.items()), *words]))
+        foot(figure, "months since the gap was found", wrap(". ".join(words), 72))
+    words = [*(_curve_words(*one) for one in drawn.items()), *words]
+    return Picture(figure, told(record["title"], words), record["title"], dict(record))
 
 
-def _until_few(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
+def _until_few(rows: pd.DataFrame) -> pd.DataFrame:
     rows = rows.sort_values("month")
-    return rows[~(_few(rows, min_group) | (rows.people == 0) | rows.closed.isna()).cummax()]
+    return rows[~(~rows.shown | (rows.people.fillna(0) == 0) | rows.closed.isna()).cummax()]
+
+
+def _until_told(cut: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """The curve of all ends where one part of it alone has ended, as it would tell that part's rest."""
+    parts, total = [rows for name, rows in cut.items() if name != ALL], cut.get(ALL)
+    if total is None or len(parts) < 2:
+        return dict(cut)
+    ended = len(parts) - sum(total.month.isin(rows.month).astype(int) for rows in parts)
+    return {**cut, ALL: total[(ended != 1).cummin()]}
 
 
 def _draw_curves(ax: Axes, drawn: Mapping[str, pd.DataFrame], column: str, prefix: str, inch: float) -> None:
@@ -142,16 +201,18 @@ def _draw_curves(ax: Axes, drawn: Mapping[str, pd.DataFrame], column: str, prefi
     last = {name: rows.iloc[-1] for name, rows in drawn.items()}
     edge, ends = 1.03 * max(row.month for row in last.values()), [float(row[column]) for row in last.values()]
     names = [
-        wrap(f"{name}: {_percent(row[column])} by month {number(int(row.month))}", 30) for name, row in last.items()
-    ]
-    places = apart(ends, [inch * LINE * (name.count("\n") + 1.2) for name in names])
+        _percent(row[column]) if prefix  # the colours are named above
+        else wrap(f"{name}: {_percent(row.closed)} by month {number(int(row.month))}", 22)
+        for name, row in last.items()
+    ]  # fmt: skip
+    places = apart(ends, [inch * LINE * (name.count("\n") + 1.25) for name in names])
     for rows, (colour, dash), name, y in zip(drawn.values(), cycle(LINES), names, places, strict=False):
         ax.fill_between(
             rows.month, rows[f"{prefix}low"], rows[f"{prefix}high"], step="post", color=colour, alpha=0.13, lw=0
         )
-        ax.step(rows.month, rows[column], where="post", color=colour, ls=dash, lw=2)
+        ax.step(rows.month, rows[column], where="post", color=colour, ls=dash, lw=1.8)
         ax.plot([rows.month.iloc[-1], edge], [rows[column].iloc[-1], y], color=colour, lw=0.6, clip_on=False)
-        ax.text(1.01 * edge, y, name, va="center", color=colour, fontsize=8.5)
+        ax.text(1.015 * edge, y, name, va="center", color=colour, fontsize=SMALL)
     ax.set_xlim(0, edge)
     ax.tick_params(colors=SOFT)
     sns.despine(ax=ax)
@@ -183,27 +244,41 @@ def spread_over_managers(
     privacy.too_small(None, min_group)
     if found is None:
         return nothing(f"How managers differ is not known: {otherwise}.")
-    known = {p: value for p, value in found.quantiles if min(p, 1 - p) * found.n_managers >= min_group}
-    ends = [found.mean - 3.3 * found.sd, found.mean + 3.3 * found.sd, *known.values()]
-    low, high = min(*ends, -2 * found.smallest), max(*ends, 2 * found.smallest)
-    words = _spread_words(found, known, unit, min_group)
-    with canvas(2.0 + LINE * len(words), title) as figure:
+    ends = {key: round(value, 3) for key, value in asdict(found).items() if key.split("_")[0] in ("mean", "sd")}
+    known = [
+        [p, round(value, 3)] for p, value in found.quantiles if min(p, 1 - p) * found.n_managers >= min_group
+    ]  # fmt: skip
+    words = _spread_words(replace(found, **ends), dict(known), unit, min_group)
+    row = {"mean": ends["mean"], "sd": ends["sd"], "quantiles": known, "smallest": found.smallest, "words": words}
+    title = title or ("Managers do not differ beyond chance" if not ends["sd"] else f"Managers differ. {words[2]}")
+    record = {"kind": "spread_over_managers", "title": title, "min_group": min_group}
+    return draw_spread_over_managers({**record, "unit": unit, "rows": [row]})
+
+
+def draw_spread_over_managers(record: Record) -> Picture:
+    """The spread as its record holds it: mean, SD, quantiles and the smallest effect, and its words."""
+    (row,) = record["rows"]
+    mean, sd, smallest, known = row["mean"], row["sd"], row["smallest"], dict(row["quantiles"])
+    ends = [mean - 3.3 * sd, mean + 3.3 * sd, *known.values()]
+    low, high = min(*ends, -2 * smallest), max(*ends, 2 * smallest)
+    lines = [wrap(line, 76) for line in row["words"]]
+    with canvas(1.9 + LINE * (1 + sum(line.count("\n") + 1 for line in lines))) as figure:
         ax = figure.subplots()
-        ax.axvspan(-found.smallest, found.smallest, color=BAND, lw=0, zorder=0)
+        ax.axvspan(-smallest, smallest, color=BAND, lw=0, zorder=0)
         ax.axvline(0, color=INK, lw=1, zorder=1)
-        x = np.linspace(low, high, 400)
-        if found.sd > 0:
-            height = np.exp(-0.5 * ((x - found.mean) / found.sd) ** 2)
+        if sd > 0:
+            x = np.linspace(low, high, 90)
+            height = np.exp(-0.5 * ((x - mean) / sd) ** 2)
             ax.fill_between(x, height, color=PALE, alpha=0.7, lw=0)
             ax.plot(x, height, color=TEAL, lw=1.6)
-        ax.plot([found.mean] * 2, [0, 1], color=TEAL, lw=1.6 if found.sd > 0 else 4, solid_capstyle="butt")
+        ax.plot([mean] * 2, [0, 1], color=TEAL, lw=1.6 if sd > 0 else 4, solid_capstyle="butt")
         for (start, end), width in (((0.1, 0.9), 1.6), ((0.25, 0.75), 6)):
-            if start in known and end in known:
+            if start in known and end in known and sd > 0:
                 ax.plot([known[start], known[end]], [-0.14] * 2, color=INK, lw=width, solid_capstyle="butt")
         ax.set(xlim=(low, high), ylim=(-0.28, 1.1), yticks=[])
-        foot(ax, unit, *words)
+        foot(figure, wrap(record["unit"], 76), *lines)
         sns.despine(ax=ax, left=True)
-    return Picture(figure, told(title, words))
+    return Picture(figure, told(record["title"], row["words"]), record["title"], dict(record))
 
 
 def _spread_words(found: Spread, known: Mapping[float, float], unit: str, min_group: int) -> list[str]:
@@ -217,7 +292,7 @@ def _spread_words(found: Spread, known: Mapping[float, float], unit: str, min_gr
     )
     words = [curve, f"Mean of {number(found.n_managers)} managers (upright line): {mean}", f"SD between managers: {sd}"]
     for start, end, name, line in ((0.25, 0.75, "Half", "thick"), (0.1, 0.9, "Eight in ten", "thin")):
-        if start in known and end in known:
+        if start in known and end in known and found.sd > 0:
             words.append(f"{name} of them ({line} line): {spread(known[start], known[end], unit)}")
     count = f"fewer than {min_group}" if found.n_below else "none"
     if found.n_below >= min_group:
@@ -226,115 +301,9 @@ def _spread_words(found: Spread, known: Mapping[float, float], unit: str, min_gr
     return [*words, f"Shaded, too small to matter: within ±{number(found.smallest, unit)}"]
 
 
-# --- cells -------------------------------------------------------------------------------
-
-
-def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
-    """Merit less its target in percentage points, a cell per rating and target.
-
-    `frame`: rating, target (percent), people, managers, gap. The darker a cell, the farther merit is from its target;
-    its sign says on which side. Misleads where people of one cell had their target set by other rules.
-    """
-    refuse_people(frame)
-    rows = frame.assign(few=_few(frame, min_group)).dropna(subset=["rating", "target"])
-    if rows.empty:
-        return nothing("There is no merit with a target to draw.")
-    ratings, targets = sorted(rows.rating.unique(), reverse=True), sorted(rows.target.unique())
-    far = rows.gap[~rows.few].abs().max() or 1
-    cells = {
-        (ratings.index(row.rating), targets.index(row.target)): ("hidden", "////")
-        if row.few else (_signed(row.gap), 0.0 if pd.isna(row.gap) else row.gap / far)
-        for row in rows.itertuples()
-    }  # fmt: skip
-    across, down = [f"{value:g} %" for value in targets], [strips.plain(value) for value in ratings]
-    with canvas(0.36 * len(ratings) + 0.8, title) as figure:
-        ax = figure.subplots()
-        _draw_cells(ax, cells, down, across, ("nobody", 0.0))
-        ax.set(xlabel="merit target; in the cells: merit less its target, in percentage points", ylabel="rating")
-    parts = [f"rating {down[y]}, target {across[x]}: {words}" for (y, x), (words, _) in sorted(cells.items())]
-    return Picture(figure, told(title, ["Merit less its target, in percentage points", *parts]))
-
-
-def _signed(value: float) -> str:
-    text = number(value, "percentage points").removesuffix(" pp")
-    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
-
-
-def _draw_cells(
-    ax: Axes, cells: Mapping[tuple[int, int], Cell], down: Sequence[str], across: Sequence[str], empty: Cell
-) -> None:
-    """A cell's words on a shade from -1 (amber) over 0 (white) to 1 (teal), or on a hatch; `empty` elsewhere."""
-    for y, x in np.ndindex(len(down), len(across)):
-        words, look = cells.get((y, x), empty)
-        shade, hatch = (0.0, look) if isinstance(look, str) else (look, None)
-        face = 1 - 0.5 * abs(shade) * (1 - np.array(to_rgb(TEAL if shade > 0 else AMBER)))
-        ax.add_patch(Rectangle((x, y), 1, 1, facecolor=face, edgecolor="#c9ced3", hatch=hatch, lw=0.8))
-        style = {} if any(letter.isdigit() for letter in words) else HIDDEN
-        ax.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=8, **style)
-    ax.set(xlim=(0, len(across)), ylim=(len(down), 0))
-    ax.set_xticks(np.arange(len(across)) + 0.5, across)
-    ax.set_yticks(np.arange(len(down)) + 0.5, down)
-    sns.despine(ax=ax, left=True, bottom=True)
-
-
-def grid(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
-    """The drivers' scorecard: a row per unit, all units first, and a cell per driver and domain; darker is higher.
-
-    `frame` is what `drivers.scorecard` gives: unit, people (least answered; empty for all units), and a column per
-    "driver: domain" with a score or why there is none. Hatched: not measured. Misleads as `drivers.grid` does.
-    """
-    refuse_people(frame)
-    if frame.empty:
-        return nothing("No driver was measured.")
-    rows = frame.assign(few=_few(frame, min_group), last=frame.unit != "all units").sort_values(["last", "unit"])
-    columns = [name.split(": ", 1) for name in frame.columns if ": " in name]
-    words = rows[[": ".join(names) for names in columns]].astype(object)
-    words = words.mask(words.map(lambda cell: not isinstance(cell, str)).mul(rows.few, axis=0), TOO_FEW)
-    scores = words.apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    low, high = np.nanmin(scores, initial=np.inf), np.nanmax(scores, initial=-np.inf)
-    cells = {place: ("too few", 0.0) for place, cell in np.ndenumerate(words) if str(cell).startswith(TOO_FEW)}
-    cells |= {
-        place: (number(score), (score - low) / max(high - low, 1))
-        for place, score in np.ndenumerate(scores) if np.isfinite(score)
-    }  # fmt: skip
-    units = [wrap(str(unit), 26) for unit in rows.unit]
-    with canvas(1.5 + sum(0.1 + LINE * (unit.count("\n") + 1) for unit in units), title) as figure:
-        ax = figure.subplots()
-        _draw_cells(ax, cells, units, [wrap(domain, 12) for _, domain in columns], ("", "///"))
-        _head(ax, [driver for driver, _ in columns])
-        foot(ax, GRID_FOOT.format(min_group))
-    return Picture(figure, told(title, _grid_words(words, scores)))
-
-
-def _grid_words(words: pd.DataFrame, scores: np.ndarray) -> list[str]:
-    """A column each: its score for all units, from where to where the units are, and how many have none and why."""
-    lines = []
-    for name, column in zip(words, scores.T, strict=True):
-        first, reasons = words[name].iloc[0], words[name].iloc[1:].astype(str)
-        known = column[1:][np.isfinite(column[1:])]
-        units = f"{len(known)} unit{'s' * (len(known) > 1)}"
-        parts = [first if isinstance(first, str) else number(float(first))]
-        parts += [f"{units} from {number(known.min())} to {number(known.max())}"] if len(known) else []
-        counts = {why: reasons.str.startswith(why).sum() for why in (TOO_FEW, "not measured")}
-        parts += [f"{count} {why}" for why, count in counts.items() if count]
-        lines.append(f"{name}: {', '.join(parts)}")
-    return lines
-
-
-def _head(ax: Axes, drivers: Sequence[str]) -> None:
-    """Domains upright above the cells; above them each driver once, over its domains."""
-    ax.tick_params(axis="x", labeltop=True, labelbottom=False, rotation=90, labelsize=8)
-    top = ax.secondary_xaxis(1.0)
-    starts = [place for place, name in enumerate(drivers) if not place or drivers[place - 1] != name]
-    ends = [*starts[1:], len(drivers)]
-    middles = [(start + end) / 2 for start, end in zip(starts, ends, strict=True)]
-    top.set_xticks(middles, [wrap(drivers[start], 5 * (end - start)) for start, end in zip(starts, ends, strict=True)])
-    top.tick_params(length=0, pad=52, labelsize=8.5)
-    for start in starts:
-        ax.axvline(start, color=SOFT, lw=1.4)
-
-
 # --- networks ----------------------------------------------------------------------------
+
+MOVED = ("recorded", "middle", "low", "high")
 
 
 def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
@@ -343,44 +312,55 @@ def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pic
     `frame` is what `networks.missing_ties` gives: fact, people, missing_pct, recorded, middle, low, high. Every line
     has its own scale, so lines are not to be compared by eye. Misleads where ties are missing for a reason.
     """
-    refuse_people(frame)
-    rows = frame.assign(few=_few(frame, min_group)).dropna(subset="recorded").sort_values("missing_pct")
-    if rows.empty:
+    shown = gate.pass_through(frame.dropna(subset="recorded"), MOVED, min_group=min_group, digits=4)
+    if shown.empty:
         return nothing("There is no network to draw.")
-    facts = {name: rows[rows.fact == name] for name in frame.fact.unique() if (rows.fact == name).any()}
+    order = {name: place for place, name in enumerate(frame.fact.unique())}
+    shown = shown.assign(order=shown.fact.map(order)).sort_values(["order", "missing_pct"])
+    rows = gate.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
+    title = title or "The network as recorded, and with ties missing"
+    return draw_network({"kind": "network", "title": title, "min_group": min_group, "rows": rows})
+
+
+def draw_network(record: Record) -> Picture:
+    """The network as its record holds it: a row per fact and share of missing ties."""
+    rows = pd.DataFrame(record["rows"])
+    facts = dict(list(rows.groupby("fact", sort=False)))
     tied = ", ".join(f"{number(int(share))}" for share in sorted(rows.missing_pct.unique()))
+    most = f"with {number(int(rows.missing_pct.max()))} % missing"
     note = f"Square: as recorded. Lines below it: nine draws in ten with {tied} % of ties missing, from top to bottom."
-    note, parts = f"{note} Each fact has its own scale.", []
-    with canvas(0.5 * len(facts) + 0.5, title) as figure:
+    note, parts = f"{note} Figures: as recorded; range {most}. Each fact has its own scale.", []
+    with canvas(0.56 * len(facts) + 0.6) as figure:
         ax = figure.subplots()
         for y, (name, lines) in enumerate(facts.items()):
             words = _draw_fact(ax, y, lines)
-            ax.text(1.06, y + 0.06, words, va="center", fontsize=8.5, **(HIDDEN if words == "hidden" else {}))
-            parts.append(f"{name}: {words}")
-        ax.set_yticks(range(len(facts)), [wrap(name, 28) for name in facts])
-        ax.set(xlim=(0, 2), ylim=(len(facts) - 0.4, -0.5), xticks=[])
-        foot(ax, wrap(note, 84))
+            ax.text(0, y - 0.17, wrap(heading(name), 40), va="bottom")
+            ax.text(
+                1, y - 0.17, words, va="bottom", ha="right", fontsize=SMALL, **(HIDDEN if words == "hidden" else {})
+            )
+            parts.append(f"{name}: {words}{f' {most}' * (words != 'hidden')}")
+        ax.set(xlim=(0, 1), ylim=(len(facts) - 0.45, -0.6), xticks=[], yticks=[])
+        foot(figure, wrap(note, 76))
         sns.despine(ax=ax, left=True, bottom=True)
-    return Picture(figure, told(title, [*parts, note]))
+    return Picture(figure, told(record["title"], [*parts, note]), record["title"], dict(record))
 
 
 def _draw_fact(ax: Axes, y: float, lines: pd.DataFrame) -> str:
     """A fact's square and its ranges, from 0 (or from minus the farthest) to the farthest; its words."""
-    if lines.few.any():
+    if not lines.shown.all():
         return "hidden"
-    values = lines[["recorded", "middle", "low", "high"]].to_numpy(float)
+    values = lines[list(MOVED)].to_numpy(float)
     far = np.nanmax(np.abs(values)) or 1
     start = -far if np.nanmin(values) < 0 else 0
     at = (values - start) / (far - start)
     ax.plot([0, 1], [y, y], color=BAND, lw=0.8, zorder=0)
-    ax.plot([-start / (far - start)] * 2, [y - 0.15, y + 0.4], color=SOFT, lw=0.8, zorder=0)
+    ax.plot([-start / (far - start)] * 2, [y - 0.12, y + 0.36], color=SOFT, lw=0.8, zorder=0)
     ax.plot([at[0, 0]], [y], LOOKS["described"].mark, ms=5.5, color=INK, clip_on=False)
     for place, (_, middle, low, high) in enumerate(at):
-        ax.plot([low, high], [y + 0.16 + 0.1 * place] * 2, color=SOFT, lw=2.2, solid_capstyle="butt", clip_on=False)
-        ax.plot([middle], [y + 0.16 + 0.1 * place], "|", ms=5, color=SOFT, clip_on=False)
+        ax.plot([low, high], [y + 0.13 + 0.1 * place] * 2, color=SOFT, lw=2, solid_capstyle="butt", clip_on=False)
+        ax.plot([middle], [y + 0.13 + 0.1 * place], "|", ms=5, color=SOFT, clip_on=False)
     last = lines.iloc[-1]
-    ends = f"{_fine(last.low)} to {_fine(last.high)}"
-    return f"{_fine(last.recorded)}; {ends} with {number(int(last.missing_pct))} % missing"
+    return f"{_fine(last.recorded)}; {_fine(last.low)} to {_fine(last.high)}"
 
 
 def _fine(value: float) -> str:
