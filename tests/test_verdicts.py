@@ -429,6 +429,48 @@ def test_coverage_tells_fine_from_coarse_before_any_result():
     assert none.loc["Q1", "sentence"] == "Cannot be asked: the data hold no learning."
 
 
+@pytest.mark.parametrize(
+    ("measure", "name", "unit", "told"),
+    [
+        ("mentoring_reach", "age_band: 30 to 39", "%", "Of the people whose age band is 30 to 39, 38.0 % were ever "
+         "mentored (likely range 33.0 to 44.0 %)."),
+        ("spending", "hours that were required", "%", "The share of hours that were required is 38.0 % (likely range "
+         "33.0 to 44.0 %)."),
+        ("spending", "cost per person and half-year", "EUR", "Cost per person and half-year came to 38.1 EUR (likely "
+         "range 33.2 to 43.9 EUR)."),
+        ("said_or_silent", "silent gaps that were quiet: no self-rating", "%", "The share of silent gaps that were "
+         "quiet (no self-rating) is 38.0 % (likely range 33.0 to 44.0 %)."),
+        ("how_people_asked", "offered own ideas", "%", "Of the acknowledgements where it is recorded, 38.0 % offered "
+         "own ideas (likely range 33.0 to 44.0 %)."),
+        ("two_questions", "learning that enabled performance: answered", "%", "38.0 % of reviews have the question on "
+         "learning that enabled performance answered (likely range 33.0 to 44.0 %)."),
+        ("two_questions", "both questions answered with evidence", "%", "38.0 % of reviews have both questions "
+         "answered with evidence (likely range 33.0 to 44.0 %)."),
+        ("shared_leadership", "said and done, correlation across units", "correlation", "Across units, what leaders "
+         "say and what they do go together with a correlation of 38.1 (likely range 33.2 to 43.9)."),
+    ],
+)  # fmt: skip
+def test_a_fact_reads_as_a_sentence(measure, name, unit, told):
+    found = fit(33.2, 43.9, estimate=38.1, n_people=310)
+    (row,) = verdicts.describe("Q8", measure, {name: found}, hidden={}, unit=unit)
+    assert (row.sentence, row.verdict, row.headline) == (told, "described", False)
+    assert row.estimate == (38.0 if unit == "%" else 38.1)
+
+
+def test_a_fact_below_what_is_expected_says_lower_and_turns_its_range():
+    facts = {"3 quarters before": fit(-6.4, -2.1, estimate=-4.2)}
+    (row,) = verdicts.describe("Q4", "before_and_after_first_time", facts, hidden={}, unit="percentage points")
+    assert row.sentence == (
+        "3 quarters before, the share acknowledging in teams whose leader went first was 4.20 pp lower than expected "
+        "without it (likely range 2.10 to 6.40 pp)."
+    )
+
+
+def test_a_name_with_braces_is_told_as_it_stands():
+    (row,) = verdicts.describe("Q8", "mentoring_reach", {"unit: {size}": fit(33.2, 43.9)}, hidden={})
+    assert row.sentence.startswith("Of the people whose unit is {size}, ")
+
+
 def test_measures_belong_to_one_question_and_share_the_smallest_effects():
     names = [measure.key for question in verdicts.QUESTIONS.values() for measure in question.measures]
     assert len(names) == len(set(names))

@@ -7,8 +7,8 @@ import pandas as pd
 
 from learnalign.questions import MEASURES, QUESTIONS, USES, Measure, is_recorded, missing_needs
 from learnalign.records import Fit, Result, number, spread
-from learnalign.telling import hidden_row, row_of
-from learnalign.wording import CAN_ASK, REASONS, SENTENCES, listed, sentence_case
+from learnalign.telling import difference, hidden_row, row_of
+from learnalign.wording import CAN_ASK, FACTS, REASONS, SENTENCES, SETTLES, listed, sentence_case
 
 COVERAGE = ("question", "text", "needs", "missing", "detectable_effect", "smallest_effect", "unit", "sentence")
 
@@ -46,7 +46,7 @@ def unanswerable(filled: frozenset[str], smallest_effect: Mapping[str, float]) -
         missing = missing_needs(question, filled)
         if missing:
             sentence = SENTENCES["no data"].format(reason=listed([need.missing for need in missing]))
-            settle = "To settle it, record: " + "; ".join(need.settle for need in missing) + "."
+            settle = SETTLES["record"].format(what="; ".join(need.settle for need in missing))
             for measure in question.measures:
                 smallest = smallest_effect.get(measure.smallest)
                 rows.append(row_of(question, measure, smallest, verdict="unknown", sentence=sentence, to_settle=settle))
@@ -84,12 +84,23 @@ def describe(
             rows.append(hidden_row(asked, about, None, hidden[name], headline=False, at=name))
             continue
         fit = _coarse(fit) if own == "%" else fit
-        told = {"name": name.replace("_", " "), "size": number(fit.estimate, own)}
-        told["range"] = spread(fit.low, fit.high, own)
-        sentence = sentence_case(SENTENCES["fact"].format(**told))
+        sentence = _told(measure, name, fit, own)
         rows.append(row_of(asked, about, None, fit, headline=False, at=name, verdict="described", sentence=sentence,
                            detectable_effect=None))  # fmt: skip
     return tuple(rows)
+
+
+def _told(measure: str, name: str, fit: Fit, unit: str) -> str:
+    """A fact as a sentence: as its own name asks for, else its measure, else its unit."""
+    plain = unit if unit != "correlation" else ""
+    keys = (name, measure if unit in ("%", "percentage points") else "", unit)
+    template = next((FACTS[key] for key in keys if key in FACTS and key), FACTS[""])
+    words = name.replace("_", " ")
+    first, _, rest = words.partition(": ")
+    figures = {"range": spread(fit.low, fit.high, plain)} if "{seen}" not in template else {}
+    told = difference(fit, unit) | {"size": number(fit.estimate, plain)} | figures
+    fact = template.format(**told, name=f"{first} ({rest})" if rest else words, first=first, rest=rest)
+    return sentence_case(SENTENCES["fact"].format(fact=fact, range=told["range"]))
 
 
 def _coarse(fit: Fit) -> Fit:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from math import inf
 
 from learnalign.asked import COVERAGE, coverage, describe, judge_cost, unanswerable, unknowns
+from learnalign.explaining import brief, still_unknown
 from learnalign.multiplicity import adjusted_p, p_value
 from learnalign.questions import (
     ASKED,
     MEASURES,
     QUESTIONS,
+    REVOKES_NONE,
     VERDICT_WORDS,
     Measure,
     Question,
@@ -40,27 +42,15 @@ from learnalign.wording import (
 )  # fmt: skip
 
 __all__ = [
-    "ASKED", "COVERAGE", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "coverage", "decide",
-    "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds", "missing_needs", "p_value",
-    "stands", "unanswerable", "unknowns",
+    "ASKED", "COVERAGE", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "brief", "coverage",
+    "decide", "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds", "missing_needs",
+    "p_value", "stands", "still_unknown", "unanswerable", "unknowns",
 ]  # fmt: skip
 
 # --- the rule ---------------------------------------------------------------------------------
 
 # Passing these is not yet having been tested
 PRECONDITIONS = ("no baseline", "few clusters", "overlap", "attrition", "hidden factor")
-# Checks that "none" cannot survive; the two rivals fail for "none" only where they themselves lie beyond it
-REVOKES_NONE = (
-    "no baseline",
-    "attrition",
-    "overlap",
-    "few clusters",
-    "bracketing",
-    "noisy ratings",
-    "waitlist",
-    "unrelated skills",
-    "leaders",
-)
 CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in units of last time's rating: a warning below one, untrusted below
 INDICATION = Check("indication", "failed", "hard gaps get the courses, and that alone would look like this")

@@ -55,7 +55,7 @@ SENTENCES: dict[str, str] = {
     "no data": "We don’t know: the data hold {reason}.",
     "no estimate": "We don’t know: {reason}.",
     "nothing varies": "We looked closely: {reason}.",
-    "fact": "{name}: {size} (likely range {range}).",
+    "fact": "{fact} (likely range {range}).",
     "cost": "One more closed gap goes with learning that costs {size} (likely range {range}). That is a cost, not a "
     "return: learning pays where a closed gap is worth more than that to you, and nobody here has put a price on one.",
     "described": "On average, with nothing held equal, {doers} {did} {compared} {others} (likely range {range}).",
@@ -137,6 +137,7 @@ SETTLES: dict[str, str] = {
     "waitlist": LOT,
     "leaders": "an order, drawn by lot, in which leaders go first",
     "compressed": "To settle it: ratings that tell people apart.",
+    "record": "To settle it, record: {what}.",
     "many": "To settle it: ask this question alone, and first, in the next cycle.",
 }
 CAN_ASK: dict[str, str] = {
@@ -149,6 +150,37 @@ CAN_ASK: dict[str, str] = {
     "coarse": "Even at best, only a difference of {detectable} or more would be found in 8 of 10 such studies; "
     "{smallest} is the smallest that matters. Expect “we don’t know” unless the difference is large.",
 }
+
+WHERE = "of the acknowledgements where it is recorded, {size} "
+FACTS: dict[str, str] = {
+    "%": "the share of {name} is {size}",
+    "": "{name} came to {size}",
+    "before_and_after_first_time": "{name}, the share acknowledging in teams whose leader went first was {seen} than "
+    "expected without it",
+    "mentoring_reach": "of the people whose {first} is {rest}, {size} were ever mentored",
+    "merit_for_each_point_of_the_code": "at equal rating and matrix cell, each further point for {name} goes with "
+    "merit {seen}",
+    "two_questions": "{size} of reviews have the question on {first} {rest}",
+    "both questions answered with evidence": "{size} of reviews have {name}",
+    "asked before the day help was needed": WHERE + "came before the day help was needed",
+    "asked, and never escalated": WHERE + "were never escalated",
+    "asked before any escalation": WHERE + "came before any escalation",
+    "how_people_asked": WHERE + "{name}",
+    "acknowledged, and own learning within 30 days (autonomous)": "of the acknowledged gaps, {size} were followed by "
+    "own learning within 30 days (autonomous)",
+    "acknowledged again, without own learning between (dependent)": "of the acknowledged gaps, {size} were "
+    "acknowledged again, without own learning between (dependent)",
+    "acknowledged in the next window, after reflecting": "after reflecting, {size} acknowledged in the next window",
+    "acknowledged in the next window, without reflecting before": "without reflecting before, {size} acknowledged in "
+    "the next window",
+    "acknowledged in the next window: difference, same manager and cycle": "under the same manager in the same cycle, "
+    "acknowledging in the next window was {seen} after reflecting than without",
+    "acknowledged as a precaution, where no gap was found": "where no gap was found, {size} had been acknowledged as "
+    "a precaution",
+    "said and done, correlation across units": "across units, what leaders say and what they do go together with a "
+    "correlation of {size}",
+}
+"""How a fact is told, by its name, else its measure and then its unit; `first` and `rest` stand around its colon."""
 
 
 def listed(parts: Sequence[str]) -> str:
