@@ -15,6 +15,7 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
+EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["pdf"]]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 
 # Names that differ on conda-forge; an extra is a package of its own there.
@@ -30,7 +31,6 @@ NOT_ON_CONDA_FORGE = {"pyfixest"}  # asked for in its issues 549 and 1243
 NOT_IMPORTED = {
     "jupyterlab": "where analysts open the notebooks",
     "ipykernel": "the kernel that runs them",
-    "jupyter-client": "papermill's way to the kernel; the floor has the fix of a hang",
     "pyarrow": "how DuckDB, Ibis and pandas hand tables and Parquet files to each other",
     "sqlglot": "Ibis prints its SQL with it; only its upper bound is ours",
 }
@@ -55,7 +55,7 @@ def bounds(requirements: list[Requirement]) -> dict[str, str]:
 
 def test_environment_has_the_packages_and_bounds_of_pyproject():
     conda, _ = environment()
-    on_conda = {name: bound for name, bound in bounds(RUNTIME).items() if name not in NOT_ON_CONDA_FORGE}
+    on_conda = {name: bound for name, bound in bounds(RUNTIME + EXTRAS).items() if name not in NOT_ON_CONDA_FORGE}
     expected = {ON_CONDA_FORGE.get(name, name): bound for name, bound in on_conda.items()}
     expected |= {"python": PROJECT["requires-python"], "pip": ""}
     assert bounds(conda) == expected
@@ -81,7 +81,7 @@ def pins() -> dict[str, str]:
     return {canonicalize_name(name): version for name, version in (line.split("==") for line in wanted)}
 
 
-@pytest.mark.parametrize("requirement", RUNTIME + DEVELOPMENT, ids=str)
+@pytest.mark.parametrize("requirement", RUNTIME + EXTRAS + DEVELOPMENT, ids=str)
 def test_every_dependency_is_pinned_within_its_bounds(requirement):
     pinned = pins().get(canonicalize_name(requirement.name))
     assert pinned, f"{requirement.name} is not in constraints.txt"
@@ -95,6 +95,10 @@ def test_pre_commit_runs_the_pinned_tools():
     pinned = pins()
     assert wanted == {f"{name}=={pinned[name]}" for name in ("ruff", "nbstripout")}
     assert all(repo["repo"] == "local" for repo in config["repos"])
+
+
+def test_the_tests_have_every_extra():
+    assert {str(requirement) for requirement in EXTRAS} <= {str(requirement) for requirement in DEVELOPMENT}
 
 
 def import_name(package: str) -> str:
@@ -114,7 +118,7 @@ def imported() -> set[str]:
 
 
 def test_what_the_library_imports_is_what_pyproject_declares():
-    declared = {import_name(canonicalize_name(requirement.name)) for requirement in RUNTIME}
+    declared = {import_name(canonicalize_name(requirement.name)) for requirement in RUNTIME + EXTRAS}
     excused = {import_name(name) for name in NOT_IMPORTED}
     assert excused <= declared
     assert imported() - excused == declared - excused

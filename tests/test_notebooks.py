@@ -187,6 +187,7 @@ def _last_expression(tree):
 
 
 def _is_chart(node):
+    node = node.value if isinstance(node, ast.NamedExpr) else node  # (shown := charts.…): kept for the report too
     return isinstance(node, ast.Call) and re.fullmatch(r"(la\.)?charts\.\w+", _dotted(node.func)) is not None
 
 

@@ -31,6 +31,19 @@ def contents(dataset: DataSet) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CONTENTS), dtype=object)
 
 
+def pace(dataset: DataSet) -> dict[str, float]:
+    """How many review cycles there are up to `as_of`, and how many months lie between two of them; 0 for a single one.
+
+    >>> from learnalign import datasets
+    >>> pace(datasets.read("data/demo"))
+    {'cycles': 6, 'months': 6.0}
+    """
+    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    days = reviews.group_by("cycle").aggregate(day=reviews.reviewed_on.max()).day.execute()
+    apart = (pd.to_datetime(days.max()) - pd.to_datetime(days.min())).days / 30.44
+    return {"cycles": len(days), "months": round(apart / (len(days) - 1), 1) if len(days) > 1 else 0.0}
+
+
 def joins(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     """How many person-cycles carry what the questions need: a manager, prior ratings, an exposure, a reward.
 

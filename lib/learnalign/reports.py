@@ -4,12 +4,15 @@ The page asks nothing of the network, runs no script, and escapes every value. C
 from the results; nothing about them is written in the template.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from os.path import commonprefix
 from typing import Any
 
-from learnalign import charts
+from markupsafe import Markup
+
+from learnalign import charts, editions, explaining, strips
 from learnalign.records import Check, Result
 
 SMALLEST = {
@@ -18,8 +21,14 @@ SMALLEST = {
     "hazard_ratio": ("the speed of closing gaps", "hazard ratio"),
     "share_pp": ("the share who acknowledge", "percentage points"),
 }
+DOSE = ("low", "middle", "high")  # steps of an amount, each against none
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
 KNOWN = ("higher", "lower", "small", "none")
+ORDER = (*KNOWN, "described", "unknown", "untrusted", "hidden")
+CLOSING = (
+    "These are patterns among groups, not proof of cause. Make no decision about one person, one manager or one team "
+    "from them. How each could be wrong stands in report.html."
+)
 NUMBERS = (
     "no",
     "one",
@@ -38,6 +47,15 @@ NUMBERS = (
 
 
 @dataclass(frozen=True)
+class Shown:
+    """A picture as it stands on the page: the finding above it, and the drawing."""
+
+    title: str
+    svg: Markup
+    more: str = ""
+
+
+@dataclass(frozen=True)
 class Answer:
     """A headline result as it is told: its question, its verdict in words, and the raw figure beside it."""
 
@@ -46,6 +64,11 @@ class Answer:
     raw: Result | None
     word: str
     aspect: str = ""  # which of several headline results of the question this is
+    brief: str = ""  # the sentence for those with two minutes
+    anchor: str = ""
+    change: str = ""  # since the edition before
+    wait: str = ""  # how long what would settle it takes
+    trend: Shown | None = None
     beside: Sequence[Result] = ()  # rows that are drawn on the same axis
 
     @property
@@ -53,45 +76,108 @@ class Answer:
         """Does it stand under "what we know"? A description does too: it claims nothing."""
         return self.row.verdict in (*KNOWN, "described")
 
+    @property
+    def is_drawn(self) -> bool:
+        """Is there an interval to draw?"""
+        return self.row.verdict != "hidden" and None not in (self.row.estimate, self.row.low, self.row.high)
+
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one notebook found: its answers, the rows beside them, and who was in the data."""
+    """What one notebook found: its answers, pictures, limits, the rows beside them, and who was in the data."""
 
     title: str
     answers: Sequence[Answer]
     others: Sequence[Answer]
     flows: Sequence[Mapping[str, Any]]
+    pictures: Sequence[Shown] = ()
+    limits: Sequence[str] = ()
 
 
-def render(document: Mapping[str, Any]) -> str:
+def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
     """The report of a run as one HTML page, from the content of its `results.json`; always the same bytes.
 
-    Results that stand on fewer people than the run's `min_group` are hidden here once more.
+    `earlier` are the documents of the editions before, oldest first: a change is told only where the intervals
+    support it. Results that stand on fewer people than the run's `min_group` are hidden here once more.
     """
     template = charts.environment().get_template("report.html.j2")
-    return template.render(_page(document)).lstrip()
+    return template.render(_page(document, earlier)).lstrip()
 
 
-def _page(document: Mapping[str, Any]) -> dict[str, Any]:
+def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
+    """The edition as the text of a short e-mail: what we know, what we don't, and where the rest is."""
+    page, run = _page(document, earlier), document["run"]
+    told = [f"{run['title']}, edition of {strips.date(run['as_of'])}", page["lede"], "WHAT WE KNOW"]
+    told += _briefly(page["known"]) or ["Nothing yet, from these data."]
+    told += ["WHAT WE DON’T KNOW", *_briefly(page["unknown"]), *(f"- {key} {line}" for key, line in page["still_unknown"])]
+    told += [f"- {question['key']} Not asked: {question['text']}" for question in page["not_asked"]]
+    if page["changes"]:
+        told.append(f"Since the edition of {strips.date(page['before']['run']['as_of'])}: {page['changes']}")
+    told.append(CLOSING)
+    lines = (" ".join(strips.seen(one).split()) for one in told)
+    return "".join(f"\n{line}\n" if not line.startswith("- ") else f"{line}\n" for line in lines).lstrip()
+
+
+def _briefly(groups: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
+    lines = []
+    for word, answers in groups:
+        for one in answers:
+            span = charts.spread(one.row.low, one.row.high, one.row.unit)
+            likely = f" (likely range {span})" if one.is_drawn else ""
+            aspect = f", {one.aspect}" if one.aspect else ""
+            lines.append(f"- {one.question['key']} {one.question['text']}{aspect} {word}: {one.brief}{likely} {one.row.to_settle} {one.wait}")
+    return lines
+
+
+def limits(notebook: Mapping[str, Any]) -> list[str]:
+    """What a notebook's memo says of how it could be wrong, as paragraphs of plain text; "Below …" is for its page."""
+    for cell in notebook["cells"]:
+        title, _, text = "".join(cell["source"]).partition("\n")
+        if cell["cell_type"] == "markdown" and title.strip("# ") == "How this could be wrong":
+            parts = re.split(r"\n\s*\n|\n(?=- )", text.strip())
+            plain = (" ".join(part.removeprefix("- ").replace("*", "").split()) for part in parts)
+            return [part for part in plain if not part.startswith("Below")]
+    return []
+
+
+def _page(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     asked = [question for question in document["questions"] if question["asked"]]
-    rows = charts.suppressed([_result(row) for row in document["results"]], document["run"]["min_group"])
+    rows = _rows(document)
     _require_known_questions(rows, asked)
-    words = document["verdict_words"]
-    answers = [answer for question in asked for answer in _answers(question, rows, words)]
-    others = [other for question in asked for other in _others(question, rows, words)]
+    answers = [answer for question in asked for answer in _answers(question, rows, document, earlier)]
+    others = [other for question in asked for other in _others(question, rows, document["verdict_words"])]
+    do, do_not = explaining.what_to_do(rows)
     return {
         **{key: document[key] for key in ("run", "data", "versions", "questions", "coverage")},
-        "words": words,
+        "words": document["verdict_words"],
         "smallest": _smallest(document["run"]["smallest_effect"]),
         "lede": lede(document["questions"], rows),
-        "known": sorted((answer for answer in answers if answer.is_known), key=_described_last),
-        "unknown": [answer for answer in answers if not answer.is_known],
+        "still_unknown": explaining.still_unknown(rows),
+        "actions": {"do": do, "do_not": do_not},
+        "method": explaining.method_of(rows),
+        "asks": explaining.checks_of(rows),
+        "glossary": explaining.glossary(_words(document)),
+        "routes": [(answer.question["key"], answer.row.verdict, answer.word) for answer in answers],
+        "known": _by_word([answer for answer in answers if answer.is_known]),
+        "unknown": _by_word([answer for answer in answers if not answer.is_known]),
+        "to_record": explaining.to_record(document["coverage"]),
+        "first_look": next((one.wait for one in answers if one.row.estimate is None and one.wait), ""),
         "not_asked": [question for question in document["questions"] if not question["asked"]],
+        "before": earlier[-1] if earlier else None,
+        "changes": editions.summary(_changes(rows, document, earlier)),
         "coverage_flows": _flows(document, COVERAGE),
         "chapters": _chapters(document, answers, others),
         "texts": {question["key"]: question["text"] for question in document["questions"]},
     }
+
+
+def _words(document: Mapping[str, Any]) -> str:
+    """Every word that the edition may use, for the glossary: those of its rows."""
+    return " ".join(str(row[key]) for row in document["results"] for key in ("sentence", "note", "method", "unit"))
+
+
+def _rows(document: Mapping[str, Any]) -> tuple[Result, ...]:
+    return charts.suppressed([_result(row) for row in document["results"]], document["run"]["min_group"])
 
 
 def _result(row: Mapping[str, Any]) -> Result:
@@ -105,19 +191,53 @@ def _require_known_questions(rows: Sequence[Result], asked: Sequence[Mapping[str
         raise ValueError(f"results for questions that were not asked: {', '.join(sorted(strangers))}")
 
 
-def _answers(question: Mapping[str, Any], rows: Sequence[Result], words: Mapping[str, str]) -> list[Answer]:
+def _answers(
+    question: Mapping[str, Any], rows: Sequence[Result], document: Mapping[str, Any],
+    earlier: Sequence[Mapping[str, Any]],
+) -> list[Answer]:  # fmt: skip
     mine = [row for row in rows if row.question == question["key"]]
     pairs = [(row, raw) for row, raw in charts.paired(mine) if row.headline] or [(_silence(question), None)]
     shared = len(commonprefix([row.measure for row, _ in pairs]))
-    answers = []
+    words, pace, answers = document["verdict_words"], document["data"]["pace"], []
     for row, raw in pairs:
         aspect = row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else ""
-        answers.append(Answer(question, row, None if row.verdict == "hidden" else raw, words[row.verdict], aspect))
+        answers.append(Answer(
+            question, row, None if row.verdict == "hidden" else raw, words[row.verdict], aspect,
+            brief=explaining.brief(row),
+            anchor=f"{row.question}-{len(answers) + 1}",
+            change=editions.change(row, _same(row, earlier[-1]), words).text if earlier else "",
+            wait=editions.wait(row, pace["cycles"], pace["months"]), trend=_trend(row, document, earlier),
+        ))  # fmt: skip
     return answers
+
+
+def _same(row: Result, document: Mapping[str, Any]) -> Result | None:
+    """The same headline in another edition."""
+    keys = (row.question, row.measure, row.group, row.at)
+    found = [one for one in _rows(document) if (one.question, one.measure, one.group, one.at) == keys]
+    return found[0] if found else None
+
+
+def _changes(
+    rows: Sequence[Result], document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
+) -> list[editions.Change]:
+    pairs = [(row, _same(row, earlier[-1])) for row in rows if row.headline and row.at != "raw"] if earlier else []
+    return [editions.change(row, before, document["verdict_words"]) for row, before in pairs if before]
+
+
+def _trend(row: Result, document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Shown | None:
+    """A headline over the editions, where there are three or more that can be drawn on one axis."""
+    found = [(one["run"]["as_of"], _same(row, one)) for one in earlier] + [(document["run"]["as_of"], row)]
+    axis = (row.unit, row.smallest_effect)
+    alike = [(day, one) for day, one in found if one and (one.unit, one.smallest_effect) == axis]
+    if len(alike) < 3 or row.estimate is None:
+        return None
+    return _shown(charts.trend(alike, min_group=document["run"]["min_group"]))
 
 
 def _others(question: Mapping[str, Any], rows: Sequence[Result], words: Mapping[str, str]) -> list[Answer]:
     mine = [row for row in rows if row.question == question["key"] and not row.headline and row.at != "raw"]
+    mine.sort(key=lambda row: row.verdict == "described")  # what was judged comes before what is only described
     return [
         Answer(question, row, None, words[row.verdict], beside=[one for one in mine if one.unit == row.unit])
         for row in mine
@@ -134,8 +254,11 @@ def _silence(question: Mapping[str, Any]) -> Result:
     )  # fmt: skip
 
 
-def _described_last(answer: Answer) -> bool:
-    return answer.row.verdict == "described"
+def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
+    """The answers in the order of their verdicts, those with the same word together."""
+    ordered = sorted(answers, key=lambda answer: ORDER.index(answer.row.verdict))
+    words = dict.fromkeys(answer.word for answer in ordered)
+    return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
 
 
 def _chapters(document: Mapping[str, Any], answers: Sequence[Answer], others: Sequence[Answer]) -> list[Chapter]:
@@ -145,10 +268,36 @@ def _chapters(document: Mapping[str, Any], answers: Sequence[Answer], others: Se
     named = [*document["run"]["notebooks"], *(answer.question["notebook"] for answer in answers)]
     notebooks = [notebook for notebook in dict.fromkeys(named) if notebook != COVERAGE]
     chapters = [
-        Chapter(charts.heading(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook))
+        Chapter(
+            charts.heading(notebook), of(notebook, answers), of(notebook, others), _flows(document, notebook),
+            [*_doses(of(notebook, others)), *_pictures(document, notebook)], document["limits"].get(notebook, ()),
+        )
         for notebook in notebooks
-    ]
+    ]  # fmt: skip
     return [chapter for chapter in chapters if chapter.answers or chapter.flows]
+
+
+def _pictures(document: Mapping[str, Any], notebook: str) -> list[Shown]:
+    records = [record for record in document["pictures"] if record["notebook"] == notebook]
+    return [_shown(charts.draw(record)) for record in records]
+
+
+def _doses(others: Sequence[Answer]) -> list[Shown]:
+    """Steps of an amount, drawn in their order."""
+    measures = dict.fromkeys(other.row.measure for other in others)
+    steps = [[one.row for one in others if one.row.measure == name and one.row.at in DOSE] for name in measures]
+    shown = []
+    for rows in steps:
+        told = [f"{row.at} {charts.number(row.estimate, row.unit)}" for row in rows if row.estimate is not None]
+        if len(told) > 1:
+            title = f"How much: {', '.join(told)}, each against none"
+            shown.append(Shown(title, Markup(charts.dose(rows).svg)))
+    return shown
+
+
+def _shown(picture: charts.Picture) -> Shown:
+    first, _, rest = picture.title.replace("\n", " ").partition(". ")  # a long finding: its first sentence is the title
+    return Shown(first, Markup(picture.svg), rest)
 
 
 def _flows(document: Mapping[str, Any], notebook: str) -> list[Mapping[str, Any]]:
@@ -164,7 +313,7 @@ def lede(questions: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> s
     told = _listed([_clause(key, standings.count(key)) for key in CLAUSES if key in standings])
     if set(standings) == {"unknown"}:
         told = "none of them can be answered yet with these data"
-    elif not {"answered", "partly"} & set(standings):
+    elif not {"differs", "none", "partly"} & set(standings):
         told = f"none has an answer: {told}"
     count = charts.heading(_counted(len(questions)))
     return f"{count} questions were fixed before anyone looked. {charts.heading(told)}."
@@ -180,7 +329,8 @@ def _counted(count: int) -> str:
 
 
 CLAUSES = {
-    "answered": ("{n} has an answer", "{n} have an answer"),
+    "differs": ("{n} shows a difference", "{n} show a difference"),
+    "none": ("{n} shows practically none", "{n} show practically none"),
     "partly": ("{n} has an answer in part", "{n} have an answer in part"),
     "described": ("{n} is described without a test", "{n} are described without a test"),
     "unknown": ("{n} cannot be answered yet", "{n} cannot be answered yet"),
@@ -197,7 +347,7 @@ def _standing(question: Mapping[str, Any], results: Sequence[Result]) -> str:
     verdicts = {row.verdict for row in results if row.question == question["key"] and row.headline}
     known = verdicts & set(KNOWN)
     if known:
-        return "answered" if verdicts == known else "partly"
+        return "partly" if verdicts != known else "none" if verdicts == {"none"} else "differs"
     if "untrusted" in verdicts:
         return "untrusted"
     return next(iter(verdicts)) if verdicts in ({"hidden"}, {"described"}) else "unknown"

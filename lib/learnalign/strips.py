@@ -27,8 +27,13 @@ MONTHS = (
     "November", "December",
 )  # fmt: skip
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+MEASURED = re.compile(r"(?<=\d) (?=(SD|pp|times|%|[A-Z]{3})\b|%)")  # a figure and its unit stay on one line
+NARROW = "\u00a0"
+FIGURES = re.compile(r"(?<!&#)((?:\u2212|\b)\d+(?:<i></i>\d{3})*(?:\.\d+)?(?:\u00a0(?:SD|pp|times|%|[A-Z]{3})\b)?)")
 # control characters, and marks that turn the direction of text and so what a reader sees
-UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 RATIO_TICKS = (
     (0.01, 0.1, 1, 10, 100),
     (0.1, 0.3, 1, 3, 10),
@@ -95,9 +100,9 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    env.filters |= {"amount": amount, "spread": _amounts, "plain": plain, "prose": prose, "date": date}
+    env.filters |= {"amount": amount, "spread": _amounts, "plain": plain, "prose": prose, "bold": bold, "date": date}
     env.filters |= {"foot": foot, "reach": reach, "clusters": clusters, "title": heading}
-    env.globals |= {"strip": interval_svg, "line": line_svg, "looks": LOOKS}
+    env.globals |= {"strip": interval_svg, "line": line_svg, "map": map_svg, "looks": LOOKS}
     return env
 
 
@@ -131,8 +136,13 @@ def amount(value: float | None, unit: str = "") -> Markup:
 
 def prose(text: str) -> Markup:
     """A sentence for HTML, its figures set like those of `amount`."""
-    gaps = (escape(part) for part in THOUSANDS.sub(THIN, seen(text)).split(THIN))
-    return Markup("<i></i>").join(gaps)
+    text = MEASURED.sub(NARROW, THOUSANDS.sub(THIN, seen(text)))
+    return Markup("<i></i>").join(escape(part) for part in text.split(THIN))
+
+
+def bold(text: str) -> Markup:
+    """As `prose`, with the figures in bold: what the eye looks for in a short line."""
+    return Markup(FIGURES.sub(r"<b>\1</b>", str(prose(text))))
 
 
 def _amounts(row: Result) -> Markup:
@@ -299,6 +309,42 @@ def line_svg(row: Result, beside: Sequence[Result], *, min_group: int = 10) -> M
     axis = scale([row, *rows])
     values = vars(_places(row, axis, 4, 172)) | {"look": RAW if row.at == "raw" else LOOKS[row.verdict]}
     return Markup(environment().get_template("line.svg.j2").render(values, is_raw=row.at == "raw"))
+
+
+PLACES = {
+    "leaders go first": (4, 20, 112), "“I don’t know”": (4, 107, 112), "merit": (166, 20, 88),
+    "rating": (166, 107, 88), "gaps close": (166, 194, 88), "learning": (304, 107, 112), "mentoring": (304, 194, 112),
+}  # fmt: skip
+"""Where each thing stands on the map of the questions: its left edge, its middle's height, its width."""
+ROUTES = {
+    "Q4": ("leaders go first", "“I don’t know”", (60, 38), (60, 86)),
+    "Q3": ("“I don’t know”", "merit", (116, 97), (163, 32)),
+    "Q2": ("“I don’t know”", "rating", (117, 107), (162, 107)),
+    "Q6": ("“I don’t know”", "gaps close", (116, 117), (163, 182)),
+    "Q5": ("learning", "merit", (304, 97), (257, 32)), "Q1": ("learning", "rating", (303, 107), (258, 107)),
+    "Q7": ("learning", "gaps close", (304, 117), (257, 182)), "Q8": ("mentoring", "gaps close", (303, 194), (258, 194)),
+}  # fmt: skip
+
+
+def map_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
+    """A small map of the questions: what people do, what may follow, and how sure that is; (key, verdict, its word).
+
+    Of a question with several verdicts the last one's colour is drawn; the words name all of them.
+    """
+    routes = {}
+    for key, verdict, word in verdicts:
+        if key not in ROUTES:
+            continue
+        start, end, (x0, y0), (x1, y1) = ROUTES[key]
+        look, angle = LOOKS[verdict], math.degrees(math.atan2(y1 - y0, x1 - x0))
+        words = ", ".join(dict.fromkeys([*(routes[key].word.split(", ") if key in routes else ()), word]))
+        routes[key] = SimpleNamespace(
+            key=key, start=start, end=end, word=words, colour=look.colour, dashes=look.dashes.replace("1 6", "0.5 5"),
+            path=f"M{x0} {y0}L{x1} {y1}", head=f"translate({x1} {y1}) rotate({angle:.0f})",
+            x=round((x0 + x1) / 2 - 3 * math.cos(math.radians(angle)), 1), y=(y0 + y1) / 2,
+        )  # fmt: skip
+    places = [(*place, words) for words, place in PLACES.items()]
+    return Markup(environment().get_template("map.svg.j2").render(routes=list(routes.values()), places=places))
 
 
 def _strip(row: Result, before: Result | None, axis: Scale) -> SimpleNamespace:
