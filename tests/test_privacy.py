@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign import privacy
@@ -64,6 +64,63 @@ def test_no_group_below_the_floor(call):
         call()
 
 
+def share(people: int, percent: float, smaller: int | None = None) -> Fit:
+    few = min(round(people * percent / 100), people - round(people * percent / 100)) if smaller is None else smaller
+    return replace(FIT, estimate=percent, low=1.0, high=2.0, n_people=people, n_people_smaller=few, design="described")
+
+
+def test_a_mean_that_everybody_shares_is_hidden():
+    same = replace(FIT, estimate=2.0, low=2.0, high=2.0, n_people_smaller=None, design="described")
+    assert privacy.too_small(same, 10) == "everybody has the same value"
+    assert privacy.too_small(replace(same, low=1.9), 10) == ""
+
+
+def test_a_hidden_group_takes_others_along_until_neither_people_nor_sides_are_known():
+    fits = {"north": share(100, 50.0), "south": share(40, 50.0), "west": share(30, 50.0), "east": share(8, 50.0)}
+    found = privacy.reasons(fits, 10, [list(fits)])
+    assert found == {"east": "fewer than 10 people", "west": "another could be had by subtraction"}
+    assert privacy.reasons(fits, 10) == {"east": "fewer than 10 people"}
+    near_all = fits | {"east": share(8, 100.0), "west": share(30, 60.0, 12)}
+    found = privacy.reasons(near_all | {"west": share(19, 47.4, 9)}, 10, [list(fits)])
+    assert set(found) == {"east", "west"}  # 8 + 9 yes, 0 + 10 no: known within 10 and more
+
+
+def test_a_side_of_a_share_that_is_known_too_closely_takes_another_group_along():
+    """30 and 12 people are many, but of the 42 only 9 are on the rarer side."""
+    fits = {"north": share(100, 50.0), "south": share(60, 50.0), "west": share(30, 20.0), "east": share(12, 25.0)}
+    assert set(privacy.reasons(fits, 10, [list(fits)])) == {"west", "east", "south"}
+
+
+def test_a_group_that_could_not_be_told_takes_two_others_along():
+    """Nobody could make a figure of the fifth: it is the rest of what another attribute tells in full."""
+    fits = {"north": share(100, 50.0), "south": share(40, 50.0), "west": share(30, 50.0)}
+    assert set(privacy.reasons(fits, 10, [[*fits, "east"]])) == {"west", "south"}
+    assert privacy.reasons(fits, 10, [[*fits]]) == {}
+
+
+@pytest.mark.property
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), min_size=2, max_size=7),
+    st.lists(st.tuples(st.integers(1, 60), st.floats(0, 1)), min_size=0, max_size=4), st.integers(5, 12),
+)  # fmt: skip
+def test_who_knows_the_whole_cannot_pin_a_hidden_group(one, other, k):
+    """By subtraction, in people and on either side: the rest is one group's, or too many people's to tell."""
+    parts = [[(n, round(n * p)) for n, p in some] for some in (one, other)]
+    names = [[f"{place}: {i}" for i in range(len(some))] for place, some in enumerate(parts)]
+    fits = {
+        name: share(n, 100 * yes / n, min(yes, n - yes))
+        for those, some in zip(names, parts, strict=True) for name, (n, yes) in zip(those, some, strict=True)
+    }  # fmt: skip
+    hidden = privacy.reasons(fits, k, names)
+    for those, some in zip(names, parts, strict=True):
+        gone = [counts for name, counts in zip(those, some, strict=True) if name in hidden]
+        assert len(gone) != 1 or len(those) == 1
+        if 0 < len(gone) < len(those):
+            assert sum(n for n, _ in gone) >= k
+            assert sum(yes for _, yes in gone) >= k and sum(n - yes for n, yes in gone) >= k
+
+
 # --- results -----------------------------------------------------------------------------
 
 
@@ -84,6 +141,12 @@ def test_the_sentence_of_a_suppressed_row_holds_none_of_its_figures():
 def test_a_hidden_row_keeps_its_own_reason():
     hidden = replace(ROW, verdict="hidden", sentence="Not shown, to protect individuals: fewer than 3 managers.")
     assert privacy.suppress([hidden], 10)[0].sentence == hidden.sentence
+
+
+def test_a_hidden_row_whose_sentence_tells_a_number_gets_another_one():
+    told = replace(ROW, verdict="hidden", sentence="Not shown: 2 people gained 5.10 points.")
+    (row,) = privacy.suppress([told], 10)
+    assert "5.10" not in row.sentence and "fewer than 10 people" in row.sentence
 
 
 def test_what_was_not_estimated_has_nothing_to_hide():
@@ -333,7 +396,10 @@ def a_document(people: list[int], rows: list[int]) -> dict:
     tables = [{"table": str(i), "rows": r, "people": p} for i, (p, r) in enumerate(zip(people, rows, strict=True))]
     step = {"step": "read", "rows": 0, "people": 0, "rows_left": rows[0], "people_left": people[0]}
     flows = [{"notebook": "coverage", "table": "reviews", "steps": [step]}]
-    return {"run": {}, "data": {"tables": tables}, "results": [{"n_people": people[-1]}], "flows": flows}
+    stage = {"stage": "found", "gaps": rows[0], "people": people[0], "stopped": 0, "ways": [[rows[0], "otherwise"]]}
+    pictures = [{"kind": "journey", "rows": [stage]}, {"kind": "grid", "rows": [{"people": 47}]}]
+    results = [{"n_people": people[-1]}]
+    return {"run": {}, "data": {"tables": tables}, "results": results, "flows": flows, "pictures": pictures}
 
 
 def test_counts_that_are_close_are_all_rounded():
@@ -342,6 +408,18 @@ def test_counts_that_are_close_are_all_rounded():
     assert [row["people"] for row in found["data"]["tables"]] == [50, 50]
     assert found["results"] == [{"n_people": 50}] and found["run"]["rounded_to"] == 10
     assert found["flows"][0]["steps"][0]["people_left"] == 50
+    journey, grid = found["pictures"]
+    assert journey["rows"] == [
+        {"stage": "found", "gaps": 300, "people": 50, "stopped": 0, "ways": [[300, "otherwise"]]}
+    ] and grid["rows"] == [{"people": 47}]  # rounded before it was drawn
+
+
+def test_counts_that_an_earlier_edition_told_are_in_the_same_pool():
+    document = a_document([57, 97], [300, 250])
+    assert privacy.pooled(document, 10)["run"]["rounded_to"] is None
+    assert privacy.pooled(document, 10, {"people": [57, 107], "rows": [300]})["run"]["rounded_to"] is None
+    for earlier in ({"people": [56]}, {"people": [106]}, {"rows": [309]}):
+        assert privacy.pooled(document, 10, earlier)["run"]["rounded_to"] == 10
 
 
 @pytest.mark.property

@@ -4,6 +4,8 @@ Primary suppression: a row that stands on too few people or managers stays as a 
 count of dropped people that could be worked out by subtraction is folded into its neighbours.
 """
 
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
@@ -12,10 +14,13 @@ from typing import Any
 
 import pandas as pd
 
+from learnalign.problems import DataError
 from learnalign.records import ATTRITION, Comparison, Fit, Result
 
 FLOOR = 5
 MIN_MANAGERS = 3
+OPEN = ("completed activities without recorded hours", "completed activities without a recorded cost, or at 0")
+"""Facts of how a record was kept, of nobody: they may be 0 % and 100 %."""
 FLOW_COLUMNS = (*ATTRITION, "approximate")
 
 
@@ -34,6 +39,8 @@ def too_small(fit: Fit | None, min_group: int) -> str:
         return f"fewer than {min_group} people in one of the compared groups"
     if fit.n_clusters < MIN_MANAGERS:
         return f"fewer than {MIN_MANAGERS} managers"
+    if fit.design == "described" and fit.n_people_smaller is None and fit.low == fit.high:
+        return "everybody has the same value"
     return ""
 
 
@@ -45,23 +52,52 @@ def reason_to_hide(comparison: Comparison, min_group: int) -> str:
 def reasons(fits: Mapping[str, Fit], min_group: int, parts: Sequence[Sequence[str]] = ()) -> dict[str, str]:
     """Privacy's reason for each of several figures that must stay hidden; those that may be shown are left out.
 
-    Each of `parts` names figures that add up to a whole: when some of them are hidden, or missing, so are the next
-    smallest, until what could be had by subtraction is a group that is large enough on both sides.
+    Each of `parts` names figures that add up to a whole, as the values of one attribute do: when some of them are
+    hidden, or missing, others are hidden with them (`disclosure.protect`), until to whoever knows the wholes every
+    hidden number of people, and of people on either side of a share, is uncertain by `min_group` or more. The wholes
+    count as known: another attribute that is shown in full tells them. Misleads where somebody is in two parts.
     """
     found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
-    for whole in parts:
-        shown = sorted((n for n in whole if n in fits and n not in found), key=lambda n: fits[n].n_people)
-        gone = [fits[name] for name in whole if name in found]
-        while shown and len(shown) < len(whole) and _is_small(gone, min_group):
-            name = shown.pop(0)
-            found[name] = "another could be had by subtraction"
-            gone.append(fits[name])
-    return found
+    known = [[name for name in dict.fromkeys(whole) if name in fits] for whole in parts]
+    gone = {name for whole in known for name in whole if name in found}
+    for whole, names in zip(known, parts, strict=True):  # a figure that could not be made may be had as well
+        shown = sorted(set(whole) - gone, key=lambda name: fits[name].n_people)
+        gone |= set(shown[:1]) if len(whole) < len(set(names)) else set()
+    more = _complement(fits, gone, min_group, known) if gone else set()
+    return found | {name: "another could be had by subtraction" for name in fits if name in more and name not in found}
 
 
-def _is_small(gone: Sequence[Fit], min_group: int) -> bool:
-    people = sum(fit.n_people for fit in gone), sum(fit.n_people_smaller or 0 for fit in gone)
-    return len(gone) < 2 or min(people) < min_group
+def _complement(
+    fits: Mapping[str, Fit], gone: set[str], min_group: int, parts: Sequence[Sequence[str]]
+) -> set[str]:  # fmt: skip
+    """All that is hidden at last, of the figures in `parts`: safe as people, and as either side of a share."""
+    from learnalign import disclosure  # it takes its floor from here
+    from learnalign.releases import Cells
+
+    names = {name for whole in parts for name in whole}
+    sides = [{name: _sides(fits[name])[place] for name in sorted(names)} for place in range(3)]
+    before: set[str] = set()
+    while before != gone:
+        before = gone
+        for people in sides:
+            sums = tuple((("whole", place), tuple(whole)) for place, whole in enumerate(parts) if whole)
+            wholes = {total: sum(people[name] for name in whole) for total, whole in sums}
+            try:
+                cells = Cells({**people, **wholes}, sums, shown=frozenset(wholes))
+                gone = {str(name) for name in disclosure.protect(cells, gone, min_group).hidden}
+            except DataError:  # all of a whole that is small itself
+                gone = gone | {name for whole in parts if gone & set(whole) for name in whole}
+    return gone
+
+
+def _sides(fit: Fit) -> tuple[int, int, int]:
+    """The people of a group, and those on either side of its share."""
+    few = fit.n_people_smaller
+    if fit.design != "described" or few is None:  # of a difference, the group is the smaller side
+        people = fit.n_people if few is None else few
+        return people, people, people
+    yes = few if fit.estimate <= 50 else fit.n_people - few
+    return fit.n_people, yes, fit.n_people - yes
 
 
 def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:
@@ -130,38 +166,70 @@ def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
     return facts.assign(**{name: facts[name].astype(object).mask(is_hidden, None) for name in names}, shown=~is_hidden)
 
 
-def pooled(document: Mapping[str, Any], min_group: int) -> dict[str, Any]:
-    """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their difference.
+COUNTS = {
+    "people": ("people", "n_people", "people_left"),
+    "rows": ("rows", "rows_left", "gaps", "stopped"),
+}  # what stands in a document under which names
 
-    Every number of people, and of rows, that is left somewhere in the document goes into one pool. When two
-    of them are that close, all counts are rounded down to a multiple of `min_group` (`run.rounded_to` says so).
-    Coarse and safe: what must be exact, and can be, is for complementary suppression to find out.
+
+def pool(document: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Every number of people, and of rows, that a document to publish holds by itself: what subtraction starts from.
+
+    What fell out at a step is left out: it is a difference already. Pictures, but for the journey, hold rounded counts.
     """
     steps = [step for flow in document["flows"] for step in flow["steps"]]
+    journeys = [row for one in document["pictures"] if one["kind"] == "journey" for row in one["rows"]]
     tables, results = document["data"]["tables"], document["results"]
-    pools = (
-        [row["people"] for row in tables] + [row["n_people"] for row in results] + [s["people_left"] for s in steps],
-        [row["rows"] for row in tables] + [step["rows_left"] for step in steps],
-    )
-    close = any(_too_close(pool, min_group) for pool in pools)
+    people = [(tables, "people"), (results, "n_people"), (steps, "people_left"), (journeys, "people")]
+    rows = [(tables, "rows"), (steps, "rows_left"), (journeys, "gaps")]
+    return {
+        kind: sorted({row[name] for some, name in places for row in some if row[name]})
+        for kind, places in (("people", people), ("rows", rows))
+    }
 
-    def down(row: Mapping[str, Any], *names: str) -> dict[str, Any]:
+
+def too_close(counts: Sequence[int], earlier: Sequence[int], min_group: int) -> list[tuple[int, int]]:
+    """Pairs of counts, the second one perhaps of `earlier` editions, that differ by 1 to `min_group` - 1.
+
+    >>> too_close([20, 40], [21, 60, 61], 10)
+    [(20, 21)]
+    """
+    counts = sorted(set(counts))
+    near = [(less, more) for less, more in pairwise(counts) if more - less < min_group]
+    old = sorted(set(earlier))
+    for one in counts:
+        there = old[bisect_right(old, one - min_group) : bisect_left(old, one + min_group)]
+        near += [(one, other) for other in there if other != one]
+    return near
+
+
+def pooled(
+    document: Mapping[str, Any], min_group: int, earlier: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, Any]:
+    """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their difference.
+
+    Every number of people, and of rows, that is left somewhere in the document goes into one `pool` with those that
+    `earlier` editions told exactly. When two of them are that close, all counts are rounded down to a multiple of
+    `min_group` (`run.rounded_to` says so). Coarse and safe: what must be exact, and can be, is for complementary
+    suppression to find out.
+    """
+    close = any(too_close(counts, (earlier or {}).get(kind, ()), min_group) for kind, counts in pool(document).items())
+
+    def down(row: Mapping[str, Any]) -> dict[str, Any]:
         if not close:
             return dict(row)
-        return {**row, **{n: row[n] and row[n] // min_group * min_group for n in names}}
+        names = [name for some in COUNTS.values() for name in some if row.get(name)]
+        ways = {"ways": [[count // min_group * min_group, way] for count, way in row["ways"]]} if "ways" in row else {}
+        return {**row, **{name: row[name] // min_group * min_group for name in names}, **ways}
 
-    counts = ("rows", "people", "rows_left", "people_left")
-    flows = [{**flow, "steps": [down(step, *counts) for step in flow["steps"]]} for flow in document["flows"]]
+    flows = [{**flow, "steps": [*map(down, flow["steps"])]} for flow in document["flows"]]
+    pictures = [{**one, "rows": [*map(down, one["rows"])]} if one["kind"] == "journey" else one
+                for one in document["pictures"]]  # fmt: skip
     return {
-        **document, "flows": flows, "results": [down(row, "n_people") for row in results],
-        "data": {**document["data"], "tables": [down(row, "rows", "people") for row in tables]},
+        **document, "flows": flows, "results": [*map(down, document["results"])], "pictures": pictures,
+        "data": {**document["data"], "tables": [*map(down, document["data"]["tables"])]},
         "run": {**document["run"], "rounded_to": min_group if close else None},
     }  # fmt: skip
-
-
-def _too_close(pool: Sequence[int | None], min_group: int) -> bool:
-    counts = sorted({count for count in pool if count})
-    return any(0 < more - less < min_group for less, more in pairwise(counts))
 
 
 @dataclass(frozen=True)
@@ -269,31 +337,26 @@ def _require_consistent(table: str, first: _Step, rest: list[_Step]) -> None:
 def _must_hide(row: Result, min_group: int) -> bool:
     few_people = row.n_people is not None and row.n_people < min_group
     few_managers = row.n_people is not None and row.n_clusters is not None and row.n_clusters < MIN_MANAGERS
-    return row.verdict == "hidden" or few_people or few_managers
+    return row.verdict == "hidden" or not row.shown or few_people or few_managers
 
 
 def _blank(row: Result, min_group: int) -> Result:
-    sentence = (
-        f"Not shown, to protect individuals: fewer than {min_group} people, or fewer than {MIN_MANAGERS}"
-        " managers, stand behind it."
-    )
+    if row.verdict == "hidden" and set(re.findall(r"\d+", row.sentence)) <= {str(min_group), str(MIN_MANAGERS)}:
+        return hidden(row, row.sentence)  # it names the thresholds and no other number
+    return hidden(row, HIDDEN.format(
+        f"fewer than {min_group} people, or fewer than {MIN_MANAGERS} managers, stand behind it"
+    ))  # fmt: skip
+
+
+HIDDEN = "Not shown, to protect individuals: {}."
+
+
+def hidden(row: Result, sentence: str) -> Result:
+    """A row that keeps its place, says why it is hidden, and carries nothing else; always from all that it held."""
     return replace(
-        row,
-        estimate=None,
-        low=None,
-        high=None,
-        n_people=None,
-        std_error=None,
-        df=None,
-        n_clusters=None,
-        detectable_effect=None,
-        checks=(),
-        to_settle="",
-        shown=False,
-        verdict="hidden",
-        sentence=row.sentence if row.verdict == "hidden" else sentence,
-        note="",
-    )
+        row, estimate=None, low=None, high=None, n_people=None, std_error=None, df=None, n_clusters=None, method="",
+        detectable_effect=None, checks=(), to_settle="", shown=False, verdict="hidden", sentence=sentence, note="",
+    )  # fmt: skip
 
 
 def _refuse_below_floor(min_group: int) -> None:

@@ -14,25 +14,53 @@ import pydantic
 from learnalign.problems import DataError, Problem
 from learnalign.records import Result
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LEDGER = "ledger.jsonl"
+Key = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """What one notebook found: its results, its flows (already suppressed) and its coverage rows."""
+    """What one notebook found: results, flows and records of pictures (already suppressed), and coverage rows."""
 
     notebook: str
     results: tuple[Result, ...]
     flows: tuple[dict[str, Any], ...] = ()
     coverage: tuple[dict[str, Any], ...] = ()
+    pictures: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the release ledger keeps of an edition: published numbers only, so that whoever may read it may read this.
+
+    `people` and `rows`: counts that were told exactly, none where all were rounded. `figures`: the rows that describe,
+    as (key, estimate, low, high, n_people, whether in steps); `hidden`: keys of the hidden rows. A key is (question,
+    measure, group, at).
+    """
+
+    run_id: str
+    report: str
+    as_of: str
+    title: str
+    fingerprint: str
+    min_group: int
+    rounded_to: int | None
+    people: tuple[int, ...]
+    rows: tuple[int, ...]
+    figures: tuple[tuple[Key, float, float | None, float | None, int | None, bool], ...]
+    hidden: tuple[Key, ...]
+    digest: str
 
 
 def write(
-    out: str, notebook: str, answers: Sequence[Result], flow: pd.DataFrame, coverage: pd.DataFrame | None = None
-) -> None:
+    out: str, notebook: str, answers: Sequence[Result], flow: pd.DataFrame, coverage: pd.DataFrame | None = None,
+    pictures: Sequence[Any] = (),
+) -> None:  # fmt: skip
     """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do nothing.
 
-    `flow` is what `privacy.flow` lets through, `coverage` what `verdicts.coverage` says. Hidden rows must be
+    `flow` is what `privacy.flow` lets through, `coverage` what `verdicts.coverage` says, `pictures` what `charts`
+    drew: those with a `record` (all but pictures of results) are drawn again in the report. Hidden rows must be
     blank: a hidden row that still holds a figure is refused.
     """
     if not out:
@@ -40,7 +68,8 @@ def write(
     for row in answers:
         if not row.shown and any(value is not None for value in (row.estimate, row.low, row.high, row.n_people)):
             raise ValueError(f"{row.measure} ({row.group}) is hidden but still holds figures")
-    chapter = Chapter(notebook, tuple(answers), tuple(_flows(notebook, flow)), tuple(records(coverage)))
+    drawn = tuple({"notebook": notebook, **one.record} for one in pictures if one.record is not None)
+    chapter = Chapter(notebook, tuple(answers), tuple(_flows(notebook, flow)), tuple(records(coverage)), drawn)
     write_json(Path(out), asdict(chapter))
 
 
@@ -77,19 +106,78 @@ def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
 
 def document(
     chapters: Sequence[Chapter], results: Sequence[Result], *, run: Mapping[str, Any], data: Mapping[str, Any],
-    questions: Sequence[Mapping[str, Any]], words: Mapping[str, str], versions: Mapping[str, str],
+    questions: Sequence[Mapping[str, Any]], words: Mapping[str, str], limits: Mapping[str, Sequence[str]],
+    versions: Mapping[str, str],
 ) -> dict[str, Any]:  # fmt: skip
     """The content of `results.json`: run facts, data fingerprints, results, flows; everything the report shows.
 
-    `results` are the chapters' merged rows, after what looks at all of them together.
+    `results` are the chapters' merged rows, after what looks at all of them together; `limits` what each notebook
+    says of how it could be wrong. Nothing may be published of it before `release.gate` let it through.
     """
     return {
         "schema_version": SCHEMA_VERSION, "run": dict(run), "data": dict(data),
         "questions": [dict(q) | {"asked": any(r.question == q["key"] for r in results)} for q in questions],
         "verdict_words": dict(words), "results": [asdict(row) for row in results],
         "flows": [flow for chapter in chapters for flow in chapter.flows],
-        "coverage": [row for chapter in chapters for row in chapter.coverage], "versions": dict(versions),
+        "coverage": [row for chapter in chapters for row in chapter.coverage],
+        "pictures": [record for chapter in chapters for record in chapter.pictures],
+        "limits": {name: list(lines) for name, lines in limits.items()}, "versions": dict(versions),
     }  # fmt: skip
+
+
+def earlier(folder: Path, as_of: str) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+    """The documents of a report's editions before `as_of`, oldest first, and a warning for each that cannot be read.
+
+    `folder` is the report's, with a folder per edition. Never an exception: what is torn, or of another schema, is
+    left out and said so.
+    """
+    found, warnings = [], []
+    for path in sorted(folder.glob("*/results.json")):
+        if path.parent.name.startswith(".") or path.parent.name >= as_of:
+            continue
+        try:
+            found.append(edition(path.parent))
+        except DataError as error:
+            warnings.append(f"The edition of {path.parent.name} is not compared with: {error.problems[0].problem}")
+    return tuple(found), tuple(warnings)
+
+
+def edition(folder: Path) -> dict[str, Any]:
+    """The document of a published edition; a `DataError` when it is missing, torn, or of another schema."""
+    path = folder / "results.json"
+    try:
+        content = json.loads(path.read_bytes())
+        if content["schema_version"] == SCHEMA_VERSION:
+            rows_of(content)
+            return content
+        text = f"results.json is of schema {content['schema_version']}, not {SCHEMA_VERSION}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = f"results.json cannot be read ({type(error).__name__})"
+    raise DataError([Problem(str(path), "", text)])
+
+
+def rows_of(document: Mapping[str, Any]) -> tuple[Result, ...]:
+    """The rows of a document as records; a pydantic `ValidationError` (a ValueError) where one is of another shape."""
+    return pydantic.TypeAdapter(tuple[Result, ...]).validate_python(document["results"])
+
+
+def ledger(out: Path) -> tuple[tuple[Line, ...], tuple[int, ...]]:
+    """The lines of the release ledger of `out`, one for each edition, and the numbers of lines that are damaged.
+
+    What an edition on a damaged line published is not known: say so, it cannot be protected from subtraction.
+    """
+    try:
+        lines = (out / LEDGER).read_bytes().splitlines()
+    except FileNotFoundError:
+        return (), ()
+    found, damaged = [], []
+    reader = pydantic.TypeAdapter(Line)
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(reader.validate_json(line))
+        except pydantic.ValidationError:
+            damaged += [number] if line.strip() else []
+    return tuple(found), tuple(damaged)
 
 
 def _flows(notebook: str, flow: pd.DataFrame) -> list[dict[str, Any]]:

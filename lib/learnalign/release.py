@@ -1,0 +1,165 @@
+"""The gate of an edition: the one way from what notebooks found to what is published; and the ledger of what was.
+
+Whoever has two editions can subtract them. So the gate looks at an edition beside all that was published before of
+the same data, which the ledger keeps: published numbers only, a line an edition, and so fit for a works council.
+"""
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from learnalign import breaches, privacy, results
+from learnalign.problems import Stopped
+from learnalign.records import Result, number, spread
+from learnalign.results import Line
+
+COARSEST = 0.2  # of the scale: a figure in larger steps says nothing any more
+ROUNDED = "{start} {step}, so that this edition and an earlier one together tell of no few people."
+BEFORE = "an edition of the same data hid it, and both can be laid side by side"
+FIGURE = re.compile(r"\d[\d\u202f]*(?:\.\d+)?")
+
+
+def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) -> dict[str, Any]:
+    """A document as it may be published, beside the editions in the `ledger`; the same for the same two.
+
+    Hidden are: rows on few people or managers; shares of nobody or everybody; a group that nearly is its company; and
+    what an edition of the same data hid. Rows that describe nearly the people of an earlier edition are coarser, and
+    counts are rounded, all of them, where two are too close. A hidden row keeps its place and carries nothing. What
+    leaves is audited as if it were published: `Stopped` (1) when that finds something, as nothing may be published.
+
+    Misleads about what is not in it: whoever knows people of a group knows more than the numbers say, and editions of
+    another title, or on a line of the ledger that is damaged, are not looked at.
+    """
+    past = [line for line in ledger if line.title == document["data"]["title"]]
+    rows = privacy.suppress(results.rows_of(document), min_group)
+    rows = tuple(_hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows)
+    earlier = {kind: [count for line in past for count in getattr(line, kind)] for kind in ("people", "rows")}
+    safe = privacy.pooled({**document, "results": [asdict(row) for row in rows]}, min_group, earlier)
+    base = safe["run"]["rounded_to"] or 1
+    rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
+    gone = {one for line in past if breaches.same_data(line, document) for one in line.hidden}
+    rows = tuple(_hidden(row, BEFORE) if row.shown and breaches.key(row) in gone else row for row in rows)
+    safe["results"] = [asdict(row) for row in _complete(rows, safe)]
+    if found := breaches.found(safe, past):
+        told = "\n".join(map(str, found))
+        raise Stopped(1, f"The edition would tell of individuals. Nothing was published.\n{told}")
+    return safe
+
+
+def enter(out: Path, document: Mapping[str, Any]) -> Line:
+    """Write an edition into the ledger of `out`, on the disk before this returns: call it before it is published.
+
+    A line too many is safe, one too few is not. A line is appended whole, so that runs side by side lose none.
+    """
+    line = breaches.line_of(document)
+    text = json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n"
+    out.mkdir(parents=True, exist_ok=True)
+    file = os.open(out / results.LEDGER, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        size = os.fstat(file).st_size
+        torn = size > 0 and (out / results.LEDGER).read_bytes()[-1:] != b"\n"  # a run that died here
+        os.write(file, b"\n" * torn + text.encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+    return line
+
+
+# --- what is hidden ----------------------------------------------------------------------
+
+
+def _reason(row: Result, rows: Sequence[Result], min_group: int) -> str:
+    """Why a row that stands on enough people must be hidden all the same; empty where it may be shown."""
+    if not row.shown or row.estimate is None:
+        return ""
+    if row.n_people is None or row.n_clusters is None:
+        return "how many people and managers stand behind it is not known"
+    if breaches.is_of_all_or_none(row):
+        return "nearly everybody is alike in it"
+    if any(0 < all_.n_people - row.n_people < min_group for all_ in breaches.companies_of(row, rows)):
+        return f"fewer than {min_group} people of the company are not in this group"
+    return ""
+
+
+def _complete(rows: tuple[Result, ...], document: Mapping[str, Any]) -> tuple[Result, ...]:
+    """With what was hidden here, more of its attribute, the smallest first, until the rest of it tells nothing."""
+    while found := next(breaches.parts_told(rows, document), None):
+        measure, name, *_ = found
+        left = [
+            row for row in rows if row.shown and breaches.key(row)[:2] == measure and breaches.attribute(row) == name
+        ]
+        if not left:
+            break  # the audit says so
+        least = min(left, key=lambda row: row.n_people or 0)
+        rows = tuple(_hidden(row, "another could be had by subtraction") if row is least else row for row in rows)
+    return rows
+
+
+def _hidden(row: Result, reason: str) -> Result:
+    return privacy.hidden(row, privacy.HIDDEN.format(reason))
+
+
+# --- what is coarser ---------------------------------------------------------------------
+
+
+def _apart(row: Result, past: Sequence[Line], base: int, min_group: int) -> Result:
+    """A row that describes, as earlier editions on nearly the same people allow: as it is, in steps, or hidden."""
+    if row.design != "described" or not row.shown or row.estimate is None:
+        return row
+    same = [(figure, line) for line in past for figure in line.figures if figure[0] == breaches.key(row)]
+    if any(breaches.figures(row) == figure[1:] for figure, _ in same):
+        return row  # told before, and not in steps: nothing is added
+    if not any(breaches.is_near(row.n_people, base, figure[4], line, min_group) for figure, line in same):
+        return row
+    scale = _scale(row)
+    step = breaches.step(scale, row.n_people, min_group)
+    if not 0 < step <= COARSEST * scale:
+        return _hidden(row, "an earlier edition is on nearly the same people, and both can be laid side by side")
+    told = _in_steps(row, step)
+    return (
+        _hidden(row, "in larger steps it would read as nobody or everybody")
+        if breaches.is_of_all_or_none(told)
+        else told
+    )
+
+
+def _scale(row: Result) -> float:
+    """What all people together can move a figure by: all of a share; of a mean, the mean or the spread of people."""
+    if row.unit == "%":
+        return 100.0
+    spread = (row.std_error or 0.0) * math.sqrt(row.n_people or 0)
+    return max(abs(row.estimate), spread * abs(row.estimate) if row.unit == "hazard ratio" else spread)
+
+
+def _in_steps(row: Result, step: float) -> Result:
+    """A row whose figures are multiples of `step`, in its sentence too."""
+    digits = max(0, -math.floor(math.log10(step)))
+    old = [row.estimate, row.low, row.high]
+    new = [None if value is None else round(round(value / step) * step, digits) + 0.0 for value in old]
+    note = ROUNDED.format(start=breaches.STEPS, step=f"{step:g} {'points' if row.unit == '%' else row.unit}")
+    return replace(
+        row, estimate=new[0], low=new[1], high=new[2], std_error=None, df=None,
+        sentence=_retold(row, old, new), note=" ".join(filter(None, [row.note, note])),
+    )  # fmt: skip
+
+
+def _retold(row: Result, old: Sequence[float | None], new: Sequence[float | None]) -> str:
+    """A row's sentence with its figures in steps; told anew where the old one tells them in other words."""
+    words = {}
+    for before, after in zip(old, new, strict=True):
+        if before is not None:
+            words |= {text: _digits(after, row.unit) for text in (_digits(before, row.unit), f"{abs(before):.3f}")}
+    if _digits(old[0], row.unit) not in FIGURE.findall(row.sentence):
+        size, ends = number(new[0], row.unit), spread(new[1], new[2], row.unit)
+        name = row.measure.replace("_", " ") if row.at in ("", "raw") else row.at
+        return f"{name[:1].upper()}{name[1:]}: {size} (likely range {ends})."
+    return FIGURE.sub(lambda found: words.get(found[0], found[0]), row.sentence)
+
+
+def _digits(value: float, unit: str) -> str:
+    return "".join(FIGURE.findall(number(abs(value), unit))[:1])
