@@ -1,6 +1,7 @@
 """The command line, as a user meets it: one message for one mistake, exit code 2, and not a byte changed."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ def tree(folder: Path) -> dict[str, object]:
             path.lstat().st_mtime_ns if path.name != "tmp" else None,  # used, and left empty
         )
         for path in sorted(folder.rglob("*"))
+        if ".runs" not in path.parts and path.name != "out"  # the journals of runs
     }
 
 
@@ -67,7 +69,7 @@ def refused(project: Path, *commands: list[object]) -> str:
         out, errors = process.communicate(timeout=120)
         assert "Traceback" not in out + errors
         assert (process.returncode, out) == (2, "")
-        said.add(errors)
+        said.add(re.sub(r"(?m)^\d+ s: .*\n", "", errors))  # a run also tells how far it came
     assert tree(project) == before
     (message,) = said
     return message
@@ -152,7 +154,7 @@ def test_a_bad_data_set_is_refused_alike_by_check_and_run(project, fault):
         if content is not None:
             (data / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     message = refused(project, ["check", data], ["run", "params/mine.yml"])
-    assert message == f"1 problem in {data}\n{expected.format(data=data)}\nNothing was written.\n"
+    assert message == f"1 problem in {data}\n{expected.format(data=data)}\nNothing was changed.\n"
 
 
 # --- a bad params file ------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def test_a_bad_params_file_starts_nothing(project, fault):
     message = refused(project, ["run", "params/mine.yml"])
     first, rest = message.split("\n", 1)
     assert first.startswith("1 problem")
-    assert rest.startswith(start_of_it) and more in rest and rest.endswith("\nNothing was written.\n")
+    assert rest.startswith(start_of_it) and more in rest and rest.endswith("\nNothing was changed.\n")
 
 
 # --- a bad command line -----------------------------------------------------------------------------
@@ -204,13 +206,14 @@ def test_a_bad_params_file_starts_nothing(project, fault):
     [
         (
             ["run", "params/nothing.yml"],
-            "1 problem\nnothing.yml: there is no such file\n    Got: params/nothing.yml\nNothing was written.\n",
+            "1 problem\nnothing.yml: there is no such file\n    Got: params/nothing.yml\nNothing was changed.\n",
         ),
         (
             ["import", "params/nothing.yml", "--out", "new"],
-            "1 problem\nnothing.yml: there is no such file\n    Got: params/nothing.yml\nNothing was written.\n",
+            "1 problem\nnothing.yml: there is no such file\n    Got: params/nothing.yml\nNothing was changed.\n",
         ),
-        (["check", "nothing"], "1 problem in nothing\nnothing: there is no such folder\nNothing was written.\n"),
+        (["audit", "nothing"], "1 problem\nnothing: holds no edition\n    Fix: name OUT, or OUT/report/as_of\n"),
+        (["check", "nothing"], "1 problem in nothing\nnothing: there is no such folder\nNothing was changed.\n"),
         (["demo"], "There is no params/northbank.yml in {project} or above it. Go to the project's folder first.\n"),
         (["publish"], "No such command 'publish'."),
         (["check"], "Missing argument 'data'."),
@@ -259,7 +262,10 @@ def test_an_import_says_what_it_did_and_is_never_half_done(project):
     said = works(project, "import", mapping, "--out", "new")
     lines = [[word for word in line.replace("│", " ").split() if word] for line in said.splitlines()]
     assert ["people", "2", "2", "0"] in lines and ["reviews", "2", "1", "1"] in lines
-    assert said.endswith("new\nnew/rejected.csv says which rows were rejected and why.\n")
+    assert said.endswith(
+        "new\nnew/rejected.csv says which rows were rejected and why.\nIds of people are as in the source."
+        " To replace them, name a key in the mapping: pseudonyms: {key: NAME}.\n"
+    )
     rejected = pd.read_csv(project / "new/rejected.csv")
     assert rejected.reason.tolist() == ["rating is not on the rating scale: 3"]
     (project / "data/people.csv").write_text(PEOPLE + "cat\n")
@@ -274,5 +280,5 @@ def test_an_import_says_what_it_did_and_is_never_half_done(project):
 def test_help_names_every_command(project):
     said = works(project, "--help")
     names = [command.name or command.callback.__name__ for command in cli.app.registered_commands]
-    assert {"demo", "import", "check", "run", "simulate"} <= set(names)
+    assert {"demo", "import", "check", "run", "audit", "simulate"} <= set(names)
     assert [name for name in names if f" {name} " not in said] == []

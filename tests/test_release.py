@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from learnalign import breaches, privacy, release, results
 from learnalign.problems import DataError, Stopped
-from learnalign.records import Check, Result
+from learnalign.records import Check, Result, number
 
 ROW = Result(
     question="Q8", measure="mentoring_reach", headline=False, group="company", at="ever mentored", estimate=48.0,
@@ -32,7 +32,7 @@ def document(*rows: Result, people: int = 1000, as_of: str = "2026-06-30", repor
     data = {"title": "North", "fingerprint": as_of, "attributes": ["grade", "gender"],
             "tables": [{"table": "people", "rows": people, "people": people}]}  # fmt: skip
     made = {"schema_version": 2, "run": run, "data": data, "results": [asdict(row) for row in rows], "flows": [],
-            "pictures": []}  # fmt: skip
+            "coverage": [], "pictures": []}  # fmt: skip
     return made | more
 
 
@@ -48,9 +48,71 @@ def rows(made: dict) -> list[Result]:
 
 
 def test_what_is_safe_leaves_as_it_came():
-    made = document(ROW, HOURS)
+    made = document(ROW, replace(HOURS, estimate=7.2, low=6.6, high=7.8))
     safe = through(made)
     assert json.dumps(safe) == json.dumps(made)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "error", "design", "unit", "told"),
+    [
+        (552 / 37, 0.4, "described", "days", 14.9),  # seventeen digits: 37 people, and no other number so small
+        (1.32 / 307, 0.003, "described", "percentage points", 0.004),
+        (0.0435740053475502, 0.0131, "adjusted", "percentage points", 0.044),
+        (0.0435740053475502, 0.00131, "adjusted", "percentage points", 0.0436),
+        (4701.26, None, "described", "EUR", 4701.0),
+    ],
+)
+def test_no_figure_has_the_digits_that_tell_how_many_people_stand_behind(estimate, error, design, unit, told):
+    made = replace(ROW, estimate=estimate, low=estimate, high=estimate, std_error=error, design=design, unit=unit)
+    (row,) = rows(through(document(made)))
+    assert (row.estimate, row.low, row.high) == (told, told, told)
+
+
+@pytest.mark.property
+@settings(max_examples=200, deadline=None)
+@given(st.floats(0.0001, 5000), st.sampled_from(["SD", "percentage points", "hazard ratio", "%", "days"]))
+def test_a_figure_is_read_as_before(value, unit):
+    (row,) = rows(through(document(replace(ROW, estimate=value, low=value, high=value, unit=unit))))
+    assert row.estimate is None or number(row.estimate, unit) == number(value, unit)
+
+
+def test_counts_are_never_told_on_two_grids():
+    """Rounded to 10 before and to 7 now, a count would be known to 3 people: both grids at once are coarser."""
+    before = through(document(ROW, people=403))
+    assert before["run"]["rounded_to"] == 10
+    again = document(ROW, people=403, as_of="2026-12-31")
+    line = breaches.line_of(before)
+    assert release.gate(again, [replace(line, rounded_to=15)], 10)["run"]["rounded_to"] == 30
+    with pytest.raises(Stopped, match="rounded to multiples of 7: counts on several grids") as stopped:
+        release.gate(again, [replace(line, rounded_to=7)], 10)
+    assert stopped.value.code == 2
+
+
+def test_another_title_or_a_changed_byte_does_not_show_what_was_hidden():
+    hidden = through(document(ROW, replace(ROW, at="grade: G9", n_people=8)))
+    renamed = document(ROW, replace(ROW, at="grade: G9", n_people=12))
+    renamed["data"]["title"] = "South"
+    assert [row.shown for row in rows(through(renamed, hidden))] == [True, False]
+    touched = document(ROW, replace(ROW, at="grade: G9", n_people=12), as_of="2026-07-01")
+    assert [row.shown for row in rows(through(touched, hidden))] == [True, False]
+
+
+def test_what_is_hidden_for_an_edition_before_is_not_hidden_for_ever():
+    """Hidden in June for its 8 people, in August for June's sake, and in October not for August's."""
+    june = through(document(ROW, replace(ROW, at="grade: G9", n_people=8)))
+    grown = replace(ROW, at="grade: G9", n_people=30)
+    august = through(document(ROW, grown, as_of="2026-08-15"), june)
+    october = through(document(ROW, grown, as_of="2026-10-01"), june, august)
+    assert [one["results"][1]["shown"] for one in (june, august, october)] == [False, False, True]
+
+
+def test_a_row_that_was_told_before_may_be_told_beside_a_coarser_one():
+    first = breaches.line_of(through(document(HOURS)))
+    key, estimate, low, high, people, _ = first.figures[0]
+    coarse = replace(first, run_id="coarse", figures=((key, 7.0, 6.5, 8.0, people - 3, True),))
+    (row,) = rows(release.gate(document(HOURS, report="other"), [first, coarse], 10))
+    assert (row.estimate, row.low, row.high) == (estimate, low, high)
 
 
 def test_statistics_of_a_hidden_group_cannot_be_joined_back():

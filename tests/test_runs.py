@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from learnalign import results, runs, simulate, verdicts
+from learnalign import audits, journal, problems, results, runs, simulate, verdicts
 from learnalign.problems import DataError, Stopped
 
 ROOT = Path(__file__).parents[1]
@@ -49,9 +49,13 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.e2e
 def test_an_edition_is_complete(edition):
-    assert sorted(snapshot(edition.folder)) == sorted(
-        ["manifest.json", "report.html", "results.json", *(f"restricted/{name}.ipynb" for name in NOTEBOOKS)]
-    )
+    published = ["manifest.json", "report.html", "results.json", "summary.txt"]
+    published += ["report.pdf"] * (edition.folder / "report.pdf").is_file()  # where the extra is there
+    assert sorted(snapshot(edition.folder)) == sorted([*published, *(f"restricted/{n}.ipynb" for n in NOTEBOOKS)])
+    out = edition.folder.parents[1]
+    assert sorted(path.name for path in out.iterdir()) == [".runs", "ledger.jsonl", "northbank"]
+    (line,), _ = results.ledger(out)
+    assert line.run_id == edition.document["run"]["run_id"]
     manifest = json.loads((edition.folder / "manifest.json").read_text())
     for name, digest in manifest["sha256"].items():
         assert hashlib.sha256((edition.folder / name).read_bytes()).hexdigest() == digest
@@ -83,7 +87,7 @@ def test_the_same_inputs_give_the_same_edition(bank, tmp_path):
     """Run id and clock aside, byte for byte; and one notebook at a time as side by side."""
     params = project(tmp_path / "project", bank, ["gap_journey", "learning_and_performance"])
     one, other = (runs.run(params, tmp_path / f"out{jobs}", jobs=jobs) for jobs in (1, 2))
-    for name in ("report.html", "results.json"):
+    for name in ("report.html", "results.json", "summary.txt"):
         texts = []
         for edition in (one, other):
             text = (edition.folder / name).read_text()
@@ -96,7 +100,7 @@ def test_the_same_inputs_give_the_same_edition(bank, tmp_path):
 @pytest.mark.e2e
 def test_no_published_byte_holds_a_person_or_a_manager(edition):
     people = pd.read_csv(ROOT / "data/demo/people.csv", dtype=str).person_id
-    for name in ("report.html", "results.json", "manifest.json"):
+    for name in ("report.html", "summary.txt", "results.json", "manifest.json"):
         words = set(re.findall(r"[\w-]+", (edition.folder / name).read_text()))
         assert not words & set(people), name
 
@@ -196,10 +200,10 @@ def attempt(folder: Path, bank: Path, **more) -> Stopped:
     place = folder / "out/r/2026-06-30"
     place.mkdir(parents=True, exist_ok=True)
     (place / "report.html").write_text("the last good edition")
-    before = snapshot(folder)
+    before = snapshot(folder / "out/r")
     with pytest.raises(Stopped) as stopped:
         runs.run(params)
-    assert snapshot(folder) == before
+    assert snapshot(folder / "out/r") == before
     mine = psutil.Process()
     time.sleep(0.2)
     alive = [
@@ -215,11 +219,11 @@ def attempt(folder: Path, bank: Path, **more) -> Stopped:
 @pytest.mark.parametrize(
     ("cells", "more", "code", "words"),
     [
-        (["1 / 0"], {}, runs.ANALYSIS, "Cell 2 (1 / 0): ZeroDivisionError: division by zero"),
-        (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], {}, runs.KERNEL_DIED, "Its kernel died"),
-        (["import time\ntime.sleep(60)"], {"deadline_minutes": 0.1}, runs.DEADLINE, "deadline_minutes"),
-        (["x = 1"], {}, runs.ANALYSIS, "handed over no valid results"),
-        (["open(out, 'w').write('{')"], {}, runs.ANALYSIS, "handed over no valid results"),
+        (["1 / 0"], {}, problems.ANALYSIS, "Cell 2 (1 / 0): ZeroDivisionError: division by zero"),
+        (["import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"], {}, problems.KERNEL_DIED, "Its kernel died"),
+        (["import time\ntime.sleep(60)"], {"deadline_minutes": 0.1}, problems.DEADLINE, "deadline_minutes"),
+        (["x = 1"], {}, problems.ANALYSIS, "handed over no valid results"),
+        (["open(out, 'w').write('{')"], {}, problems.ANALYSIS, "handed over no valid results"),
     ],
     ids=["cell", "kernel", "deadline", "silent", "torn"],
 )
@@ -236,29 +240,88 @@ def test_a_notebook_with_a_parameter_that_no_run_gives_is_refused(tmp_path, bank
     notebook.cells[0].source += "\nmin_gruop = 10"
     nbformat.write(notebook, folder / "notebooks/one.ipynb")
     stopped = attempt(folder, bank)
-    assert stopped.code == runs.ANALYSIS and "min_gruop" in str(stopped)
+    assert stopped.code == problems.ANALYSIS and "min_gruop" in str(stopped)
 
 
 @pytest.mark.fault
 def test_too_few_people_are_not_reported_on(tmp_path, bank):
     stopped = attempt(tiny(tmp_path / "p", "1"), bank, min_group=5_000)
-    assert stopped.code == runs.TOO_SMALL and "min_group" in str(stopped)
+    assert stopped.code == problems.TOO_SMALL and "min_group" in str(stopped)
+
+
+def _release(document, out):
+    said = []
+    with journal.opened(out, document["run"]["report"], 5, said.append) as log:
+        for name in document["run"]["notebooks"]:
+            (log.work / f"{name}.ipynb").write_text("{}")
+        runs._release(document, log)
+    return [event.text for event in said if event.state == "warning"]
+
+
+@pytest.fixture
+def small(edition, monkeypatch):
+    """The shipped edition's document; without a PDF, as on a machine that cannot make one."""
+
+    def none(page):
+        raise runs.paper.Unprinted("No PDF was made.")
+
+    monkeypatch.setattr(runs.paper, "pdf", none)
+    return json.loads(json.dumps(edition.document))
 
 
 @pytest.mark.fault
-def test_an_edition_that_cannot_be_written_is_said_so(tmp_path, bank, edition, monkeypatch):
-    """The disk fills while the edition is written: the earlier one stays, byte for byte."""
-    before = snapshot(edition.folder)
+def test_an_edition_is_in_the_ledger_before_it_is_in_its_place(small, tmp_path, monkeypatch):
+    """Killed between the two: a line too many, never one too few."""
 
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
+    def killed(*args):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs.shutil, "copyfile", full)
-    with pytest.raises(Stopped, match="No space left on device") as stopped, runs._publish_errors(edition.folder):
-        runs._publish(edition.document, tmp_path, edition.folder)
-    assert stopped.value.code == runs.PUBLISH
-    assert snapshot(edition.folder) == before
-    assert [path.name for path in edition.folder.parent.iterdir()] == [edition.folder.name]
+    monkeypatch.setattr(runs, "_publish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _release(small, tmp_path / "out")
+    assert len(results.ledger(tmp_path / "out")[0]) == 1
+    assert not (tmp_path / "out/northbank").exists()
+
+
+@pytest.mark.e2e
+def test_what_cannot_be_read_of_before_is_said_and_stops_nothing(small, tmp_path):
+    out = tmp_path / "out"
+    (out / "northbank/2025-12-31").mkdir(parents=True)
+    (out / "northbank/2025-12-31/results.json").write_text("{")
+    (out / "ledger.jsonl").write_text("{}\n")
+    said = _release(small, out)
+    assert "The edition of 2025-12-31 is not compared with" in said[0] and "cannot be read" in said[0]
+    assert said[1].startswith("Line 1 of the ledger cannot be read")
+    assert "No PDF was made." in said
+    assert (out / "northbank/2026-06-30/summary.txt").is_file()
+    assert not (out / "northbank/2026-06-30/report.pdf").exists()
+
+
+@pytest.mark.e2e
+def test_an_edition_that_would_tell_of_individuals_is_not_published(small, tmp_path):
+    small["flows"][0]["steps"][1]["people"] = 3
+    with pytest.raises(Stopped, match="would tell of individuals") as stopped:
+        _release(small, tmp_path / "out")
+    assert stopped.value.code == problems.ANALYSIS
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".runs"]
+
+
+@pytest.mark.e2e
+def test_the_next_edition_is_compared_with_this_one_and_tells_of_no_few_people(small, tmp_path):
+    """Half a year on and three people more: counts stay rounded, means come in steps, and the page names the change."""
+    out = tmp_path / "out"
+    _release(small, out)
+    later = json.loads(json.dumps(small))
+    later["run"] |= {"as_of": "2026-12-31", "run_id": "later"}
+    later["data"] |= {"as_of": "2026-12-31", "fingerprint": "later"}
+    hours = next(row for row in later["results"] if row["at"] == "hours per person and half-year")
+    hours["estimate"] += 0.0123456
+    _release(later, out)
+    found = json.loads((out / "northbank/2026-12-31/results.json").read_text())
+    (row,) = [row for row in found["results"] if row["at"] == hours["at"]]
+    assert row["estimate"] == round(row["estimate"], 2) and "Rounded to steps of" in row["note"]
+    assert "30 June 2026" in (out / "northbank/2026-12-31/report.html").read_text()
+    assert audits.audit(out).findings == ()
 
 
 @pytest.mark.fault
@@ -267,27 +330,7 @@ def test_a_place_that_is_a_file_is_refused_before_the_work(tmp_path, bank):
     params = project(tmp_path / "p", bank, ["coverage"])
     with pytest.raises(Stopped, match="is a file, not a folder") as stopped:
         runs.run(params, tmp_path / "out", progress=lambda line: pytest.fail(line))
-    assert stopped.value.code == runs.PUBLISH and (tmp_path / "out").read_text() == "mine"
-
-
-@pytest.mark.fault
-def test_an_edition_is_replaced_whole_or_not_at_all(tmp_path, edition, monkeypatch):
-    """The very last move fails: no file of the new edition is beside one of the old."""
-    folder = tmp_path / "r" / "2026-06-30"
-    folder.mkdir(parents=True)
-    for name in ("report.html", "results.json", "manifest.json"):
-        (folder / name).write_text("the last good edition")
-    before, rename = snapshot(tmp_path), Path.rename
-
-    def last(source, target):
-        if target == folder and not source.name.endswith("-old"):
-            raise OSError(5, "Input/output error")
-        return rename(source, target)
-
-    monkeypatch.setattr(Path, "rename", last)
-    with pytest.raises(Stopped, match="Input/output error"), runs._publish_errors(folder):
-        runs._publish(edition.document, edition.folder / "restricted", folder)
-    assert snapshot(tmp_path) == before
+    assert stopped.value.code == problems.PUBLISH and (tmp_path / "out").read_text() == "mine"
 
 
 @pytest.mark.fault
@@ -316,7 +359,7 @@ def test_an_edition_ends_where_it_says_and_tells_of_no_folder(bank, tmp_path):
 @pytest.mark.fault
 def test_too_few_reviewed_by_an_early_as_of_are_not_reported_on(tmp_path, bank):
     stopped = attempt(tiny(tmp_path / "p", "1"), bank, as_of="2023-01-01")
-    assert stopped.code == runs.TOO_SMALL
+    assert stopped.code == problems.TOO_SMALL
 
 
 # --- the params file ---------------------------------------------------------------------------------

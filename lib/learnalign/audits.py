@@ -95,8 +95,8 @@ def _of_edition(
     document: Mapping[str, Any], lines: Sequence[results.Line], ledger: Sequence[results.Line]
 ) -> list[Finding]:  # fmt: skip
     """What an edition's results tell, and whether they are those that the ledger was told of."""
-    run_id, title = document["run"]["run_id"], document["data"]["title"]
-    found = breaches.found(document, [line for line in lines if line.run_id != run_id and line.title == title])
+    others = [line for line in lines if line.run_id != document["run"]["run_id"]]
+    found = breaches.found(document, breaches.of_same(others, document))
     if ledger and breaches.line_of(document) not in ledger:
         found.append(Finding("results.json", f"is not as {results.LEDGER} says it was published", CHANGED))
     return found

@@ -5,6 +5,7 @@ and from those of other editions. It does not know the data, nor what people kno
 it is not shown: finding nothing is no proof.
 """
 
+import datetime as dt
 import hashlib
 import json
 import math
@@ -18,6 +19,8 @@ from learnalign import privacy, results
 from learnalign.records import Result
 from learnalign.results import Key, Line
 
+SOON = 80  # days: what an edition hid is hidden for about a quarter
+BEFORE = "an edition of nearly the same data hid it, and both can be laid side by side"
 STEPS = "Rounded to steps of"  # how the note of a row begins that is told in steps
 
 
@@ -54,17 +57,25 @@ def line_of(document: Mapping[str, Any]) -> Line:
     run, data, rows = document["run"], document["data"], results.rows_of(document)
     exact = privacy.pool(document) if run["rounded_to"] is None else {"people": (), "rows": ()}
     described = [row for row in rows if row.design == "described" and row.shown and row.estimate is not None]
+    gone = tuple(key(row) for row in rows if not row.shown and BEFORE not in row.sentence)
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
     return Line(
         run["run_id"], run["report"], run["as_of"], data["title"], data["fingerprint"], run["min_group"],
         run["rounded_to"], tuple(exact["people"]), tuple(exact["rows"]),
-        tuple((key(row), *figures(row)) for row in described), tuple(key(row) for row in rows if not row.shown), digest,
+        tuple((key(row), *figures(row)) for row in described), gone, digest,
     )  # fmt: skip
 
 
-def same_data(line: Line, document: Mapping[str, Any]) -> bool:
-    """Whether an edition is of the same bytes of data, cut at the same day."""
-    return (line.fingerprint, line.as_of) == (document["data"]["fingerprint"], document["run"]["as_of"])
+def of_same(lines: Sequence[Line], document: Mapping[str, Any]) -> list[Line]:
+    """The editions of the same data set: by its title, or by its bytes under another one."""
+    data = document["data"]
+    return [line for line in lines if line.title == data["title"] or line.fingerprint == data["fingerprint"]]
+
+
+def is_soon_after(line: Line, document: Mapping[str, Any]) -> bool:
+    """Whether two editions lie so close in time that they are of nearly the same data."""
+    days = (dt.date.fromisoformat(document["run"]["as_of"]) - dt.date.fromisoformat(line.as_of)).days
+    return abs(days) < SOON or line.fingerprint == document["data"]["fingerprint"]
 
 
 def is_near(people: int | None, base: int, then: int | None, line: Line, min_group: int) -> bool:
@@ -162,17 +173,17 @@ def _of_row(row: Result, min_group: int) -> Iterator[str]:
 def _beside_past(row: Result, document: Mapping[str, Any], past: Sequence[Line]) -> Iterator[str]:
     run = document["run"]
     for line in past:
-        if row.shown and same_data(line, document) and key(row) in line.hidden:
-            yield f"is shown, and {line.report} of {line.as_of} hid it for the same data"
-        if row.design != "described" or not row.shown or row.estimate is None:
-            continue
-        for then, *old in line.figures:
-            if then != key(row) or tuple(old) == figures(row):
-                continue
+        if row.shown and is_soon_after(line, document) and key(row) in line.hidden:
+            yield f"is shown, and {line.report} of {line.as_of} hid it for nearly the same data"
+    told = [(tuple(old), line) for line in past for then, *old in line.figures if then == key(row)]
+    if row.design == "described" and row.shown and row.estimate is not None:
+        if any(old == figures(row) for old, _ in told):
+            return  # told before: nothing is added
+        for old, line in told:
             near = is_near(row.n_people, run["rounded_to"] or 1, old[3], line, run["min_group"])
-            ends = ((value, people) for value, _, _, people, in_steps in (figures(row), old) if in_steps)
-            sharp = not any(_is_coarse(value, row.unit, people, run["min_group"]) for value, people in ends)
-            if near and sharp:
+            ends = [(old[0], old[3], line.min_group)] * old[4]
+            ends += [(row.estimate, row.n_people, run["min_group"])] * (STEPS in row.note)
+            if near and not any(_is_coarse(value, row.unit, people, least) for value, people, least in ends):
                 yield f"and the same in {line.report} of {line.as_of} are on nearly the same people"
 
 

@@ -14,7 +14,7 @@ import tempfile
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
+from learnalign.kept import marked
 from learnalign.problems import DataError, Problem
 from learnalign.tables import (
     COLUMNS,
@@ -46,7 +47,7 @@ class DataSet:
 
     folder: Path
     meta: Meta
-    tables: dict[str, Table]
+    tables: dict[str, Table] = field(repr=False)  # an interactive engine would show rows
     filled: frozenset[str]  # "table" and "table.column" wherever anything is recorded; "merit_matrix", "attributes"
     fingerprints: dict[str, str]  # SHA-256 of each table's file
 
@@ -84,7 +85,8 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     if problems:
         raise DataError(problems, str(folder))
     meta = meta.model_copy(update={"as_of": day})
-    fingerprints = {name: _fingerprint(path) for name, path in files.items()}
+    mark = marked(folder)
+    fingerprints = mark["fingerprints"] if mark else {name: _fingerprint(path) for name, path in files.items()}
     current = {name: up_to(table, name, day) for name, table in tables.items()}
     return DataSet(folder, meta, tables, _filled(current, meta), fingerprints)
 
@@ -132,16 +134,17 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
         meta = read_meta(folder / "dataset.yml")
     except DataError as error:
         raise DataError([*problems, *error.problems], str(folder)) from None
-    engine = _engine()
+    engine, is_checked = _engine(), marked(folder) is not None
     found: dict[str, Table] = {}
     for name, path in files.items():
         try:
-            found[name] = engine.create_table(name, typed(_raw(engine, path, name, meta), name, meta))
+            rows = engine.read_parquet(path) if is_checked else typed(_raw(engine, path, name, meta), name, meta)
+            found[name] = engine.create_table(name, rows)
         except DataError as error:
             problems += error.problems
         except (OSError, duckdb.Error) as error:
             problems.append(unreadable(name, path, error))
-    problems += [problem for name in found for problem in table_problems(found, name, meta)]
+    problems += [problem for name in found if not is_checked for problem in table_problems(found, name, meta)]
     types = {name: _types(name, meta) for name in COLUMNS}
     tables = {name: found[name].select(*kinds) if name in found else _empty(engine, name, kinds)
               for name, kinds in types.items()}  # fmt: skip

@@ -2,17 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import pandas as pd
 from ibis.expr.types import BooleanValue, Column, Table
 
 from learnalign.datasets import DataSet
+from learnalign.kept import frames, marked
 from learnalign.records import ATTRITION
 from learnalign.tables import DONE
 
 OWN_LEARNING_DAYS = 30  # so soon after an acknowledgement, own learning on its skill makes it autonomous
 DATE_OF = {"learning": "learned_on", "acknowledgements": "acknowledged_on"}
+
+
+def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] | None:
+    """Frames that a run made once of this very data set, up to this day; None where it did not.
+
+    `asked` is what else they depend on, as the embargo: what was made for another is never taken.
+    """
+    said = marked(dataset.folder) or {}
+    asked |= {"as_of": str(dataset.as_of), "fingerprints": dataset.fingerprints}
+    if any(said.get(key) != value for key, value in asked.items()):
+        return None
+    return frames(dataset.folder, names, said["types"])
 
 
 @dataclass(frozen=True)

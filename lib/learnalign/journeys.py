@@ -6,14 +6,14 @@ found are followed: who says "I don't know" is assessed more often, so gaps foun
 everybody look more outspoken than they are (METHODS 5, row 19). Written in Ibis; the engine does the work.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
 from learnalign.datasets import DataSet, up_to
-from learnalign.flows import Step, after_as_of, asking, days_before, fit_events, flow
+from learnalign.flows import Step, after_as_of, asking, days_before, fit_events, flow, prepared
 from learnalign.records import ATTRITION
 
 SAID_BEFORE_DAYS = 90  # an acknowledgement so long before a gap was found is an acknowledgement of that gap
@@ -33,6 +33,9 @@ class Journeys:
 
     def __repr__(self) -> str:
         return f"Journeys({len(self.gaps):,} gaps of {self.gaps.person_id.nunique():,} people)"
+
+
+JOURNEYS = tuple(f"journeys_{part.name}" for part in fields(Journeys))  # their names where they are kept
 
 
 def gap_journeys(dataset: DataSet) -> Journeys:
@@ -55,6 +58,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     >>> bool((gaps.closed_on.dropna() > gaps.detected_on[gaps.closed_on.notna()]).all())
     True
     """
+    if made := prepared(dataset, *JOURNEYS):
+        return Journeys(*made)
     days = _assessed_days(dataset)
     days = days.cache() if "assessments" in dataset.filled else days  # a table that is missing belongs to no engine
     found = _employed(spells(dataset, days), dataset).cache()

@@ -12,16 +12,20 @@ end, whatever became of them afterwards.
 """
 
 import datetime as dt
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
 from learnalign.datasets import DataSet, up_to
-from learnalign.flows import DATE_OF, Step, after_as_of, asking, days_before, fit_events, flow, unfit_steps
-from learnalign.journeys import SAID_BEFORE_DAYS, SPELL, spells
+from learnalign.flows import DATE_OF, Step, after_as_of, asking, days_before, fit_events, flow, prepared, unfit_steps
+from learnalign.journeys import JOURNEYS, SAID_BEFORE_DAYS, SPELL, gap_journeys, spells
+from learnalign.kept import keep
 from learnalign.tables import DONE, KEYS
+from learnalign.teams import team_quarters
 
 FIRST_WINDOW_DAYS = 182
 LANDMARK_DAYS = 60
@@ -36,12 +40,10 @@ NOT_HELD = ("cancelled_by_provider", "waitlisted")  # what people asked for and 
 COUNTS = ("voluntary_activities", "acknowledgements")
 EXPOSURES = ("voluntary_hours", *COUNTS)  # those that a lead test needs
 LAST = ("last_learned_on", "last_acknowledged_on", "last_not_held_on", "last_gap_on")
-NEEDS = {
-    "hours": {"learning.hours"},
-    "not_held": {"learning.status"},
-    "unrelated": {"learning.skill", "assessments"},
-    "gaps_acknowledged": {"acknowledgements.skill"},
-}  # what a column with this in its name cannot do without
+NEEDS = {  # what a column with this in its name cannot do without
+    "hours": {"learning.hours"}, "not_held": {"learning.status"},
+    "unrelated": {"learning.skill", "assessments"}, "gaps_acknowledged": {"acknowledgements.skill"},
+}  # fmt: skip
 
 
 class TimeOrderError(AssertionError):
@@ -77,6 +79,8 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     >>> bool((linked.person_cycles.window_end < linked.person_cycles.reviewed_on).all())
     True
     """
+    if made := prepared(dataset, "person_cycles", "attrition", embargo_days=embargo_days):
+        return Linked(*made)
     reviews = dataset.tables["reviews"]
     late = reviews.reviewed_on > dataset.as_of
     windows = _with_windows(reviews.filter(~late), dataset.tables["people"], embargo_days)
@@ -87,10 +91,22 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     person_cycles = cycles.execute()
     assert_time_order(person_cycles)
     flows = [flow("reviews", reviews, [after_as_of(late, dataset)])]
-    recorded = [name for name in events if name in dataset.filled]
-    flows += [flow(name, events[name], _event_steps(name, events[name], dataset)) for name in recorded]
+    flows += [flow(name, at, _event_steps(name, at, dataset)) for name, at in events.items() if name in dataset.filled]
     flows += _reward_flows(dataset, reviewed)
     return Linked(person_cycles, pd.concat(flows, ignore_index=True))
+
+
+def prepare(dataset: DataSet, folder: Path, *, embargo_days: int = 30) -> None:
+    """Link once for all notebooks of a run, into an empty `folder`: a data set that `read` takes without a check.
+
+    From it `link`, `gap_journeys` and `team_quarters` give what was made here where day and embargo are the same, else
+    they make it anew. It holds rows about people.
+    """
+    made = vars(link(dataset, embargo_days=embargo_days)) | {"team_quarters": team_quarters(dataset)}
+    made |= dict(zip(JOURNEYS, vars(gap_journeys(dataset)).values(), strict=True))
+    said = {"as_of": str(dataset.as_of), "embargo_days": embargo_days, "fingerprints": dataset.fingerprints}
+    shutil.copyfile(dataset.folder / "dataset.yml", folder / "dataset.yml")
+    keep(folder, {name: dataset.tables[name] for name in dataset.fingerprints}, made, said)
 
 
 def assert_time_order(person_cycles: pd.DataFrame) -> None:

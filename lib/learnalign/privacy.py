@@ -204,23 +204,24 @@ def too_close(counts: Sequence[int], earlier: Sequence[int], min_group: int) -> 
 
 
 def pooled(
-    document: Mapping[str, Any], min_group: int, earlier: Mapping[str, Sequence[int]] | None = None
+    document: Mapping[str, Any], min_group: int, earlier: Mapping[str, Sequence[int]] | None = None, base: int = 0
 ) -> dict[str, Any]:
     """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their difference.
 
     Every number of people, and of rows, that is left somewhere in the document goes into one `pool` with those that
     `earlier` editions told exactly. When two of them are that close, all counts are rounded down to a multiple of
-    `min_group` (`run.rounded_to` says so). Coarse and safe: what must be exact, and can be, is for complementary
-    suppression to find out.
+    `min_group`, or of `base`, a multiple of it (`run.rounded_to` says so). Coarse and safe: what must be exact, and can
+    be, is for complementary suppression to find out.
     """
+    base = base or min_group
     close = any(too_close(counts, (earlier or {}).get(kind, ()), min_group) for kind, counts in pool(document).items())
 
     def down(row: Mapping[str, Any]) -> dict[str, Any]:
         if not close:
             return dict(row)
         names = [name for some in COUNTS.values() for name in some if row.get(name)]
-        ways = {"ways": [[count // min_group * min_group, way] for count, way in row["ways"]]} if "ways" in row else {}
-        return {**row, **{name: row[name] // min_group * min_group for name in names}, **ways}
+        ways = {"ways": [[count // base * base, way] for count, way in row["ways"]]} if "ways" in row else {}
+        return {**row, **{name: row[name] // base * base for name in names}, **ways}
 
     flows = [{**flow, "steps": [*map(down, flow["steps"])]} for flow in document["flows"]]
     pictures = [{**one, "rows": [*map(down, one["rows"])]} if one["kind"] == "journey" else one
@@ -228,7 +229,7 @@ def pooled(
     return {
         **document, "flows": flows, "results": [*map(down, document["results"])], "pictures": pictures,
         "data": {**document["data"], "tables": [*map(down, document["data"]["tables"])]},
-        "run": {**document["run"], "rounded_to": min_group if close else None},
+        "run": {**document["run"], "rounded_to": base if close else None},
     }  # fmt: skip
 
 

@@ -49,6 +49,10 @@ class DataError(ValueError):
         super().__init__("\n".join([f"{count}{f' in {where}' if where else ''}", *map(str, self.problems)]))
 
 
+# Exit codes of a run; a signal ends it with 128 and the signal's number, as in every shell
+PUBLISHED, ANALYSIS, CONTRACT, TOO_SMALL, DEADLINE, KERNEL_DIED, LOCKED, PUBLISH = range(8)
+
+
 class Stopped(Exception):
     """A run that published nothing: why, in the reader's words, and the exit code that says so."""
 

@@ -142,16 +142,17 @@ def spread(low: float | None, high: float | None, unit: str = "") -> str:
     return f"{ends[0]} to {ends[1]}" + ("" if ends[1] == DASH else UNITS.get(unit, f" {unit}" if unit else ""))
 
 
-def _digits(value: float | None, unit: str, decimals: int | None = None) -> str:
+def _digits(value: float | None, unit: str, places: int | None = None) -> str:
     if value is None or not math.isfinite(value):
         return DASH
-    if decimals is None:
-        decimals = 0 if isinstance(value, numbers.Integral) else _decimals(abs(value), unit)
-    text = f"{abs(value):,.{decimals}f}".replace(",", THIN)
+    if places is None:
+        places = 0 if isinstance(value, numbers.Integral) else decimals(abs(value), unit)
+    text = f"{abs(value):,.{places}f}".replace(",", THIN)
     return f"{MINUS}{text}" if value < 0 and text.strip("0.") else text
 
 
-def _decimals(size: float, unit: str) -> int:
+def decimals(size: float, unit: str) -> int:
+    """How many decimals are read of a figure of this size."""
     if unit in UNITS:
         return 2
     return 2 if size < 0.995 else 1 if size < 99.95 else 0

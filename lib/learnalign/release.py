@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from learnalign import breaches, privacy, results
-from learnalign.problems import Stopped
-from learnalign.records import Result, number, spread
+from learnalign.problems import CONTRACT, Stopped
+from learnalign.records import UNITS, Result, decimals, number, spread
 from learnalign.results import Line
 
 COARSEST = 0.2  # of the scale: a figure in larger steps says nothing any more
 ROUNDED = "{start} {step}, so that this edition and an earlier one together tell of no few people."
-BEFORE = "an edition of the same data hid it, and both can be laid side by side"
 FIGURE = re.compile(r"\d[\d\u202f]*(?:\.\d+)?")
 
 
@@ -35,16 +34,18 @@ def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) ->
     Misleads about what is not in it: whoever knows people of a group knows more than the numbers say, and editions of
     another title, or on a line of the ledger that is damaged, are not looked at.
     """
-    past = [line for line in ledger if line.title == document["data"]["title"]]
-    rows = privacy.suppress(results.rows_of(document), min_group)
+    past = breaches.of_same(ledger, document)
+    rows = tuple(map(_fine, privacy.suppress(results.rows_of(document), min_group)))
     rows = tuple(_hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows)
     earlier = {kind: [count for line in past for count in getattr(line, kind)] for kind in ("people", "rows")}
-    safe = privacy.pooled({**document, "results": [asdict(row) for row in rows]}, min_group, earlier)
+    base = _base(past, min_group)
+    safe = privacy.pooled({**document, "results": [asdict(row) for row in rows]}, min_group, earlier, base)
     base = safe["run"]["rounded_to"] or 1
     rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
-    gone = {one for line in past if breaches.same_data(line, document) for one in line.hidden}
-    rows = tuple(_hidden(row, BEFORE) if row.shown and breaches.key(row) in gone else row for row in rows)
+    gone = {one for line in past if breaches.is_soon_after(line, document) for one in line.hidden}
+    rows = tuple(_hidden(row, breaches.BEFORE) if row.shown and breaches.key(row) in gone else row for row in rows)
     safe["results"] = [asdict(row) for row in _complete(rows, safe)]
+    safe["coverage"] = [{**row, "detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]]
     if found := breaches.found(safe, past):
         told = "\n".join(map(str, found))
         raise Stopped(1, f"The edition would tell of individuals. Nothing was published.\n{told}")
@@ -68,6 +69,46 @@ def enter(out: Path, document: Mapping[str, Any]) -> Line:
     finally:
         os.close(file)
     return line
+
+
+def _base(past: Sequence[Line], min_group: int) -> int:
+    """What counts are rounded down to: two grids laid over each other would tell more than either."""
+    base = math.lcm(min_group, *(line.rounded_to for line in past if line.rounded_to))
+    if base > 4 * min_group:
+        told = sorted({line.rounded_to for line in past if line.rounded_to})
+        raise Stopped(CONTRACT, f"min_group is {min_group}, and editions of these data were rounded to multiples of "
+                      f"{', '.join(map(str, told))}: counts on several grids tell each other's digits. Nothing was "
+                      f"published. Use a min_group that is a multiple of {told[-1]}.")  # fmt: skip
+    return base
+
+
+def _short(value: float | None) -> float | None:
+    """Three digits that say something; none of the others."""
+    return value and float(f"{value:.3g}")
+
+
+def _read(value: float, unit: str, finest: int) -> float:
+    """A value with the decimals that are read of it, one more in the usual units, and `finest` if that is more."""
+    seen = decimals(abs(value), unit)
+    near = round(value, max(seen + (unit in UNITS), finest))
+    return near if round(near, seen) == round(value, seen) else round(value, seen)  # or it would be read otherwise
+
+
+def _fine(row: Result) -> Result:
+    """A row to the digits that are read, or a tenth of its standard error: in seventeen digits stands every count.
+
+    >>> 14.91891891891892 == 552 / 37  # and of no share of fewer people
+    True
+    """
+    if row.estimate is None:
+        return row
+    finest = 0 if not row.std_error or row.design == "described" else 1 - math.floor(math.log10(row.std_error))
+    values = {name: getattr(row, name) for name in ("estimate", "low", "high")}
+    return replace(
+        row, **{name: value and _read(value, row.unit, finest) for name, value in values.items()},
+        df=row.df and float(round(row.df)),
+        std_error=_short(row.std_error), detectable_effect=_short(row.detectable_effect),
+    )  # fmt: skip
 
 
 # --- what is hidden ----------------------------------------------------------------------

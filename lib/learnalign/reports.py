@@ -109,7 +109,11 @@ def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = 
     page, run = _page(document, earlier), document["run"]
     told = [f"{run['title']}, edition of {strips.date(run['as_of'])}", page["lede"], "WHAT WE KNOW"]
     told += _briefly(page["known"]) or ["Nothing yet, from these data."]
-    told += ["WHAT WE DON’T KNOW", *_briefly(page["unknown"]), *(f"- {key} {line}" for key, line in page["still_unknown"])]
+    told += [
+        "WHAT WE DON’T KNOW",
+        *_briefly(page["unknown"]),
+        *(f"- {key} {line}" for key, line in page["still_unknown"]),
+    ]
     told += [f"- {question['key']} Not asked: {question['text']}" for question in page["not_asked"]]
     if page["changes"]:
         told.append(f"Since the edition of {strips.date(page['before']['run']['as_of'])}: {page['changes']}")
@@ -125,7 +129,8 @@ def _briefly(groups: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
             span = charts.spread(one.row.low, one.row.high, one.row.unit)
             likely = f" (likely range {span})" if one.is_drawn else ""
             aspect = f", {one.aspect}" if one.aspect else ""
-            lines.append(f"- {one.question['key']} {one.question['text']}{aspect} {word}: {one.brief}{likely} {one.row.to_settle} {one.wait}")
+            asked, settle = f"{one.question['key']} {one.question['text']}", f"{one.row.to_settle} {one.wait}"
+            lines.append(f"- {asked}{aspect} {word}: {one.brief}{likely} {settle}")
     return lines
 
 

@@ -9,28 +9,47 @@ import datetime as dt
 import hashlib
 import json
 import os
-import secrets
 import shutil
-import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
 import pydantic
 
-from learnalign import datasets, measures, privacy, reports, results, verdicts
+from learnalign import (
+    datasets,
+    journal,
+    linking,
+    locks,
+    measures,
+    paper,
+    privacy,
+    release,
+    reports,
+    results,
+    verdicts,
+    workers,
+)
 from learnalign.datasets import DataSet
-from learnalign.problems import DataError, Problem, Stopped, problems_of, project_root, read_yaml
-from learnalign.tables import Strict
+from learnalign.journal import Event, Journal
+from learnalign.problems import (
+    ANALYSIS,
+    PUBLISH,
+    TOO_SMALL,
+    DataError,
+    Problem,
+    Stopped,
+    problems_of,
+    project_root,
+    read_yaml,
+)  # fmt: skip
+from learnalign.tables import Strict, read_meta
 
-PUBLISHED, ANALYSIS, CONTRACT, TOO_SMALL, DEADLINE, KERNEL_DIED, LOCKED, PUBLISH = range(8)
 PACKAGES = (
     "learnalign", "pandas", "numpy", "scipy", "statsmodels", "pyfixest", "ibis-framework", "duckdb", "papermill",
 )  # fmt: skip
@@ -102,28 +121,52 @@ def read_spec(params: Path) -> RunSpec:
 
 def run(
     params: str | Path, out: str | Path | None = None, *, jobs: int | None = None,
-    progress: Callable[[str], None] = lambda line: None,
+    progress: Callable[[Event], None] = lambda event: None,
 ) -> Edition:  # fmt: skip
     """Run a params file's notebooks and publish the edition at `out`/report/as_of.
 
     Raises `DataError` (bad params or contract) or `Stopped` (anything else that keeps it from being
-    published); nothing published before is touched then.
+    published); nothing published before is touched then, and why is in `out`/.runs/report (see `journal`).
+    `progress` is told of each state, notebook and cell as it is reached.
     """
     params = Path(params)
     spec, root = read_spec(params), project_root(params)
-    dataset = datasets.read(root / spec.data, as_of=spec.as_of)
-    facts = measures.contents(dataset)
-    _refuse_too_small(facts, spec)
-    started = dt.datetime.now(dt.UTC)
-    out = Path(out) if out else root / "out"
+    workers.look([root / f"notebooks/{name}.ipynb" for name in spec.notebooks])
+    out = (Path(out) if out else root / "out").resolve()
     _refuse_unwritable(out)
-    with tempfile.TemporaryDirectory(prefix="learnalign-") as folder:  # only its owner can look into it
-        work = Path(folder)
-        chapters = _execute_all(spec, root, dataset, work, jobs or os.cpu_count() or 1, progress)
-        document = _document(spec, dataset, facts, chapters, started)
-        progress("rendering the report")
-        with _publish_errors(out):
-            return _publish(document, work, out.resolve() / spec.report / str(dataset.as_of))
+    with journal.opened(out, spec.report, spec.deadline_minutes, progress) as log:
+        until = time.monotonic() + spec.deadline_minutes * 60
+        day = _last_day(spec, root / spec.data)
+        with log.lock(day):
+            log.note("locked", as_of=day)
+            dataset = datasets.read(root / spec.data, as_of=spec.as_of)
+            facts = measures.contents(dataset)
+            _refuse_too_small(facts, spec)
+            log.note("checked")
+            if len(spec.notebooks) > 1:  # one alone links for itself, and as fast
+                dataset = _linked(dataset, log.work / "data", spec.embargo_days)
+                log.note("linked")
+            chapters = _chapters(spec, root, dataset, log, jobs or os.cpu_count() or 1, until)
+            document = _document(spec, root, dataset, facts, chapters, log)
+            edition = _release(document, log)
+            log.note("recorded")
+            return edition
+
+
+def _linked(dataset: DataSet, folder: Path, embargo_days: int) -> DataSet:
+    """The data set once more in the run's own folder, with all that notebooks would link of it, once for all."""
+    folder.mkdir(mode=0o700)
+    linking.prepare(dataset, folder, embargo_days=embargo_days)
+    return replace(dataset, folder=folder)
+
+
+def _last_day(spec: RunSpec, folder: Path) -> str:
+    """The edition's day, before the data are read: from then on, no other run may make it."""
+    try:
+        return str(spec.as_of or read_meta(folder / "dataset.yml").as_of)
+    except DataError:
+        datasets.read(folder)  # names every other problem, too
+        raise
 
 
 def _refuse_unwritable(out: Path) -> None:
@@ -141,31 +184,46 @@ def _refuse_too_small(facts: Any, spec: RunSpec) -> None:
                                   f"{spec.min_group} (min_group). Nothing was published.")  # fmt: skip
 
 
-# --- one process per notebook -----------------------------------------------------------------
+# --- what the notebooks hand over -----------------------------------------------------------------
 
 
-def _execute_all(
-    spec: RunSpec, root: Path, dataset: DataSet, work: Path, jobs: int, progress: Callable[[str], None]
-) -> list[results.Chapter]:
-    """Every notebook in a process of its own; the first failure ends the others and the run."""
-    deadline = dt.datetime.now() + dt.timedelta(minutes=spec.deadline_minutes)
-    workers: list[subprocess.Popen] = []
-    # one thread each: side by side they would wait for each other, and sums would differ in their last digits
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | os.environ
+def _chapters(
+    spec: RunSpec, root: Path, dataset: DataSet, log: Journal, jobs: int, until: float
+) -> list[results.Chapter]:  # fmt: skip
+    """Every notebook in a process of its own, side by side; the first failure ends the others and the run."""
+    found: dict[str, results.Chapter] = {}
+    people = cache(lambda: _ids(dataset))  # asked only when something failed
 
-    def one(name: str) -> results.Chapter:
-        parameters = _parameters(spec, dataset, work / f"{name}.json")
-        chapter = _execute(root / "notebooks" / f"{name}.ipynb", parameters, work, deadline, workers, environment)
-        progress(f"{name}: done")
-        return chapter
+    def done(name: str) -> None:
+        found[name] = _handed_over(log.work / f"{name}.json", name)
 
-    with ThreadPoolExecutor(max_workers=max(1, min(jobs, len(spec.notebooks)))) as pool:
-        try:
-            return list(pool.map(one, spec.notebooks))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in workers:
-                _end(worker)
+    workers.execute(
+        [root / f"notebooks/{name}.ipynb" for name in spec.notebooks],
+        {name: _parameters(spec, dataset, log.work / f"{name}.json") for name in spec.notebooks},
+        log.work, log.scratch, until=until, jobs=jobs, run_id=log.run_id, note=log.note, done=done,
+        discreet=lambda text, known: journal.discreet(text, known, people()),
+    )  # fmt: skip
+    return [found[name] for name in spec.notebooks]
+
+
+def _ids(dataset: DataSet) -> frozenset[str]:
+    """Whatever stands for a person in a data set: no message may hold it."""
+    people, reviews = dataset.tables["people"], dataset.tables["reviews"]
+    return frozenset(people.person_id.execute()) | frozenset(reviews.manager_id.execute().dropna())
+
+
+def _handed_over(path: Path, name: str) -> results.Chapter:
+    """A notebook's chapter with every headline that its questions promise."""
+    promised = {m.key for q in verdicts.QUESTIONS.values() if q.notebook == name for m in q.measures}
+    try:
+        chapter = results.read(path)
+    except DataError as error:
+        text = f"{name}.ipynb ran but handed over no valid results. Nothing was published."
+        raise workers.Failed(ANALYSIS, f"{text}\n{journal.discreet(str(error))}", workers.Where(name)) from None
+    if missing := sorted(promised - {row.measure for row in chapter.results if row.headline}):
+        text = f"{name}.ipynb ran but left out what it promises: {', '.join(missing)}. Nothing was published."
+        raise workers.Failed(ANALYSIS, text, workers.Where(name))
+    return chapter
 
 
 def _parameters(spec: RunSpec, dataset: DataSet, out: Path) -> dict[str, Any]:
@@ -178,147 +236,92 @@ def _parameters(spec: RunSpec, dataset: DataSet, out: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _execute(
-    notebook: Path, parameters: dict[str, Any], work: Path, deadline: dt.datetime, workers: list[subprocess.Popen],
-    environment: dict[str, str],
-) -> results.Chapter:  # fmt: skip
-    job = work / f"{notebook.stem}.job.json"
-    results.write_json(job, {"notebook": notebook.name, "parameters": parameters})
-    (work / "source").mkdir(exist_ok=True)
-    shutil.copyfile(notebook, work / "source" / notebook.name)
-    log = work / f"{notebook.stem}.log"
-    with log.open("w") as stream:
-        command = [sys.executable, "-m", "learnalign.runs", str(job)]
-        worker = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=work, env=environment
-        )
-    workers.append(worker)
-    try:
-        code = worker.wait(timeout=max((deadline - dt.datetime.now()).total_seconds(), 0))
-    except subprocess.TimeoutExpired:
-        raise Stopped(DEADLINE, f"{notebook.name} was not done at the deadline (deadline_minutes). Nothing was "
-                                 "published.") from None  # fmt: skip
-    finally:
-        _end(worker)
-    if code != 0:
-        raise Stopped(code if code in (ANALYSIS, KERNEL_DIED) else ANALYSIS, _failure(notebook, log, job))
-    try:
-        return results.read(Path(parameters["out"]))
-    except DataError as error:
-        raise Stopped(ANALYSIS, f"{notebook.name} ran but handed over no valid results. Nothing was published.\n"
-                                 f"{error}") from None  # fmt: skip
-
-
-def _end(worker: subprocess.Popen) -> None:
-    """End a worker and every process it started: a kernel has a session of its own and would live on."""
-    if worker.poll() is not None:
-        return  # it ended, and its number may be somebody else's by now
-    try:
-        family = [psutil.Process(worker.pid), *psutil.Process(worker.pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return
-    for process in family:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(family, timeout=5)
-
-
-def _failure(notebook: Path, log: Path, job: Path) -> str:
-    """What went wrong, where and why; for something unforeseen, the last lines of the worker's log."""
-    told = job.with_suffix(".failure")
-    if told.is_file():
-        return f"{notebook.name} failed. Nothing was published.\n{told.read_text(encoding='utf-8')}"
-    lines = log.read_text(errors="replace").splitlines()[-40:]
-    return "\n".join([f"{notebook.name} failed. Nothing was published. The last lines of its log:", *lines])
-
-
-def _work(job_file: Path) -> int:
-    """The worker process: run one notebook with papermill; when it fails, leave word why beside the job.
-
-    It works in the run's folder and names files from there: papermill reads braces in a path as its own.
-    """
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-
-    job = json.loads(job_file.read_text(encoding="utf-8"))
-    source, told = f"source/{job['notebook']}", job_file.with_suffix(".failure")
-    wanted = set(papermill.inspect_notebook(source))
-    if strangers := sorted(wanted - set(job["parameters"])):
-        told.write_text(f"Its parameters cell has names that no run gives: {', '.join(strangers)}", encoding="utf-8")
-        return ANALYSIS
-    try:
-        papermill.execute_notebook(
-            source, job["notebook"], kernel_name="python3", language="python",
-            parameters={key: value for key, value in job["parameters"].items() if key in wanted},
-            progress_bar=False, request_save_on_cell_execute=False,
-        )  # fmt: skip
-    except papermill.PapermillExecutionError as error:
-        cell = error.cell_index  # papermill put its cell of parameters before it: the count is the reader's again
-        line = error.source.strip().splitlines()[0][:100]
-        told.write_text(f"Cell {cell} ({line}): {error.ename}: {error.evalue}", encoding="utf-8")
-        return ANALYSIS
-    except DeadKernelError:
-        told.write_text("Its kernel died: most often the machine ran out of memory.", encoding="utf-8")
-        return KERNEL_DIED
-    return PUBLISHED
-
-
 # --- the document and its edition ------------------------------------------------------------------
 
 
 def _document(
-    spec: RunSpec, dataset: DataSet, facts: Any, chapters: list[results.Chapter], started: dt.datetime
+    spec: RunSpec, root: Path, dataset: DataSet, facts: Any, chapters: list[results.Chapter], log: Journal
 ) -> dict[str, Any]:
+    """All that an edition could say; `release.gate` says what of it may be published."""
     rows = privacy.suppress(verdicts.holm(results.merged(chapters)), spec.min_group)
     tables = results.records(privacy.counts(facts, spec.min_group).drop(columns="shown"))
     questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
     settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}  # a whole path tells of people's folders
-    document = results.document(
+    memos = {name: json.loads((root / f"notebooks/{name}.ipynb").read_bytes()) for name in spec.notebooks}
+    return results.document(
         chapters, rows,
         run={
             "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
-            "run_id": f"{started:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
-            "started": started.isoformat(timespec="seconds"),
+            "run_id": log.run_id, "started": log.started.isoformat(timespec="seconds"),
             "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "params": settings,
             "notebooks": list(spec.notebooks), "min_group": spec.min_group,
             "smallest_effect": settings["smallest_effect"], "embargo_days": spec.embargo_days,
         },
         data={
             "title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint,
-            "tables": tables,
+            "tables": tables, "pace": measures.pace(dataset), "attributes": ["grade", *dataset.meta.attributes],
         },
         questions=questions, words=verdicts.VERDICT_WORDS,
+        limits={name: reports.limits(memo) for name, memo in memos.items()},
         versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
     )  # fmt: skip
-    return privacy.pooled(document, spec.min_group)
 
 
-@contextmanager
-def _publish_errors(out: Path) -> Iterator[None]:
+def _release(document: dict[str, Any], log: Journal) -> Edition:
+    """Through the gate, into the ledger, and then into its place."""
+    folder, as_of = log.out / log.report, document["run"]["as_of"]
+    with open(log.out / ".runs/ledger.lock", "a", opener=locks.private) as file:
+        locks.take(file, wait=True)  # no other run may publish between the look at the ledger and the entry
+        ledger, damaged = results.ledger(log.out)
+        safe = release.gate(document, ledger, document["run"]["min_group"])
+        release.enter(log.out, safe)
+    earlier, warnings = results.earlier(folder, as_of)
+    told = "of the ledger cannot be read: what it was for cannot be protected from subtraction"
+    for warning in [*warnings, *(f"Line {number} {told}" for number in damaged)]:
+        log.note("warning", text=warning)
+    stage = log.work / "edition"
+    _write(stage, safe, _pages(safe, earlier, log), log.work)
+    locks.settle(stage)
+    log.note("rendered")
+    return _publish(stage, folder / as_of, log, safe)
+
+
+def _publish(stage: Path, place: Path, log: Journal, document: dict[str, Any]) -> Edition:
+    """Put a whole edition in its place, in one move; a signal comes too late from here on."""
+    aside = log.work / "before" / place.name
+    aside.parent.mkdir()
+    log.ending.too_late()
+    locks.exchange(stage, place, aside)
+    log.note("published")
+    return Edition(place, place / "report.html", document)
+
+
+def _pages(
+    document: dict[str, Any], earlier: tuple[dict[str, Any], ...], log: Journal
+) -> dict[str, bytes]:  # fmt: skip
+    """What is read of an edition: its page, its text, and its PDF where one can be made."""
+    page = reports.render(document, earlier)
+    pages = {"report.html": page.encode(), "summary.txt": reports.summary(document, earlier).encode()}
     try:
-        yield
-    except OSError as error:
-        why = f"The edition could not be written below {out}: {error.strerror or error}."
-        raise Stopped(PUBLISH, f"{why} The last good edition was left as it was.") from error
+        pages["report.pdf"] = paper.pdf(page)
+    except paper.Unprinted as error:
+        log.note("warning", text=str(error))
+    return pages
 
 
-def _publish(document: dict[str, Any], work: Path, folder: Path) -> Edition:
-    """Write the whole edition beside its place, then put it in place in one move."""
-    with datasets.replaced(folder) as stage:
-        (stage / "report.html").write_text(reports.render(document), encoding="utf-8")
-        results.write_json(stage / "results.json", document)
-        (stage / "restricted").mkdir(mode=0o700)
-        for notebook in document["run"]["notebooks"]:
-            shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
-        files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-        digests = {str(path.relative_to(stage)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-        results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
-        for path in [*files, stage / "manifest.json"]:
-            path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
-    return Edition(folder, folder / "report.html", document)
+def _write(stage: Path, document: dict[str, Any], pages: dict[str, bytes], work: Path) -> None:
+    """Write a whole edition, and what each of its files must be."""
+    stage.mkdir()
+    for name, content in pages.items():
+        (stage / name).write_bytes(content)
+    results.write_json(stage / "results.json", document)
+    (stage / "restricted").mkdir(mode=0o700)
+    for notebook in document["run"]["notebooks"]:
+        shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
+    files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
+    digests = {path.relative_to(stage).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
 
-
-if __name__ == "__main__":
-    sys.exit(_work(Path(sys.argv[1])))
+    for path in [*files, stage / "manifest.json"]:
+        path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
+    stage.chmod(0o755)

@@ -10,7 +10,7 @@ import pandas as pd
 from ibis.expr.types import Table
 
 from learnalign.datasets import DataSet, up_to
-from learnalign.flows import fit_events
+from learnalign.flows import fit_events, prepared
 
 VISIBLE = ("team", "public")
 STARTS_WITHIN_DAYS = 14  # recording that began so soon after a quarter's first day misses nothing of it
@@ -32,6 +32,8 @@ def team_quarters(dataset: DataSet) -> pd.DataFrame:
     >>> bool(rows.share.between(0, 1).all()), bool((rows.groupby("team_id").quarter.nunique() > 1).any())
     (True, True)
     """
+    if made := prepared(dataset, "team_quarters"):
+        return made[0]
     needed = {"reviews.manager_id", "acknowledgements", "acknowledgements.audience"}
     quarters = _quarters(dataset) if needed <= dataset.filled else []
     if not quarters:
