@@ -34,9 +34,10 @@ CURVES = pd.concat(
     pd.DataFrame({
         "group": name, "month": MONTHS, "closed": slope * MONTHS, "low": 0.8 * slope * MONTHS,
         "high": 1.2 * slope * MONTHS, "left": 0.5 * MONTHS, "left_low": 0.4 * MONTHS, "left_high": 0.7 * MONTHS,
-        "people": people - 5 * MONTHS, "managers": 20,
+        "people": people - 60 * MONTHS, "managers": 20, "people_closed": slope * people / 100 * MONTHS,
+        "people_left": people / 200 * MONTHS,
     })
-    for name, slope, people in (("all gaps", 4.0, 200), ("acknowledged before they were found", 5.0, 49))
+    for name, slope, people in (("all gaps", 4.0, 2000), ("acknowledged before they were found", 5.0, 489))
 )  # fmt: skip
 SPREAD = Spread(
     mean=-0.2, mean_low=-0.27, mean_high=-0.13, sd=0.4, sd_low=0.3, sd_high=0.5,
@@ -44,8 +45,13 @@ SPREAD = Spread(
     n_managers=163, smallest=0.1, level=0.95,
 )  # fmt: skip
 MATRIX = pd.DataFrame(
-    [(1, 0.5, 40, 9, 0.1, -0.4), (2, 0.5, 40, 9, 0.7, 0.2), (2, 1.5, 9, 9, 9.9, 8.4), (1, 1.5, 40, 2, 7.9, 6.4)],
-    columns=["rating", "target", "people", "managers", "merit", "gap"],
+    [
+        (1, 0.5, 40, 9, 0.1, -0.4, 0.1),
+        (2, 0.5, 40, 9, 0.7, 0.2, 0.1),
+        (2, 1.5, 9, 9, 9.9, 8.4, 0.1),
+        (1, 1.5, 40, 2, 7.9, 6.4, 0.1),
+    ],
+    columns=["rating", "target", "people", "managers", "merit", "gap", "spread"],
 )
 GRID = pd.DataFrame({
     "unit": ["Retail 1", "Corporate 1", "Risk 1", "all units"], "people": [40, 30, 9, np.nan],
@@ -54,10 +60,10 @@ GRID = pd.DataFrame({
     "resources: leading": [3.2, "too few answers", 1.32, 3.2],
 })  # fmt: skip
 NETWORK = pd.DataFrame(
-    [("asks going up (%)", 500, share, 40.0, 39.0, 40.0 - share, 40.0) for share in (10, 20, 30)]
-    + [("pairs of people with a tie (%)", 500, share, 0.02, 0.015, 0.01, 0.018) for share in (10, 20, 30)]
-    + [("asks going down (%)", 9, share, 33.3, 33.3, 33.3, 33.3) for share in (10, 20, 30)],
-    columns=["fact", "people", "missing_pct", "recorded", "middle", "low", "high"],
+    [("asks going up (%)", 500, 90, np.nan, share, 40.4, 39.0, 40.0 - share, 40.0) for share in (10, 20, 30)]
+    + [("pairs of people with a tie (%)", 500, 90, 1, share, 0.0204, 0.015, 0.01, 0.018) for share in (10, 20, 30)]
+    + [("asks going down (%)", 9, 9, np.nan, share, 33.3, 33.3, 33.3, 33.3) for share in (10, 20, 30)],
+    columns=["fact", "people", "people_smaller", "digits", "missing_pct", "recorded", "middle", "low", "high"],
 )
 FACT = Result(
     question="Q6", measure="gap_facts", headline=False, group="company", at="gaps acknowledged", estimate=47.2,
@@ -255,7 +261,7 @@ def test_curves_have_their_values_bands_and_direct_labels():
 def test_a_curve_ends_where_too_few_are_left():
     picture = plots.curves(CURVES)
     line = next(line for line in picture.figure.axes[0].lines if len(line.get_xdata()) > 2)
-    assert line.get_xdata()[-1] == 7  # 49 - 5 * 8 are 9 people
+    assert line.get_xdata()[-1] == 7  # 489 - 60 * 8 are 9 people
     assert "acknowledged before they were found: 35 % by month 7" in texts(picture.figure)
     assert "40 % closed" not in picture.alt
 
@@ -349,7 +355,7 @@ def test_matrix_has_a_cell_per_rating_and_target_the_best_rating_on_top():
 
 
 def test_matrix_hides_too_few_people_and_managers_and_says_nobody():
-    picture = cells.matrix(pd.concat([MATRIX, pd.DataFrame([(3, 2.5, 50, 9, 2.5, 0.0)], columns=MATRIX.columns)]))
+    picture = cells.matrix(pd.concat([MATRIX, pd.DataFrame([(3, 2.5, 50, 9, 2.5, 0.0, 0.1)], columns=MATRIX.columns)]))
     found = boxes(picture.figure)
     assert [found[place][0] for place in ((1, 1), (2, 1), (0, 0), (0, 2))] == ["hidden", "hidden", "", "0.00"]
     assert "Empty: nobody" in texts(picture.figure)
@@ -417,7 +423,7 @@ def test_network_draws_each_fact_on_a_scale_of_its_own():
 
 def test_network_says_the_fact_and_its_range_or_that_it_is_hidden():
     picture = plots.network(NETWORK)
-    for words in ("40.0; 10.0 to 40.0 with 30 % missing", "0.02; 0.01 to 0.018 with 30 % missing"):
+    for words in ("40; 10 to 40 with 30 % missing", "0.02; 0.01 to 0.02 with 30 % missing"):
         assert words.removesuffix(" with 30 % missing") in texts(picture.figure)
         assert words in picture.alt
     assert "asks going down (%): hidden" in picture.alt
@@ -425,11 +431,11 @@ def test_network_says_the_fact_and_its_range_or_that_it_is_hidden():
 
 
 def test_network_knows_negative_facts_and_those_not_known():
-    below = NETWORK[:3].assign(recorded=-0.3, middle=-0.3, low=-0.6, high=0.1)
+    below = NETWORK[:3].assign(recorded=-0.3, middle=-0.3, low=-0.6, high=0.1, digits=2)
     (ax,) = plots.network(below).figure.axes
     (square,) = (line for line in ax.lines if line.get_marker() == "s")
     assert square.get_xdata()[0] == pytest.approx(0.25)
-    assert "−0.30; −0.60 to 0.10 with" in plots.network(below).alt
+    assert "−0.3; −0.6 to 0.1 with" in plots.network(below).alt
     assert list(networks.FACTS.values())[2] not in plots.network(NETWORK.assign(
         recorded=NETWORK.recorded.where(NETWORK.fact != "asks going up (%)"))).alt  # fmt: skip
 
@@ -539,9 +545,58 @@ def test_a_record_is_no_more_exact_than_what_is_shown():
     (first, *_) = charts.grid(GRID.assign(people=40).replace(3.5, 3.54321)).record["rows"]
     assert first == {"unit": "all units", "people": 40, "cells": [3.5, "not measured", 3.2]}
     (cell, *_) = charts.matrix(MATRIX[:1].assign(gap=-0.4123)).record["rows"]
-    assert cell["gap"] == -0.41
-    (curve, *_) = charts.curves(CURVES.assign(closed=12.3456)).record["rows"]
-    assert set(curve["closed"]) == {12.3}
+    assert cell["gap"] == -0.4  # 0.1 SD over 40 people: of ten of them 0.025, so steps of 0.05
+    (curve, *_) = charts.curves(CURVES.assign(closed=12.3456, people_closed=40)).record["rows"]
+    assert set(curve["closed"]) == {10}  # acknowledged before: ten of 489 people are 2 %, so steps of 5 %
+
+
+def test_curves_start_and_rise_where_ten_more_people_stand_behind_them():
+    rows = CURVES[CURVES.group == "all gaps"].assign(people_closed=[0, 5, 9, 10, 11, 19, 20, 21, 25, 29, 30, 30, 30],
+                                                     people_left=[0, 1, *[9] * 11])  # fmt: skip
+    picture = charts.curves(rows)
+    (line,) = picture.record["rows"]
+    assert line["closed"] == [None] * 3 + [12] * 3 + [24] * 4 + [40] * 3
+    assert line["left"] == line["left_high"] == [None] * 13
+    assert picture.alt.count("left first: hidden") == 2 and "hidden" in texts(picture.figure)
+    assert again(picture.record).svg == picture.svg
+    assert "no curve to draw" in str(charts.curves(rows.assign(people_closed=9)))
+
+
+@pytest.mark.property
+@settings(max_examples=40, deadline=None)
+@given(st.integers(10, 3_000), st.sampled_from([5, 10, 20]), st.lists(st.integers(0, 30), min_size=12, max_size=12),
+       st.integers(0, 100))  # fmt: skip
+def test_no_percentage_of_a_curve_or_network_tells_fewer_than_a_group(people, min_group, events, share):
+    """Told percentages differ by `min_group` of the people or more, and each rise stands on so many."""
+    had = np.minimum(np.cumsum([0, *events]), people)
+    percent = 100 * had / people
+    frame = pd.DataFrame({"group": "all gaps", "month": MONTHS, "people": np.maximum(people - had, min_group),
+                          "managers": 9, "people_closed": had, "people_left": had})  # fmt: skip
+    frame = frame.assign(**dict.fromkeys(plots.COURSE, percent)).assign(people=lambda rows: rows.people.where(
+        rows.month > 0, max(people, min_group)))  # fmt: skip
+    least = 100 * min_group / max(people, min_group) - 1e-6
+    moved = NETWORK[:3].assign(people=people, recorded=share, middle=share / 2, low=share / 3, high=share)
+    for picture in charts.curves(frame, min_group=min_group), charts.network(moved, min_group=min_group):
+        for row in picture.record["rows"] if isinstance(picture, charts.Picture) else ():
+            lines = [row[key] for key in plots.COURSE] if "closed" in row else [[row[key] for key in plots.MOVED]]
+            for line in lines:
+                values = [value for value in line if value is not None]
+                apart = np.diff(sorted({*values, 0.0}))
+                assert (apart >= least).all()
+                rises = [had[place] for place, value in enumerate(line) if value not in (None, *line[:place])]
+                assert "fact" in row or (np.diff([0, *rises]) >= min_group).all()
+            assert row.get("shown") is not True or 0 < row["recorded"] < 100
+
+
+@pytest.mark.parametrize("values", [{"people_smaller": 9}, {"recorded": 0.9}, {"recorded": 99.2}])
+def test_a_share_of_asks_on_few_or_on_all_is_hidden(values):
+    assert plots.network(NETWORK[:3].assign(**values)).alt.split(". ")[1] == "asks going up (%): hidden"
+
+
+def test_a_cell_in_which_all_are_alike_is_hidden():
+    rows = charts.matrix(MATRIX[:2].assign(gap=[0.0, 0.123], spread=[0.0, 1.0])).record["rows"]
+    assert [(row["gap"], row["shown"]) for row in rows] == [(0.0, True), (None, False)][::-1] or rows
+    assert {row["rating"]: row["gap"] for row in rows} == {1: None, 2: 0.0}
 
 
 HIDDEN = st.tuples(st.sampled_from([1, 5, 9, 10, 11, 40]), st.sampled_from([1, 2, 3, 9]))

@@ -17,7 +17,8 @@ from learnalign.records import MINUS, number
 from learnalign.strips import SOFT, plain
 
 TOO_FEW, NOT_MEASURED = "too few", "not measured"
-MATRIX_FOOT = f"Hidden: fewer than {{}} people, or than {MIN_MANAGERS} managers."
+MATRIX_FOOT = f"Hidden: fewer than {{}} people or {MIN_MANAGERS} managers, or people too much alike."
+FINE = 0.01  # percentage points: the finest step of a gap; where its spread is less, all are alike
 GRID_FOOT = "Darker: higher. Stroke: not measured."
 FEW_FOOT = " few: answers of fewer than {} people, or what would tell them."
 STEPS = 6  # shades on either side of white; more cannot be told apart
@@ -31,10 +32,15 @@ Cell = tuple[str, float | None]  # its words, and a shade from -1 to 1; None: a 
 def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
     """Merit less its target in percentage points, a cell per rating and target.
 
-    `frame`: rating, target (percent), people, managers, gap. The darker a cell, the farther merit is from its target;
-    its sign says on which side. Misleads where people of one cell had their target set by other rules.
+    `frame`: rating, target (percent), people, managers, gap, spread (SD of the gap within the cell). The darker a
+    cell, the farther merit is from its target; its sign says on which side. Hidden too where all are alike, as the
+    mean is then each one's. Misleads where people of one cell had their target set by other rules.
     """
-    shown = gate.pass_through(frame.dropna(subset=["rating", "target"]), ["gap"], min_group=min_group)
+    frame = frame.dropna(subset=["rating", "target"])
+    steps = [max(FINE, gate.step(*row, min_group)) for row in frame[["spread", "people"]].itertuples(index=False)]
+    rarer = frame.people.where(frame.spread >= FINE, 0)  # nobody differs from the others
+    frame = frame.assign(gap=gate.to_steps(frame.gap, steps), people_smaller=rarer)
+    shown = gate.pass_through(frame, ["gap"], min_group=min_group)
     if shown.empty:
         return nothing("There is no merit with a target to draw.")
     shown = shown.sort_values(["rating", "target"], ascending=[False, True])

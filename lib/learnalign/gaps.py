@@ -255,7 +255,8 @@ def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
     In percent, after Aalen and Johansen (`closure.incidence`), for all gaps, and apart for those acknowledged before
     the day they were found and those not: known at the start, so nobody has to stay open to get into a group. Columns:
     group, month (of 30.4 days), closed, low, high, left, left_low, left_high, gaps, people and managers (still at
-    risk). A curve ends where fewer than `min_group` people are at risk.
+    risk), people_closed and people_left (who had a gap closed, or left with one, by then: for privacy). A curve ends
+    where fewer than `min_group` people are at risk.
 
     Misleads when gaps close only at yearly assessments: the curve then shows the calendar. Intervals count the gaps of
     one person as if of several people. METHODS 2; 5, row 16.
@@ -274,7 +275,7 @@ def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
         "not acknowledged before they were found": rows[~before.fillna(True)],
     }  # fmt: skip
     found = [_months(part, min_group).assign(group=name) for name, part in groups.items() if len(part)]
-    columns = ["group", "month", *COURSE, "gaps", "people", "managers"]
+    columns = ["group", "month", *COURSE, "gaps", "people", "managers", "people_closed", "people_left"]
     return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
 
 
@@ -287,6 +288,9 @@ def _months(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
     table = pd.DataFrame({"month": month} | {
         name: len(last) - np.searchsorted(np.sort(last), day) for name, last in at_risk.items()
     })  # fmt: skip
+    for end in ("closed", "left"):
+        first = rows[rows.status == end].groupby("person_id").days.min()
+        table[f"people_{end}"] = np.searchsorted(np.sort(first), day, side="right")
     place = np.searchsorted(steps.time, day, side="right") - 1
     known = 100 * steps[list(COURSE)].iloc[np.maximum(place, 0)].reset_index(drop=True)
     known.loc[place < 0] = 0.0  # before anything happened

@@ -4,6 +4,7 @@ Figures on too few people or managers are blank, those left are rounded to what 
 behind a row is known to a multiple of `min_group` only, so that no two rows can be told apart by a few people.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,10 +21,57 @@ def refuse_people(frame: pd.DataFrame) -> None:
 
 
 def few(frame: pd.DataFrame, min_group: int) -> pd.Series:
-    """The rows on too few people or, where they are counted, managers."""
+    """The rows on too few people or, where they are counted, managers or people on the rarer side of a share."""
     privacy.too_small(None, min_group)  # refuses what is below the floor
     managers = frame.managers if "managers" in frame else pd.Series(np.nan, frame.index)
-    return (frame.people > 0) & ((frame.people < min_group) | (managers < privacy.MIN_MANAGERS))
+    rarer = frame.people_smaller if "people_smaller" in frame else managers * np.nan
+    return (frame.people > 0) & (
+        (frame.people < min_group) | (rarer < min_group) | (managers < privacy.MIN_MANAGERS)
+    )  # fmt: skip
+
+
+def step(scale: float, people: float | None, min_group: int) -> float:
+    """The step of 1, 2 or 5 times a power of ten in which the values of `min_group` people can hide; 0 for no people.
+
+    >>> step(100, 1420, 10), step(302.87, 1420, 10)
+    (1.0, 5.0)
+    """
+    least = scale * min_group / people if people else 0.0
+    if not least > 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
+
+
+def to_steps(values: pd.Series, steps: Sequence[float]) -> pd.Series:
+    """Each value as the nearest multiple of its step."""
+    sizes = np.asarray(steps, float)
+    return ((values.astype(float) / sizes).round() * sizes).round(6)
+
+
+def significant(values: pd.Series, digits: Sequence[float]) -> pd.Series:
+    """Each value to so many significant digits."""
+    told = [float(f"{value:.{int(n)}g}") for value, n in zip(values, digits, strict=True)]
+    return pd.Series(told, values.index, dtype=float)
+
+
+def rising(rows: pd.DataFrame, figures: Sequence[str], people: str, min_group: int) -> pd.DataFrame:
+    """`figures` that rise, the first of them from 0, as may be told beside each other; blank before there is one.
+
+    Each is that of the last row at which `min_group` more people (the running count `people`) stood behind it than
+    behind the one told before. Blank while the first reads 0 too: with somebody behind it, it is not.
+
+    >>> rows = pd.DataFrame({"closed": [0.0, 1.0, 2.0, 3.0, 5.0], "people": [0, 9, 10, 19, 20]})
+    >>> rising(rows, ["closed"], "people", 10).closed.tolist()
+    [nan, nan, 2.0, 2.0, 5.0]
+    """
+    last, behind, places = -1, 0, []
+    for place, count in enumerate(rows[people]):
+        if count - behind >= min_group:
+            last, behind = place, count
+        places.append(last)
+    told = rows.reset_index(drop=True)[list(figures)].reindex(places).set_axis(rows.index)
+    return rows.assign(**told.where(told[figures[0]] > 0))
 
 
 def pass_through(frame: pd.DataFrame, figures: Sequence[str], *, min_group: int, digits: int = 2) -> pd.DataFrame:

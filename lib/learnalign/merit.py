@@ -25,7 +25,7 @@ ANSWERED, EVIDENCE = 1, 2
 """The two questions' codes: 0 no answer, 1 learning named, 2 named with evidence, 3 with evidence and a result."""
 
 MIN_SIDE = 5  # people of a manager who did, and who did not, below which the manager has no slope
-MATRIX = ("rating", "target", "people", "managers", "merit", "gap")
+MATRIX = ("rating", "target", "people", "managers", "merit", "gap", "spread")
 CHAIN = ("figure", "between", "estimate", "low", "high", "people", "managers")
 PAIRS = (("learning", "rating"), ("rating", "merit"), ("learning", "merit"), ("rating", "bonus"), ("learning", "bonus"))
 LEFT_OUT = ("attribute", "group", "people", "managers", "why")
@@ -60,8 +60,9 @@ class Bonus:
 def matrix(person_cycles: pd.DataFrame) -> pd.DataFrame:
     """Mean merit against its target, a row per rating and target, in percent of base pay.
 
-    Columns MATRIX; target and gap are empty where no matrix is recorded, and targets are rounded to whole percent
-    where they are too many to look at. Empty without merit. Misleads when cycles had different matrices: a cell
+    Columns MATRIX; `spread` is the SD of the gap within the cell: 0 where all are alike, so that the mean tells each
+    one's. Target and gap are empty where no matrix is recorded, and targets are rounded to whole percent where they
+    are too many to look at. Empty without merit. Misleads when cycles had different matrices: a cell
     then mixes them.
 
     >>> from learnalign import datasets, linking
@@ -73,8 +74,9 @@ def matrix(person_cycles: pd.DataFrame) -> pd.DataFrame:
     if rows.target.nunique() > MOST_CELLS:
         rows = rows.assign(target=rows.target.round())
     cells = rows.groupby(["rating", "target"], dropna=False).agg(
-        people=("person_id", "nunique"), managers=("rater", "nunique"), merit=("merit", "mean"), gap=("gap", "mean")
-    )
+        people=("person_id", "nunique"), managers=("rater", "nunique"), merit=("merit", "mean"), gap=("gap", "mean"),
+        spread=("gap", lambda gap: gap.std(ddof=0)),
+    )  # fmt: skip
     return cells.reset_index()[list(MATRIX)]
 
 

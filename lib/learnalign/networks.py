@@ -33,6 +33,7 @@ FACTS = {
     "gini": "concentration of answering (Gini)",
     "centralisation": "centralisation of answering (Freeman)",
 }
+DIGITS = {"density_pct": 1, "gini": 2, "centralisation": 2}
 NETWORK = (
     "group", "people", "managers", "askers", "people_smaller", *FACTS, "gini_by_chance", "across_units_by_chance_pct",
     "in_community",
@@ -111,7 +112,9 @@ def missing_ties(
 
     A row per fact and share: fact (in words), people, missing_pct, recorded (with all ties), and over `draws` the
     middle (median) and from low to high nine draws in ten. A fact that moves much says little, as ties are surely
-    missing; density moves by construction. Empty where no asks or answers are recorded.
+    missing; density moves by construction. Empty where no asks or answers are recorded. For privacy: `people` are all,
+    or of a share of asks those who asked; `people_smaller` those on its rarer side, or else those who were asked; and
+    `digits`, to how many significant ones a fact that is no such share is to be told.
 
     Misleads where ties are missing for a reason, as where asking one's own manager is never written down: that can
     move a fact further than chance does. What the whole network looks like nobody can draw from a part of it.
@@ -130,8 +133,10 @@ def missing_ties(
         kept = (rng.permutation(len(arrows)) >= missing / 100 * len(arrows) for _ in range(draws))
         drawn = pd.DataFrame([_facts(arrows, everybody, those) for those in kept])
         low, middle, high = (drawn.quantile(q) for q in (0.05, 0.5, 0.95))
-        rows += [(FACTS[f], len(people), missing, recorded[f], middle[f], low[f], high[f]) for f in FACTS]
-    return pd.DataFrame(rows, columns=["fact", "people", "missing_pct", "recorded", "middle", "low", "high"])
+        rows += [(FACTS[f], missing, recorded[f], middle[f], low[f], high[f], *_behind(arrows, f, len(people)))
+                 for f in FACTS]  # fmt: skip
+    columns = ["fact", "missing_pct", "recorded", "middle", "low", "high", "people", "people_smaller", "digits"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def mentoring_reach(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
@@ -294,6 +299,16 @@ def _around(arrows: pd.DataFrame, people: pd.DataFrame, nodes: np.ndarray) -> di
         "gini_by_chance": special.ive(0, rate) + special.ive(1, rate) if rate else np.nan,
         "across_units_by_chance_pct": 100 * (len(people) - people.beside[nodes].mean()) / (len(people) - 1),
     }  # fmt: skip
+
+
+def _behind(arrows: pd.DataFrame, fact: str, people: int) -> tuple[int, int, float]:
+    """How many people stand behind a fact of the company, and behind its rarer side, and its `digits`."""
+    if fact in DIGITS:
+        return people, arrows.answerer.nunique(), DIGITS[fact]
+    known = arrows if fact in ("reciprocity_pct", "across_units_pct") else arrows.dropna(subset="step")
+    yes = {"reciprocity_pct": known.back >= 0, "across_units_pct": known.leaves, "up_pct": known.step > 0,
+           "across_pct": known.step == 0, "down_pct": known.step < 0}[fact]  # fmt: skip
+    return known.asker.nunique(), min(known.asker[yes].nunique(), known.asker[~yes].nunique()), np.nan
 
 
 def _percent(yes: np.ndarray) -> float:

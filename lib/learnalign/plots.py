@@ -131,25 +131,33 @@ def _ways(way: pd.DataFrame) -> list[list[Any]]:
 KINDS = (("closed", "", "Gaps closed"), ("left", "left_", "Gaps whose people left first"))
 ALL = "all gaps"  # the group that the others are parts of
 COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
+KEPT = ("month", *COURSE)
 
 
 def curves(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
     """The share of gaps closed, and of those whose people left first, over the months since they were found.
 
-    `frame` is what `gaps.curve` counts: group, month, closed, low, high, left, left_low, left_high (percent), and
-    the people and managers still at risk. A curve ends where they are too few, and that of all gaps where the curve
-    of one part alone has ended; a group with too few from the start is named and not drawn. Misleads where groups
-    were formed by what came after a gap was found.
+    `frame` is what `gaps.curve` counts: group, month, closed, low, high, left, left_low, left_high (percent), the
+    people and managers still at risk, people_closed and people_left. A curve starts, and rises, where `min_group` more
+    people closed a gap (or left), in steps in which so many can hide. It ends where too few are at risk, and that of
+    all gaps where the curve of one part alone has ended; a group with too few is named and not drawn. Misleads by up
+    to a step, and where groups were formed by what came after a gap was found.
     """
-    shown = gate.pass_through(frame, COURSE, min_group=min_group, digits=1)
+    gate.refuse_people(frame)
+    start = frame.groupby("group", observed=True).people.transform("max")
+    steps = [max(0.1, gate.step(100, people, min_group)) for people in start]
+    coarse = frame.assign(**{key: gate.to_steps(frame[key], steps) for key in COURSE})
+    shown = gate.pass_through(coarse, COURSE, min_group=min_group)
     cut = _until_told({str(name): _until_few(rows) for name, rows in shown.groupby("group", observed=True)})
+    cut = {name: _rising(lines, min_group) for name, lines in cut.items()}
+    drawn = {name: lines for name, lines in cut.items() if len(lines) > 1 and lines.closed.notna().any()}
     rows = [
-        {"group": name, "month": lines.month.tolist()} | {key: lines[key].tolist() for key in COURSE}
-        for name, lines in cut.items() if len(lines) > 1
+        {"group": name} | {key: [row[key] for row in gate.rows(lines, KEPT)] for key in KEPT}
+        for name, lines in drawn.items()
     ]  # fmt: skip
     if not rows:
         return nothing("There is no curve to draw: too few are left in every group.")
-    kept = {"hidden": [name for name, lines in cut.items() if len(lines) < 2], "rows": rows}
+    kept = {"hidden": [name for name in cut if name not in drawn], "rows": rows}
     title = title or _closed_by(rows)
     return draw_curves({"kind": "curves", "title": title, "min_group": min_group} | kept)
 
@@ -165,10 +173,13 @@ def _closed_by(rows: Sequence[Record]) -> str:
 
 def draw_curves(record: Record) -> Picture:
     """The curves as their record holds them: per group its months and percentages; and the groups that are hidden."""
-    drawn = {row["group"]: pd.DataFrame({key: row[key] for key in ("month", *COURSE)}) for row in record["rows"]}
-    top = max(5, 1.1 * max(rows.high.max() for rows in drawn.values()))
-    tops = [top, max(0.35 * top, 1.1 * max(rows.left_high.max() for rows in drawn.values()))]
-    words = [f"A curve ends where fewer than {record['min_group']} people are left, in it or beside it"]
+    drawn = {row["group"]: pd.DataFrame({key: row[key] for key in KEPT}, dtype=float) for row in record["rows"]}
+    highest = pd.concat(drawn.values())
+    top = max(5, 1.1 * highest.high.max())
+    tops = [top, max(0.35 * top, 1.1 * highest.left_high.fillna(0).max())]
+    words = [
+        f"A curve rises by {record['min_group']} people or more, and ends where fewer are left, in it or beside it"
+    ]
     words += [f"{name}: hidden, too few people in it or beside it" for name in record["hidden"]]
     with canvas(1.2 + sum(tops) / top * 2.4) as figure:
         for ax, (column, prefix, what), end in zip(
@@ -182,8 +193,15 @@ def draw_curves(record: Record) -> Picture:
     return Picture(figure, told(record["title"], words), record["title"], dict(record))
 
 
+def _rising(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """The curves as they may be told: in steps, and blank where too few had closed a gap, or left."""
+    for end, prefix, _ in KINDS:
+        rows = gate.rising(rows, [end, f"{prefix}low", f"{prefix}high"], f"people_{end}", min_group)
+    return rows
+
+
 def _until_few(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.sort_values("month")
+    rows = rows.sort_values("month", ignore_index=True)
     return rows[~(~rows.shown | (rows.people.fillna(0) == 0) | rows.closed.isna()).cummax()]
 
 
@@ -198,30 +216,37 @@ def _until_told(cut: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def _draw_curves(ax: Axes, drawn: Mapping[str, pd.DataFrame], column: str, prefix: str, inch: float) -> None:
     """A line for each group, its name and last value at the right edge; `inch` is how many percent make one."""
+    edge = 1.03 * max(rows.month.max() for rows in drawn.values())
+    looks = dict(zip(drawn, cycle(LINES), strict=False))
+    drawn = {name: told for name, rows in drawn.items() if len(told := rows.dropna(subset=column))}
     last = {name: rows.iloc[-1] for name, rows in drawn.items()}
-    edge, ends = 1.03 * max(row.month for row in last.values()), [float(row[column]) for row in last.values()]
+    ends = [float(row[column]) for row in last.values()]
     names = [
         _percent(row[column]) if prefix  # the colours are named above
         else wrap(f"{name}: {_percent(row.closed)} by month {number(int(row.month))}", 22)
         for name, row in last.items()
     ]  # fmt: skip
     places = apart(ends, [inch * LINE * (name.count("\n") + 1.25) for name in names])
-    for rows, (colour, dash), name, y in zip(drawn.values(), cycle(LINES), names, places, strict=False):
+    for (group, rows), name, y in zip(drawn.items(), names, places, strict=True):
+        colour, dash = looks[group]
         ax.fill_between(
             rows.month, rows[f"{prefix}low"], rows[f"{prefix}high"], step="post", color=colour, alpha=0.13, lw=0
         )
         ax.step(rows.month, rows[column], where="post", color=colour, ls=dash, lw=1.8)
         ax.plot([rows.month.iloc[-1], edge], [rows[column].iloc[-1], y], color=colour, lw=0.6, clip_on=False)
         ax.text(1.015 * edge, y, name, va="center", color=colour, fontsize=SMALL)
+    if not drawn:
+        ax.text(0.5, 0.5, "hidden", ha="center", va="center", transform=ax.transAxes, **HIDDEN)
     ax.set_xlim(0, edge)
     ax.tick_params(colors=SOFT)
     sns.despine(ax=ax)
 
 
 def _curve_words(name: str, rows: pd.DataFrame) -> str:
+    rows = rows.dropna(subset="closed")
     parts = [
         f"by month {number(int(row.month))}, {_percent(row.closed)} closed ({spread(row.low, row.high, '%')}) and"
-        f" {_percent(row.left)} left first"
+        f" {_percent(row.left) + ' left first' if row.left > 0 else 'left first: hidden'}"
         for row in (rows.iloc[len(rows) // 2], rows.iloc[-1])
     ]
     return f"{name}: {'; '.join(parts)}"
@@ -309,10 +334,12 @@ MOVED = ("recorded", "middle", "low", "high")
 def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Picture | Block:
     """Each fact of a network as recorded, and how far it moves when 10, 20 or 30 % of the ties are missing.
 
-    `frame` is what `networks.missing_ties` gives: fact, people, missing_pct, recorded, middle, low, high. Every line
-    has its own scale, so lines are not to be compared by eye. Misleads where ties are missing for a reason.
+    `frame` is what `networks.missing_ties` gives: fact, missing_pct, recorded, middle, low, high, people,
+    people_smaller, digits. Shares of asks are told in steps in which `min_group` askers can hide. Every line has its
+    own scale, so lines are not to be compared by eye. Misleads where ties are missing for a reason.
     """
-    shown = gate.pass_through(frame.dropna(subset="recorded"), MOVED, min_group=min_group, digits=4)
+    known = _coarse(frame.dropna(subset="recorded"), min_group)
+    shown = gate.pass_through(known, MOVED, min_group=min_group, digits=6)
     if shown.empty:
         return nothing("There is no network to draw.")
     order = {name: place for place, name in enumerate(frame.fact.unique())}
@@ -320,6 +347,17 @@ def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pic
     rows = gate.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
     title = title or "The network as recorded, and with ties missing"
     return draw_network({"kind": "network", "title": title, "min_group": min_group, "rows": rows})
+
+
+def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """Facts as exact as may be told: shares in steps, and hidden at 0 or 100 %; the others to their `digits`."""
+    is_share, steps = frame.digits.isna(), [gate.step(100, people, min_group) for people in frame.people]
+    told = {
+        name: gate.to_steps(frame[name], steps).where(is_share, gate.significant(frame[name], frame.digits.fillna(1)))
+        for name in MOVED
+    }
+    of_all = is_share & told["recorded"].isin([0, 100])
+    return frame.assign(**told, people_smaller=frame.people_smaller.mask(of_all, 0))
 
 
 def draw_network(record: Record) -> Picture:
@@ -360,12 +398,4 @@ def _draw_fact(ax: Axes, y: float, lines: pd.DataFrame) -> str:
         ax.plot([low, high], [y + 0.13 + 0.1 * place] * 2, color=SOFT, lw=2, solid_capstyle="butt", clip_on=False)
         ax.plot([middle], [y + 0.13 + 0.1 * place], "|", ms=5, color=SOFT, clip_on=False)
     last = lines.iloc[-1]
-    return f"{_fine(last.recorded)}; {_fine(last.low)} to {_fine(last.high)}"
-
-
-def _fine(value: float) -> str:
-    """A figure as `number` writes it, or with two digits that say something where it is small."""
-    if abs(value) >= 0.0995:
-        return number(value)
-    text = f"{abs(value):.{3 if abs(value) >= 0.00995 else 4}f}".rstrip("0").rstrip(".")
-    return f"{MINUS}{text}" if value < 0 and text != "0" else text
+    return f"{last.recorded:g}; {last.low:g} to {last.high:g}".replace("-", MINUS)

@@ -35,7 +35,7 @@ def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) ->
     another title, or on a line of the ledger that is damaged, are not looked at.
     """
     past = breaches.of_same(ledger, document)
-    rows = tuple(map(_fine, privacy.suppress(results.rows_of(document), min_group)))
+    rows = tuple(map(fine, privacy.suppress(results.rows_of(document), min_group)))
     rows = tuple(_hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows)
     earlier = {kind: [count for line in past for count in getattr(line, kind)] for kind in ("people", "rows")}
     base = _base(past, min_group)
@@ -94,7 +94,7 @@ def _read(value: float, unit: str, finest: int) -> float:
     return near if round(near, seen) == round(value, seen) else round(value, seen)  # or it would be read otherwise
 
 
-def _fine(row: Result) -> Result:
+def fine(row: Result) -> Result:
     """A row to the digits that are read, or a tenth of its standard error: in seventeen digits stands every count.
 
     >>> 14.91891891891892 == 552 / 37  # and of no share of fewer people
