@@ -175,6 +175,7 @@ def test_leaving_competes_with_closing(company):
     assert course.closed.loc[[6, 7, 12]].tolist() == [0, 60, 60]  # ben and dee on day 184, ana on day 213
     assert course.left.loc[[10, 11]].tolist() == [0, 20]
     assert course[["gaps", "people", "managers"]].loc[7].tolist() == [2, 2, 2]
+    assert course[["people_closed", "people_left"]].loc[[6, 7, 12]].to_numpy().tolist() == [[0, 0], [3, 0], [3, 1]]
     both = gaps.curve(found, min_group=1)
     assert both.group.unique().tolist()[1:] == ["acknowledged before they were found",
                                                  "not acknowledged before they were found"]  # fmt: skip

@@ -313,6 +313,16 @@ def test_missing_ties_are_drawn_alike_for_a_seed_and_move_what_they_must(drawn):
     assert (density.low == density.high).all() and (density.recorded == 50).all()
 
 
+def test_missing_ties_count_who_stands_behind_each_fact(drawn):
+    rows = measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), networks.missing_ties, draws=2)
+    behind = rows[:8].set_index(rows.fact[:8].map({name: key for key, name in networks.FACTS.items()}))
+    assert set(behind.people) == {4}  # all are in it, and all asked
+    # both ways are ana and ben, and not mia, cem and ben; up are ana and cem; across is ben alone; down are all but ana
+    smaller = [4, 2, 2, 1, 3, 2, 4, 4]  # of what is no share of asks, those who were asked
+    assert behind.people_smaller.to_dict() == dict(zip(networks.FACTS, smaller, strict=True))
+    assert behind.digits.dropna().to_dict() == networks.DIGITS
+
+
 @pytest.mark.truth
 def test_what_chance_alone_would_show():
     """400 people who turn to anybody alike, 600 times: the Gini is .5, and chance says so; to ten of them, it is

@@ -140,10 +140,9 @@ def curves(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pict
     `frame` is what `gaps.curve` counts: group, month, closed, low, high, left, left_low, left_high (percent), the
     people and managers still at risk, people_closed and people_left. A curve starts, and rises, where `min_group` more
     people closed a gap (or left), in steps in which so many can hide. It ends where too few are at risk, and that of
-    all gaps where the curve of one part alone has ended; a group with too few is named and not drawn. Misleads by up
-    to a step, and where groups were formed by what came after a gap was found.
+    all gaps where one part's alone has ended; a group with too few is named and not drawn. Misleads by up to a step,
+    and where groups were formed by what came after a gap was found.
     """
-    gate.refuse_people(frame)
     start = frame.groupby("group", observed=True).people.transform("max")
     steps = [max(0.1, gate.step(100, people, min_group)) for people in start]
     coarse = frame.assign(**{key: gate.to_steps(frame[key], steps) for key in COURSE})
@@ -174,9 +173,8 @@ def _closed_by(rows: Sequence[Record]) -> str:
 def draw_curves(record: Record) -> Picture:
     """The curves as their record holds them: per group its months and percentages; and the groups that are hidden."""
     drawn = {row["group"]: pd.DataFrame({key: row[key] for key in KEPT}, dtype=float) for row in record["rows"]}
-    highest = pd.concat(drawn.values())
-    top = max(5, 1.1 * highest.high.max())
-    tops = [top, max(0.35 * top, 1.1 * highest.left_high.fillna(0).max())]
+    highest = 1.1 * pd.concat(drawn.values()).max().fillna(0)
+    tops = [top := max(5, highest.high), max(0.35 * top, highest.left_high)]
     words = [
         f"A curve rises by {record['min_group']} people or more, and ends where fewer are left, in it or beside it"
     ]
@@ -220,13 +218,13 @@ def _draw_curves(ax: Axes, drawn: Mapping[str, pd.DataFrame], column: str, prefi
     looks = dict(zip(drawn, cycle(LINES), strict=False))
     drawn = {name: told for name, rows in drawn.items() if len(told := rows.dropna(subset=column))}
     last = {name: rows.iloc[-1] for name, rows in drawn.items()}
-    ends = [float(row[column]) for row in last.values()]
     names = [
         _percent(row[column]) if prefix  # the colours are named above
         else wrap(f"{name}: {_percent(row.closed)} by month {number(int(row.month))}", 22)
         for name, row in last.items()
     ]  # fmt: skip
-    places = apart(ends, [inch * LINE * (name.count("\n") + 1.25) for name in names])
+    ends, sizes = [row[column] for row in last.values()], [inch * LINE * (name.count("\n") + 1.25) for name in names]
+    places = apart(ends, sizes) if ends else []
     for (group, rows), name, y in zip(drawn.items(), names, places, strict=True):
         colour, dash = looks[group]
         ax.fill_between(
