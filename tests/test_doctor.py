@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from learnalign import __main__ as cli
-from learnalign import doctor, paper, runs
+from learnalign import doctor, paper, problems
 
 ROOT = Path(__file__).parents[1]
 NOW = dt.datetime.now(dt.UTC)
@@ -71,8 +71,8 @@ def tree(folder: Path) -> dict[str, int]:
 
 
 def test_its_codes_are_those_of_a_run():
-    assert (doctor.ANALYSIS, doctor.CONTRACT) == (runs.ANALYSIS, runs.CONTRACT)
-    assert (doctor.TOO_OLD, doctor.PUBLISH) == (runs.TOO_SMALL, runs.PUBLISH)
+    assert (doctor.ANALYSIS, doctor.CONTRACT) == (problems.ANALYSIS, problems.CONTRACT)
+    assert (doctor.TOO_OLD, doctor.PUBLISH) == (problems.TOO_SMALL, problems.PUBLISH)
 
 
 def test_all_is_well_and_nothing_is_left_behind(project, quick):

