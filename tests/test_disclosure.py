@@ -10,7 +10,7 @@ from tests import attacker
 
 from learnalign import disclosure
 from learnalign.problems import DataError
-from learnalign.releases import Cells, Change, Earlier, editions, table, together
+from learnalign.sums import Cells, Change, Earlier, editions, table, together
 
 K = 5
 METHODS = table([[12, 3, 20, 15], [14, 18, 25, 9], [30, 11, 8, 22]])

@@ -115,6 +115,7 @@ def test_nothing_is_linked_twice(run_folder, monkeypatch):
         linking.link(once, embargo_days=31)
 
 
+@pytest.mark.slow
 def test_another_embargo_or_day_is_linked_anew(run_folder):
     source = run_folder.parent / "data"
     once, today = datasets.read(run_folder), datasets.read(source)
@@ -153,6 +154,7 @@ SPOILED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", SPOILED)
 def test_a_mark_that_does_not_hold_is_no_mark(own, how):
     before = datasets.read(own)
@@ -163,12 +165,14 @@ def test_a_mark_that_does_not_hold_is_no_mark(own, how):
     assert again.fingerprints != before.fingerprints and again.filled == before.filled
 
 
+@pytest.mark.slow
 def test_other_data_under_the_same_mark_are_linked_anew(run_folder):
     once = datasets.read(run_folder)
     other = dataclasses.replace(once, fingerprints=once.fingerprints | {"reviews": "0" * 64})
     assert flows.prepared(other, "team_quarters") is None
 
 
+@pytest.mark.slow
 def test_tables_that_break_the_contract_are_never_taken_unchecked(own):
     reviews = pd.read_parquet(own / "reviews.parquet").assign(rating=99)
     reviews.to_parquet(own / "reviews.parquet")

@@ -191,6 +191,7 @@ def test_no_heading_or_caption_ends_a_page(printed):
     assert [line for line in lasts if solid(line) in names] == []
 
 
+@pytest.mark.slow
 def test_the_same_page_gives_the_same_bytes_in_another_process(tmp_path):
     """Whatever the order of sets and dictionaries: HTML, JSON and PDF."""
     code = (

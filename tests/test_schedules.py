@@ -181,6 +181,7 @@ def test_the_line_runs_without_an_environment_from_any_folder(tmp_path, code):
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+@pytest.mark.slow
 @pytest.mark.e2e
 def test_the_line_publishes_an_edition_that_the_doctor_finds_fresh(tmp_path, write_tables):
     """The real line, `env -i` and all, for a report of one notebook on twelve people."""

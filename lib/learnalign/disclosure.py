@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 
 from learnalign import privacy
 from learnalign.problems import DataError, Problem
-from learnalign.releases import Cells, Change, Earlier, Name
+from learnalign.sums import Cells, Change, Earlier, Name
 
 DOMINANCE = 0.85  # of a sum, by the two largest contributors
 NEAR = 0.10  # p% rule: how closely the second largest contributor may come to know the largest
@@ -102,7 +102,7 @@ def intervals(cells: Cells, hidden: Collection[Name]) -> dict[Name, tuple[float,
     can be audited from what it shows. A `ValueError` when the shown counts contradict the sums. Misleads as the
     module says.
 
-    >>> from learnalign.releases import table
+    >>> from learnalign.sums import table
     >>> intervals(table([[12, 3], [14, 18]]), [(0, 1)])
     {(0, 1): (3.0, 3.0)}
     """
@@ -253,7 +253,7 @@ def protect(cells: Cells, primary: Collection[Name], min_group: int, *, time_lim
     nothing can protect, since what gives them away was published before. Misleads as the module says; and it protects
     counts: a figure on a hidden cell must go with it.
 
-    >>> from learnalign.releases import table
+    >>> from learnalign.sums import table
     >>> protect(table([[12, 3], [14, 18]]), [(0, 1)], 5).lost
     44
     """

@@ -72,7 +72,7 @@ def _complement(
 ) -> set[str]:  # fmt: skip
     """All that is hidden at last, of the figures in `parts`: safe as people, and as either side of a share."""
     from learnalign import disclosure  # it takes its floor from here
-    from learnalign.releases import Cells
+    from learnalign.sums import Cells
 
     names = {name for whole in parts for name in whole}
     sides = [{name: _sides(fits[name])[place] for name in sorted(names)} for place in range(3)]

@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 
 from learnalign import disclosure
-from learnalign.releases import Cells, Earlier, editions, table, together
+from learnalign.sums import Cells, Earlier, editions, table, together
 
 UNITS, COLUMNS, MIN_GROUP = 50, 12, 10
 SEEDS = range(5)
