@@ -184,6 +184,7 @@ ALLOWED = {
     ("checks", "weights"): "whether people with and without overlap",
     ("sources", "mappings"): "one module in two files: what a mapping may say",
     ("reports", "charts"): "the report's pictures are the notebook's pictures",
+    ("reports", "results"): "the rows of a document",
     ("reports", "strips"): "one module in three files: how a single result is read and drawn",
     ("reports", "editions"): "what has changed since the edition before",
     ("reports", "explaining"): "what the rows come to",

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import attacker
 
-from learnalign import disclosure
+from learnalign import disclosure, privacy
 from learnalign.problems import DataError
 from learnalign.sums import Cells, Change, Earlier, editions, table, together
 
@@ -398,8 +398,8 @@ def test_primary(people, more, reason):
 def test_groups_that_overlap_tell_their_difference():
     """21 people with a mean of 3.10, 20 of them with 3.00: the one has 5.10."""
     assert round(21 * 3.10 - 20 * 3.00, 10) == 5.10
-    assert disclosure.too_close(21, [20], 5) == [20]
-    assert disclosure.too_close(21, [21, 26, 16, 25, 17], 5) == [25, 17]
+    assert privacy.too_close([21], [20], 5) == [(21, 20)]
+    assert privacy.too_close([21], [21, 26, 16, 25, 17], 5) == [(21, 17), (21, 25)]
 
 
 # --- mistakes ----------------------------------------------------------------------------------

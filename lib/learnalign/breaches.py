@@ -17,7 +17,7 @@ from typing import Any
 
 from learnalign import privacy, results
 from learnalign.records import Result
-from learnalign.results import Key, Line
+from learnalign.results import Line
 
 SOON = 80  # days: what an edition hid is hidden for about a quarter
 BEFORE = "an edition of nearly the same data hid it, and both can be laid side by side"
@@ -42,11 +42,6 @@ AGAIN = "take the edition back, run it again, and tell the maintainers: the gate
 # --- what a row is -----------------------------------------------------------------------
 
 
-def key(row: Result) -> Key:
-    """What makes a row the same row in another edition."""
-    return row.question, row.measure, row.group, row.at
-
-
 def figures(row: Result) -> tuple[float | None, float | None, float | None, int | None, bool]:
     """What the ledger keeps of a row that describes: its figures, its people, and whether it is told in steps."""
     return row.estimate, row.low, row.high, row.n_people, STEPS in row.note
@@ -57,12 +52,12 @@ def line_of(document: Mapping[str, Any]) -> Line:
     run, data, rows = document["run"], document["data"], results.rows_of(document)
     exact = privacy.pool(document) if run["rounded_to"] is None else {"people": (), "rows": ()}
     described = [row for row in rows if row.design == "described" and row.shown and row.estimate is not None]
-    gone = tuple(key(row) for row in rows if not row.shown and BEFORE not in row.sentence)
+    gone = tuple(row.key for row in rows if not row.shown and BEFORE not in row.sentence)
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
     return Line(
         run["run_id"], run["report"], run["as_of"], data["title"], data["fingerprint"], run["min_group"],
         run["rounded_to"], tuple(exact["people"]), tuple(exact["rows"]),
-        tuple((key(row), *figures(row)) for row in described), gone, digest,
+        tuple((row.key, *figures(row)) for row in described), gone, digest,
     )  # fmt: skip
 
 
@@ -89,22 +84,9 @@ def is_near(people: int | None, base: int, then: int | None, line: Line, min_gro
     return least < max(min_group, line.min_group)
 
 
-def step(scale: float, people: int | None, min_group: int) -> float:
-    """The step of 1, 2 or 5 times a power of ten in which the values of `min_group` people can hide; 0 for no people.
-
-    >>> step(100, 1420, 10), step(302.87, 1420, 10)
-    (1.0, 5.0)
-    """
-    least = scale * min_group / people if people else 0.0
-    if least <= 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
-
-
 def _is_coarse(estimate: float, unit: str, people: int | None, min_group: int) -> bool:
     """Whether a figure is a multiple of a step that is large enough, as far as that can be seen."""
-    least = step(100.0 if unit == "%" else abs(estimate), people, min_group)
+    least = privacy.step(100.0 if unit == "%" else abs(estimate), people, min_group)
     exponent = math.floor(math.log10(least)) if least else 0
     steps = [size * 10.0**power for power in range(exponent, exponent + 3) for size in (1, 2, 5)]
     near = (estimate / one - round(estimate / one) for one in steps if one >= least * (1 - 1e-9))
@@ -146,7 +128,7 @@ def found(document: Mapping[str, Any], past: Sequence[Line]) -> list[Finding]:
     rows, run = results.rows_of(document), document["run"]
     told = [] if run["min_group"] >= privacy.FLOOR else [("run.min_group", f"is below {privacy.FLOOR}")]
     for row in rows:
-        place = " / ".join(filter(None, key(row)))
+        place = " / ".join(filter(None, row.key))
         told += [(place, what) for what in _of_row(row, max(run["min_group"], privacy.FLOOR))]
         told += [(place, what) for what in _beside_past(row, document, past)]
     told += [*_of_counts(document, past), *_of_flows(document), *_of_pictures(document), *_of_parts(rows, document)]
@@ -173,9 +155,9 @@ def _of_row(row: Result, min_group: int) -> Iterator[str]:
 def _beside_past(row: Result, document: Mapping[str, Any], past: Sequence[Line]) -> Iterator[str]:
     run = document["run"]
     for line in past:
-        if row.shown and is_soon_after(line, document) and key(row) in line.hidden:
+        if row.shown and is_soon_after(line, document) and row.key in line.hidden:
             yield f"is shown, and {line.report} of {line.as_of} hid it for nearly the same data"
-    told = [(tuple(old), line) for line in past for then, *old in line.figures if then == key(row)]
+    told = [(tuple(old), line) for line in past for then, *old in line.figures if then == row.key]
     if row.design == "described" and row.shown and row.estimate is not None:
         if any(old == figures(row) for old, _ in told):
             return  # told before: nothing is added
@@ -242,8 +224,8 @@ def parts_told(
     """
     least, base = document["run"]["min_group"], document["run"]["rounded_to"] or 1
     named = set(document["data"]["attributes"])
-    kept = sorted((row for row in rows if attribute(row) in named), key=lambda row: (key(row)[:2], attribute(row)))
-    for measure, some in groupby(kept, key=lambda row: key(row)[:2]):
+    kept = sorted((row for row in rows if attribute(row) in named), key=lambda row: (row.key[:2], attribute(row)))
+    for measure, some in groupby(kept, key=lambda row: row.key[:2]):
         parts = {name: list(those) for name, those in groupby(some, key=attribute)}
         shown = [row for those in parts.values() for row in those if row.shown]
         if any(row.design != "described" or row.n_people is None for row in shown):

@@ -9,15 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from learnalign import gate
+from learnalign import gate, privacy
 from learnalign.pictures import Block, Picture, canvas, foot, nothing, told, wrap
 from learnalign.plots import AMBER, HIDDEN, LINE, SMALL, TEAL, Record
-from learnalign.privacy import MIN_MANAGERS
 from learnalign.records import MINUS, number
 from learnalign.strips import SOFT, plain
 
 TOO_FEW, NOT_MEASURED = "too few", "not measured"
-MATRIX_FOOT = f"Hidden: fewer than {{}} people or {MIN_MANAGERS} managers, or people too much alike."
+MATRIX_FOOT = f"Hidden: fewer than {{}} people or {privacy.MIN_MANAGERS} managers, or people too much alike."
 FINE = 0.01  # percentage points: the finest step of a gap; where its spread is less, all are alike
 GRID_FOOT = "Darker: higher. Stroke: not measured."
 FEW_FOOT = " few: answers of fewer than {} people, or what would tell them."
@@ -37,7 +36,7 @@ def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pict
     mean is then each one's. Misleads where people of one cell had their target set by other rules.
     """
     frame = frame.dropna(subset=["rating", "target"])
-    steps = [max(FINE, gate.step(*row, min_group)) for row in frame[["spread", "people"]].itertuples(index=False)]
+    steps = [max(FINE, privacy.step(*row, min_group)) for row in frame[["spread", "people"]].itertuples(index=False)]
     rarer = frame.people.where(frame.spread >= FINE, 0)  # nobody differs from the others
     frame = frame.assign(gap=gate.to_steps(frame.gap, steps), people_smaller=rarer)
     shown = gate.pass_through(frame, ["gap"], min_group=min_group)

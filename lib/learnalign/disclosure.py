@@ -16,7 +16,7 @@ says how far a count is certain, not what is likely inside it.
 """
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,17 +79,6 @@ def _dominated(amounts: Sequence[float]) -> str:
     if held and sum(held[:2]) >= DOMINANCE * sum(held):
         return f"two people hold {DOMINANCE:.0%} of it or more"
     return f"one person's amount is known within {NEAR:.0%}" if held and sum(held[2:]) < NEAR * held[0] else ""
-
-
-def too_close(count: int, others: Iterable[int], min_group: int) -> list[int]:
-    """Those counts of overlapping groups that differ from `count` by 1 to `min_group` - 1 people.
-
-    Their difference is a group too small to show. Misleads where equal counts are of different people.
-
-    >>> too_close(21, [20, 21, 11], 5)
-    [20]
-    """
-    return [other for other in others if 0 < abs(count - other) < min_group]
 
 
 # --- the attacker ------------------------------------------------------------------------

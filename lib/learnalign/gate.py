@@ -4,7 +4,6 @@ Figures on too few people or managers are blank, those left are rounded to what 
 behind a row is known to a multiple of `min_group` only, so that no two rows can be told apart by a few people.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,19 +27,6 @@ def few(frame: pd.DataFrame, min_group: int) -> pd.Series:
     return (frame.people > 0) & (
         (frame.people < min_group) | (rarer < min_group) | (managers < privacy.MIN_MANAGERS)
     )  # fmt: skip
-
-
-def step(scale: float, people: float | None, min_group: int) -> float:
-    """The step of 1, 2 or 5 times a power of ten in which the values of `min_group` people can hide; 0 for no people.
-
-    >>> step(100, 1420, 10), step(302.87, 1420, 10)
-    (1.0, 5.0)
-    """
-    least = scale * min_group / people if people else 0.0
-    if not least > 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
 
 
 def to_steps(values: pd.Series, steps: Sequence[float]) -> pd.Series:

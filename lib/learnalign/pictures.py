@@ -16,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from learnalign import svg
-from learnalign.strips import INK, SOFT, environment
+from learnalign.strips import INK, SOFT, environment, seen
 
 WIDTH = 5.2  # inches, of a picture that can be read on a phone
 
@@ -72,9 +72,9 @@ class Picture:
 
     def _repr_html_(self) -> str:
         source = "data:image/svg+xml;base64," + base64.b64encode(self.svg.encode()).decode()
-        title = Markup('<p style="max-width:640px;white-space:pre-line"><b>{}</b></p>').format(svg.clean(self.title))
+        title = Markup('<p style="max-width:640px;white-space:pre-line"><b>{}</b></p>').format(seen(self.title))
         picture = Markup('<img style="max-width:100%;background:#fff" alt="{}" src="{}">').format(
-            svg.clean(self.alt), source
+            seen(self.alt), source
         )
         return str(title * bool(self.title) + picture)
 
@@ -95,12 +95,12 @@ def nothing(text: str) -> Block:
 
 def wrap(text: str, width: int) -> str:
     """A text in lines, without what a reader cannot see."""
-    return textwrap.fill(svg.clean(text), width)
+    return textwrap.fill(seen(text), width)
 
 
 def told(title: str, parts: Iterable[str]) -> str:
     """A picture's words as sentences; an empty title is none."""
-    return " ".join(svg.clean(part) + "." * (part[-1] not in ".?!") for part in (title, *parts) if part)
+    return " ".join(seen(part) + "." * (part[-1] not in ".?!") for part in (title, *parts) if part)
 
 
 def foot(figure: Figure, *lines: str) -> None:

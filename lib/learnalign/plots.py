@@ -144,7 +144,7 @@ def curves(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pict
     and where groups were formed by what came after a gap was found.
     """
     start = frame.groupby("group", observed=True).people.transform("max")
-    steps = [max(0.1, gate.step(100, people, min_group)) for people in start]
+    steps = [max(0.1, privacy.step(100, people, min_group)) for people in start]
     coarse = frame.assign(**{key: gate.to_steps(frame[key], steps) for key in COURSE})
     shown = gate.pass_through(coarse, COURSE, min_group=min_group)
     cut = _until_told({str(name): _until_few(rows) for name, rows in shown.groupby("group", observed=True)})
@@ -349,7 +349,7 @@ def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Pic
 
 def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
     """Facts as exact as may be told: shares in steps, and hidden at 0 or 100 %; the others to their `digits`."""
-    is_share, steps = frame.digits.isna(), [gate.step(100, people, min_group) for people in frame.people]
+    is_share, steps = frame.digits.isna(), [privacy.step(100, people, min_group) for people in frame.people]
     told = {
         name: gate.to_steps(frame[name], steps).where(is_share, gate.significant(frame[name], frame.digits.fillna(1)))
         for name in MOVED

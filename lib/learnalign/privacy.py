@@ -4,6 +4,7 @@ Primary suppression: a row that stands on too few people or managers stays as a 
 count of dropped people that could be worked out by subtraction is folded into its neighbours.
 """
 
+import math
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
@@ -98,6 +99,19 @@ def _sides(fit: Fit) -> tuple[int, int, int]:
         return people, people, people
     yes = few if fit.estimate <= 50 else fit.n_people - few
     return fit.n_people, yes, fit.n_people - yes
+
+
+def step(scale: float, people: float | None, min_group: int) -> float:
+    """The step of 1, 2 or 5 times a power of ten in which the values of `min_group` people can hide; 0 for no people.
+
+    >>> step(100, 1420, 10), step(302.87, 1420, 10)
+    (1.0, 5.0)
+    """
+    least = scale * min_group / people if people else 0.0
+    if not least > 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
 
 
 def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:

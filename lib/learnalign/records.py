@@ -101,6 +101,11 @@ class Result:
     std_error: float | None = None  # with `df`, what Holm and Benjamini-Hochberg need; on the log scale for a ratio
     df: float | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes a row the same row in another notebook, or edition."""
+        return self.question, self.measure, self.group, self.at
+
 
 def clustered_by(method: str) -> str:
     """Whose rows hang together in a method's interval: manager, unit, leader or person; its text says so last.

@@ -43,7 +43,7 @@ def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) ->
     base = safe["run"]["rounded_to"] or 1
     rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
     gone = {one for line in past if breaches.is_soon_after(line, document) for one in line.hidden}
-    rows = tuple(_hidden(row, breaches.BEFORE) if row.shown and breaches.key(row) in gone else row for row in rows)
+    rows = tuple(_hidden(row, breaches.BEFORE) if row.shown and row.key in gone else row for row in rows)
     safe["results"] = [asdict(row) for row in _complete(rows, safe)]
     safe["coverage"] = [{**row, "detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]]
     if found := breaches.found(safe, past):
@@ -131,9 +131,7 @@ def _complete(rows: tuple[Result, ...], document: Mapping[str, Any]) -> tuple[Re
     """With what was hidden here, more of its attribute, the smallest first, until the rest of it tells nothing."""
     while found := next(breaches.parts_told(rows, document), None):
         measure, name, *_ = found
-        left = [
-            row for row in rows if row.shown and breaches.key(row)[:2] == measure and breaches.attribute(row) == name
-        ]
+        left = [row for row in rows if row.shown and row.key[:2] == measure and breaches.attribute(row) == name]
         if not left:
             break  # the audit says so
         least = min(left, key=lambda row: row.n_people or 0)
@@ -152,13 +150,13 @@ def _apart(row: Result, past: Sequence[Line], base: int, min_group: int) -> Resu
     """A row that describes, as earlier editions on nearly the same people allow: as it is, in steps, or hidden."""
     if row.design != "described" or not row.shown or row.estimate is None:
         return row
-    same = [(figure, line) for line in past for figure in line.figures if figure[0] == breaches.key(row)]
+    same = [(figure, line) for line in past for figure in line.figures if figure[0] == row.key]
     if any(breaches.figures(row) == figure[1:] for figure, _ in same):
         return row  # told before, and not in steps: nothing is added
     if not any(breaches.is_near(row.n_people, base, figure[4], line, min_group) for figure, line in same):
         return row
     scale = _scale(row)
-    step = breaches.step(scale, row.n_people, min_group)
+    step = privacy.step(scale, row.n_people, min_group)
     if not 0 < step <= COARSEST * scale:
         return _hidden(row, "an earlier edition is on nearly the same people, and both can be laid side by side")
     told = _in_steps(row, step)

@@ -6,14 +6,14 @@ from the results; nothing about them is written in the template.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from os.path import commonprefix
 from typing import Any
 
 from markupsafe import Markup
 
-from learnalign import charts, editions, explaining, strips
-from learnalign.records import Check, Result
+from learnalign import charts, editions, explaining, results, strips
+from learnalign.records import Result
 
 SMALLEST = {
     "rating_sd": ("ratings", "SD"),
@@ -66,9 +66,9 @@ class Answer:
     aspect: str = ""  # which of several headline results of the question this is
     brief: str = ""  # the sentence for those with two minutes
     anchor: str = ""
-    change: str = ""  # since the edition before
+    before: Result | None = None  # the same in the edition before
+    change: editions.Change | None = None  # since then
     wait: str = ""  # how long what would settle it takes
-    trend: Shown | None = None
     beside: Sequence[Result] = ()  # rows that are drawn on the same axis
 
     @property
@@ -100,13 +100,14 @@ def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = (
     `earlier` are the documents of the editions before, oldest first: a change is told only where the intervals
     support it. Results that stand on fewer people than the run's `min_group` are hidden here once more.
     """
-    template = charts.environment().get_template("report.html.j2")
-    return template.render(_page(document, earlier)).lstrip()
+    template, told = charts.environment().get_template("report.html.j2"), _told(document, earlier)
+    trends = {one.anchor: _trend(one.row, document, told["past"]) for one in told["answers"]}
+    return template.render(told, chapters=_chapters(document, told), trends=trends).lstrip()
 
 
 def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
     """The edition as the text of a short e-mail: what we know, what we don't, and where the rest is."""
-    page, run = _page(document, earlier), document["run"]
+    page, run = _told(document, earlier), document["run"]
     told = [f"{run['title']}, edition of {strips.date(run['as_of'])}", page["lede"], "WHAT WE KNOW"]
     told += _briefly(page["known"]) or ["Nothing yet, from these data."]
     told += [
@@ -145,12 +146,16 @@ def limits(notebook: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _page(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+Headlines = Mapping[tuple[str, ...], Result]  # of an edition, by what makes a row the same row in another
+
+
+def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All that page and text tell, but for what is drawn."""
     asked = [question for question in document["questions"] if question["asked"]]
     rows = _rows(document)
     _require_known_questions(rows, asked)
-    answers = [answer for question in asked for answer in _answers(question, rows, document, earlier)]
-    others = [other for question in asked for other in _others(question, rows, document["verdict_words"])]
+    past = [(one["run"]["as_of"], {row.key: row for row in _rows(one)}) for one in earlier]
+    answers = [answer for question in asked for answer in _answers(question, rows, document, past)]
     do, do_not = explaining.what_to_do(rows)
     return {
         **{key: document[key] for key in ("run", "data", "versions", "questions", "coverage")},
@@ -162,6 +167,9 @@ def _page(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         "method": explaining.method_of(rows),
         "asks": explaining.checks_of(rows),
         "glossary": explaining.glossary(_words(document)),
+        "rows": rows,
+        "past": past,
+        "answers": answers,
         "routes": [(answer.question["key"], answer.row.verdict, answer.word) for answer in answers],
         "known": _by_word([answer for answer in answers if answer.is_known]),
         "unknown": _by_word([answer for answer in answers if not answer.is_known]),
@@ -169,9 +177,8 @@ def _page(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         "first_look": next((one.wait for one in answers if one.row.estimate is None and one.wait), ""),
         "not_asked": [question for question in document["questions"] if not question["asked"]],
         "before": earlier[-1] if earlier else None,
-        "changes": editions.summary(_changes(rows, document, earlier)),
+        "changes": editions.summary([one.change for one in answers if one.before and one.row.at != "raw"]),
         "coverage_flows": _flows(document, COVERAGE),
-        "chapters": _chapters(document, answers, others),
         "texts": {question["key"]: question["text"] for question in document["questions"]},
     }
 
@@ -182,12 +189,7 @@ def _words(document: Mapping[str, Any]) -> str:
 
 
 def _rows(document: Mapping[str, Any]) -> tuple[Result, ...]:
-    return charts.suppressed([_result(row) for row in document["results"]], document["run"]["min_group"])
-
-
-def _result(row: Mapping[str, Any]) -> Result:
-    values = {field.name: row[field.name] for field in fields(Result)}
-    return Result(**values | {"checks": tuple(Check(**check) for check in row["checks"])})
+    return charts.suppressed(results.rows_of(document), document["run"]["min_group"])
 
 
 def _require_known_questions(rows: Sequence[Result], asked: Sequence[Mapping[str, Any]]) -> None:
@@ -198,7 +200,7 @@ def _require_known_questions(rows: Sequence[Result], asked: Sequence[Mapping[str
 
 def _answers(
     question: Mapping[str, Any], rows: Sequence[Result], document: Mapping[str, Any],
-    earlier: Sequence[Mapping[str, Any]],
+    past: Sequence[tuple[str, Headlines]],
 ) -> list[Answer]:  # fmt: skip
     mine = [row for row in rows if row.question == question["key"]]
     pairs = [(row, raw) for row, raw in charts.paired(mine) if row.headline] or [(_silence(question), None)]
@@ -206,33 +208,20 @@ def _answers(
     words, pace, answers = document["verdict_words"], document["data"]["pace"], []
     for row, raw in pairs:
         aspect = row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else ""
+        before = past[-1][1].get(row.key) if past else None
         answers.append(Answer(
             question, row, None if row.verdict == "hidden" else raw, words[row.verdict], aspect,
             brief=explaining.brief(row),
             anchor=f"{row.question}-{len(answers) + 1}",
-            change=editions.change(row, _same(row, earlier[-1]), words).text if earlier else "",
-            wait=editions.wait(row, pace["cycles"], pace["months"]), trend=_trend(row, document, earlier),
+            before=before, change=editions.change(row, before, words) if past else None,
+            wait=editions.wait(row, pace["cycles"], pace["months"]),
         ))  # fmt: skip
     return answers
 
 
-def _same(row: Result, document: Mapping[str, Any]) -> Result | None:
-    """The same headline in another edition."""
-    keys = (row.question, row.measure, row.group, row.at)
-    found = [one for one in _rows(document) if (one.question, one.measure, one.group, one.at) == keys]
-    return found[0] if found else None
-
-
-def _changes(
-    rows: Sequence[Result], document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]
-) -> list[editions.Change]:
-    pairs = [(row, _same(row, earlier[-1])) for row in rows if row.headline and row.at != "raw"] if earlier else []
-    return [editions.change(row, before, document["verdict_words"]) for row, before in pairs if before]
-
-
-def _trend(row: Result, document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> Shown | None:
+def _trend(row: Result, document: Mapping[str, Any], past: Sequence[tuple[str, Headlines]]) -> Shown | None:
     """A headline over the editions, where there are three or more that can be drawn on one axis."""
-    found = [(one["run"]["as_of"], _same(row, one)) for one in earlier] + [(document["run"]["as_of"], row)]
+    found = [(day, rows.get(row.key)) for day, rows in past] + [(document["run"]["as_of"], row)]
     axis = (row.unit, row.smallest_effect)
     alike = [(day, one) for day, one in found if one and (one.unit, one.smallest_effect) == axis]
     if len(alike) < 3 or row.estimate is None:
@@ -266,7 +255,11 @@ def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
     return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
 
 
-def _chapters(document: Mapping[str, Any], answers: Sequence[Answer], others: Sequence[Answer]) -> list[Chapter]:
+def _chapters(document: Mapping[str, Any], page: Mapping[str, Any]) -> list[Chapter]:
+    answers, words = page["answers"], document["verdict_words"]
+    asked = {answer.question["key"]: answer.question for answer in answers}
+    others = [other for question in asked.values() for other in _others(question, page["rows"], words)]
+
     def of(notebook: str, found: Sequence[Answer]) -> list[Answer]:
         return [answer for answer in found if answer.question["notebook"] == notebook]
 

@@ -98,9 +98,8 @@ def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
     found: dict[tuple[str, ...], Result] = {}
     for chapter in sorted(chapters, key=lambda c: c.notebook != "coverage"):
         for row in chapter.results:
-            key = (row.question, row.measure, row.group, row.at)
-            if key not in found or row.estimate is not None or not row.shown:
-                found[key] = row
+            if row.key not in found or row.estimate is not None or not row.shown:
+                found[row.key] = row
     return tuple(found[key] for key in sorted(found, key=lambda key: key[0]))
 
 

@@ -321,7 +321,6 @@ def _write(stage: Path, document: dict[str, Any], pages: dict[str, bytes], work:
     files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
     digests = {path.relative_to(stage).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
     results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
-
     for path in [*files, stage / "manifest.json"]:
         path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
     stage.chmod(0o755)

@@ -30,9 +30,10 @@ THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 MEASURED = re.compile(r"(?<=\d) (?=(SD|pp|times|%|[A-Z]{3})\b|%)")  # a figure and its unit stay on one line
 NARROW = "\u00a0"
 FIGURES = re.compile(r"(?<!&#)((?:\u2212|\b)\d+(?:<i></i>\d{3})*(?:\.\d+)?(?:\u00a0(?:SD|pp|times|%|[A-Z]{3})\b)?)")
-# control characters, and marks that turn the direction of text and so what a reader sees
+# what neither XML nor HTML may hold, and marks that turn the direction of text and so what a reader sees
+NO_LETTERS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))  # and of no page
 UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef" f"{NO_LETTERS}]"
 )
 RATIO_TICKS = (
     (0.01, 0.1, 1, 10, 100),

@@ -19,8 +19,6 @@ SIZE = 10  # of text, in units of the drawing
 PIXELS = 1.6  # on a screen, for each of them
 SPACE = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
-NO_TEXT = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
-FORBIDDEN = re.compile(f"[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufdcf\ufdf0-\U0010ffff]|[{NO_TEXT}]")  # in XML or HTML
 TOKEN = re.compile(r"[A-Za-z]|-?\d+\.?\d*(?:e-?\d+)?")
 HEX = re.compile(r"#(.)\1(.)\2(.)\3")
 # What an element has if its style says nothing, and what is not worth its bytes
@@ -44,7 +42,7 @@ def inlined(drawn: str, title: str, words: str) -> str:
     root = ElementTree.fromstring(drawn)
     marks = {path.get("id", ""): path for path in root.iter(f"{SPACE}path")}
     body = "".join(_grouped(list(_shapes(root, marks))))
-    title, words = (str(escape(clean(text))) for text in (title, words))
+    title, words = (str(escape(seen(text))) for text in (title, words))
     key = hashlib.sha256(f"{title}\n{words}\n{body}".encode()).hexdigest()[:8]
     width, height = (float(side) for side in root.get("viewBox", "").split()[2:])
     return (
@@ -53,11 +51,6 @@ def inlined(drawn: str, title: str, words: str) -> str:
         f' font-family="{FONT}" font-size="{SIZE}" fill="{INK}">'
         f'<title id="t{key}">{title}</title><desc id="d{key}">{words}</desc>{body}</svg>'
     )
-
-
-def clean(text: str) -> str:
-    """A text without what a reader cannot see and what no page may hold."""
-    return FORBIDDEN.sub("", seen(text))
 
 
 def _shapes(node: ElementTree.Element, marks: dict[str, ElementTree.Element]) -> Iterator[Shape]:
