@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnalign import reports
+from learnalign import charts, reports
 
 DOCUMENTS = {
     name: json.loads((Path(__file__).parent / "documents" / f"{name}.json").read_text("utf-8"))
@@ -293,6 +293,16 @@ def test_chapters_show_raw_beside_adjusted_checks_notes_and_who_fell_out(rich):
 def test_coverage_says_what_is_missing_and_what_could_be_seen(rich):
     assert "Needs people, reviews, learning. 0.10 SD 0.14 SD" in rich.text
     assert "Missing: assessments, acknowledgements, learning.skill." in Page(reports.render(DOCUMENTS["unknown"])).text
+
+
+def test_every_picture_that_was_published_is_on_the_page(edition):
+    """Those of the coverage chapter too: what units say of the drivers."""
+    html = reports.render(edition.document)
+    drawn = [charts.draw(record) for record in edition.document["pictures"]]
+    assert {record["notebook"] for record in edition.document["pictures"]} >= {"coverage", "gap_journey"}
+    assert all(picture.svg in html for picture in drawn)
+    for name, limits in edition.document["limits"].items():
+        assert limits and all(limit.split(":")[0] in Page(html).text for limit in limits), name
 
 
 def test_the_room_what_to_do_and_how_to_read_are_there(page):

@@ -102,7 +102,12 @@ def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = (
     """
     template, told = charts.environment().get_template("report.html.j2"), _told(document, earlier)
     trends = {one.anchor: _trend(one.row, document, told["past"]) for one in told["answers"]}
-    return template.render(told, chapters=_chapters(document, told), trends=trends).lstrip()
+    drawn = {
+        "chapters": _chapters(document, told),
+        "trends": trends,
+        "coverage_pictures": _pictures(document, COVERAGE),
+    }
+    return template.render(told, **drawn).lstrip()
 
 
 def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
@@ -179,6 +184,7 @@ def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         "before": earlier[-1] if earlier else None,
         "changes": editions.summary([one.change for one in answers if one.before and one.row.at != "raw"]),
         "coverage_flows": _flows(document, COVERAGE),
+        "coverage_limits": document["limits"].get(COVERAGE, ()),
         "texts": {question["key"]: question["text"] for question in document["questions"]},
     }
 
