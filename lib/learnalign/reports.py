@@ -161,24 +161,18 @@ def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
     _require_known_questions(rows, asked)
     past = [(one["run"]["as_of"], {row.key: row for row in _rows(one)}) for one in earlier]
     answers = [answer for question in asked for answer in _answers(question, rows, document, past)]
-    do, do_not = explaining.what_to_do(rows)
     return {
         **{key: document[key] for key in ("run", "data", "versions", "questions", "coverage")},
         "words": document["verdict_words"],
         "smallest": _smallest(document["run"]["smallest_effect"]),
         "lede": lede(document["questions"], rows),
-        "still_unknown": explaining.still_unknown(rows),
-        "actions": {"do": do, "do_not": do_not},
-        "method": explaining.method_of(rows),
-        "asks": explaining.checks_of(rows),
-        "glossary": explaining.glossary(_words(document)),
+        **_explained(rows, document),
         "rows": rows,
         "past": past,
         "answers": answers,
         "routes": [(answer.question["key"], answer.row.verdict, answer.word) for answer in answers],
         "known": _by_word([answer for answer in answers if answer.is_known]),
         "unknown": _by_word([answer for answer in answers if not answer.is_known]),
-        "to_record": explaining.to_record(document["coverage"]),
         "first_look": next((one.wait for one in answers if one.row.estimate is None and one.wait), ""),
         "not_asked": [question for question in document["questions"] if not question["asked"]],
         "before": earlier[-1] if earlier else None,
@@ -186,6 +180,19 @@ def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         "coverage_flows": _flows(document, COVERAGE),
         "coverage_limits": document["limits"].get(COVERAGE, ()),
         "texts": {question["key"]: question["text"] for question in document["questions"]},
+    }
+
+
+def _explained(rows: Sequence[Result], document: Mapping[str, Any]) -> dict[str, Any]:
+    """What the rows come to, for readers who will not read them all."""
+    do, do_not = explaining.what_to_do(rows)
+    return {
+        "still_unknown": explaining.still_unknown(rows),
+        "to_record": explaining.to_record(document["coverage"]),
+        "actions": {"do": do, "do_not": do_not},
+        "method": explaining.method_of(rows),
+        "asks": explaining.checks_of(rows),
+        "glossary": explaining.glossary(_words(document)),
     }
 
 
