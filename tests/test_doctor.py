@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -9,12 +10,12 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
+from contextlib import redirect_stdout
 from importlib import metadata
 from pathlib import Path
 
 import psutil
 import pytest
-from typer.testing import CliRunner
 
 from learnalign import __main__ as cli
 from learnalign import doctor, paper, problems
@@ -272,9 +273,11 @@ def test_warnings_do_not_fail(project, monkeypatch):
 
 
 def ask(*words: object) -> tuple[int, list[str]]:
-    done = CliRunner().invoke(cli.app, ["doctor", *map(str, words)])
-    assert done.exception is None or isinstance(done.exception, SystemExit)
-    return done.exit_code, done.output.splitlines()
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), pytest.raises(SystemExit) as ended:
+        patch.setattr("sys.argv", ["learnalign", "doctor", *map(str, words)])
+        cli.main()
+    return ended.value.code, said.getvalue().splitlines()
 
 
 def test_the_command_says_it_in_lines_and_ends_with_the_code(project, quick):

@@ -102,6 +102,15 @@ CASES = {
     "lost in a task": Case(
         1, "no valid results", ("import asyncio\nasync def late():\n    1 / 0\ntask = asyncio.create_task(late())",)
     ),
+    "printed by a thread": Case(
+        1, "printed and not raised in cell 3",
+        (RESULTS, "import threading\nlost = threading.Thread(target=lambda: 1 / 0)\nlost.start()\nlost.join()"), cell=3,
+    ),
+    "lost and collected": Case(
+        1, "printed and not raised in cell 4",
+        (RESULTS, "import asyncio, gc\nasync def late():\n    1 / 0\ntask = asyncio.create_task(late())",
+         "await asyncio.sleep(0.1)\ndel task\ngc.collect()"), cell=4,
+    ),
     # 15: data
     "too few people": Case(3, "too small", params={"min_group": 5000}),
     # a process that left its parent and took the mark off stays its child's child
@@ -201,7 +210,7 @@ def left(out: Path, good: Path) -> tuple[Path, ...]:
     """What a run has left: its journal first, then its failure; and nothing of it is alive or lies about."""
     new = [path for path in sorted((out / ".runs/r").iterdir()) if not (good / ".runs/r" / path.name).exists()]
     assert faults.survivors({path.stem for path in new if path.suffix == ".jsonl"}) == []
-    assert {path.name for path in out.iterdir()} == {".runs", "ledger.jsonl", "r"}
+    assert {path.name for path in out.iterdir()} == {".runs", "history.parquet", "ledger.jsonl", "r"}
     assert [path.name for path in (out / "r").iterdir()] == [AS_OF]
     assert all(path.is_file() and stat.S_IMODE(path.stat().st_mode) == 0o600 for path in new)
     assert stat.S_IMODE((out / ".runs").stat().st_mode) == 0o700

@@ -272,21 +272,21 @@ def test_what_the_gate_cannot_mend_stops_the_run():
 
 def test_the_ledger_keeps_published_numbers_and_no_others(tmp_path):
     safe = through(document(ROW, HOURS, replace(ROW, at="grade: G9", n_people=8, estimate=73.125)))
-    line = release.enter(tmp_path / "new", safe)
+    (line,) = release.enter(tmp_path / "new", safe)
     assert results.ledger(tmp_path / "new") == ((line,), ())
     assert (line.people, line.rows) == ((400, 1000), (1000,))
     assert line.figures[0] == (("Q8", "mentoring_reach", "company", "ever mentored"), 48.0, 46.0, 51.0, 400, False)
     assert line.hidden == (("Q8", "mentoring_reach", "company", "grade: G9"),)
     assert "73.125" not in (tmp_path / "new" / results.LEDGER).read_text()
     rounded = through(document(ROW, people=1003), safe)
-    assert release.enter(tmp_path / "new", rounded).people == ()
+    assert release.enter(tmp_path / "new", rounded)[0].people == ()
 
 
 def test_a_damaged_line_is_set_aside_and_told(tmp_path):
-    first = release.enter(tmp_path, through(document(ROW)))
+    (first,) = release.enter(tmp_path, through(document(ROW)))
     with (tmp_path / results.LEDGER).open("a") as file:
         file.write('{"run_id": "torn')  # a run that was killed here
-    second = release.enter(tmp_path, through(document(ROW, as_of="2026-12-31")))
+    (second,) = release.enter(tmp_path, through(document(ROW, as_of="2026-12-31")))
     assert results.ledger(tmp_path) == ((first, second), (2,))
     assert results.ledger(tmp_path / "nowhere") == ((), ())
 

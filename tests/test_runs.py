@@ -16,7 +16,7 @@ import psutil
 import pytest
 import yaml
 
-from learnalign import audits, journal, problems, release, results, runs, simulate, verdicts
+from learnalign import audits, journal, paper, problems, publishing, release, results, runs, simulate, verdicts
 from learnalign.problems import DataError, Stopped
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +53,7 @@ def test_an_edition_is_complete(edition):
     published += ["report.pdf"] * (edition.folder / "report.pdf").is_file()  # where the extra is there
     assert sorted(snapshot(edition.folder)) == sorted([*published, *(f"restricted/{n}.ipynb" for n in NOTEBOOKS)])
     out = edition.folder.parents[1]
-    assert sorted(path.name for path in out.iterdir()) == [".runs", "ledger.jsonl", "northbank"]
+    assert sorted(path.name for path in out.iterdir()) == [".runs", "history.parquet", "ledger.jsonl", "northbank"]
     (line,), _ = results.ledger(out)
     assert line.run_id == edition.document["run"]["run_id"]
     manifest = json.loads((edition.folder / "manifest.json").read_text())
@@ -254,7 +254,7 @@ def _release(document, out):
     with journal.opened(out, document["run"]["report"], 5, said.append) as log:
         for name in document["run"]["notebooks"]:
             (log.work / f"{name}.ipynb").write_text("{}")
-        runs._release(document, log)
+        publishing.publish({log.work: document}, (), log, until=time.monotonic() + 60, jobs=1)
     return [event.text for event in said if event.state == "warning"]
 
 
@@ -263,9 +263,9 @@ def small(edition, monkeypatch):
     """The shipped edition's document; without a PDF, as on a machine that cannot make one."""
 
     def none(page):
-        raise runs.paper.Unprinted("No PDF was made.")
+        raise paper.Unprinted("No PDF was made.")
 
-    monkeypatch.setattr(runs.paper, "pdf", none)
+    monkeypatch.setattr(paper, "pdf", none)
     return json.loads(json.dumps(edition.document))
 
 
@@ -276,7 +276,7 @@ def test_an_edition_is_in_the_ledger_before_it_is_in_its_place(small, tmp_path, 
     def killed(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "_publish", killed)
+    monkeypatch.setattr(publishing, "_move", killed)
     with pytest.raises(KeyboardInterrupt):
         _release(small, tmp_path / "out")
     assert len(results.ledger(tmp_path / "out")[0]) == 1
@@ -290,8 +290,8 @@ def test_what_cannot_be_read_of_before_is_said_and_stops_nothing(small, tmp_path
     (out / "northbank/2025-12-31/results.json").write_text("{")
     (out / "ledger.jsonl").write_text("{}\n")
     said = _release(small, out)
-    assert "The edition of 2025-12-31 is not compared with" in said[0] and "cannot be read" in said[0]
-    assert said[1].startswith("Line 1 of the ledger cannot be read")
+    assert said[0].startswith("Line 1 of the ledger cannot be read")
+    assert "The edition of 2025-12-31 is not compared with" in said[1] and "cannot be read" in said[1]
     assert "No PDF was made." in said
     assert (out / "northbank/2026-06-30/summary.txt").is_file()
     assert not (out / "northbank/2026-06-30/report.pdf").exists()
@@ -390,7 +390,9 @@ def spec_with(tmp_path: Path, **more) -> Path:
         ({"smallest_effect": {"rating": 0.1}}, "is not a key this file knows"),
         ({"smallest_effect": {"rating_sd": 0}}, "greater than 0"),
         ({"engine": "pandas"}, "duckdb"),
-        ({"units": ["sales"]}, "company"),
+        ({"units": ["Retail 1", "Retail 2"]}, "start with company"),
+        ({"units": []}, "is empty"),
+        ({"last_cycle_share": 2}, "less than or equal to 1"),
     ],
 )
 def test_bad_params_are_refused_before_anything_starts(tmp_path, more, words):

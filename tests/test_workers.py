@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests import faults
 
-from learnalign import journal, locks, workers
+from learnalign import journal, locks, printing, warm, workers
 from learnalign.problems import DataError, Stopped
 
 # --- before anything is started ------------------------------------------------------------------------
@@ -51,7 +52,7 @@ def test_a_process_is_given_no_secret(monkeypatch, tmp_path):
     for name in ("API_TOKEN", "LEARNALIGN_KEY", "AWS_SECRET_ACCESS_KEY", "DATABASE_URL", "SSH_AUTH_SOCK"):
         monkeypatch.setenv(name, "hunter2-SECRET")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    given_ = workers._environment(tmp_path, "a-run")
+    given_ = workers.environment(tmp_path, "a-run")
     assert "hunter2-SECRET" not in given_.values()
     assert given_["LC_ALL"] == "C.UTF-8" and given_["PATH"] == os.environ["PATH"] and given_[workers.MARK] == "a-run"
 
@@ -61,6 +62,153 @@ def test_kernels_talk_by_sockets_of_the_run_or_encrypted(deep):
     config = workers._transport("/tmp/" + "x" * deep).KernelManager
     assert config.get("transport") == "ipc" or config["transport_encryption"] == "required"
     assert (config.get("transport") == "ipc") == (deep == 0)
+
+
+# --- tasks ------------------------------------------------------------------------------------------------
+
+
+def execute(tasks, place, jobs=2, with_starter=False):
+    """Run tasks to their end; what was noted, and which were done."""
+    notes, done, scratch = [], [], place / "s"
+    scratch.mkdir()
+    run_id = f"test-{place.name}"
+    with warm.started(workers.environment(scratch, run_id), scratch) if with_starter else nullcontext() as starter:
+        workers.execute(
+            tasks, scratch, until=time.monotonic() + 60, jobs=jobs, run_id=run_id, starter=starter,
+            note=lambda state, **facts: notes.append((state, facts)), done=done.append,
+        )  # fmt: skip
+    return notes, done
+
+
+def test_a_task_is_called_by_its_name_and_works_in_its_folder(tmp_path):
+    faults.notebook(tmp_path / "one.ipynb", "open('here', 'w').write(data)")
+    places = [tmp_path / "deep/a", tmp_path / "deep/b"]
+    tasks = [workers.Task(f"{at.name}/one", tmp_path / "one.ipynb", at, {"out": "", "data": at.name}) for at in places]
+    notes, done = execute(tasks, tmp_path)
+    assert sorted(done) == ["a/one", "b/one"]
+    assert [facts["notebook"] for _, facts in notes if "pid" in facts] == ["a/one", "b/one"]  # in the order given
+    for place in places:
+        assert (place / "here").read_text() == place.name and (place / "one.ipynb").is_file()
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    jobs = [json.loads((place / "one.job.json").read_text()) for place in places]
+    assert len({job["ip"] for job in jobs}) == 2  # sockets of their own, though the notebooks' names are the same
+
+
+def test_an_exception_that_was_printed_and_not_raised_is_a_failure(tmp_path):
+    lost = "import threading\nthread = threading.Thread(target=lambda: 1 / 0)\nthread.start()\nthread.join()"
+    faults.notebook(tmp_path / "one.ipynb", "x = 1", lost, "y = 1")
+    task = workers.Task("retail-1/one", tmp_path / "one.ipynb", tmp_path / "u", {"out": "", "data": ""})
+    with pytest.raises(workers.Failed, match="an exception was printed and not raised in cell 3") as failed:
+        execute([task], tmp_path)
+    assert str(failed.value).startswith("retail-1/one.ipynb failed")
+    assert (failed.value.code, failed.value.where.notebook, failed.value.where.cell) == (1, "retail-1/one", 3)
+
+
+@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="forks of a process with libraries in it: Linux alone")
+def test_a_warm_kernel_is_a_fork_with_its_own_chance_and_redacts(tmp_path):
+    """Its own random state, the run's mark, no secret, and the library not in it before IPython was."""
+    code = (
+        "import sys, os, json, numpy\nthere = [n for n in sys.modules if n.startswith('learnalign')]\n"
+        "import learnalign\nbundle = type(get_ipython().display_formatter).__name__\n"
+        "json.dump([there, 'learnalign.redaction' in sys.modules, 'statsmodels.api' in sys.modules,"
+        " float(numpy.random.random()), os.environ['LEARNALIGN_RUN'], os.getcwd()], open(out, 'w'))"
+    )
+    faults.notebook(tmp_path / "one.ipynb", code)
+    outs = {name: tmp_path / f"{name}.json" for name in ("a", "b")}
+    tasks = [
+        workers.Task(n, tmp_path / "one.ipynb", tmp_path / n, {"out": str(o), "data": ""}) for n, o in outs.items()
+    ]
+    execute(tasks, tmp_path, with_starter=True)
+    seen = [json.loads(out.read_text()) for out in outs.values()]
+    run_id = f"test-{tmp_path.name}"
+    for name, (*facts, _, mark, place) in zip(outs, seen, strict=True):
+        assert facts == [[], True, True] and (mark, place) == (run_id, str(tmp_path / name))
+    assert seen[0][3] != seen[1][3]
+
+
+WARM_ENDS = {
+    "raises": ("1 / 0", 1, "ZeroDivisionError"),
+    "kernel killed": ("import os\nos.kill(os.getpid(), 9)", 5, "kernel died"),
+    "worker killed": ("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)", 5, "SIGKILL"),
+    "starter killed": (
+        "import os, psutil, time\nos.kill(psutil.Process(os.getppid()).ppid(), 9)\ntime.sleep(60)", 5, "SIGKILL",
+    ),
+    "printed": ("import threading as t\nx = t.Thread(target=lambda: 1 / 0)\nx.start()\nx.join()", 1, "printed and not"),
+}  # fmt: skip
+
+
+def test_pages_are_printed_side_by_side(tmp_path):
+    pytest.importorskip("weasyprint")
+    pages = {tmp_path / f"{name}.html": tmp_path / f"{name}.pdf" for name in "ab"}
+    for page in pages:
+        page.write_text("<html lang='en'><title>T</title><p>words</p></html>")
+    assert printing.printed(pages, tmp_path, until=time.monotonic() + 60, jobs=2, run_id="prints") == {}
+    assert all(pdf.read_bytes().startswith(b"%PDF-") for pdf in pages.values())
+
+
+@pytest.mark.fault
+def test_a_page_that_is_late_or_asks_for_more_is_a_failure(tmp_path):
+    page = tmp_path / "a.html"
+    page.write_text("<html lang='en'><title>T</title><img src='https://a.example/b.png'></html>")
+    for wait, code, words in ((60, 1, "asks for https"), (-1, 4, "deadline")):
+        with pytest.raises(workers.Failed, match=words) as failed:
+            printing.printed(
+                {page: tmp_path / "a.pdf"}, tmp_path, until=time.monotonic() + wait, jobs=1, run_id="prints"
+            )
+        assert failed.value.code == code and faults.survivors({"prints"}) == []
+
+
+def test_where_no_pdf_can_be_made_the_reason_is_handed_out(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("No PDF was made: WeasyPrint is not installed.")
+    assert "not installed" in printing._not_printed("a.html", printing.UNPRINTED, log)
+    with pytest.raises(workers.Failed, match="memory") as failed:
+        printing._not_printed("a.html", -9, log)
+    assert failed.value.code == 5
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+@pytest.mark.parametrize("name", WARM_ENDS)
+def test_a_warm_worker_ends_as_any_other(tmp_path, name):
+    code, number, words = WARM_ENDS[name]
+    faults.notebook(tmp_path / "one.ipynb", code)
+    task = workers.Task("one", tmp_path / "one.ipynb", tmp_path / "w", {"out": "", "data": ""})
+    with pytest.raises(workers.Failed, match=words) as failed:
+        execute([task], tmp_path, with_starter=True)
+    assert failed.value.code == number and failed.value.where.cell == 2
+    assert faults.survivors({f"test-{tmp_path.name}"}) == []
+
+
+def test_where_nothing_can_be_forked_there_is_no_starter(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "IS_POSSIBLE", False)
+    with warm.started(workers.environment(tmp_path, "none"), tmp_path) as starter:
+        assert starter is None
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+def test_a_supervisor_that_is_killed_takes_starter_worker_and_a_kernel_in_c_with_it(tmp_path):
+    faults.notebook(tmp_path / "one.ipynb", "open(out, 'w').close()\nimport re\nre.match('(a+)+$', 'a' * 50 + 'b')")
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom learnalign import warm, workers\nat = Path(sys.argv[1])\n"
+        "task = workers.Task('one', at / 'one.ipynb', at / 'w', {'out': str(at / 'begun'), 'data': ''})\n"
+        "with warm.started(workers.environment(at, 'killed-warm'), at) as starter:\n"
+        "    workers.execute([task], at, until=time.monotonic() + 60, jobs=1, run_id='killed-warm', starter=starter,\n"
+        "                    note=lambda *a, **k: None, done=print)\n"
+    )
+    mine = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    supervisor = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=mine)
+    limit = time.monotonic() + 40
+    while not (tmp_path / "begun").exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    assert (tmp_path / "begun").exists() and len(faults.marked({"killed-warm"})) == 3
+    supervisor.kill()
+    supervisor.wait()
+    assert faults.survivors({"killed-warm"}) == []
 
 
 # --- ending ---------------------------------------------------------------------------------------------
@@ -233,8 +381,8 @@ def test_no_locks_no_run(tmp_path, monkeypatch):
 def test_a_worker_ends_with_its_supervisor(tmp_path):
     """Killed, it can end nobody; the system does, where it can be told to (Linux)."""
     code = (
-        "import sys, time\nfrom learnalign import workers\n"
-        "workers.tie(int(sys.argv[1]))\nprint('tied', flush=True)\ntime.sleep(600)"
+        "import sys, time\nfrom learnalign import warm\n"
+        "warm.tie(int(sys.argv[1]))\nprint('tied', flush=True)\ntime.sleep(600)"
     )
     start = (
         "import os, subprocess, sys, time\n"

@@ -1,47 +1,82 @@
-"""The command line: each command is a thin call of one public function."""
+"""The command line: each command is a thin call of one public function, imported when it is called.
 
-import json
+`--help` and a mistake must answer at once, so nothing but the standard library is imported before a command is known.
+"""
+
+import argparse
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
-
-app = typer.Typer(
-    name="learnalign", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
-    help="Does learning show up in performance and merit, and does it pay to say “I don’t know”?",
-)  # fmt: skip
-errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
-Out = Annotated[Path | None, typer.Option(help="Folder for the editions; `out` beside `params` when not given.")]
-Log = Annotated[Literal["plain", "json"], typer.Option(help="Progress in a log: plain lines, or a line of JSON each.")]
-Jobs = Annotated[int | None, typer.Option(min=1, help="Notebooks to run side by side; all cores when not given.")]
+TITLE = "Does learning show up in performance and merit, and does it pay to say “I don’t know”?"
+PARAMS = "a params file, such as params/northbank.yml"
 
 
-@app.command()
-def demo(out: Out = None, jobs: Jobs = None) -> None:
+class Parser(argparse.ArgumentParser):
+    """Arguments whose mistakes are told in few words, with the nearest command; no word is shortened for another."""
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> None:
+        """One message on standard error, and exit code 2."""
+        wrong, choice, rest = message.partition("invalid choice: '")
+        if wrong.startswith("argument COMMAND") and choice:
+            import difflib
+
+            got = rest.partition("'")[0]
+            near = difflib.get_close_matches(got, COMMANDS, n=1)
+            known = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+            message = f"there is no command {got}; {known}"
+        say(f"{self.prog}: {message}\n{self.format_usage().strip()}\nTry: {self.prog} --help")
+        sys.exit(2)
+
+
+def say(line: object) -> None:
+    """A line for whoever watches; standard output is for what was asked."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _at_least(least: int, kind: type) -> object:
+    def number(text: str) -> float:
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"{text} is not {least} or more")
+        return value
+
+    number.__name__ = "number"  # as argparse names it in a mistake
+    return number
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="learnalign", description=TITLE)
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    commands = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
+    for name, (work, arguments) in COMMANDS.items():
+        told = work.__doc__
+        one = commands.add_parser(name, help=told, description=told)
+        for words, settings in arguments:
+            one.add_argument(*words, **settings)
+    return parser
+
+
+# --- the commands ------------------------------------------------------------------------
+
+
+def demo(out: Path | None, jobs: int | None) -> None:
     """Run the shipped report on the shipped bank, Northbank."""
     here = Path.cwd()
-    params = next(
-        (f / "params/northbank.yml" for f in (here, *here.parents) if (f / "params/northbank.yml").is_file()), None
-    )
+    params = next((one for f in (here, *here.parents) if (one := f / "params/northbank.yml").is_file()), None)
     if params is None:
-        errors.print(f"There is no params/northbank.yml in {here} or above it. Go to the project's folder first.")
-        raise typer.Exit(2)
-    run(params, out, jobs)
+        say(f"There is no params/northbank.yml in {here} or above it. Go to the project's folder first.")
+        sys.exit(2)
+    run(params, out, jobs, "plain")
 
 
-@app.command(name="import")
-def bring_in(
-    mapping: Annotated[Path, typer.Argument(help="A mapping file, such as params/imports/oulad.yml.")],
-    out: Annotated[Path, typer.Option(help="Folder for the canonical tables.")],
-) -> None:
+def bring_in(mapping: Path, out: Path) -> None:
     """Turn another system's exports into canonical tables; every rejected row is kept with its reason."""
+    from rich.console import Console
+    from rich.table import Table
+
     from learnalign import sources
 
     done = sources.bring_in(mapping, out)
@@ -54,8 +89,7 @@ def bring_in(
     print("Ids of people are keyed pseudonyms, and no rejected value is quoted." if done.pseudonyms else as_is)
 
 
-@app.command()
-def check(data: Annotated[Path, typer.Argument(help="A data set: a folder of tables and dataset.yml.")]) -> None:
+def check(data: Path) -> None:
     """Check a data set against the contract and name every problem at once."""
     from learnalign import datasets
     from learnalign.problems import DataError
@@ -65,13 +99,7 @@ def check(data: Annotated[Path, typer.Argument(help="A data set: a folder of tab
     print(f"{data} keeps the contract.")
 
 
-@app.command()
-def run(
-    params: Annotated[Path, typer.Argument(help="A params file, such as params/northbank.yml.")],
-    out: Out = None,
-    jobs: Jobs = None,
-    log: Log = "plain",
-) -> None:
+def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
     """Run a report's notebooks and publish the edition, whole or not at all."""
     from learnalign import runs
 
@@ -80,58 +108,53 @@ def run(
     print(edition.report)
 
 
-@contextmanager
-def _telling(log: str) -> Iterator[Callable[[Any], None]]:
+def _telling(log: str) -> object:
     """How a run's events are told: on a terminal, a line that moves; elsewhere lines, without every cell."""
+    import contextlib
+
     if log == "json":
-        yield lambda event: print(json.dumps(asdict(event)), file=sys.stderr, flush=True)
-    elif not errors.is_terminal:
-        yield lambda event: None if event.cell else errors.print(str(event))
-    else:
-        columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
-        with Progress(*columns, console=errors, transient=True) as bar:
-            task, at = bar.add_task(""), {"": ""}  # the whole run, then each notebook on its way
+        import dataclasses
+        import json
 
-            def tell(event: Any) -> None:
-                if event.state == "planned" and event.expected:
-                    at[""] = f"of about {event.expected:.0f} s"
-                elif event.state == "captured":
-                    at.pop(event.notebook, None)
-                elif event.cell:
-                    at[event.notebook] = f"{event.notebook} {event.cell}/{event.cells}"
-                bar.update(task, description="  ".join(at.values()))
-                if not event.cell:
-                    bar.console.print(str(event))
-
-            yield tell
+        return contextlib.nullcontext(lambda event: say(json.dumps(dataclasses.asdict(event))))
+    if not sys.stderr.isatty():
+        return contextlib.nullcontext(lambda event: None if event.cell else say(event))
+    return contextlib.contextmanager(_moving)()
 
 
-@app.command()
-def audit(
-    out: Annotated[Path, typer.Argument(help="A folder of editions, or one edition.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Their data set: its ids are then looked for in every byte.")
-    ] = None,
-) -> None:
+def _moving() -> object:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task, at = bar.add_task(""), {"": ""}  # the whole run, then each notebook on its way
+
+        def tell(event: object) -> None:
+            if event.state == "planned" and event.expected:
+                at[""] = f"of about {event.expected:.0f} s"
+            elif event.state == "captured":
+                at.pop(event.notebook, None)
+            elif event.cell:
+                at[event.notebook] = f"{event.notebook} {event.cell}/{event.cells}"
+            bar.update(task, description="  ".join(at.values()))
+            if not event.cell:
+                bar.console.print(str(event))
+
+        yield tell
+
+
+def audit(out: Path, data: Path | None) -> None:
     """Look whether published editions tell of individuals, from their bytes alone; ends with 1 when they do."""
     from learnalign import audits
 
     done = audits.audit(out, data)
     print(done)
-    raise typer.Exit(1 if done.findings else 0)
+    sys.exit(1 if done.findings else 0)
 
 
-@app.command()
-def simulate(
-    out: Annotated[Path, typer.Argument(help="Folder for the tables.")],
-    people: Annotated[int, typer.Option(help="People over all cycles.")] = 1500,
-    cycles: Annotated[int, typer.Option(help="Half-year cycles.")] = 6,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
-    truth: Annotated[
-        Path | None,
-        typer.Option(help="What is true there, such as params/truths/penalty.yml; Northbank's when not given."),
-    ] = None,
-) -> None:
+def simulate(out: Path, people: int, cycles: int, seed: int, truth: Path | None) -> None:
     """Write a plausible bank with every canonical table and known truths in it."""
     from learnalign import simulate as bank
     from learnalign import truths
@@ -140,15 +163,7 @@ def simulate(
     print(bank.write(bank.northbank(people=people, cycles=cycles, seed=seed, truth=declared), out))
 
 
-@app.command()
-def schedule(
-    params: Annotated[Path, typer.Argument(help="A params file, such as params/northbank.yml.")],
-    system: Annotated[str, typer.Option("--for", help="cron, systemd or windows.")],
-    at: Annotated[str, typer.Option(help="Time of day as HH:MM, by this machine's clock.")] = "06:00",
-    every: Annotated[str, typer.Option(help="day, week, month, quarter, half-year or year.")] = "month",
-    out: Out = None,
-    write: Annotated[Path | None, typer.Option(help="Write the files into this folder; else they are printed.")] = None,
-) -> None:
+def schedule(params: Path, system: str, at: str, every: str, out: Path | None, write: Path | None) -> None:
     """Print a run as an entry of cron, systemd or Windows Task Scheduler; nothing is installed."""
     from learnalign import schedules
 
@@ -159,38 +174,90 @@ def schedule(
         print("\n".join(text if len(files) == 1 else f"# {name}\n{text}" for name, text in files.items()), end="")
 
 
-@app.command()
-def doctor(
-    params: Annotated[Path | None, typer.Argument(help="A params file; without one, the machine alone.")] = None,
-    out: Out = None,
-    max_age: Annotated[float | None, typer.Option(min=0, help="Days; fail when no good edition is younger.")] = None,
-    as_scheduled: Annotated[bool, typer.Option("--as-scheduled", help="Ask as a scheduler would: no login.")] = False,
-) -> None:
+def doctor(params: Path | None, out: Path | None, max_age: float | None, as_scheduled: bool) -> None:
     """Say whether this machine can run a report, and whether its last edition is as fresh as it should be."""
     from learnalign import doctor as medicine
 
     if as_scheduled:
         text, code = medicine.as_scheduled(params, out, max_age)
         print(text, end="")
-        raise typer.Exit(code)
+        sys.exit(code)
     findings = []
     for finding in medicine.examine(params, out, max_age):
         print(finding, flush=True)
         findings.append(finding)
-    raise typer.Exit(medicine.exit_code(findings))
+    sys.exit(medicine.exit_code(findings))
+
+
+def _path(*words: str, told: str, **more: object) -> tuple:
+    return words, {"type": Path, "help": told} | more
+
+
+OUT = _path("--out", told="folder for the editions; `out` beside `params` when not given")
+JOBS = (("--jobs",), {"type": _at_least(1, int), "help": "notebooks to run side by side; all cores when not given"})
+LOG = (("--log",), {"choices": ("plain", "json"), "default": "plain",
+                    "help": "progress in a log: plain lines, or a line of JSON each"})  # fmt: skip
+DATA_SET = "a data set: a folder of tables and dataset.yml"
+COMMANDS = {
+    "demo": (demo, [OUT, JOBS]),
+    "import": (bring_in, [
+        _path("mapping", told="a mapping file, such as params/imports/oulad.yml"),
+        _path("--out", told="folder for the canonical tables", required=True),
+    ]),
+    "check": (check, [_path("data", told=DATA_SET)]),
+    "run": (run, [_path("params", told=PARAMS), OUT, JOBS, LOG]),
+    "audit": (audit, [
+        _path("out", told="a folder of editions, or one edition"),
+        _path("--data", told="their data set: its ids are then looked for in every byte"),
+    ]),
+    "simulate": (simulate, [
+        _path("out", told="folder for the tables"),
+        (("--people",), {"type": int, "default": 1500, "help": "people over all cycles (1500)"}),
+        (("--cycles",), {"type": int, "default": 6, "help": "half-year cycles (6)"}),
+        (("--seed",), {"type": int, "default": 1, "help": "the same seed gives the same bytes (1)"}),
+        _path("--truth", told="what is true there, such as params/truths/penalty.yml; Northbank's when not given"),
+    ]),
+    "schedule": (schedule, [
+        _path("params", told=PARAMS),
+        (("--for",), {"dest": "system", "required": True, "help": "cron, systemd or windows"}),
+        (("--at",), {"default": "06:00", "help": "time of day as HH:MM, by this machine's clock (06:00)"}),
+        (("--every",), {"default": "month", "help": "day, week, month, quarter, half-year or year (month)"}),
+        OUT, _path("--write", told="write the files into this folder; else they are printed"),
+    ]),
+    "doctor": (doctor, [
+        _path("params", told="a params file; without one, the machine alone", nargs="?"), OUT,
+        (("--max-age",), {"type": _at_least(0, float), "help": "days; fail when no good edition is younger"}),
+        (("--as-scheduled",), {"action": "store_true", "help": "ask as a scheduler would: no login"}),
+    ]),
+}  # fmt: skip
 
 
 def main() -> None:
     """Run the command line; a user's mistake ends with its message and exit code, without a traceback."""
+    parser = _parser()
+    given = vars(parser.parse_args())
+    command, is_asked = given.pop("command"), given.pop("version")
+    if is_asked:
+        from learnalign import __version__
+
+        print(f"learnalign {__version__}")
+    elif command is None:
+        parser.print_help()
+        sys.exit(2)
+    else:
+        _called(COMMANDS[command][0], given)
+
+
+def _called(work: object, given: dict) -> None:
     from learnalign.problems import DataError, Stopped
 
     try:
-        app()
+        work(**given)
     except DataError as error:
-        errors.print(f"{error}\nNothing was changed.")
+        say(f"{error}\nNothing was changed.")
         sys.exit(2)
     except Stopped as error:
-        errors.print(str(error))
+        say(error)
         sys.exit(error.code)
 
 

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from html.parser import HTMLParser
@@ -34,7 +34,9 @@ UNSEEN = (
     "report.pdf, and the notebooks in restricted/, which are not published."
 )
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
+READ = ("report.html", "summary.txt", "index.html")  # what people read of an edition
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as JSON writes letters
+RESTRICTED = re.compile(r"(?:units/[^/]+/)?restricted/")  # not published
 SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")  # an id like this cannot be told from a count, or from chance
 
 
@@ -77,8 +79,10 @@ def audit(out: Path, data: Path | None = None) -> Audit:
     lines = _lines(documents, ledger)
     for folder in folders:
         rest = _of_edition(documents[folder], lines, ledger) if folder in documents else []
-        told = [*_of_files(folder, documents.get(folder), ids), *rest]
+        below = {one: documents.get(one) for one in folders if folder in one.parents}
+        told = [*_of_files(folder, documents.get(folder), ids, below), *rest]
         found += [Finding(f"{folder}: {one.where}", one.what, one.fix) for one in told]
+    found += _of_runs(documents)
     rows = [row for document in documents.values() for row in document["results"]]
     unseen = f"{UNSEEN} {short} ids that are as short as a count were not looked for." if short else UNSEEN
     return Audit(tuple(found), len(folders), sum(row["shown"] for row in rows),
@@ -88,7 +92,19 @@ def audit(out: Path, data: Path | None = None) -> Audit:
 def _lines(documents: Mapping[Path, Mapping[str, Any]], ledger: Sequence[results.Line]) -> list[results.Line]:
     """What was published: the editions' own word for it, and for those that are not here the ledger's."""
     here = [breaches.line_of(document) for document in documents.values()]
-    return [*here, *(line for line in ledger if line.run_id not in {one.run_id for one in here})]
+    known = {(one.run_id, one.unit) for one in here}
+    return [*here, *(line for line in ledger if (line.run_id, line.unit) not in known)]
+
+
+def _of_runs(documents: Mapping[Path, Mapping[str, Any]]) -> Iterator[Finding]:
+    """What the editions of a run, its units' and the company's, tell together."""
+    runs: dict[str, dict[str, Path]] = {}
+    for folder, document in documents.items():
+        runs.setdefault(document["run"]["run_id"], {}).setdefault(document["run"].get("unit", ""), folder)
+    for units in runs.values():
+        together = breaches.joint([documents[folder] for folder in units.values()]) if len(units) > 1 else []
+        place = f"{units.get('', min(units.values()))} and its units"
+        yield from (Finding(f"{place}: {one.where}", one.what, one.fix) for one in together)
 
 
 def _of_edition(
@@ -103,35 +119,41 @@ def _of_edition(
 
 
 def _folders(out: Path) -> list[Path]:
-    """The editions at `out`, below it, or below the reports in it."""
+    """The editions at `out`, below it, or below the reports in it, each with those of its units."""
     for pattern in ("", "*/", "*/*/"):
         held = {path.parent for name in ("results.json", "manifest.json") for path in out.glob(f"{pattern}{name}")}
         if shown := sorted(folder for folder in held if not folder.name.startswith(".")):
-            return shown
+            units = {path.parent for folder in shown for path in folder.glob("units/*/*.json")}
+            return [*shown, *sorted(units - set(shown))]
     return []
 
 
 # --- the files ---------------------------------------------------------------------------
 
 
-def _of_files(folder: Path, document: Mapping[str, Any] | None, ids: frozenset[str]) -> Iterator[Finding]:
-    """What is wrong with an edition's files, and what stands in their bytes."""
+def _of_files(
+    folder: Path, document: Mapping[str, Any] | None, ids: frozenset[str], below: Mapping[Path, Any]
+) -> Iterator[Finding]:  # fmt: skip
+    """What is wrong with an edition's files, and what stands in their bytes; editions `below` are looked at alone."""
     yield from _of_manifest(folder, document)
+    pages = {path.relative_to(folder).as_posix() for path in folder.rglob("*.html")}
+    pages |= {f"../../{name}" for name in ("index.html", "report.html") if folder.parent.name == "units"}
+    held = {name: set(_numbers([document, *(below.values() if name == "index.html" else ())])) for name in READ}
     counts = {str(count) for some in privacy.pool(document).values() for count in some} if document else set()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
-        if name.startswith("restricted/"):
+        if RESTRICTED.match(name) or any(one in path.parents for one in below):
             continue
         content = path.read_bytes()
         yield from (Finding(name, f"holds {hit}", LEAKS) for hit in sorted(_people_in(content, ids) - counts))
         text = content.decode("utf-8", "replace")
-        if name == "report.html":
-            yield from (Finding(name, what, CHANGED) for what in _of_page(text))
+        if name in READ and name.endswith(".html"):
+            yield from (Finding(name, what, CHANGED) for what in _of_page(text, pages))
             text = _Page.of(text).text
-        if document and name in ("report.html", "summary.txt"):
+        if document and name in READ:
             told = {re.sub("[\u202f,]", "", found) for found in PEOPLE.findall(text)}
             yield from (Finding(name, f"tells of {count} people or managers, which results.json does not", CHANGED)
-                        for count in sorted(told - set(_numbers(document))))  # fmt: skip
+                        for count in sorted(told - held[name]))  # fmt: skip
 
 
 def _people_in(content: bytes, ids: frozenset[str]) -> set[str]:
@@ -161,7 +183,7 @@ def _of_manifest(folder: Path, document: Mapping[str, Any] | None) -> Iterator[F
     for name, digest in digests.items():
         if name in there and hashlib.sha256(there[name].read_bytes()).hexdigest() != digest:
             yield Finding(name, "is not as it was published", CHANGED)
-        if name not in there and not name.startswith("restricted/"):
+        if name not in there and not RESTRICTED.match(name):
             yield Finding(name, "is missing", CHANGED)
     if os.name == "posix" and (folder / "restricted").is_dir() and (folder / "restricted").stat().st_mode & 0o077:
         yield Finding("restricted", "can be read by others than its owner", "chmod 700 it, or leave it out")
@@ -196,8 +218,8 @@ class _Page(HTMLParser):
         self.text += "" if self._silent else data
 
 
-def _of_page(text: str) -> Iterator[str]:
-    """What a page may not have: another policy, a script, anything from elsewhere."""
+def _of_page(text: str, pages: Collection[str]) -> Iterator[str]:
+    """What a page may not have: another policy, a script, anything from elsewhere but a link to one of the `pages`."""
     tags = _Page.of(text).tags
     rules = [
         held.get("content") for tag, held in tags if held.get("http-equiv", "").lower() == "content-security-policy"
@@ -212,7 +234,8 @@ def _of_page(text: str) -> Iterator[str]:
             if name.startswith("on"):
                 yield f"has a script in {name}"
             is_address = name in ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "formaction")
-            if is_address and plain and not plain.startswith(("#", "data:image/")):
+            is_page = tag == "a" and name == "href" and value.partition("#")[0] in pages
+            if is_address and plain and not is_page and not plain.startswith(("#", "data:image/")):
                 yield f"asks for {value[:80]}"
     if re.search(r"url\(\s*['\"]?\s*(?!#|data:|['\")\s])|@import", unescape(text), re.IGNORECASE):
         yield "asks for something from elsewhere in its style"

@@ -11,14 +11,18 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import groupby, pairwise
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from learnalign import privacy, results
+from learnalign import bounds, privacy, results
 from learnalign.records import Result
-from learnalign.results import Line
+from learnalign.results import Key, Line
 
+Pages = Mapping[str, Sequence[Result]]  # rows by unit, the company's under ""
+Cell = tuple[str, Key, str]  # unit, row, and people or a side of the share
+SIDES = ("people", "yes", "no")
+WITHOUT = "a unit without an edition ({})"
 SOON = 80  # days: what an edition hid is hidden for about a quarter
 BEFORE = "an edition of nearly the same data hid it, and both can be laid side by side"
 STEPS = "Rounded to steps of"  # how the note of a row begins that is told in steps
@@ -58,13 +62,18 @@ def line_of(document: Mapping[str, Any]) -> Line:
         run["run_id"], run["report"], run["as_of"], data["title"], data["fingerprint"], run["min_group"],
         run["rounded_to"], tuple(exact["people"]), tuple(exact["rows"]),
         tuple((row.key, *figures(row)) for row in described), gone, digest,
+        run.get("unit", ""),
     )  # fmt: skip
 
 
 def of_same(lines: Sequence[Line], document: Mapping[str, Any]) -> list[Line]:
-    """The editions of the same data set: by its title, or by its bytes under another one."""
-    data = document["data"]
-    return [line for line in lines if line.title == data["title"] or line.fingerprint == data["fingerprint"]]
+    """The editions of the same data set: by its title, or by its bytes under another one.
+
+    Of another unit's edition only the exact counts are kept: its rows are on other people.
+    """
+    data, unit = document["data"], document["run"].get("unit", "")
+    same = [line for line in lines if line.title == data["title"] or line.fingerprint == data["fingerprint"]]
+    return [line if line.unit == unit else replace(line, figures=(), hidden=()) for line in same]
 
 
 def is_soon_after(line: Line, document: Mapping[str, Any]) -> bool:
@@ -111,9 +120,15 @@ def companies_of(row: Result, rows: Sequence[Result]) -> list[Result]:
 
 def attribute(row: Result) -> str:
     """The attribute whose value a row is of, as written in `group` or `at`; empty for the company."""
-    if row.group != "company":
-        return row.group.partition("=")[0]
-    name, colon, _ = row.at.partition(": ")
+    return attribute_of(row.key)
+
+
+def attribute_of(key: Key) -> str:
+    """As `attribute`, of a row's key."""
+    _, _, group, at = key
+    if group != "company":
+        return group.partition("=")[0]
+    name, colon, _ = at.partition(": ")
     return name if colon else ""
 
 
@@ -131,8 +146,8 @@ def found(document: Mapping[str, Any], past: Sequence[Line]) -> list[Finding]:
         place = " / ".join(filter(None, row.key))
         told += [(place, what) for what in _of_row(row, max(run["min_group"], privacy.FLOOR))]
         told += [(place, what) for what in _beside_past(row, document, past)]
-    told += [*_of_counts(document, past), *_of_flows(document), *_of_pictures(document), *_of_parts(rows, document)]
-    return [Finding(where, what, AGAIN) for where, what in told]
+    told += [*_of_counts(document, past), *_of_flows(document), *_of_pictures(document)]
+    return [*(Finding(where, what, AGAIN) for where, what in told), *joint([document])]
 
 
 def _of_row(row: Result, min_group: int) -> Iterator[str]:
@@ -210,61 +225,138 @@ def _of_pictures(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 yield place, f"a row is on fewer than {least} people"
 
 
-def _of_parts(rows: Sequence[Result], document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for measure, name, width, side in parts_told(rows, document):
-        yield f"{' / '.join(measure)} / {name}", f"hidden groups are known within {width:g} {side}"
+# --- what adds up ------------------------------------------------------------------------
 
 
-def parts_told(
-    rows: Sequence[Result], document: Mapping[str, Any]
-) -> Iterator[tuple[tuple[str, str], str, float, str]]:  # fmt: skip
-    """Attributes whose hidden groups are known too closely from the shown ones, and from what others add up to.
+def joint(documents: Sequence[Mapping[str, Any]]) -> list[Finding]:
+    """What documents that are published together tell of few people by addition and subtraction; empty is good.
 
-    As (question and measure, attribute, within how many, people or which side of a share).
+    One document alone is the special case. Misleads as the module says.
     """
-    least, base = document["run"]["min_group"], document["run"]["rounded_to"] or 1
-    named = set(document["data"]["attributes"])
-    kept = sorted((row for row in rows if attribute(row) in named), key=lambda row: (row.key[:2], attribute(row)))
-    for measure, some in groupby(kept, key=lambda row: row.key[:2]):
-        parts = {name: list(those) for name, those in groupby(some, key=attribute)}
-        shown = [row for those in parts.values() for row in those if row.shown]
-        if any(row.design != "described" or row.n_people is None for row in shown):
-            continue  # differences between groups, on everybody: nothing adds up
-        alls = [one for row in shown[:1] for one in companies_of(row, rows)]
-        for side in ("people", "yes", "no") if all(row.unit == "%" for row in shown) else ("people",):
-            for name, width in _widths([*parts.values()], alls, side, base).items():
-                if width < least:
-                    yield measure, name, width, side
-
-
-def _widths(parts: Sequence[Sequence[Result]], alls: Sequence[Result], side: str, base: int) -> dict[str, float]:
-    """By attribute with hidden groups: within how many people its hidden groups are known.
-
-    Groups of an attribute add up to the whole; the whole is known from every attribute that is shown in full, and from
-    the company's own row. One hidden group is the rest; of several each is between nobody and all of the rest.
-    """
-    sums = [_total(those, side, base) for those in (*parts, *([one] for one in alls)) if all(r.shown for r in those)]
-    if not sums:
-        return {}
-    low, high = min(less for less, _ in sums), max(more for _, more in sums)
+    pages = {one["run"].get("unit", ""): results.rows_of(one) for one in documents}
     found = {}
-    for those in parts:
-        gone = [row for row in those if not row.shown]
-        if gone:
-            less, more = _total([row for row in those if row.shown], side, base)
-            least = max(low - more, 0) if len(gone) == 1 else 0
-            found[attribute(gone[0])] = max(high - less, 0) - least
-    return found
+    for unit, key, width, side in parts_told(pages, documents[0]):
+        where = " / ".join(filter(None, (unit, *key[:2], attribute_of(key) or key[3])))
+        found.setdefault(where, f"hidden groups are known within {width:g} {side}")
+    near, alone = "is on nearly all people of the company's row", "is hidden in one unit alone: the rest tells it"
+    for what, rows in ((near, nearly_all(pages, documents[0])), (alone, lonely(pages, documents[0]))):
+        found |= {" / ".join(filter(None, (unit, *key))): what for unit, key in rows}
+    return [Finding(where, what, AGAIN) for where, what in found.items()]
 
 
-def _total(rows: Sequence[Result], side: str, base: int) -> tuple[float, float]:
-    """Fewest and most people, or people on one side of the share, that shown rows can stand on together."""
-    ends = [(row.n_people, row.n_people + base - 1, row.estimate) for row in rows]
-    if side == "people":
-        return sum(less for less, _, _ in ends), sum(more for _, more, _ in ends)
-    parts = [(less, more, share if side == "yes" else 100 - share) for less, more, share in ends]
-    off = [0.05 if less >= 1000 else 0.5 for less, _, _ in parts]  # as `verdicts.describe` rounds shares
-    return (
-        sum(less * max(share - by, 0) / 100 for (less, _, share), by in zip(parts, off, strict=True)),
-        sum(more * min(share + by, 100) / 100 for (_, more, share), by in zip(parts, off, strict=True)),
-    )
+def _units(pages: Pages, document: Mapping[str, Any]) -> list[str]:
+    """The units beside the company, where all that have an edition are there: else nothing adds up."""
+    units = sorted(set(pages) - {""})
+    return units if "" in pages and units and not set(document["run"].get("units", units)) - set(units) else []
+
+
+def nearly_all(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
+    """Rows of units on so many of the people of the company's row that those who are not in it may be few."""
+    least, base = document["run"]["min_group"], document["run"]["rounded_to"] or 1
+    counts = {one: {row.key: row.n_people for row in rows if row.shown and row.n_people} for one, rows in pages.items()}
+    units, without = _units(pages, document), document["run"].get("units_hidden", 0)
+    dark = {unit: {row.key for row in pages[unit] if not row.shown} for unit in units}
+    for unit in units:
+        for key in sorted(counts[unit].keys() & counts[""].keys()):
+            others = [other for other in units if other != unit]
+            if not without and not any(key in dark[other] for other in others):
+                continue  # those who are not in it are all told of
+            told = sum(counts[other].get(key, 0) for other in others)
+            if max(counts[""][key] - counts[unit][key] - (base - 1), told) < least:
+                yield unit, key
+
+
+def lonely(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str, Key]]:
+    """Estimates that are hidden in one unit alone: the unit, empty where it has no edition, and the row's key."""
+    units, without = _units(pages, document), document["run"].get("units_hidden", 0)
+    rows = {unit: {row.key: row for row in pages[unit]} for unit in ("", *units) if units}
+    for key, row in rows.get("", {}).items():
+        if row.estimate is None or (row.design == "described" and row.unit == "%"):  # of counts, `parts_told` looks
+            continue
+        bare = [unit for unit in units if key not in rows[unit] or rows[unit][key].estimate is None]
+        gone = [unit for unit in bare if key in rows[unit] and not rows[unit][key].shown]
+        if len(bare) + without == 1 and (gone or without):
+            yield (gone or [""])[0], key
+
+
+def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str, Key, float, str]]:
+    """Hidden rows that are known too closely from shown ones, as (unit, key, within how many, people or which side).
+
+    `pages`: rows by unit, of all that is published together; `document`: any of its documents, for what they share. An
+    attribute's groups add up to the whole, those on either side of a share to its people, and units to the company. A
+    unit without an edition is a page of which every row is hidden; of several, two stand for all.
+    """
+    run, named = document["run"], set(document["data"]["attributes"])
+    units, pages = _units(pages, document), dict(pages)
+    for number in range(min(run.get("units_hidden", 0), 2) if units else 0):
+        units.append(WITHOUT.format(number + 1))
+        pages[units[-1]] = tuple(privacy.hidden(row, "") for row in pages[""])
+    held = {unit: _adding(rows, named) for unit, rows in pages.items()}
+    if all(row.shown for rows in held.values() for row in rows):
+        return
+    ends: dict[Cell, bounds.Ends] = {}
+    sums: list[dict[Cell, float]] = []
+    for unit, rows in held.items():
+        for row in rows:
+            people = (row.n_people, row.n_people + (run["rounded_to"] or 1) - 1) if _is_told(row) else (0, math.inf)
+            ends |= {(unit, row.key, side): people if side == "people" else (0, math.inf) for side in _sides(row)}
+            for sum_ in _of_share(unit, row) if row.unit == "%" else ():
+                ends |= {cell: (0, math.inf) for cell in sum_ if cell not in ends}
+                sums.append(sum_)
+        for whole, parts, sides in _parts(rows, named):
+            ends |= {(unit, whole, side): (0, math.inf) for side in sides if (unit, whole, side) not in ends}
+            sums += [{(unit, whole, side): 1} | {(unit, key, side): -1 for key in parts} for side in sides]
+    sums += [{("", key, side): 1} | {(unit, key, side): -1 for unit in units if (unit, key, side) in ends}
+             for one, key, side in ends if one == "" and units and side in SIDES]  # fmt: skip
+    wanted = [(unit, row.key, side) for unit, rows in held.items() for row in rows if not row.shown
+              for side in _sides(row)]  # fmt: skip
+    # What a row says of itself is surest, then how many people there are, then how many on either side
+    sums.sort(key=lambda one: (len({side for *_, side in one}) == 1, next(iter(one))[2] != "people"))
+    for (unit, key, side), (low, high) in bounds.narrow(ends, sums, wanted, run["min_group"]).items():
+        yield unit, key, high - low, side
+
+
+def _adding(rows: Sequence[Result], named: set[str]) -> list[Result]:
+    """The rows on people who can be added up: not differences between groups, where all stand on everybody."""
+    told = [row for row in rows if row.shown and row.estimate is not None]
+    odd = {(row.key[:2], attribute(row)) for row in told if row.design != "described" or row.n_people is None}
+    return [row for row in rows if row.design == "described" and (row.key[:2], attribute(row)) not in odd
+            and (not attribute(row) or attribute(row) in named)]  # fmt: skip
+
+
+def _sides(row: Result) -> tuple[str, ...]:
+    return SIDES if row.unit == "%" else SIDES[:1]
+
+
+def _parts(rows: Sequence[Result], named: set[str]) -> Iterator[tuple[Key, list[Key], tuple[str, ...]]]:
+    """What adds up to a whole on a page: the key of the whole, those of an attribute's groups, and on which sides.
+
+    Where several rows are on the company, which of them is the whole is not known: then the whole is a number that no
+    row tells. One group of one attribute alone is no sum.
+    """
+    groups: dict[tuple[Any, ...], list[Key]] = {}
+    for row in rows:
+        if name := attribute(row):
+            same = row.at if row.group != "company" else ""
+            groups.setdefault((row.question, row.measure, row.unit, name, same), []).append(row.key)
+    for (question, measure, unit, _, same), keys in groups.items():
+        if len(keys) == 1 and len([one for one in groups if one[:3] == (question, measure, unit)]) == 1:
+            continue
+        alls = [row for row in rows if (row.question, row.measure, row.unit) == (question, measure, unit)
+                and not attribute(row) and (row.at == same or not same)]  # fmt: skip
+        whole = alls[0].key if len(alls) == 1 else (question, measure, "", same)
+        yield whole, keys, SIDES if unit == "%" else SIDES[:1]
+
+
+def _is_told(row: Result) -> bool:
+    return row.shown and row.estimate is not None and row.n_people is not None
+
+
+def _of_share(unit: str, row: Result) -> Iterator[dict[Cell, float]]:
+    """Those on either side are all people; and where the share is told, that many of them, but for its rounding."""
+    people, yes, no = ((unit, row.key, side) for side in SIDES)
+    yield {people: 1, yes: -1, no: -1}
+    if _is_told(row):
+        off = 0.05 if row.n_people >= 1000 else 0.5  # as `verdicts.describe` rounds shares
+        yield {yes: 1, people: -(row.estimate - off) / 100, (unit, row.key, "above"): -1}
+        yield {yes: 1, people: -(row.estimate + off) / 100, (unit, row.key, "below"): 1}

@@ -88,7 +88,7 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     mark = marked(folder)
     fingerprints = mark["fingerprints"] if mark else {name: _fingerprint(path) for name, path in files.items()}
     current = {name: up_to(table, name, day) for name, table in tables.items()}
-    return DataSet(folder, meta, tables, _filled(current, meta), fingerprints)
+    return DataSet(folder, meta, tables, filled(current, meta), fingerprints)
 
 
 def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
@@ -107,7 +107,7 @@ def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
             table = engine.create_table(name, raw.cast(types))
             prints[name] = hashlib.sha256(pd.util.hash_pandas_object(frames[name]).to_numpy().tobytes()).hexdigest()
         current[name] = up_to(table, name, meta.as_of)
-    return DataSet(Path("in memory"), meta, current, _filled(current, meta), prints)
+    return DataSet(Path("in memory"), meta, current, filled(current, meta), prints)
 
 
 def up_to(table: Table, name: str, day: dt.date) -> Table:
@@ -366,7 +366,8 @@ def _refuse_strangers(out: Path) -> None:
         raise DataError([Problem(str(out), "", "is there already and is not a data set", text, fix=fix)])
 
 
-def _filled(tables: Mapping[str, Table], meta: Meta) -> frozenset[str]:
+def filled(tables: Mapping[str, Table], meta: Meta) -> frozenset[str]:
+    """Every "table" and "table.column" in which anything is recorded; "merit_matrix" and "attributes"."""
     found = {"merit_matrix"} if meta.merit_matrix else set()
     for name, table in tables.items():
         counts = table.aggregate(_rows=table.count(), **{c: table[c].count() for c in table.columns}).execute().iloc[0]

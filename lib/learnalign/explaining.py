@@ -55,7 +55,7 @@ def branch_of(row: Result) -> str:
         return row.verdict
     if row.estimate is None:
         return "no estimate"
-    tried = ("revoked", "compressed", "one cycle", "headline", "many")
+    tried = ("revoked", "compressed", "one cycle", "headline", "many units", "many")
     return next((branch for branch in tried if _HEADS[branch] in row.sentence), "unknown")
 
 

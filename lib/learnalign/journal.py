@@ -103,7 +103,7 @@ class Journal:
         """Write that a state was reached, or a cell begun, and tell of it; `Stopped` when the run was to end."""
         if self.ending.why and state != "failed":  # whoever was interrupted may have kept it to itself
             raise self.ending.why
-        self.state, seconds = state, round(time.monotonic() - self._begun, 2)
+        self.state, seconds = self.state if state == "warning" else state, round(time.monotonic() - self._begun, 2)
         line = {"state": state, "at": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"), "seconds": seconds}
         self._file.write(json.dumps(line | facts, ensure_ascii=False) + "\n")
         self._file.flush()

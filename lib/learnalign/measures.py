@@ -31,6 +31,28 @@ def contents(dataset: DataSet) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CONTENTS), dtype=object)
 
 
+def cycles(dataset: DataSet) -> pd.DataFrame:
+    """Every review cycle up to `as_of` in the order of time: cycle, first and last day of its reviews, and how many.
+
+    >>> from learnalign import datasets
+    >>> cycles(datasets.read("data/demo")).cycle.tolist()[-2:]
+    ['2025-H2', '2026-H1']
+    """
+    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    day = reviews.reviewed_on
+    made = reviews.group_by("cycle").aggregate(first=day.min(), last=day.max(), reviews=reviews.count())
+    return made.order_by("last", "first", "cycle").execute()
+
+
+def is_half_empty(cycles: pd.DataFrame, share: float) -> bool:
+    """Whether the last of some `cycles` holds less than `share` of the reviews of the smaller of the two before it.
+
+    Of two, since a company may review only some of its people every other time. Misleads where it really shrank.
+    """
+    *before, last = cycles.reviews
+    return bool(before) and last < share * min(before[-2:])
+
+
 def pace(dataset: DataSet) -> dict[str, float]:
     """How many review cycles there are up to `as_of`, and how many months lie between two of them; 0 for a single one.
 
@@ -38,8 +60,7 @@ def pace(dataset: DataSet) -> dict[str, float]:
     >>> pace(datasets.read("data/demo"))
     {'cycles': 6, 'months': 6.0}
     """
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
-    days = reviews.group_by("cycle").aggregate(day=reviews.reviewed_on.max()).day.execute()
+    days = cycles(dataset)["last"]
     apart = (pd.to_datetime(days.max()) - pd.to_datetime(days.min())).days / 30.44
     return {"cycles": len(days), "months": round(apart / (len(days) - 1), 1) if len(days) > 1 else 0.0}
 

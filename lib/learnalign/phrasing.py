@@ -31,6 +31,7 @@ BRIEF: dict[str, str] = {
     "one cycle": "All reviews are from one cycle: no earlier ratings to compare.",
     "headline": "Its question has no answer to trust, and so its parts have none.",
     "many": "Perhaps chance, among so many questions: {part}.",
+    "many units": "Perhaps chance, among so many units: {part}.",
     "untrusted": "Seen, but a check failed: {failed}.",
     "hidden": "Not shown, to protect individuals.",
     "no data": "{reason}.",

@@ -84,10 +84,8 @@ def distribution(
     b, s = _checked(estimates, std_errors)
     if len(b) < MIN_MANAGERS:
         raise ValueError(f"A distribution over managers needs at least {MIN_MANAGERS} of them, and there are {len(b)}.")
-    pooled, tail = paule_mandel(b, s), (1 - level) / 2
-    half = stats.norm.ppf(1 - tail) * pooled.std_error
-    ends = (np.sqrt(_tau2(b, s, stats.chi2.ppf(side, len(b) - 1))) for side in (1 - tail, tail))
-    sd_low, sd_high = (float(end) for end in ends)
+    pooled, (sd_low, sd_high) = paule_mandel(b, s), sd_between(b, s, level=level)
+    half = stats.norm.ppf((1 + level) / 2) * pooled.std_error
     values, _ = _shrunken(b, s, pooled.mean, pooled.tau2)
     below = int((_below(b, s, pooled, -smallest, np.random.default_rng(seed)) > SURE).sum())
     quantiles = tuple(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
@@ -95,6 +93,34 @@ def distribution(
         pooled.mean, pooled.mean - half, pooled.mean + half, pooled.tau2**0.5, sd_low, sd_high, quantiles, below,
         below / len(b), len(b), smallest, level,
     )  # fmt: skip
+
+
+def sd_between(estimates: ArrayLike, std_errors: ArrayLike, *, level: float = 0.95) -> tuple[float, float]:
+    """Between which ends the SD of the true values behind noisy estimates lies: the Q-profile interval.
+
+    Source: Viechtbauer (2007), Statistics in Medicine 26. Misleads as `paule_mandel` does.
+
+    >>> sd_between([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])[0]
+    0.0
+    """
+    b, s = _checked(estimates, std_errors)
+    low, high = (np.sqrt(_tau2(b, s, stats.chi2.ppf(side, len(b) - 1))) for side in ((1 + level) / 2, (1 - level) / 2))
+    return float(low), float(high)
+
+
+def unseen_sd(std_errors: ArrayLike, *, level: float = 0.95) -> float:
+    """The SD between true values up to which estimates with this noise look as if they were all alike.
+
+    The upper end of the Q-profile interval where estimates differ by exactly their noise. Estimates that happen to lie
+    closer than that make the interval short or empty, and would seem to exclude what they cannot.
+
+    >>> round(unseen_sd([0.3] * 8), 2)
+    0.53
+    """
+    s = np.asarray(std_errors, float)
+    least = stats.chi2.ppf((1 - level) / 2, len(s) - 1)
+    spread = lambda tau2: (s**2 / (s**2 + tau2)).sum() * (1 - 1 / len(s)) - least  # noqa: E731
+    return float(np.sqrt(optimize.brentq(spread, 0.0, len(s) * (s**2).max() / least)))
 
 
 def _checked(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

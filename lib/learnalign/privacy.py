@@ -218,17 +218,20 @@ def too_close(counts: Sequence[int], earlier: Sequence[int], min_group: int) -> 
 
 
 def pooled(
-    document: Mapping[str, Any], min_group: int, earlier: Mapping[str, Sequence[int]] | None = None, base: int = 0
-) -> dict[str, Any]:
+    document: Mapping[str, Any], min_group: int, earlier: Mapping[str, Sequence[int]] | None = None, base: int = 0,
+    always: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their difference.
 
     Every number of people, and of rows, that is left somewhere in the document goes into one `pool` with those that
-    `earlier` editions told exactly. When two of them are that close, all counts are rounded down to a multiple of
-    `min_group`, or of `base`, a multiple of it (`run.rounded_to` says so). Coarse and safe: what must be exact, and can
-    be, is for complementary suppression to find out.
+    `earlier` editions told exactly. When two of them are that close, or `always`, all counts are rounded down to a
+    multiple of `min_group`, or of `base`, a multiple of it (`run.rounded_to` says so). Coarse and safe: what must be
+    exact, and can be, is for complementary suppression to find out.
     """
     base = base or min_group
-    close = any(too_close(counts, (earlier or {}).get(kind, ()), min_group) for kind, counts in pool(document).items())
+    close = always or any(
+        too_close(counts, (earlier or {}).get(kind, ()), min_group) for kind, counts in pool(document).items()
+    )
 
     def down(row: Mapping[str, Any]) -> dict[str, Any]:
         if not close:

@@ -2,13 +2,18 @@
 
 Whoever has two editions can subtract them. So the gate looks at an edition beside all that was published before of
 the same data, which the ledger keeps: published numbers only, a line an edition, and so fit for a works council.
+
+Whoever has the editions of all units can weigh their estimates against the company's, and so come near the one that is
+missing. That tells no count: it is a difference between groups, within what rounding and the models' other terms leave.
+But it may be of few people, or of two managers' only; so no estimate is hidden in one unit alone, and what can be had
+is that of two units together.
 """
 
 import json
 import math
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,41 +29,68 @@ FIGURE = re.compile(r"\d[\d\u202f]*(?:\.\d+)?")
 
 
 def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) -> dict[str, Any]:
-    """A document as it may be published, beside the editions in the `ledger`; the same for the same two.
+    """As `gate_all`, for a document that is published by itself."""
+    return gate_all([document], ledger, min_group)[0]
+
+
+def gate_all(documents: Sequence[Mapping[str, Any]], ledger: Sequence[Line], min_group: int) -> list[dict[str, Any]]:
+    """Documents as they may be published together, beside the editions in the `ledger`; the same for the same ones.
 
     Hidden are: rows on few people or managers; shares of nobody or everybody; a group that nearly is its company; and
     what an edition of the same data hid. Rows that describe nearly the people of an earlier edition are coarser, and
-    counts are rounded, all of them, where two are too close. A hidden row keeps its place and carries nothing. What
-    leaves is audited as if it were published: `Stopped` (1) when that finds something, as nothing may be published.
+    counts are rounded, all of them, where two are too close, or where units stand beside the company. Then all that is
+    published together is laid side by side, and more is hidden until nothing hidden is known within `min_group`
+    people. A hidden row keeps its place and carries nothing. What leaves is audited as if it were published: `Stopped`
+    (1) when that finds something, as nothing may be published.
+
+    `run.unit` names a document's unit, `run.units` all that have an edition, and `run.units_hidden` says how many of
+    the company's units have none: a number of units, not of people, and fit to be told, as their names are.
 
     Misleads about what is not in it: whoever knows people of a group knows more than the numbers say, and editions of
     another title, or on a line of the ledger that is damaged, are not looked at.
     """
+    several = len(documents) > 1 or any(one["run"].get("units") for one in documents)
+    safe = {one["run"].get("unit", ""): _alone(one, ledger, min_group, several)
+            for one in sorted(documents, key=lambda one: one["run"].get("unit", ""))}  # fmt: skip
+    if len(safe) < len(documents):
+        raise ValueError("two documents are of the same unit")
+    if len(safe) > 1:
+        pages = _together({unit: results.rows_of(one) for unit, one in safe.items()}, next(iter(safe.values())))
+        for unit, one in safe.items():
+            one["results"] = [asdict(row) for row in pages[unit]]
+    found = [(unit, told) for unit, one in safe.items() for told in breaches.found(one, breaches.of_same(ledger, one))]
+    found += [("", told) for told in breaches.joint([*safe.values()]) if len(safe) > 1]
+    if found:
+        told = "\n".join(f"{unit}: {one}" if unit else str(one) for unit, one in found)
+        raise Stopped(1, f"The edition would tell of individuals. Nothing was published.\n{told}")
+    return [safe[one["run"].get("unit", "")] for one in documents]
+
+
+def _alone(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int, several: bool) -> dict[str, Any]:
+    """A document as it may be published by itself; with `several`, in counts that are rounded in any case."""
     past = breaches.of_same(ledger, document)
     rows = tuple(map(fine, privacy.suppress(results.rows_of(document), min_group)))
     rows = tuple(_hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows)
     earlier = {kind: [count for line in past for count in getattr(line, kind)] for kind in ("people", "rows")}
     base = _base(past, min_group)
-    safe = privacy.pooled({**document, "results": [asdict(row) for row in rows]}, min_group, earlier, base)
+    safe = privacy.pooled({**document, "results": [asdict(row) for row in rows]}, min_group, earlier, base, several)
     base = safe["run"]["rounded_to"] or 1
     rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
     gone = {one for line in past if breaches.is_soon_after(line, document) for one in line.hidden}
     rows = tuple(_hidden(row, breaches.BEFORE) if row.shown and row.key in gone else row for row in rows)
-    safe["results"] = [asdict(row) for row in _complete(rows, safe)]
+    unit = document["run"].get("unit", "")
+    safe["results"] = [asdict(row) for row in _complete({unit: rows}, safe)[unit]]
     safe["coverage"] = [{**row, "detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]]
-    if found := breaches.found(safe, past):
-        told = "\n".join(map(str, found))
-        raise Stopped(1, f"The edition would tell of individuals. Nothing was published.\n{told}")
     return safe
 
 
-def enter(out: Path, document: Mapping[str, Any]) -> Line:
-    """Write an edition into the ledger of `out`, on the disk before this returns: call it before it is published.
+def enter(out: Path, *documents: Mapping[str, Any]) -> tuple[Line, ...]:
+    """Write editions into the ledger of `out`, on the disk before this returns: call it before they are published.
 
-    A line too many is safe, one too few is not. A line is appended whole, so that runs side by side lose none.
+    A line too many is safe, one too few is not. Lines are appended whole, so that runs side by side lose none.
     """
-    line = breaches.line_of(document)
-    text = json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n"
+    lines = tuple(map(breaches.line_of, documents))
+    text = "".join(json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n" for line in lines)
     out.mkdir(parents=True, exist_ok=True)
     file = os.open(out / results.LEDGER, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     try:
@@ -68,7 +100,7 @@ def enter(out: Path, document: Mapping[str, Any]) -> Line:
         os.fsync(file)
     finally:
         os.close(file)
-    return line
+    return lines
 
 
 def _base(past: Sequence[Line], min_group: int) -> int:
@@ -127,16 +159,57 @@ def _reason(row: Result, rows: Sequence[Result], min_group: int) -> str:
     return ""
 
 
-def _complete(rows: tuple[Result, ...], document: Mapping[str, Any]) -> tuple[Result, ...]:
-    """With what was hidden here, more of its attribute, the smallest first, until the rest of it tells nothing."""
-    while found := next(breaches.parts_told(rows, document), None):
-        measure, name, *_ = found
-        left = [row for row in rows if row.shown and row.key[:2] == measure and breaches.attribute(row) == name]
-        if not left:
+def _together(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pages:
+    """Rows by unit, with more hidden in units, and last in the company, until subtraction gives no hidden row away."""
+    before = None
+    while before != pages:
+        before = pages
+        pages = _without(pages, set(breaches.nearly_all(pages, document)), "nearly all of the company are in this unit")
+        alone = [key for _, key in breaches.lonely(pages, document)]
+        pages = _without(pages, {_least(pages, lambda _, row, key=key: row.key == key) for key in alone})
+        pages = _complete(pages, document)
+    return pages
+
+
+def _complete(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pages:
+    """With what was hidden here, more beside it, the smallest first, until the rest tells nothing."""
+    while found := list(breaches.parts_told(pages, document)):
+        first = {(key[:2], breaches.attribute_of(key) or key): (unit, key) for unit, key, *_ in reversed(found)}
+        more = {
+            _least(pages, _beside(unit, key)) or _least(pages, lambda _, row, key=key: row.key[:2] == key[:2])
+            for unit, key in first.values()  # one at a time of what hangs together
+        }
+        if not more - {None}:
             break  # the audit says so
-        least = min(left, key=lambda row: row.n_people or 0)
-        rows = tuple(_hidden(row, "another could be had by subtraction") if row is least else row for row in rows)
-    return rows
+        pages = _without(pages, more)
+    return pages
+
+
+def _beside(unit: str, key: results.Key) -> Callable[[str, Result], bool]:
+    """Whether a row stands in a sum with this one: the same of another unit, or of the same attribute on its page."""
+    name = breaches.attribute_of(key)
+
+    def is_beside(one: str, row: Result) -> bool:
+        is_part = one == unit and row.key[:2] == key[:2] and breaches.attribute(row) == name != ""
+        return is_part or row.key == key
+
+    return is_beside
+
+
+def _least(pages: breaches.Pages, fits: Callable[[str, Result], bool]) -> tuple[str, results.Key] | None:
+    """The shown row that `fits` with the fewest people: a unit's if there is one, else the company's."""
+    left = [
+        (unit == "", row.n_people or 0, unit, place, row.key) for unit, rows in pages.items()
+        for place, row in enumerate(rows) if row.shown and row.estimate is not None and fits(unit, row)
+    ]  # fmt: skip
+    return (min(left)[2], min(left)[4]) if left else None
+
+
+def _without(
+    pages: breaches.Pages, gone: set[Any], why: str = "another could be had by subtraction"
+) -> breaches.Pages:  # fmt: skip
+    return {unit: tuple(_hidden(row, why) if (unit, row.key) in gone else row for row in rows)
+            for unit, rows in pages.items()}  # fmt: skip
 
 
 def _hidden(row: Result, reason: str) -> Result:

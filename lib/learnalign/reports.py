@@ -113,7 +113,11 @@ def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = (
 def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
     """The edition as the text of a short e-mail: what we know, what we don't, and where the rest is."""
     page, run = _told(document, earlier), document["run"]
-    told = [f"{run['title']}, edition of {strips.date(run['as_of'])}", page["lede"], "WHAT WE KNOW"]
+    told = [
+        f"{', '.join(filter(None, (run['title'], run.get('unit'))))}, edition of {strips.date(run['as_of'])}",
+        page["lede"],
+        "WHAT WE KNOW",
+    ]
     told += _briefly(page["known"]) or ["Nothing yet, from these data."]
     told += [
         "WHAT WE DON’T KNOW",
@@ -126,6 +130,13 @@ def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = 
     told.append(CLOSING)
     lines = (" ".join(strips.seen(one).split()) for one in told)
     return "".join(f"\n{line}\n" if not line.startswith("- ") else f"{line}\n" for line in lines).lstrip()
+
+
+def answers(document: Mapping[str, Any]) -> list[Answer]:
+    """Every headline of a document as it is told, in the order of the questions."""
+    asked, rows = [question for question in document["questions"] if question["asked"]], _rows(document)
+    _require_known_questions(rows, asked)
+    return [answer for question in asked for answer in _answers(question, rows, document, ())]
 
 
 def _briefly(groups: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:

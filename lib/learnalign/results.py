@@ -17,6 +17,7 @@ from learnalign.records import Result
 SCHEMA_VERSION = 2
 LEDGER = "ledger.jsonl"
 Key = tuple[str, str, str, str]
+ROWS = pydantic.TypeAdapter(tuple[Result, ...])
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Line:
 
     `people` and `rows`: counts that were told exactly, none where all were rounded. `figures`: the rows that describe,
     as (key, estimate, low, high, n_people, whether in steps); `hidden`: keys of the hidden rows. A key is (question,
-    measure, group, at).
+    measure, group, at). `unit`: whose edition it is, empty for the company's.
     """
 
     run_id: str
@@ -51,6 +52,7 @@ class Line:
     figures: tuple[tuple[Key, float, float | None, float | None, int | None, bool], ...]
     hidden: tuple[Key, ...]
     digest: str
+    unit: str = ""
 
 
 def write(
@@ -124,20 +126,23 @@ def document(
     }  # fmt: skip
 
 
-def earlier(folder: Path, as_of: str) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
+def earlier(
+    folder: Path, as_of: str, unit: str = "", within: str = ""
+) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:  # fmt: skip
     """The documents of a report's editions before `as_of`, oldest first, and a warning for each that cannot be read.
 
-    `folder` is the report's, with a folder per edition. Never an exception: what is torn, or of another schema, is
-    left out and said so.
+    `folder` is the report's, with a folder per edition; a unit's stand `within` it. Those of another unit are left out.
+    Never an exception: what is torn, or of another schema, is left out and said so.
     """
     found, warnings = [], []
-    for path in sorted(folder.glob("*/results.json")):
-        if path.parent.name.startswith(".") or path.parent.name >= as_of:
+    for path in sorted(folder.glob("*/")):
+        if path.name.startswith(".") or path.name >= as_of or not (path / within / "results.json").exists():
             continue
         try:
-            found.append(edition(path.parent))
+            document = edition(path / within)
+            found += [document] if document["run"].get("unit", "") == unit else []
         except DataError as error:
-            warnings.append(f"The edition of {path.parent.name} is not compared with: {error.problems[0].problem}")
+            warnings.append(f"The edition of {path.name} is not compared with: {error.problems[0].problem}")
     return tuple(found), tuple(warnings)
 
 
@@ -157,7 +162,7 @@ def edition(folder: Path) -> dict[str, Any]:
 
 def rows_of(document: Mapping[str, Any]) -> tuple[Result, ...]:
     """The rows of a document as records; a pydantic `ValidationError` (a ValueError) where one is of another shape."""
-    return pydantic.TypeAdapter(tuple[Result, ...]).validate_python(document["results"])
+    return ROWS.validate_python(document["results"])
 
 
 def ledger(out: Path) -> tuple[tuple[Line, ...], tuple[int, ...]]:

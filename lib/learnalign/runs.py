@@ -1,122 +1,58 @@
 """Runs: a validated params file, one papermill process per notebook, one edition published or none.
 
 A run reads and checks everything before it starts a kernel, works in a folder of its own, and puts an
-edition in place, in one move, only when every notebook handed over valid results. The last good edition
-is never touched by a run that fails.
+edition in place, in one move, only when every notebook handed over valid results: the company's, and those of its
+units. The last good edition is never touched by a run that fails.
 """
 
 import datetime as dt
-import hashlib
-import json
 import os
-import shutil
-import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import pydantic
+import pandas as pd
 
 from learnalign import (
     datasets,
+    documents,
     journal,
     linking,
-    locks,
     measures,
-    paper,
     privacy,
-    release,
-    reports,
+    publishing,
     results,
+    units,
     verdicts,
+    warm,
     workers,
 )
 from learnalign.datasets import DataSet
 from learnalign.journal import Event, Journal
-from learnalign.problems import (
-    ANALYSIS,
-    PUBLISH,
-    TOO_SMALL,
-    DataError,
-    Problem,
-    Stopped,
-    problems_of,
-    project_root,
-    read_yaml,
-)  # fmt: skip
-from learnalign.tables import Strict, read_meta
+from learnalign.problems import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped, project_root
+from learnalign.publishing import Edition
+from learnalign.specs import COMPANY, RunSpec, read_spec
+from learnalign.tables import read_meta
 
-PACKAGES = (
-    "learnalign", "pandas", "numpy", "scipy", "statsmodels", "pyfixest", "ibis-framework", "duckdb", "papermill",
-)  # fmt: skip
-
-
-class SmallestEffects(Strict):
-    """The smallest effects that matter, agreed before anyone looks."""
-
-    rating_sd: pydantic.PositiveFloat = 0.10
-    merit_pp: pydantic.PositiveFloat = 0.25
-    hazard_ratio: float = pydantic.Field(1.2, gt=1)
-    share_pp: pydantic.PositiveFloat = 3
-
-
-class RunSpec(Strict):
-    """One report: its data, its notebooks, and what was agreed beforehand."""
-
-    report: str
-    data: str
-    as_of: dt.date | None = None
-    notebooks: tuple[str, ...] = pydantic.Field(min_length=1)
-    units: tuple[Literal["company"], ...] = ("company",)
-    smallest_effect: SmallestEffects = SmallestEffects()
-    min_group: int = pydantic.Field(10, ge=privacy.FLOOR)
-    embargo_days: int = pydantic.Field(30, ge=0, le=365)
-    engine: Literal["duckdb"] = "duckdb"
-    deadline_minutes: float = pydantic.Field(30, gt=0, le=24 * 60)
-
-    @pydantic.field_validator("notebooks")
-    @classmethod
-    def each_once(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse a notebook that is named twice: it would run twice over the same files."""
-        if len(set(names)) < len(names):
-            raise ValueError("names a notebook twice")
-        return names
-
-    @pydantic.field_validator("report", "notebooks")
-    @classmethod
-    def plain_names(cls, names: Any) -> Any:
-        for name in [names] if isinstance(names, str) else names:
-            if not name or set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789_-") or len(name) > 64:
-                raise ValueError("may hold small letters, digits, - and _ only, 64 at most: it becomes a folder's name")
-        return names
+__all__ = ["Edition", "RunSpec", "read_spec", "run"]
 
 
 @dataclass(frozen=True)
-class Edition:
-    """A published edition: where it is and what it says."""
+class Part:
+    """The company (`unit` "") or a unit of it: its data, linked once for all its notebooks, and where they work."""
 
-    folder: Path
-    report: Path
-    document: dict[str, Any]
+    unit: str
+    slug: str
+    dataset: DataSet
+    work: Path
 
-
-def read_spec(params: Path) -> RunSpec:
-    """A params file, or a `DataError` with everything that is wrong in it."""
-    try:
-        spec = RunSpec.model_validate(read_yaml(params))
-    except pydantic.ValidationError as error:
-        keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
-        raise DataError(problems_of(error, params.name, keys)) from None
-    folder = project_root(params) / "notebooks"
-    absent = [name for name in spec.notebooks if not (folder / f"{name}.ipynb").is_file()]
-    if absent:
-        there = ", ".join(sorted(path.stem for path in folder.glob("*.ipynb"))) or "none"
-        raise DataError([Problem(params.name, "notebooks", "are not there", ", ".join(absent), there)])
-    return spec
+    def task(self, notebook: str) -> str:
+        """The name of a notebook's task in the run."""
+        return f"{self.slug}/{notebook}" if self.slug else notebook
 
 
 def run(
@@ -129,35 +65,47 @@ def run(
     published); nothing published before is touched then, and why is in `out`/.runs/report (see `journal`).
     `progress` is told of each state, notebook and cell as it is reached.
     """
-    params = Path(params)
+    params, jobs = Path(params), jobs or os.cpu_count() or 1
     spec, root = read_spec(params), project_root(params)
     workers.look([root / f"notebooks/{name}.ipynb" for name in spec.notebooks])
     out = (Path(out) if out else root / "out").resolve()
     _refuse_unwritable(out)
-    with journal.opened(out, spec.report, spec.deadline_minutes, progress) as log:
+    with journal.opened(out, spec.report, spec.deadline_minutes, progress) as log, ExitStack() as stack:
         until = time.monotonic() + spec.deadline_minutes * 60
         day = _last_day(spec, root / spec.data)
-        with log.lock(day):
-            log.note("locked", as_of=day)
-            dataset = datasets.read(root / spec.data, as_of=spec.as_of)
-            facts = measures.contents(dataset)
-            _refuse_too_small(facts, spec)
-            log.note("checked")
-            if len(spec.notebooks) > 1:  # one alone links for itself, and as fast
-                dataset = _linked(dataset, log.work / "data", spec.embargo_days)
-                log.note("linked")
-            chapters = _chapters(spec, root, dataset, log, jobs or os.cpu_count() or 1, until)
-            document = _document(spec, root, dataset, facts, chapters, log)
-            edition = _release(document, log)
-            log.note("recorded")
-            return edition
+        stack.enter_context(log.lock(day))
+        log.note("locked", as_of=day)
+        several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
+        given = workers.environment(log.scratch, log.run_id)
+        starter = stack.enter_context(warm.started(given, log.scratch)) if several else None
+        dataset = datasets.read(root / spec.data, as_of=spec.as_of)
+        _refuse_unfit(dataset, spec)
+        chosen = units.chosen(dataset, spec.units, spec.min_group)
+        log.note("checked")
+        parts = _parts(spec, dataset, chosen.units, log) if several else [Part("", "", dataset, log.work)]
+        chapters = _chapters(spec, root, parts, dataset, log, jobs, until, starter)
+        beside = {"units": [*chosen.units], "units_hidden": chosen.without} if len(parts) > 1 else {"units": []}
+        made = documents.of_run(spec, root, {part.unit: part.dataset for part in parts}, chapters, beside, log)
+        works = dict(zip((part.work for part in parts), made, strict=True))
+        edition = publishing.publish(works, chosen.few, log, until=until, jobs=jobs)
+        log.note("recorded")
+        return edition
 
 
-def _linked(dataset: DataSet, folder: Path, embargo_days: int) -> DataSet:
-    """The data set once more in the run's own folder, with all that notebooks would link of it, once for all."""
-    folder.mkdir(mode=0o700)
-    linking.prepare(dataset, folder, embargo_days=embargo_days)
-    return replace(dataset, folder=folder)
+def _parts(spec: RunSpec, dataset: DataSet, chosen: tuple[str, ...], log: Journal) -> list[Part]:
+    """The company and its units, each linked once in a folder of its own, for its owner's eyes."""
+    slugs, parts = units.slugs(chosen), []
+    for unit in ("", *chosen) if COMPANY in spec.units else chosen:
+        work = log.work / "units" / slugs[unit] if unit else log.work
+        own = units.part(dataset, unit) if unit else dataset
+        (work / "data").mkdir(mode=0o700, parents=True)
+        linking.prepare(own, work / "data", embargo_days=spec.embargo_days)
+        parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
+        log.note("linked", text=unit)
+    if not parts:
+        raise Stopped(TOO_SMALL, f"No unit of {', '.join(spec.units)} has {spec.min_group} people (min_group) and "
+                      f"{privacy.MIN_MANAGERS} managers. Nothing was published.")  # fmt: skip
+    return parts
 
 
 def _last_day(spec: RunSpec, folder: Path) -> str:
@@ -177,33 +125,49 @@ def _refuse_unwritable(out: Path) -> None:
         raise Stopped(PUBLISH, f"The edition could not be written below {out}: {place} {why}. Nothing was published.")
 
 
-def _refuse_too_small(facts: Any, spec: RunSpec) -> None:
-    people = int(facts.set_index("table").people["reviews"])
+def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
+    """Data that are too small, not whole in their last cycle, or too old, before time is spent on them."""
+    people = measures.contents(dataset).set_index("table").people["reviews"]
+    cycles = measures.cycles(dataset)
+    age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0
     if people < spec.min_group:
-        raise Stopped(TOO_SMALL, f"The data are too small: {people} people were reviewed, and a report needs at least "
-                                  f"{spec.min_group} (min_group). Nothing was published.")  # fmt: skip
+        why = f"small: {people} people were reviewed, and a report needs at least {spec.min_group} (min_group)"
+    elif measures.is_half_empty(cycles, spec.last_cycle_share):
+        (_, before), (_, last) = cycles.tail(2).iterrows()
+        mend = f"bring all of it, set as_of before {last['first']}, or lower last_cycle_share ({spec.last_cycle_share})"
+        why = f"small: {last.reviews} reviews in {last.cycle}, and {before.reviews} in {before.cycle}; {mend}"
+    elif spec.max_age_days is not None and age > spec.max_age_days:
+        why = f"old: their last review was {age} days ago, and max_age_days is {spec.max_age_days}"
+    else:
+        return
+    raise Stopped(TOO_SMALL, f"The data are too {why}. Nothing was published.")
 
 
 # --- what the notebooks hand over -----------------------------------------------------------------
 
 
 def _chapters(
-    spec: RunSpec, root: Path, dataset: DataSet, log: Journal, jobs: int, until: float
-) -> list[results.Chapter]:  # fmt: skip
-    """Every notebook in a process of its own, side by side; the first failure ends the others and the run."""
+    spec: RunSpec, root: Path, parts: list[Part], dataset: DataSet, log: Journal, jobs: int, until: float,
+    starter: warm.Starter | None,
+) -> dict[str, list[results.Chapter]]:  # fmt: skip
+    """Every notebook of every part in a process of its own, side by side; the first failure ends the run. By unit."""
     found: dict[str, results.Chapter] = {}
     people = cache(lambda: _ids(dataset))  # asked only when something failed
+    tasks = {part.task(name): (part, name) for part in parts for name in spec.notebooks}
 
-    def done(name: str) -> None:
-        found[name] = _handed_over(log.work / f"{name}.json", name)
+    def done(task: str) -> None:
+        part, name = tasks[task]
+        found[task] = _handed_over(part.work / f"{name}.json", name)
 
     workers.execute(
-        [root / f"notebooks/{name}.ipynb" for name in spec.notebooks],
-        {name: _parameters(spec, dataset, log.work / f"{name}.json") for name in spec.notebooks},
-        log.work, log.scratch, until=until, jobs=jobs, run_id=log.run_id, note=log.note, done=done,
+        [
+            workers.Task(task, root / f"notebooks/{name}.ipynb", part.work, _parameters(spec, part, name))
+            for task, (part, name) in sorted(tasks.items(), key=lambda item: -log.before.get(item[0], 0))
+        ],
+        log.scratch, until=until, jobs=jobs, run_id=log.run_id, note=log.note, done=done, starter=starter,
         discreet=lambda text, known: journal.discreet(text, known, people()),
     )  # fmt: skip
-    return [found[name] for name in spec.notebooks]
+    return {part.unit: [found[part.task(name)] for name in spec.notebooks] for part in parts}
 
 
 def _ids(dataset: DataSet) -> frozenset[str]:
@@ -226,101 +190,12 @@ def _handed_over(path: Path, name: str) -> results.Chapter:
     return chapter
 
 
-def _parameters(spec: RunSpec, dataset: DataSet, out: Path) -> dict[str, Any]:
+def _parameters(spec: RunSpec, part: Part, notebook: str) -> dict[str, Any]:
     """The notebook's parameters: all that a notebook may be told, as plain JSON values."""
+    dataset, smallest = part.dataset, spec.smallest_effect
     return {
         "data": str(dataset.folder.resolve()), "as_of": str(dataset.as_of), "min_group": spec.min_group,
-        "embargo_days": spec.embargo_days, "smallest_rating_sd": spec.smallest_effect.rating_sd,
-        "smallest_merit_pp": spec.smallest_effect.merit_pp, "smallest_share_pp": spec.smallest_effect.share_pp,
-        "smallest_hazard_ratio": spec.smallest_effect.hazard_ratio, "out": str(out),
+        "embargo_days": spec.embargo_days, "smallest_rating_sd": smallest.rating_sd,
+        "smallest_merit_pp": smallest.merit_pp, "smallest_share_pp": smallest.share_pp,
+        "smallest_hazard_ratio": smallest.hazard_ratio, "out": str(part.work / f"{notebook}.json"),
     }  # fmt: skip
-
-
-# --- the document and its edition ------------------------------------------------------------------
-
-
-def _document(
-    spec: RunSpec, root: Path, dataset: DataSet, facts: Any, chapters: list[results.Chapter], log: Journal
-) -> dict[str, Any]:
-    """All that an edition could say; `release.gate` says what of it may be published."""
-    rows = privacy.suppress(verdicts.holm(results.merged(chapters)), spec.min_group)
-    tables = results.records(privacy.counts(facts, spec.min_group).drop(columns="shown"))
-    questions = [{"key": q.key, "text": q.text, "notebook": q.notebook} for q in verdicts.QUESTIONS.values()]
-    settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}  # a whole path tells of people's folders
-    memos = {name: json.loads((root / f"notebooks/{name}.ipynb").read_bytes()) for name in spec.notebooks}
-    return results.document(
-        chapters, rows,
-        run={
-            "report": spec.report, "title": dataset.meta.title, "as_of": str(dataset.as_of),
-            "run_id": log.run_id, "started": log.started.isoformat(timespec="seconds"),
-            "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"), "params": settings,
-            "notebooks": list(spec.notebooks), "min_group": spec.min_group,
-            "smallest_effect": settings["smallest_effect"], "embargo_days": spec.embargo_days,
-        },
-        data={
-            "title": dataset.meta.title, "as_of": str(dataset.as_of), "fingerprint": dataset.fingerprint,
-            "tables": tables, "pace": measures.pace(dataset), "attributes": ["grade", *dataset.meta.attributes],
-        },
-        questions=questions, words=verdicts.VERDICT_WORDS,
-        limits={name: reports.limits(memo) for name, memo in memos.items()},
-        versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
-    )  # fmt: skip
-
-
-def _release(document: dict[str, Any], log: Journal) -> Edition:
-    """Through the gate, into the ledger, and then into its place."""
-    folder, as_of = log.out / log.report, document["run"]["as_of"]
-    with open(log.out / ".runs/ledger.lock", "a", opener=locks.private) as file:
-        locks.take(file, wait=True)  # no other run may publish between the look at the ledger and the entry
-        ledger, damaged = results.ledger(log.out)
-        safe = release.gate(document, ledger, document["run"]["min_group"])
-        release.enter(log.out, safe)
-    earlier, warnings = results.earlier(folder, as_of)
-    told = "of the ledger cannot be read: what it was for cannot be protected from subtraction"
-    for warning in [*warnings, *(f"Line {number} {told}" for number in damaged)]:
-        log.note("warning", text=warning)
-    stage = log.work / "edition"
-    _write(stage, safe, _pages(safe, earlier, log), log.work)
-    locks.settle(stage)
-    log.note("rendered")
-    return _publish(stage, folder / as_of, log, safe)
-
-
-def _publish(stage: Path, place: Path, log: Journal, document: dict[str, Any]) -> Edition:
-    """Put a whole edition in its place, in one move; a signal comes too late from here on."""
-    aside = log.work / "before" / place.name
-    aside.parent.mkdir()
-    log.ending.too_late()
-    locks.exchange(stage, place, aside)
-    log.note("published")
-    return Edition(place, place / "report.html", document)
-
-
-def _pages(
-    document: dict[str, Any], earlier: tuple[dict[str, Any], ...], log: Journal
-) -> dict[str, bytes]:  # fmt: skip
-    """What is read of an edition: its page, its text, and its PDF where one can be made."""
-    page = reports.render(document, earlier)
-    pages = {"report.html": page.encode(), "summary.txt": reports.summary(document, earlier).encode()}
-    try:
-        pages["report.pdf"] = paper.pdf(page)
-    except paper.Unprinted as error:
-        log.note("warning", text=str(error))
-    return pages
-
-
-def _write(stage: Path, document: dict[str, Any], pages: dict[str, bytes], work: Path) -> None:
-    """Write a whole edition, and what each of its files must be."""
-    stage.mkdir()
-    for name, content in pages.items():
-        (stage / name).write_bytes(content)
-    results.write_json(stage / "results.json", document)
-    (stage / "restricted").mkdir(mode=0o700)
-    for notebook in document["run"]["notebooks"]:
-        shutil.copyfile(work / f"{notebook}.ipynb", stage / "restricted" / f"{notebook}.ipynb")
-    files = [path for path in sorted(stage.rglob("*")) if path.is_file()]
-    digests = {path.relative_to(stage).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
-    results.write_json(stage / "manifest.json", {"run_id": document["run"]["run_id"], "sha256": digests})
-    for path in [*files, stage / "manifest.json"]:
-        path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
-    stage.chmod(0o755)

@@ -4,6 +4,7 @@ A pure function of intervals, smallest effects and checks over tables of words (
 is "we don't know"; a check can only take away, never give.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -43,8 +44,8 @@ from learnalign.wording import (
 
 __all__ = [
     "ASKED", "COVERAGE", "MEASURES", "QUESTIONS", "REASONS", "VERDICT_WORDS", "adjusted_p", "brief", "coverage",
-    "decide", "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds", "missing_needs",
-    "p_value", "stands", "still_unknown", "unanswerable", "unknowns",
+    "across", "decide", "describe", "holm", "judge", "judge_all", "judge_cost", "judge_family", "judge_kinds",
+    "missing_needs", "p_value", "stands", "still_unknown", "unanswerable", "unknowns",
 ]  # fmt: skip
 
 # --- the rule ---------------------------------------------------------------------------------
@@ -190,9 +191,31 @@ def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
     return tuple(_one_of_many(row, len(asked)) if id(row) in revoked else row for row in rows)
 
 
-def _one_of_many(row: Result, asked: int) -> Result:
+def across(units: Mapping[str, Sequence[Result]]) -> dict[str, tuple[Result, ...]]:
+    """The rows of units' editions, by unit, after Benjamini-Hochberg over the units, headline by headline.
+
+    What no longer excludes "no difference" is "we don't know": of twenty units in which nothing is, one shows something
+    by chance. Every unit in which the headline was estimated, or hidden, counts as looked at. Misleads where units
+    share people: a unit's must be its own.
+    """
+    headlines = [row for rows in units.values() for row in rows if row.headline]
+    asked = Counter(row.key for row in headlines if row.std_error is not None or not row.shown)
+    revoked = set()
+    for key, count in asked.items():
+        known = [row for row in headlines if row.key == key and row.std_error is not None]
+        unseen = [1.0] * (count - len(known))
+        adjusted = adjusted_p([*(p_value(row, row.unit) for row in known), *unseen], "bh")
+        revoked |= {id(row) for row, p in zip(known, adjusted, strict=False)
+                    if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")}  # fmt: skip
+    return {
+        unit: tuple(_one_of_many(row, asked[row.key], "many units") if id(row) in revoked else row for row in rows)
+        for unit, rows in units.items()
+    }
+
+
+def _one_of_many(row: Result, asked: int, branch: str = "many") -> Result:
     numbers = difference(row, row.unit) | {"asked": str(asked)}
-    return replace(row, verdict="unknown", sentence=SENTENCES["many"].format(**numbers), to_settle=SETTLES["many"])
+    return replace(row, verdict="unknown", sentence=SENTENCES[branch].format(**numbers), to_settle=SETTLES[branch])
 
 
 # --- one headline --------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ SENTENCES: dict[str, str] = {
     "parts are no better (likely range {signed}).",
     "many": "We cannot tell. Alone, this difference ({seen}, likely range {range}) would look real, but "
     "{asked} questions were asked, and among so many a difference of this kind turns up by chance too often.",
+    "many units": "We cannot tell of one unit. Alone, this difference ({seen}, likely range {range}) would look real, "
+    "but {asked} units were looked at, and among so many a difference of this kind turns up by chance too often.",
     "untrusted": "A difference shows up ({seen}, likely range {range}), but it is not to be trusted: "
     "{failed}. Do not act on this number.",
     "hidden": "Not shown, to protect individuals: {reason}.",
@@ -139,6 +141,7 @@ SETTLES: dict[str, str] = {
     "compressed": "To settle it: ratings that tell people apart.",
     "record": "To settle it, record: {what}.",
     "many": "To settle it: ask this question alone, and first, in the next cycle.",
+    "many units": "To settle it: see whether the same unit shows it again in the next edition.",
 }
 CAN_ASK: dict[str, str] = {
     "missing": "Cannot be asked: the data hold {missing}.",

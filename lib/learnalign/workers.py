@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from learnalign import warm
 from learnalign.problems import ANALYSIS, DEADLINE, KERNEL_DIED, PUBLISH, DataError, Problem, Stopped
 
 MARK = "LEARNALIGN_RUN"
@@ -38,11 +39,25 @@ HINTS = {
     "NoSuchKernel": f"{sys.executable} -m ipykernel install --prefix {sys.prefix} --name python3",
 }
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}  # whatever a notebook was saved with
+UNSEEN = ("Traceback (most recent call last)", "exception was never retrieved")  # printed: it failed, and went on
 DIED = "most often the machine ran out of memory."
 # The kernel's first line: it ends with its worker (PR_SET_PDEATHSIG), also in a computation that never looks up
 TIED = (
     "__import__('ctypes').CDLL(None).prctl(1, 9); __import__('os').getppid() == {parent} or __import__('os')._exit(5);"
 )
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook to be run; its name, alone in its run, is what all messages call it ("retail-1/coverage").
+
+    It works in `folder`, which may be others' too, where its files are named by the notebook's stem.
+    """
+
+    name: str
+    notebook: Path
+    folder: Path
+    parameters: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -69,16 +84,20 @@ class Worker:
     """A notebook on its way: its process, and how many of its cells were begun."""
 
     name: str
-    process: subprocess.Popen
-    work: Path
+    process: subprocess.Popen | warm.Forked
+    stem: Path  # of its files, to which each adds its ending
     source: list[str]  # its cells
     begun: float = field(default_factory=time.monotonic)
     cell: int = 0
 
+    def file(self, kind: str) -> Path:
+        """One of its files, by its ending: `log`, `cells`, `failure`."""
+        return self.stem.with_name(f"{self.stem.name}.{kind}")
+
     def cells(self) -> list[int]:
         """The cells begun since it was last asked."""
         with suppress(OSError, ValueError):
-            last = int((self.work / f"{self.name}.cells").read_text().split()[-1])
+            last = int(self.file("cells").read_text().split()[-1])
             first, self.cell = self.cell + 1, max(last, self.cell)
             return [*range(first, last + 1)]
         return []
@@ -106,22 +125,22 @@ def look(notebooks: Sequence[Path]) -> None:
 
 
 def execute(
-    notebooks: Sequence[Path], parameters: Mapping[str, Mapping[str, Any]], work: Path, scratch: Path, *,
-    until: float, jobs: int, run_id: str, note: Callable[..., None], done: Callable[[str], None],
+    tasks: Sequence[Task], scratch: Path, *, until: float, jobs: int, run_id: str, note: Callable[..., None],
+    done: Callable[[str], None], starter: warm.Starter | None = None,
     discreet: Callable[[str, str], str] = lambda text, known: text,
 ) -> None:  # fmt: skip
-    """Run every notebook, `jobs` side by side, until `time.monotonic()` is `until`; the first failure ends all.
+    """Run tasks in the order given, `jobs` side by side, until `time.monotonic()` is `until`; a failure ends all.
 
     `note` is told of each cell begun and notebook done, `done` may raise where a notebook's results will not do,
     `discreet(message, code of the notebook)` takes from a message what may be somebody's. Raises `Failed`. Whatever
     happens, no process of the run is alive afterwards.
     """
-    waiting, running = [*notebooks], []
+    waiting, running = [*enumerate(tasks)], []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:
-                path = waiting.pop(0)
-                running.append(_start(path, parameters[path.stem], work, scratch, run_id, note))
+                number, task = waiting.pop(0)
+                running.append(_start(task, scratch / str(number), run_id, note, starter))
             for worker in [*running]:
                 code = worker.process.poll()  # before its cells: none is begun after its end
                 for cell in worker.cells():
@@ -140,28 +159,38 @@ def execute(
             worker.process.poll()
 
 
-def _start(
-    path: Path, parameters: Mapping[str, Any], work: Path, scratch: Path, run_id: str, note: Callable[..., None]
-) -> Worker:
-    job, number = work / f"{path.stem}.job.json", len(list(work.glob("*.job.json")))
-    job.write_text(json.dumps({
-        "notebook": path.name, "parameters": dict(parameters), "parent": os.getpid(), "ip": str(scratch / str(number))
-    }))  # fmt: skip
-    (work / "source").mkdir(exist_ok=True)
-    notebook = json.loads(path.read_bytes())
+def _start(task: Task, sockets: Path, run_id: str, note: Callable[..., None], starter: warm.Starter | None) -> Worker:
+    folder, name = task.folder, task.notebook.name
+    stem, scratch = folder / task.notebook.stem, sockets.parent
+    for place in (folder, folder / "source"):
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    notebook = json.loads(task.notebook.read_bytes())
     notebook["metadata"] = notebook.get("metadata", {}) | {"kernelspec": KERNEL}
-    (work / "source" / path.name).write_text(json.dumps(notebook), encoding="utf-8")
+    (folder / "source" / name).write_text(json.dumps(notebook), encoding="utf-8")
     source = ["".join(cell["source"]) for cell in notebook["cells"]]
-    with (work / f"{path.stem}.log").open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "learnalign.workers", str(job)], stdin=subprocess.DEVNULL, stdout=stream,
-            stderr=stream, cwd=work, env=_environment(scratch, run_id), umask=0o077, start_new_session=True,
-        )  # fmt: skip
-    note("executing", notebook=path.stem, pid=process.pid)
-    return Worker(path.stem, process, work, source)
+    parent = starter.process.pid if starter else os.getpid()
+    job = {"notebook": name, "parameters": dict(task.parameters), "parent": parent, "ip": str(sockets)}
+    file = stem.with_name(f"{stem.name}.job.json")
+    file.write_text(json.dumps(job), encoding="utf-8")
+    with stem.with_name(f"{stem.name}.log").open("wb") as stream:
+        if starter:
+            process = starter.start(file, stream)
+        else:
+            process = spawn("workers", [file], folder, stream, environment(scratch, run_id))
+    note("executing", notebook=task.name, pid=process.pid)
+    return Worker(task.name, process, stem, source)
 
 
-def _environment(scratch: Path, run_id: str) -> dict[str, str]:
+def spawn(module: str, arguments: Sequence[Any], folder: Path, stream: Any, given: dict[str, str]) -> subprocess.Popen:
+    """A process of a run: a module of this library, in a folder, which writes into `stream`; `given`: `environment`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"learnalign.{module}", *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=stream,
+        stderr=stream, cwd=folder, env=given, umask=0o077, start_new_session=True,
+    )  # fmt: skip
+
+
+def environment(scratch: Path, run_id: str) -> dict[str, str]:
+    """What every process of a run is given of the environment, with the run's mark and its folders."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -218,16 +247,17 @@ def _judge(worker: Worker, code: int, discreet: Callable[[str, str], str]) -> No
     if code == PUBLISH:  # the disk may have been too full for more
         told = {"code": PUBLISH, "why": "There was no room on the disk for what it writes."}
     with suppress(OSError, ValueError):
-        told = json.loads((worker.work / f"{worker.name}.failure").read_bytes())
+        told = json.loads(worker.file("failure").read_bytes())
     if code < 0:
         name = signal.Signals(-code).name
         told = {"code": KERNEL_DIED, "why": f"Its process was ended by {name}: {DIED}"}
-    with (worker.work / f"{worker.name}.log").open("rb") as stream:
+    with worker.file("log").open("rb") as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - 20_000))
         lines = stream.read().decode(errors="replace").splitlines()[-40:]
     log = [discreet(line[:200], known) for line in lines]
+    worker.cell = told.get("cell", worker.cell)
     where = Where(worker.name, worker.cell, _line(worker), told.get("fix", ""), log)
-    why = discreet(str(told["why"]), known)[:400]
+    why = discreet(str(told["why"]), known)[:400] + (f" in cell {where.cell}." if "cell" in told else "")
     place = f"Cell {where.cell} ({where.line}): " if where.cell else ""
     tail = [] if "code" in told else ["The last lines of its log:", *log]
     text = [f"{worker.name}.ipynb failed. Nothing was published.", place + why, *tail]
@@ -237,23 +267,13 @@ def _judge(worker: Worker, code: int, discreet: Callable[[str, str], str]) -> No
 # --- in the worker's process -----------------------------------------------------------------------------
 
 
-def tie(parent: int) -> None:
-    """End with the process `parent`, whatever ends it; on Linux at once, also when it is killed."""
-    if sys.platform == "linux":
-        import ctypes
-
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if hasattr(os, "getppid") and os.getppid() != parent:
-        os._exit(KERNEL_DIED)  # it had ended before
-
-
-def _work(job_file: Path) -> int:
-    """Run one notebook; when it fails, leave word why beside the job."""
+def work(job_file: Path, **engine: Any) -> int:
+    """Run one notebook, with more for its engine; when it fails, leave word why beside the job; its exit code."""
     job = json.loads(job_file.read_text(encoding="utf-8"))
-    tie(job["parent"])
+    warm.tie(job["parent"])
     told = {}
     try:
-        told = _run(job)
+        told = _run(job, engine)
     except OSError as error:
         why = f"It could not be run or saved: {error.strerror or error}"
         told = {"code": PUBLISH if error.errno in FULL else ANALYSIS, "why": why}
@@ -264,7 +284,7 @@ def _work(job_file: Path) -> int:
     return told["code"]
 
 
-def _run(job: dict[str, Any]) -> dict[str, Any]:
+def _run(job: dict[str, Any], engine: Mapping[str, Any]) -> dict[str, Any]:
     """papermill, in the run's folder and with names from there: it reads braces in a path as its own."""
     # The grammar of a format that no notebook is checked for takes longer to import than all the rest
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -283,6 +303,7 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
             request_save_on_cell_execute=False, autosave_cell_every=0, iopub_timeout=60, config=_transport(job["ip"]),
             on_cell_start=_counting(job["notebook"]),
             extra_arguments=[f"--IPKernelApp.exec_lines={TIED.format(parent=os.getpid())}"] * (sys.platform == "linux"),
+            **engine,
         )  # fmt: skip
     except papermill.PapermillExecutionError as error:
         return _told(error.ename, f"{error.ename}: {error.evalue}")
@@ -294,6 +315,17 @@ def _run(job: dict[str, Any]) -> dict[str, Any]:
         return {"code": KERNEL_DIED, "why": f"Its kernel died: {DIED}"}
     if notebook.metadata.papermill.exception:
         return {"code": ANALYSIS, "why": "It was left in the midst, as by sys.exit()."}
+    return _unseen(notebook.cells)
+
+
+def _unseen(cells: Sequence[Any]) -> dict[str, Any]:
+    """What to tell of the first cell in which an exception was printed and not raised: of a thread or a task."""
+    own = [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+    for number, cell in enumerate(own, 1):
+        streams = [output for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
+        text = "".join(output["text"] for output in streams)
+        if any(words in text for words in UNSEEN):
+            return {"code": ANALYSIS, "why": "an exception was printed and not raised", "cell": number}
     return {}
 
 
@@ -324,4 +356,4 @@ def _counting(notebook: str) -> Callable[..., None]:
 
 
 if __name__ == "__main__":
-    sys.exit(_work(Path(sys.argv[1])))
+    sys.exit(work(Path(sys.argv[1])))
