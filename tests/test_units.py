@@ -9,11 +9,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.test_runs import ROOT, snapshot
 
 from learnalign import audits, datasets, history, indexes, linking, results, runs, simulate, units
 from learnalign.problems import DataError, Stopped
 from learnalign.records import Result
-from tests.test_runs import ROOT, snapshot
 
 META = datasets.Meta(title="T", as_of="2025-12-31", rating_scale=[1, 2, 3], attributes=[])
 

@@ -112,7 +112,8 @@ def unseen_sd(std_errors: ArrayLike, *, level: float = 0.95) -> float:
     """The SD between true values up to which estimates with this noise look as if they were all alike.
 
     The upper end of the Q-profile interval where estimates differ by exactly their noise. Estimates that happen to lie
-    closer than that make the interval short or empty, and would seem to exclude what they cannot.
+    closer than that make the interval short or empty, and would seem to exclude what they cannot. Misleads as
+    `paule_mandel` does.
 
     >>> round(unseen_sd([0.3] * 8), 2)
     0.53

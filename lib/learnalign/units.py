@@ -61,7 +61,7 @@ def slugs(names: Iterable[str]) -> dict[str, str]:
     """A folder's name for each unit: small letters, digits and -, different for different units.
 
     >>> slugs(["Retail 1", "Zürich", "retail-1"])
-    {'Retail 1': 'retail-1-eda153', 'Zürich': 'zurich', 'retail-1': 'retail-1-23d76a'}
+    {'Retail 1': 'retail-1-b5a3fb', 'Zürich': 'zurich', 'retail-1': 'retail-1-4155ae'}
     """
     plain = {name: _plain(name) for name in sorted(names)}
     seen = [*plain.values()]

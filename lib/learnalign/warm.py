@@ -1,8 +1,9 @@
 """Warm starts: one process imports the heavy packages once; every notebook's worker, and its kernel, is a fork of it.
 
 The starter is the parent of the workers, waits for them, and tells how each ended; with it they all end. Before a
-fork only packages of others are imported, and none that starts threads of its own (DuckDB does). A kernel imports
-`learnalign` anew, inside IPython, so that people are redacted there. Linux only.
+fork only packages of others are imported, and none that computes in threads of its own (DuckDB does; pyarrow has one
+that frees memory, and says itself how it is forked). A kernel imports `learnalign` anew, inside IPython, so that people
+are redacted there. Linux only.
 """
 
 import json
@@ -19,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 IS_POSSIBLE = sys.platform == "linux"
-PACKAGES = ("papermill", "ipykernel.kernelapp", "pandera.ibis", "pyarrow.parquet", "statsmodels.api",
-            "statsmodels.miscmodels.ordinal_model", "scipy.optimize", "seaborn", "jinja2")  # fmt: skip
+PACKAGES = ("papermill", "ipykernel.kernelapp", "pandera.ibis", "ibis.backends.sql.compilers", "pyarrow.parquet",
+            "statsmodels.api", "statsmodels.miscmodels.ordinal_model", "scipy.optimize", "seaborn", "jinja2",
+            "pyfixest")  # fmt: skip
 
 
 def tie(parent: int) -> None:
