@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from learnalign.sums import Name
 
+TRIES = 6
 CLOSE = 1e-6  # a linear program's numbers are not exact
 Ends = tuple[float, float]
 
@@ -76,7 +77,16 @@ def _narrow(
         low = _farthest(matrix, limits, together)
     high = _farthest(matrix, limits, -together)
     low, high = np.minimum(low, high), np.maximum(low, high)
-    for place in wanted:
+    places, random = np.array(wanted), np.random.default_rng(1)
+    for _ in range(TRIES):  # most are wide: a few solutions that pull all that are left apart show it of many at once
+        left = places[high[places] - low[places] < least - CLOSE]
+        if not left.size:
+            return
+        goal = np.zeros(len(limits))
+        goal[left] = random.choice([-1.0, 1.0], left.size)
+        for point in (_farthest(matrix, limits, goal), _farthest(matrix, limits, -goal)):
+            low, high = np.minimum(low, point), np.maximum(high, point)
+    for place in left:
         goal = np.zeros(len(limits))
         goal[place] = 1.0
         for sign in (1, -1):
@@ -84,7 +94,7 @@ def _narrow(
                 point = _farthest(matrix, limits, sign * goal)
                 low, high = np.minimum(low, point), np.maximum(high, point)
         if high[place] - low[place] < least - CLOSE:
-            yield place, round(float(low[place]), 6), round(float(high[place]), 6)
+            yield int(place), round(float(low[place]), 6), round(float(high[place]), 6)
 
 
 def _holding(matrix: sparse.csr_array, limits: np.ndarray) -> np.ndarray:
@@ -101,4 +111,6 @@ def _farthest(matrix: sparse.csr_array, limits: np.ndarray, goal: np.ndarray) ->
     """Numbers that keep all ends and sums, and make `goal` as small as can be; None when there are none."""
     if not matrix.shape[0]:
         return np.where(goal > 0, limits[:, 0], limits[:, 1])
-    return linprog(goal, A_eq=matrix, b_eq=np.zeros(matrix.shape[0]), bounds=limits).x
+    return linprog(
+        goal, A_eq=matrix, b_eq=np.zeros(matrix.shape[0]), bounds=limits, method="highs-ds", options={"presolve": False}
+    ).x

@@ -292,6 +292,11 @@ def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
         units.append(WITHOUT.format(number + 1))
         pages[units[-1]] = tuple(privacy.hidden(row, "") for row in pages[""])
     held = {unit: _adding(rows, named) for unit, rows in pages.items()}
+    wanted = [(unit, row.key, side) for unit, rows in held.items() for row in rows if not row.shown
+              for side in _sides(row)]  # fmt: skip
+    for unit in units:  # a group that its page does not name may be nobody, or too few for a row: nobody can know
+        named_there = {row.key for row in held[unit]}
+        held[unit] += [privacy.hidden(row, "") for row in held[""] if attribute(row) and row.key not in named_there]
     if all(row.shown for rows in held.values() for row in rows):
         return
     ends: dict[Cell, bounds.Ends] = {}
@@ -306,14 +311,19 @@ def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
         for whole, parts, sides in _parts(rows, named):
             ends |= {(unit, whole, side): (0, math.inf) for side in sides if (unit, whole, side) not in ends}
             sums += [{(unit, whole, side): 1} | {(unit, key, side): -1 for key in parts} for side in sides]
-    sums += [{("", key, side): 1} | {(unit, key, side): -1 for unit in units if (unit, key, side) in ends}
-             for one, key, side in ends if one == "" and units and side in SIDES]  # fmt: skip
-    wanted = [(unit, row.key, side) for unit, rows in held.items() for row in rows if not row.shown
-              for side in _sides(row)]  # fmt: skip
+    sums += [*_of_units(ends, units)]
     # What a row says of itself is surest, then how many people there are, then how many on either side
     sums.sort(key=lambda one: (len({side for *_, side in one}) == 1, next(iter(one))[2] != "people"))
     for (unit, key, side), (low, high) in bounds.narrow(ends, sums, wanted, run["min_group"]).items():
         yield unit, key, high - low, side
+
+
+def _of_units(ends: Mapping[Cell, Any], units: Sequence[str]) -> Iterator[dict[Cell, float]]:
+    """The company's people are those of its units, row by row; a row that no unit's page has is no sum."""
+    for one, key, side in [*ends]:
+        parts = {(unit, key, side): -1.0 for unit in units if (unit, key, side) in ends}
+        if one == "" and side in SIDES and parts:
+            yield {("", key, side): 1.0} | parts
 
 
 def _adding(rows: Sequence[Result], named: set[str]) -> list[Result]:

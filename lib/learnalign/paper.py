@@ -20,7 +20,7 @@ class Unprinted(Exception):
     """No PDF can be made on this machine: why, and what to do about it."""
 
 
-# Tables are as wide as their longest words, where no word is too long for that: trying letters takes a third of the time
+# A table is as wide as its longest word, where none is too long for that: trying letters takes a third of the time
 BY_WORDS = "body,dd,.long th{overflow-wrap:break-word!important}"
 LONG_WORD = re.compile(r"[^\W\d_]{26}")
 
