@@ -277,6 +277,44 @@ def test_an_import_says_what_it_did_and_is_never_half_done(project):
     assert f"{project / 'params'}: is there already and is not a data set\n    Got: import.yml, mine.yml\n" in other
 
 
+HEAVY = {"typer", "rich", "pydantic", "pandas", "numpy", "ibis", "duckdb", "yaml", "importlib.metadata", "json"}
+
+
+@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["rnu"], ["run"], ["run", "x.yml", "--jobs", "0"]])
+def test_help_and_mistakes_import_nothing_that_takes_time(words):
+    """It must answer within five times what Python itself takes; `tests/benchmarks/bench_help.py` measures it."""
+    code = "import sys\nfrom learnalign import __main__ as cli\n"
+    code += "try: cli.main()\nexcept SystemExit: pass\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["rnu"], "there is no command rnu; did you mean run?"), (["qqq"], "there is no command qqq; there are demo, "),
+     (["run"], "required: params"), (["run", "x.yml", "--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
+     (["run", "x.yml", "--jobs", "two"], "argument --jobs: invalid number value: 'two'"),
+     (["run", "x.yml", "--log", "xml"], "choose from"), (["doctor", "--max-age", "-1"], "-1 is not 0 or more"),
+     (["run", "x.yml", "--job", "2"], "unrecognized arguments"), (["schedule", "x.yml"], "required: --for")],
+)  # fmt: skip
+def test_a_mistake_in_the_command_is_told_in_one_message(words, said, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["learnalign", *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr()
+    assert ended.value.code == 2 and said in told.err and "Traceback" not in told.err and not told.out
+
+
+def test_the_version_is_told_and_no_command_is_help(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["learnalign", "--version"])
+    cli.main()
+    assert capsys.readouterr().out.startswith("learnalign 0.")
+    monkeypatch.setattr("sys.argv", ["learnalign"])
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert "usage: learnalign" in capsys.readouterr().out
+
+
 def test_help_names_every_command(project):
     said = works(project, "--help")
     assert {"demo", "import", "check", "run", "audit", "simulate", "schedule", "doctor"} == set(cli.COMMANDS)

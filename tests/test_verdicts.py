@@ -3,6 +3,7 @@
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +84,28 @@ def test_the_rule_for_a_ratio(low, high, verdict):
 
 
 intervals = st.tuples(st.floats(-2, 2), st.floats(-2, 2)).map(sorted)
+
+
+def test_a_units_headline_must_survive_how_many_units_were_looked_at():
+    rows = {f"u{i}": (headline(p), dataclasses.replace(headline(0.03), headline=False, at="x"))
+            for i, p in enumerate((0.001, 0.03, 0.5, 0.6))}  # fmt: skip
+    found = verdicts.across(rows)
+    # Benjamini and Hochberg: .001 x 4 / 1, then .03 x 4 / 2 = .06
+    assert [some[0].verdict for some in found.values()] == ["small", "unknown", "unknown", "unknown"]
+    assert "4 units were looked at" in found["u1"][0].sentence and "so many units" in verdicts.brief(found["u1"][0])
+    assert all(some[1] == rows[unit][1] for unit, some in found.items())  # what is no headline stays
+    assert verdicts.across({"u1": rows["u1"]})["u1"] == rows["u1"]  # alone, it stands
+
+
+@pytest.mark.truth
+def test_of_fifteen_units_without_any_effect_few_companies_see_one_that_differs():
+    """Looked at alone, some unit differs in half of the companies; over the units, in one of twenty."""
+    random, alone, together = np.random.default_rng(5), 0, 0
+    for _ in range(400):
+        p = random.uniform(size=15)
+        adjusted = verdicts.adjusted_p(p, "bh")
+        alone, together = alone + (p.min() < 0.05), together + (min(adjusted) < 0.05)
+    assert alone > 180 and together < 400 * 0.05 + 3 * (400 * 0.05 * 0.95) ** 0.5
 
 
 @pytest.mark.property

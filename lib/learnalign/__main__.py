@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class Parser(argparse.ArgumentParser):
 
 def say(line: object) -> None:
     """A line for whoever watches; standard output is for what was asked."""
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # a full disk, or nobody listens any more: nothing else fails of it
+        print(line, file=sys.stderr, flush=True)
 
 
 def _at_least(least: int, kind: type) -> object:
@@ -110,8 +112,6 @@ def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
 
 def _telling(log: str) -> object:
     """How a run's events are told: on a terminal, a line that moves; elsewhere lines, without every cell."""
-    import contextlib
-
     if log == "json":
         import dataclasses
         import json

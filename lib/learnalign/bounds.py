@@ -77,13 +77,13 @@ def _narrow(
         low = _farthest(matrix, limits, together)
     high = _farthest(matrix, limits, -together)
     low, high = np.minimum(low, high), np.maximum(low, high)
-    places, random = np.array(wanted), np.random.default_rng(1)
+    places, draws = np.array(wanted), np.random.default_rng(1)
     for _ in range(TRIES):  # most are wide: a few solutions that pull all that are left apart show it of many at once
         left = places[high[places] - low[places] < least - CLOSE]
         if not left.size:
             return
         goal = np.zeros(len(limits))
-        goal[left] = random.choice([-1.0, 1.0], left.size)
+        goal[left] = draws.choice([-1.0, 1.0], left.size)
         for point in (_farthest(matrix, limits, goal), _farthest(matrix, limits, -goal)):
             low, high = np.minimum(low, point), np.maximum(high, point)
     for place in left:
