@@ -336,7 +336,8 @@ def same(folder: Path, server, data: Path, good: Path, number: int) -> list[int]
 def different(folder: Path, server, data: Path, number: int) -> None:
     """Reports of their own, all at once, into one folder: each in its place."""
     names = [f"r{i}" for i in range(number)]
-    runs_ = [server.start(faults.project(folder, data, report=name), folder / "log") for name in names]
+    params = [faults.project(folder, data, report=name) for name in names]  # they share a notebook: all before any runs
+    runs_ = [server.start(one, folder / "log") for one in params]
     assert [run.wait(900) for run in runs_] == [0] * number, "\n".join(run.said for run in runs_)
     for name in names:
         edition = json.loads((folder / f"out/{name}/{AS_OF}/results.json").read_text())
