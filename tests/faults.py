@@ -33,13 +33,15 @@ def notebook(path: Path, *cells: str, tag: str = "parameters", **metadata: Any) 
     nbformat.write(made, path)
 
 
-def project(folder: Path, data: Path, *cells: str, report: str = "r", **more: Any) -> Path:
-    """A project with one notebook; the params file is handed out."""
+def project(folder: Path, data: Path, *cells: str, report: str = "r", warm: bool = False, **more: Any) -> Path:
+    """A project with one notebook, or two, so that they are forked (`warm`); the params file is handed out."""
     for name in ("notebooks", "params"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     notebook(folder / "notebooks/one.ipynb", *(cells or (RESULTS,)))
-    params = folder / f"params/{report}.yml"
-    params.write_text(yaml.safe_dump({"report": report, "data": str(data), "notebooks": ["one"], **more}))
+    if warm:
+        notebook(folder / "notebooks/two.ipynb", RESULTS.replace("'one'", "'two'"))
+    params, names = folder / f"params/{report}.yml", ["one", "two"][: 1 + warm]
+    params.write_text(yaml.safe_dump({"report": report, "data": str(data), "notebooks": names, **more}))
     return params
 
 

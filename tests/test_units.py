@@ -4,6 +4,7 @@ import json
 import stat
 from pathlib import Path
 
+import html5lib
 import pandas as pd
 import pytest
 import yaml
@@ -101,6 +102,7 @@ def fanned(tmp_path_factory, data) -> runs.Edition:
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_every_unit_has_its_own_edition_beside_the_companys(fanned, data):
     names = {"Unit 0": "unit-0", "Unit 1": "unit-1", "Unit 2": "unit-2"}
     assert [one["run"]["unit"] for one in fanned.units] == [*names]
@@ -114,6 +116,8 @@ def test_every_unit_has_its_own_edition_beside_the_companys(fanned, data):
     manifest = json.loads((fanned.folder / "manifest.json").read_text())
     assert set(manifest["sha256"]) == files - {"manifest.json"}
     page = (fanned.folder / "index.html").read_text()
+    html5lib.HTMLParser(strict=True).parse(page)  # raises at the first error
+    assert len(page) < 40_000
     assert "Tiny &lt;b&gt;" in page and "<b>Unit" not in page and 'href="units/unit-1/report.html"' in page
     assert "Unit 1" in (fanned.folder / "units/unit-1/report.html").read_text().partition("</h1>")[0]
     assert "and its 3 units" in fanned.report.read_text()
@@ -123,6 +127,7 @@ def test_every_unit_has_its_own_edition_beside_the_companys(fanned, data):
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_all_that_is_published_together_tells_of_no_few_people(fanned, data):
     done = audits.audit(fanned.folder.parents[1], data)
     assert done.findings == () and done.editions == 4
@@ -132,6 +137,7 @@ def test_all_that_is_published_together_tells_of_no_few_people(fanned, data):
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_a_units_figures_are_those_of_its_people_alone(fanned, data):
     """As when the same notebook is run on a data set that holds nobody else."""
     dataset = datasets.read(data)
@@ -144,6 +150,7 @@ def test_a_units_figures_are_those_of_its_people_alone(fanned, data):
 
 
 @pytest.mark.e2e
+@pytest.mark.slow
 def test_one_unit_alone_is_an_edition_of_its_own(tmp_path, data):
     edition = runs.run(params(tmp_path, data, units=["Unit 0"], notebooks=["coverage"]))
     assert edition.document["run"]["unit"] == "Unit 0" and not edition.units

@@ -22,24 +22,25 @@ from tests import faults
 from learnalign import simulate
 
 CELLS, SIDE_BY_SIDE = 6, 4
+NAMES = {".runs", "history.parquet", "ledger.jsonl", "r"}
 STATES = ("planned", "locked", "checked", "executing", "captured", "rendered", "published")
-PID = {"kernel": "os.getpid()", "worker": "os.getppid()", "supervisor": "psutil.Process(os.getppid()).ppid()"}
+PID = {"kernel": "os.getpid()", "worker": "os.getppid()", "supervisor": "psutil.Process().parents()[{above}].pid"}
 CODE = {"kernel": 5, "worker": 5, "supervisor": -9}
 KINDS = [(f"{who} killed", cell) for who in PID for cell in range(2, CELLS + 2)]
 KINDS += [(f"supervisor {what}", state) for what in ("killed", "ended") for state in STATES]
 
 
-def inject(server: faults.Server, folder: Path, data: Path, kind: str, at: int | str) -> str:
+def inject(server: faults.Server, folder: Path, data: Path, kind: str, at: int | str, warm: bool) -> str:
     """One fault in a project that has a good edition; empty when all is as promised, else what is not."""
     who, what = kind.split()
     cells, ask = ["x = 1"] * (CELLS - 1) + [faults.RESULTS], {}
     if isinstance(at, int):
-        cells.insert(at - 2, f"import os, time, psutil\nos.kill({PID[who]}, 9)\ntime.sleep(30)")
+        cells.insert(at - 2, f"import os, time, psutil\nos.kill({PID[who].format(above=1 + warm)}, 9)\ntime.sleep(30)")
     else:
         number = signal.SIGKILL if what == "killed" else signal.SIGTERM
         ask = {"strike": {"state": at, "number": number}}
     code = CODE[who] if what == "killed" else 0 if at == "published" else 143
-    params, runs_ = faults.project(folder, data, *cells), folder / "out/.runs/r"
+    params, runs_ = faults.project(folder, data, *cells, warm=warm), folder / "out/.runs/r"
     before, old = faults.snapshot(folder / "out/r"), set(runs_.glob("*.jsonl"))
     run = server.start(params, folder / "log", **ask)
     ended = run.wait()
@@ -48,7 +49,7 @@ def inject(server: faults.Server, folder: Path, data: Path, kind: str, at: int |
     wrong = [f"{ended} for {code}"] * (ended != code)
     wrong += ["alive"] * bool(faults.survivors({journal.stem}))
     wrong += ["edition touched"] * (at != "published" and faults.snapshot(folder / "out/r") != before)
-    wrong += ["strangers"] * ({path.name for path in (folder / "out").iterdir()} != {".runs", "ledger.jsonl", "r"})
+    wrong += ["strangers"] * ({path.name for path in (folder / "out").iterdir()} != NAMES)
     wrong += ["strangers"] * (len(list((folder / "out/r").iterdir())) != 1)
     if code > 0:
         said = json.loads(failure.read_text()) if failure.exists() else {"why": "", "code": None, "cell": None}
@@ -58,9 +59,9 @@ def inject(server: faults.Server, folder: Path, data: Path, kind: str, at: int |
     return "; ".join(wrong)
 
 
-def converge(server: faults.Server, folder: Path, data: Path) -> str:
+def converge(server: faults.Server, folder: Path, data: Path, warm: bool) -> str:
     """The run after all faults of a project: it publishes, and leaves nothing of those before it."""
-    run = server.start(faults.project(folder, data), folder / "log")
+    run = server.start(faults.project(folder, data, warm=warm), folder / "log")
     if run.wait() != 0:
         return run.said
     lasts = [json.loads(path.read_text().splitlines()[-1])["state"] for path in folder.glob("out/.runs/r/*.jsonl")]
@@ -68,17 +69,17 @@ def converge(server: faults.Server, folder: Path, data: Path) -> str:
     return "; ".join(wrong + ["folder left" for path in folder.glob("out/.runs/r/*") if path.is_dir()])
 
 
-def play(server: faults.Server, folder: Path, data: Path, faults_: list, until: float) -> list[tuple]:
+def play(server: faults.Server, folder: Path, data: Path, faults_: list, until: float, warm: bool) -> list[tuple]:
     """A good edition, faults one after another, and the run after them; what each came to."""
-    assert server.start(faults.project(folder, data), folder / "log").wait() == 0
+    assert server.start(faults.project(folder, data, warm=warm), folder / "log").wait() == 0
     done = []
     for number, (kind, at) in enumerate(faults_, 1):
         if time.monotonic() > until:
             break
-        done.append((kind, at, inject(server, folder, data, kind, at)))
+        done.append((kind, at, inject(server, folder, data, kind, at, warm)))
         if number % 10 == 0:
-            done.append(("next run", "", converge(server, folder, data)))
-    done.append(("next run", "", converge(server, folder, data)))
+            done.append(("next run", "", converge(server, folder, data, warm)))
+    done.append(("next run", "", converge(server, folder, data, warm)))
     return done
 
 
@@ -93,7 +94,8 @@ def table(done: list[tuple], seconds: float) -> str:
     return "\n".join([
         "# Faults injected into runs", "",
         "Written by `python -m tests.benchmarks.inject_faults --write`. `ended`: by SIGTERM. Cells count from 1, which",
-        "holds the parameters. `next run`: a run after at most ten faults, which must publish and clear away.", "",
+        "holds the parameters. `next run`: a run after at most ten faults, which must publish and clear away.",
+        "Half of the runs have two notebooks, whose workers and kernels are forked from one process.", "",
         f"{right} of {n} faults ended as promised, in {seconds:.0f} s.", "",
         "| fault | at | injected | as promised |", "|---|---|--:|--:|", *rows, "",
     ])  # fmt: skip
@@ -114,7 +116,9 @@ def main() -> None:
         base, server = Path(name), faults.Server()
         data = simulate.write(simulate.northbank(people=60, cycles=2, seed=3), base / "data")
         until = begun + options.seconds
-        jobs = [pool.submit(play, server, base / str(i), data, share, until) for i, share in enumerate(shares)]
+        jobs = [
+            pool.submit(play, server, base / str(i), data, share, until, i % 2 == 1) for i, share in enumerate(shares)
+        ]
         done = [one for job in jobs for one in job.result()]
         server.close()
     for kind, at, wrong in done:
