@@ -269,6 +269,37 @@ def test_warnings_do_not_fail(project, monkeypatch):
     assert "set the clock" in doctor._clock(project / "out").mend
 
 
+NOW = dt.datetime.now(dt.UTC)
+
+
+@pytest.mark.parametrize(("days", "told"), [(1, 1), (-1, 0)])
+def test_why_the_last_run_failed_is_told_until_an_edition_is_newer(project, days, told):
+    published(project / "out", "2026-06-30", NOW - dt.timedelta(days=days))
+    journals = project / "out/.runs/mine"
+    journals.mkdir(parents=True)
+    said = {"code": 5, "why": "gap_journey.ipynb failed.\nIts kernel died.", "notebook": "gap_journey", "cell": 4,
+            "what_to_do": "Give the machine more memory."}  # fmt: skip
+    (journals / "20260701T030000-aaaaaa.failure.json").write_text(json.dumps(said))
+    _, *failures = doctor._editions(project / "out/mine", None)
+    assert len(failures) == told and doctor.exit_code(failures) == 0
+    for failure in failures:
+        assert str(failure).startswith("warn  last run: ended with 5 in gap_journey, cell 4: Its kernel died.")
+        assert failure.mend == "Give the machine more memory."
+    (journals / "20260702T030000-aaaaaa.failure.json").write_text("{")
+    assert len([*doctor._editions(project / "out/mine", None)]) == 1 + told
+
+
+def test_units_editions_are_no_editions_of_their_own_and_restricted_files_may_be_gone(project):
+    folder = published(project / "out", "2026-06-30", NOW)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["sha256"] |= {"units/a/restricted/coverage.ipynb": "0" * 64}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "units/a").mkdir(parents=True)
+    (folder / "units/a/manifest.json").write_text("{")
+    (last,) = doctor._editions(project / "out/mine", 40)
+    assert not last.mend
+
+
 # --- the command ------------------------------------------------------------------------------
 
 

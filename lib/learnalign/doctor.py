@@ -217,7 +217,7 @@ def _memory(notebooks: int) -> Finding:
 def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
     """The age of the newest edition that is whole, and each that is not."""
     ends = []
-    for manifest in sorted(folder.rglob("manifest.json")):
+    for manifest in sorted(folder.glob("*/manifest.json")):  # it covers the units' editions below it
         try:
             ends.append(_finished(manifest))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -227,6 +227,20 @@ def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
     wanted = f"at most {max_age:g} days ago" if max_age is not None else ""
     mend = "run it, and see why its scheduler did not" if max_age is not None and age > max_age else ""
     yield Finding("last edition", found, wanted, mend, TOO_OLD)
+    yield from _failure(folder.parent / ".runs" / folder.name, max(ends, default=None))
+
+
+def _failure(journals: Path, since: dt.datetime | None) -> Iterator[Finding]:
+    """Why the last run failed, where it came after the last edition: a warning."""
+    paths = sorted(journals.glob("*.failure.json"))
+    try:
+        if paths and (since is None or paths[-1].stat().st_mtime > since.timestamp()):
+            said = json.loads(paths[-1].read_bytes())
+            place = f" in {said['notebook']}, cell {said.get('cell', 0)}" if said.get("notebook") else ""
+            why = f"ended with {said['code']}{place}: {said['why'].splitlines()[-1][:200]}"
+            yield Finding("last run", why, "published", said["what_to_do"])
+    except (OSError, ValueError, KeyError, AttributeError, IndexError):
+        yield Finding("last run", f"failed, and {paths[-1].name} cannot be read", "published", "run it again")
 
 
 def _finished(manifest: Path) -> dt.datetime:
@@ -235,7 +249,7 @@ def _finished(manifest: Path) -> dt.datetime:
     What is restricted is left out: others may not read it, and it is deleted when its time is over.
     """
     for name, digest in json.loads(manifest.read_bytes())["sha256"].items():
-        if name.startswith("restricted/"):
+        if "restricted" in name.split("/"):
             continue
         if hashlib.sha256((manifest.parent / name).read_bytes()).hexdigest() != digest:
             raise ValueError(f"{name} is not as it was published")

@@ -32,7 +32,7 @@ SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGALRM")
 MEND = {
     ANALYSIS: "Open the notebook in JupyterLab with the run's parameters, and run it up to this cell.",
     CONTRACT: "Correct what is named here; `learnalign check` names every problem of the data at once.",
-    3: "Bring more people or a later as_of, or lower min_group, not below its floor.",
+    3: "Bring more people, the whole of the last cycle or newer data, or lower min_group, not below its floor.",
     DEADLINE: "Raise deadline_minutes, or see in the journal which cell took longer than last time.",
     5: "Give the machine more memory, end other programs, or run with --jobs 1.",
     LOCKED: "Wait for the other run, or end it.",
