@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -16,7 +17,19 @@ import psutil
 import pytest
 import yaml
 
-from learnalign import audits, journal, paper, problems, publishing, release, results, runs, simulate, verdicts
+from learnalign import (
+    audits,
+    journal,
+    measures,
+    paper,
+    problems,
+    publishing,
+    release,
+    results,
+    runs,
+    simulate,
+    verdicts,
+)
 from learnalign.problems import DataError, Stopped
 
 ROOT = Path(__file__).parents[1]
@@ -247,6 +260,28 @@ def test_a_notebook_with_a_parameter_that_no_run_gives_is_refused(tmp_path, bank
 def test_too_few_people_are_not_reported_on(tmp_path, bank):
     stopped = attempt(tiny(tmp_path / "p", "1"), bank, min_group=5_000)
     assert stopped.code == problems.TOO_SMALL and "min_group" in str(stopped)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [({}, "bring all of it, set as_of before"), ({"last_cycle_share": 0.1, "max_age_days": 0}, "too old: their last")],
+)
+def test_half_a_last_cycle_and_old_data_are_not_reported_on(tmp_path, bank, more, words):
+    data = tmp_path / "data"
+    shutil.copytree(bank, data)
+    reviews = pd.read_csv(data / "reviews.csv", dtype=str)
+    last = reviews[reviews.cycle == reviews.cycle.max()].index
+    reviews.drop(last[: len(last) * 3 // 5]).to_csv(data / "reviews.csv", index=False)
+    stopped = attempt(tiny(tmp_path / "p", "1"), data, **more)
+    assert stopped.code == problems.TOO_SMALL and words in str(stopped)
+
+
+@pytest.mark.parametrize(
+    ("reviews", "is_half"), [([100, 90, 40], True), ([100, 90, 45], False), ([90, 20, 90, 18], False), ([9], False)]
+)
+def test_a_cycle_is_half_empty_beside_the_smaller_of_the_two_before(reviews, is_half):
+    assert measures.is_half_empty(pd.DataFrame({"reviews": reviews}), 0.5) == is_half
 
 
 def _release(document, out):
