@@ -57,8 +57,8 @@ def _lede(units: int, silent: int, hidden: int) -> str:
     told = f"{units} units have an edition of their own beside the company’s."
     if silent:
         which = "None of them has an" if silent == units else f"{silent} of them have no"
-        told += f" {which} answer to any question, as they are too small for that: we don’t know, then; it does not "
-        told += "mean that there is nothing."
+        told += f" {which} answer that can be trusted, most often as they are too small for that: we don’t know, then; "
+        told += "it does not mean that there is nothing."
     return told + (f" {hidden} more {'is' if hidden == 1 else 'are'} too small to be shown." if hidden else "")
 
 
@@ -78,9 +78,12 @@ def differ(rows: Sequence[Result]) -> tuple[str, str]:
     high = max(high, pooling.unseen_sd(errors))
     smallest = log(known[0].smallest_effect) if ratio else known[0].smallest_effect
     ends = [f"a factor of {exp(end):.2f}" if ratio else number(end, known[0].unit) for end in (low, high)]
+    doubt = sum(row.verdict == "untrusted" for row in known)
+    more = f" {doubt} of the estimates {'is' if doubt == 1 else 'are'} not to be trusted." if doubt else ""
     between = f"the SD between {len(known)} units"
+    matters = f"from {number(known[0].smallest_effect, known[0].unit)} it would matter"
     if high < smallest:
-        return "none", f"Practically alike: {between} is at most {ends[1]}."
+        return "none", f"Practically alike: {between} is at most {ends[1]}; {matters}.{more}"
     if low > 0:
-        return "higher", f"They differ by more than chance: {between} is {ends[0]} to {ends[1]}."
-    return "unknown", f"We don’t know: they may be alike, or {between} may be as large as {ends[1]}."
+        return "higher", f"They differ by more than chance: {between} is {ends[0]} to {ends[1]}; {matters}.{more}"
+    return "unknown", f"We don’t know: they may be alike, or {between} may be as large as {ends[1]}; {matters}.{more}"

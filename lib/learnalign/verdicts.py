@@ -4,7 +4,6 @@ A pure function of intervals, smallest effects and checks over tables of words (
 is "we don't know"; a check can only take away, never give.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -192,23 +191,20 @@ def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
 
 
 def across(units: Mapping[str, Sequence[Result]]) -> dict[str, tuple[Result, ...]]:
-    """The rows of units' editions, by unit, after Benjamini-Hochberg over the units, headline by headline.
+    """The rows of units' editions, by unit, after Benjamini-Hochberg over all headlines of all units at once.
 
-    What no longer excludes "no difference" is "we don't know": of twenty units in which nothing is, one shows something
-    by chance. Every unit in which the headline was estimated, or hidden, counts as looked at. Misleads where units
-    share people: a unit's must be its own.
+    What no longer excludes "no difference" is "we don't know": with none true, some unit still "differs" in 1 of 20
+    companies. Every headline that was estimated, or hidden, counts as looked at. Misleads where units share people.
     """
     headlines = [row for rows in units.values() for row in rows if row.headline]
-    asked = Counter(row.key for row in headlines if row.std_error is not None or not row.shown)
-    revoked = set()
-    for key, count in asked.items():
-        known = [row for row in headlines if row.key == key and row.std_error is not None]
-        unseen = [1.0] * (count - len(known))
-        adjusted = adjusted_p([*(p_value(row, row.unit) for row in known), *unseen], "bh")
-        revoked |= {id(row) for row, p in zip(known, adjusted, strict=False)
-                    if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")}  # fmt: skip
+    known = [row for row in headlines if row.std_error is not None]
+    unseen = sum(not row.shown for row in headlines)
+    adjusted = adjusted_p([*(p_value(row, row.unit) for row in known), *[1.0] * unseen], "bh")
+    revoked = {
+        id(row) for row, p in zip(known, adjusted, strict=False) if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")
+    }
     return {
-        unit: tuple(_one_of_many(row, asked[row.key], "many units") if id(row) in revoked else row for row in rows)
+        unit: tuple(_one_of_many(row, len(units), "many units") if id(row) in revoked else row for row in rows)
         for unit, rows in units.items()
     }
 
