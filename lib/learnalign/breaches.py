@@ -294,9 +294,8 @@ def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
     held = {unit: _adding(rows, named) for unit, rows in pages.items()}
     wanted = [(unit, row.key, side) for unit, rows in held.items() for row in rows if not row.shown
               for side in _sides(row)]  # fmt: skip
-    for unit in units:  # a group that its page does not name may be nobody, or too few for a row: nobody can know
-        named_there = {row.key for row in held[unit]}
-        held[unit] += [privacy.hidden(row, "") for row in held[""] if attribute(row) and row.key not in named_there]
+    for unit in units:
+        held[unit] += _unnamed(held, unit, units)
     if all(row.shown for rows in held.values() for row in rows):
         return
     ends: dict[Cell, bounds.Ends] = {}
@@ -316,6 +315,19 @@ def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
     sums.sort(key=lambda one: (len({side for *_, side in one}) == 1, next(iter(one))[2] != "people"))
     for (unit, key, side), (low, high) in bounds.narrow(ends, sums, wanted, run["min_group"]).items():
         yield unit, key, high - low, side
+
+
+def _unnamed(held: Pages, unit: str, units: Sequence[str]) -> list[Result]:
+    """Hidden rows for groups of which a unit's page says nothing, where that does not mean that nobody is in them.
+
+    It does not for attributes of which the company's page names a group and no unit's does: a row on too few may be
+    left out. Else whoever is in no row of a page is not there.
+    """
+    named = {row.key for one in units for row in held[one]}
+    odd = {(row.key[:2], attribute(row)) for row in held[""] if row.key not in named} if units else set()
+    own = {row.key for row in held[unit]}
+    return [privacy.hidden(row, "") for row in held[""] if attribute(row) and row.key not in own
+            and (row.key[:2], attribute(row)) in odd]  # fmt: skip
 
 
 def _of_units(ends: Mapping[Cell, Any], units: Sequence[str]) -> Iterator[dict[Cell, float]]:

@@ -168,6 +168,7 @@ def _together(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pa
         alone = [key for _, key in breaches.lonely(pages, document)]
         pages = _without(pages, {_least(pages, lambda _, row, key=key: row.key == key) for key in alone})
         pages = _complete(pages, document)
+        pages = {unit: _complete({unit: rows}, document)[unit] for unit, rows in pages.items()}  # a page may go alone
     return pages
 
 
