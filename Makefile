@@ -36,9 +36,10 @@ lab: $(RUNTIME) ## Open the notebooks in JupyterLab
 test: $(DEVELOPMENT) ## Run the tests (sets up .venv first)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
-lint: $(DEVELOPMENT) ## Check style, format and that notebooks hold no outputs
+lint: $(DEVELOPMENT) ## Check style, format, the layers, and that notebooks hold no outputs
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+	.venv/bin/lint-imports --no-logo
 	$(if $(NOTEBOOKS),.venv/bin/nbstripout --verify $(STRIP) -- $(NOTEBOOKS))
 
 hooks: $(DEVELOPMENT) ## Check each commit before it is made (pre-commit)

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-# No window is opened. One thread per process, as tests run side by side and start kernels of their own;
-# set before numpy is imported, and inherited by what the tests start.
+# No window is opened. One thread per process, as tests run side by side and start kernels of their
+# own; set before numpy is imported, and inherited by what the tests start.
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -16,11 +16,24 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-KINDS = {"unit", "property", "golden", "truth", "notebook", "e2e", "fault", "browser", "scale", "bench"}
+KINDS = {
+    "unit",
+    "property",
+    "golden",
+    "truth",
+    "notebook",
+    "e2e",
+    "fault",
+    "browser",
+    "scale",
+    "bench",
+}
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """Generators of golden references and benchmark helpers are run by hand: they may need other software."""
+    """Generators of golden references and benchmark helpers are run by hand: they may need other
+    software.
+    """
     by_hand = {ROOT / "tests/golden", ROOT / "tests/benchmarks"} & set(collection_path.parents)
     if by_hand and collection_path.suffix == ".py" and not collection_path.name.startswith("test_"):
         return True
@@ -46,8 +59,10 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def edition(tmp_path_factory, request):
-    """The shipped report, `learnalign run params/northbank.yml`: the first worker that asks makes it for all."""
-    from learnalign import runs
+    """The shipped report, `learnalign run params/northbank.yml`: the first worker that asks makes
+    it for all.
+    """
+    from learnalign.runs import run
 
     base = tmp_path_factory.getbasetemp()
     out = (base.parent if hasattr(request.config, "workerinput") else base) / "edition"
@@ -59,11 +74,13 @@ def edition(tmp_path_factory, request):
             time.sleep(0.5)
     else:
         try:
-            runs.run(ROOT / "params/northbank.yml", out)
+            run.run(ROOT / "params/northbank.yml", out)
         finally:
             done.touch()
     (folder,) = (out / "northbank").iterdir()
-    return runs.Edition(folder, folder / "report.html", json.loads((folder / "results.json").read_text("utf-8")))
+    return run.Edition(
+        folder, folder / "report.html", json.loads((folder / "results.json").read_text("utf-8"))
+    )
 
 
 META = {"title": "Drawn", "as_of": "2024-12-31", "rating_scale": {"min": 0, "max": 100}}
@@ -85,12 +102,19 @@ def write_tables():
 
 @pytest.fixture
 def drawn(tmp_path: Path, write_tables):
-    """Write tables drawn as text, `-` for empty: `drawn(people="person_id hired_on \\n ana 2020-01-01")`."""
+    """Write tables drawn as text, `-` for empty: `drawn(people="person_id hired_on \\n ana
+    2020-01-01")`.
+    """
 
     def draw(*, meta: Mapping[str, object] | None = None, **texts: str) -> Path:
-        lines = {name: [line.split() for line in text.strip().splitlines()] for name, text in texts.items()}
+        lines = {
+            name: [line.split() for line in text.strip().splitlines()]
+            for name, text in texts.items()
+        }
         frames = {name: pd.DataFrame(rows, columns=head) for name, (head, *rows) in lines.items()}
         tables = {name: frame.replace("-", "") for name, frame in frames.items()}
-        return write_tables(tmp_path / f"data{len(list(tmp_path.iterdir()))}", tables, **(meta or {}))
+        return write_tables(
+            tmp_path / f"data{len(list(tmp_path.iterdir()))}", tables, **(meta or {})
+        )
 
     return draw

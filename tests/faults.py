@@ -1,7 +1,9 @@
-"""Runs that are made to break: tiny projects, the command line in forked processes, and what a fault must leave.
+"""Runs that are made to break: tiny projects, the command line in forked processes, and what a
+fault must leave.
 
-A server imports the library once and forks a process for each run, so that hundreds of runs take minutes. A forked
-run is the real command line; only where a fault cannot be had from outside is it planted in that process (`strike`).
+A server imports the library once and forks a process for each run, so that hundreds of runs take
+minutes. A forked run is the real command line; only where a fault cannot be had from outside is it
+planted in that process (`strike`).
 """
 
 import json
@@ -20,7 +22,10 @@ import psutil
 import yaml
 
 ROOT = Path(__file__).parents[1]
-RESULTS = "import json\nwith open(out, 'w') as file:\n    json.dump({'notebook': 'one', 'results': []}, file)"
+RESULTS = (
+    "import json\nwith open(out, 'w') as file:\n    json.dump({'notebook': 'one', "
+    "'results': []}, file)"
+)
 MARK = "LEARNALIGN_RUN"
 
 
@@ -33,21 +38,31 @@ def notebook(path: Path, *cells: str, tag: str = "parameters", **metadata: Any) 
     nbformat.write(made, path)
 
 
-def project(folder: Path, data: Path, *cells: str, report: str = "r", warm: bool = False, **more: Any) -> Path:
-    """A project with one notebook, or two, so that they are forked (`warm`); the params file is handed out."""
+def project(
+    folder: Path, data: Path, *cells: str, report: str = "r", warm: bool = False, **more: Any
+) -> Path:
+    """A project with one notebook, or two, so that they are forked (`warm`); the params file is
+    handed out.
+    """
     for name in ("notebooks", "params"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     notebook(folder / "notebooks/one.ipynb", *(cells or (RESULTS,)))
     if warm:
         notebook(folder / "notebooks/two.ipynb", RESULTS.replace("'one'", "'two'"))
     params, names = folder / f"params/{report}.yml", ["one", "two"][: 1 + warm]
-    params.write_text(yaml.safe_dump({"report": report, "data": str(data), "notebooks": names, **more}))
+    params.write_text(
+        yaml.safe_dump({"report": report, "data": str(data), "notebooks": names, **more})
+    )
     return params
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, byte for byte."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def marked(run_ids: set[str]) -> list[psutil.Process]:
@@ -72,7 +87,9 @@ def survivors(run_ids: set[str], seconds: float = 2) -> list[psutil.Process]:
 
 @dataclass
 class Run:
-    """A run in a forked process: what it said, and how it ended (a signal is negative, as in `subprocess`)."""
+    """A run in a forked process: what it said, and how it ended (a signal is negative, as in
+    `subprocess`).
+    """
 
     folder: Path
     log: Path
@@ -112,7 +129,10 @@ class Server:
         path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), str(ROOT / "lib")]))
         self._count = 0
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": path}
+            [sys.executable, __file__],
+            stdin=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": path},
         )
 
     def start(self, params: Path, log: Path, out: Path | None = None, **ask: Any) -> Run:
@@ -131,11 +151,11 @@ class Server:
         self._process.wait()
 
 
-# --- in the server -----------------------------------------------------------------------------------
+# --- in the server
 
 
 def _serve() -> None:
-    from learnalign import paper, runs  # noqa: F401  a forked run has them already
+    from learnalign.runs import run  # noqa: F401  a forked run has them already
 
     with suppress(ImportError):
         import weasyprint  # noqa: F401
@@ -191,13 +211,30 @@ def _run(ask: dict[str, Any], log: Path) -> None:
     os._exit(code)
 
 
-def _plant(state: str = "", cell: int = 0, number: int = 0, times: int = 1, raises: str = "", pause: float = 0) -> None:
-    """Strike at a state of a run (and a cell): a signal, or a pause; or make a function of the library find no room."""
-    from learnalign import journal, locks, release, reports
+def _plant(
+    state: str = "",
+    cell: int = 0,
+    number: int = 0,
+    times: int = 1,
+    raises: str = "",
+    pause: float = 0,
+) -> None:
+    """Strike at a state of a run (and a cell): a signal, or a pause; or make a function of the
+    library find no room.
+    """
+    from learnalign.privacy import gate
+    from learnalign.report import page
+    from learnalign.runs import files, journal
 
-    places = {"settle": locks, "exchange": locks, "_exchanged": locks, "render": reports, "enter": release}
+    places = {
+        "settle": files,
+        "exchange": files,
+        "_exchanged": files,
+        "render": page,
+        "enter": gate,
+    }
     if raises == "_exchanged":  # a system that cannot exchange
-        locks._exchanged = lambda one, other: False
+        files._exchanged = lambda one, other: False
     elif raises:
 
         def full(*_: Any, **__: Any) -> None:

@@ -6,8 +6,9 @@ The modules are small and meet in notebooks, so that the flow is visible on the 
 
     data = la.tables.read("data/demo")
 
-A module is imported when it is first named, so that `learnalign --help` answers at once. Inside IPython, and so in
-every notebook, frames that carry people are from then on not displayed (`redaction`).
+A module is imported when it is first named, so that `learnalign --help` answers at once. Inside
+IPython, and so in every notebook, frames that carry people are from then on not displayed
+(`redaction`).
 """
 
 import sys
@@ -32,4 +33,4 @@ def __getattr__(name: str) -> ModuleType | str:
 
 
 if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()):
-    import_module(f"{__name__}.redaction").install(_shell.display_formatter)
+    import_module(f"{__name__}.privacy.redaction").install(_shell.display_formatter)

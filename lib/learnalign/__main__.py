@@ -1,6 +1,7 @@
 """The command line: each command is a thin call of one public function, imported when it is called.
 
-`--help` and a mistake must answer at once, so nothing but the standard library is imported before a command is known.
+`--help` and a mistake must answer at once, so nothing but the standard library is imported before a
+command is known.
 """
 
 import argparse
@@ -13,7 +14,9 @@ PARAMS = "a params file, such as params/northbank.yml"
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments whose mistakes are told in few words, with the nearest command; no word is shortened for another."""
+    """Arguments whose mistakes are told in few words, with the nearest command; no word is
+    shortened for another.
+    """
 
     def __init__(self, **kwargs) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
@@ -34,7 +37,9 @@ class Parser(argparse.ArgumentParser):
 
 def say(line: object) -> None:
     """A line for whoever watches; standard output is for what was asked."""
-    with contextlib.suppress(OSError):  # a full disk, or nobody listens any more: nothing else fails of it
+    with contextlib.suppress(
+        OSError
+    ):  # a full disk, or nobody listens any more: nothing else fails of it
         print(line, file=sys.stderr, flush=True)
 
 
@@ -61,49 +66,63 @@ def _parser() -> Parser:
     return parser
 
 
-# --- the commands ------------------------------------------------------------------------
+# --- the commands
 
 
 def demo(out: Path | None, jobs: int | None) -> None:
     """Run the shipped report on the shipped bank, Northbank."""
     here = Path.cwd()
-    params = next((one for f in (here, *here.parents) if (one := f / "params/northbank.yml").is_file()), None)
+    params = next(
+        (one for f in (here, *here.parents) if (one := f / "params/northbank.yml").is_file()), None
+    )
     if params is None:
-        say(f"There is no params/northbank.yml in {here} or above it. Go to the project's folder first.")
+        say(
+            f"There is no params/northbank.yml in {here} or above it. Go to the project's "
+            "folder first."
+        )
         sys.exit(2)
     run(params, out, jobs, "plain")
 
 
 def bring_in(mapping: Path, out: Path) -> None:
-    """Turn another system's exports into canonical tables; every rejected row is kept with its reason."""
+    """Turn another system's exports into canonical tables; every rejected row is kept with its
+    reason.
+    """
     from rich.console import Console
     from rich.table import Table
 
-    from learnalign import sources
+    from learnalign.data import importing
 
-    done = sources.bring_in(mapping, out)
+    done = importing.bring_in(mapping, out)
     table = Table("table", "rows read", "kept", "rejected")
     for row in done.summary.itertuples(index=False):
         table.add_row(row.table, f"{row.read:,}", f"{row.kept:,}", f"{row.rejected:,}")
     Console().print(table)
     print(f"{done.folder}\n{done.folder / 'rejected.csv'} says which rows were rejected and why.")
-    as_is = "Ids of people are as in the source. To replace them, name a key in the mapping: pseudonyms: {key: NAME}."
-    print("Ids of people are keyed pseudonyms, and no rejected value is quoted." if done.pseudonyms else as_is)
+    as_is = (
+        "Ids of people are as in the source. To replace them, name a key in the mapping: "
+        "pseudonyms: {key: NAME}."
+    )
+    print(
+        "Ids of people are keyed pseudonyms, and no rejected value is quoted."
+        if done.pseudonyms
+        else as_is
+    )
 
 
 def check(data: Path) -> None:
     """Check a data set against the contract and name every problem at once."""
-    from learnalign import datasets
-    from learnalign.problems import DataError
+    from learnalign.data import reading
+    from learnalign.data.mistakes import DataError
 
-    if problems := datasets.check(data):
+    if problems := reading.check(data):
         raise DataError(problems, str(data))
     print(f"{data} keeps the contract.")
 
 
 def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
     """Run a report's notebooks and publish the edition, whole or not at all."""
-    from learnalign import runs
+    from learnalign.runs import run as runs
 
     with _telling(log) as tell:
         edition = runs.run(params, out, jobs=jobs, progress=tell)
@@ -111,7 +130,9 @@ def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
 
 
 def _telling(log: str) -> object:
-    """How a run's events are told: on a terminal, a line that moves; elsewhere lines, without every cell."""
+    """How a run's events are told: on a terminal, a line that moves; elsewhere lines, without every
+    cell.
+    """
     if log == "json":
         import dataclasses
         import json
@@ -146,8 +167,10 @@ def _moving() -> object:
 
 
 def audit(out: Path, data: Path | None) -> None:
-    """Look whether published editions tell of individuals, from their bytes alone; ends with 1 when they do."""
-    from learnalign import audits
+    """Look whether published editions tell of individuals, from their bytes alone; ends with 1 when
+    they do.
+    """
+    from learnalign.privacy import audit as audits
 
     done = audits.audit(out, data)
     print(done)
@@ -156,27 +179,38 @@ def audit(out: Path, data: Path | None) -> None:
 
 def simulate(out: Path, people: int, cycles: int, seed: int, truth: Path | None) -> None:
     """Write a plausible bank with every canonical table and known truths in it."""
-    from learnalign import simulate as bank
-    from learnalign import truths
+    from northbank import tables as bank
+    from northbank import truth as truths
 
     declared = truths.read(truth) if truth else truths.Truth()
     print(bank.write(bank.northbank(people=people, cycles=cycles, seed=seed, truth=declared), out))
 
 
-def schedule(params: Path, system: str, at: str, every: str, out: Path | None, write: Path | None) -> None:
+def schedule(
+    params: Path, system: str, at: str, every: str, out: Path | None, write: Path | None
+) -> None:
     """Print a run as an entry of cron, systemd or Windows Task Scheduler; nothing is installed."""
-    from learnalign import schedules
+    from learnalign.runs import schedule as schedules
 
     files = schedules.entry(schedules.job(params, out, at=at, every=every), system)
     if write:
         print(*schedules.write(files, write), sep="\n")
     else:
-        print("\n".join(text if len(files) == 1 else f"# {name}\n{text}" for name, text in files.items()), end="")
+        print(
+            "\n".join(
+                text if len(files) == 1 else f"# {name}\n{text}" for name, text in files.items()
+            ),
+            end="",
+        )
 
 
-def doctor(params: Path | None, out: Path | None, max_age: float | None, as_scheduled: bool) -> None:
-    """Say whether this machine can run a report, and whether its last edition is as fresh as it should be."""
-    from learnalign import doctor as medicine
+def doctor(
+    params: Path | None, out: Path | None, max_age: float | None, as_scheduled: bool
+) -> None:
+    """Say whether this machine can run a report, and whether its last edition is as fresh as it
+    should be.
+    """
+    from learnalign.runs import doctor as medicine
 
     if as_scheduled:
         text, code = medicine.as_scheduled(params, out, max_age)
@@ -194,46 +228,104 @@ def _path(*words: str, told: str, **more: object) -> tuple:
 
 
 OUT = _path("--out", told="folder for the editions; `out` beside `params` when not given")
-JOBS = (("--jobs",), {"type": _at_least(1, int), "help": "notebooks to run side by side; all cores when not given"})
-LOG = (("--log",), {"choices": ("plain", "json"), "default": "plain",
-                    "help": "progress in a log: plain lines, or a line of JSON each"})  # fmt: skip
+JOBS = (
+    ("--jobs",),
+    {"type": _at_least(1, int), "help": "notebooks to run side by side; all cores when not given"},
+)
+LOG = (
+    ("--log",),
+    {
+        "choices": ("plain", "json"),
+        "default": "plain",
+        "help": "progress in a log: plain lines, or a line of JSON each",
+    },
+)
 DATA_SET = "a data set: a folder of tables and dataset.yml"
 COMMANDS = {
     "demo": (demo, [OUT, JOBS]),
-    "import": (bring_in, [
-        _path("mapping", told="a mapping file, such as params/imports/oulad.yml"),
-        _path("--out", told="folder for the canonical tables", required=True),
-    ]),
+    "import": (
+        bring_in,
+        [
+            _path("mapping", told="a mapping file, such as params/imports/oulad.yml"),
+            _path("--out", told="folder for the canonical tables", required=True),
+        ],
+    ),
     "check": (check, [_path("data", told=DATA_SET)]),
     "run": (run, [_path("params", told=PARAMS), OUT, JOBS, LOG]),
-    "audit": (audit, [
-        _path("out", told="a folder of editions, or one edition"),
-        _path("--data", told="their data set: its ids are then looked for in every byte"),
-    ]),
-    "simulate": (simulate, [
-        _path("out", told="folder for the tables"),
-        (("--people",), {"type": int, "default": 1500, "help": "people over all cycles (1500)"}),
-        (("--cycles",), {"type": int, "default": 6, "help": "half-year cycles (6)"}),
-        (("--seed",), {"type": int, "default": 1, "help": "the same seed gives the same bytes (1)"}),
-        _path("--truth", told="what is true there, such as params/truths/penalty.yml; Northbank's when not given"),
-    ]),
-    "schedule": (schedule, [
-        _path("params", told=PARAMS),
-        (("--for",), {"dest": "system", "required": True, "help": "cron, systemd or windows"}),
-        (("--at",), {"default": "06:00", "help": "time of day as HH:MM, by this machine's clock (06:00)"}),
-        (("--every",), {"default": "month", "help": "day, week, month, quarter, half-year or year (month)"}),
-        OUT, _path("--write", told="write the files into this folder; else they are printed"),
-    ]),
-    "doctor": (doctor, [
-        _path("params", told="a params file; without one, the machine alone", nargs="?"), OUT,
-        (("--max-age",), {"type": _at_least(0, float), "help": "days; fail when no good edition is younger"}),
-        (("--as-scheduled",), {"action": "store_true", "help": "ask as a scheduler would: no login"}),
-    ]),
-}  # fmt: skip
+    "audit": (
+        audit,
+        [
+            _path("out", told="a folder of editions, or one edition"),
+            _path("--data", told="their data set: its ids are then looked for in every byte"),
+        ],
+    ),
+    "simulate": (
+        simulate,
+        [
+            _path("out", told="folder for the tables"),
+            (
+                ("--people",),
+                {"type": int, "default": 1500, "help": "people over all cycles (1500)"},
+            ),
+            (("--cycles",), {"type": int, "default": 6, "help": "half-year cycles (6)"}),
+            (
+                ("--seed",),
+                {"type": int, "default": 1, "help": "the same seed gives the same bytes (1)"},
+            ),
+            _path(
+                "--truth",
+                told=(
+                    "what is true there, such as params/truths/penalty.yml; Northbank's "
+                    "when not given"
+                ),
+            ),
+        ],
+    ),
+    "schedule": (
+        schedule,
+        [
+            _path("params", told=PARAMS),
+            (("--for",), {"dest": "system", "required": True, "help": "cron, systemd or windows"}),
+            (
+                ("--at",),
+                {
+                    "default": "06:00",
+                    "help": "time of day as HH:MM, by this machine's clock (06:00)",
+                },
+            ),
+            (
+                ("--every",),
+                {
+                    "default": "month",
+                    "help": "day, week, month, quarter, half-year or year (month)",
+                },
+            ),
+            OUT,
+            _path("--write", told="write the files into this folder; else they are printed"),
+        ],
+    ),
+    "doctor": (
+        doctor,
+        [
+            _path("params", told="a params file; without one, the machine alone", nargs="?"),
+            OUT,
+            (
+                ("--max-age",),
+                {"type": _at_least(0, float), "help": "days; fail when no good edition is younger"},
+            ),
+            (
+                ("--as-scheduled",),
+                {"action": "store_true", "help": "ask as a scheduler would: no login"},
+            ),
+        ],
+    ),
+}
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends with its message and exit code, without a traceback."""
+    """Run the command line; a user's mistake ends with its message and exit code, without a
+    traceback.
+    """
     parser = _parser()
     given = vars(parser.parse_args())
     command, is_asked = given.pop("command"), given.pop("version")
@@ -249,7 +341,7 @@ def main() -> None:
 
 
 def _called(work: object, given: dict) -> None:
-    from learnalign.problems import DataError, Stopped
+    from learnalign.data.mistakes import DataError, Stopped
 
     try:
         work(**given)

@@ -30,11 +30,16 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=300, backoff=dg.Backoff.EXPONENTIA
 def run(params: Path, as_of: str) -> Path:
     """Run a params file as of a day; the folder of the edition, or a `Failure` with what the run said."""
     content = yaml.safe_load(params.read_text(encoding="utf-8")) | {"as_of": as_of}
-    with tempfile.TemporaryDirectory(dir=params.parent, prefix=".") as folder:  # in the project: paths start there
+    with tempfile.TemporaryDirectory(
+        dir=params.parent, prefix="."
+    ) as folder:  # in the project: paths start there
         dated = Path(folder) / params.name
         dated.write_text(yaml.safe_dump(content), encoding="utf-8")
         done = subprocess.run(
-            [*COMMAND, "run", str(dated), "--out", str(OUT)], capture_output=True, text=True, stdin=subprocess.DEVNULL
+            [*COMMAND, "run", str(dated), "--out", str(OUT)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
         )
     if done.returncode:
         again = done.returncode in WORTH_ANOTHER_TRY

@@ -1,4 +1,6 @@
-"""Time of `learnalign --help` against `python -c pass`, in turns: prints the ratio, ends with 1 above 5."""
+"""Time of `learnalign --help` against `python -c pass`, in turns: prints the ratio, ends with 1
+above 5.
+"""
 
 import subprocess
 import sys
@@ -7,7 +9,10 @@ from pathlib import Path
 from statistics import median
 
 TIMES = 15
-COMMANDS = {"help": [str(Path(sys.executable).parent / "learnalign"), "--help"], "pass": [sys.executable, "-c", "pass"]}
+COMMANDS = {
+    "help": [str(Path(sys.executable).parent / "learnalign"), "--help"],
+    "pass": [sys.executable, "-c", "pass"],
+}
 
 
 def main() -> int:
@@ -19,7 +24,10 @@ def main() -> int:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             took[name].append(time.perf_counter() - since)
     ours, bare = (1000 * median(took[name]) for name in ("help", "pass"))
-    print(f"learnalign --help {ours:.0f} ms, python -c pass {bare:.0f} ms: {ours / bare:.1f} times (aim 5)")
+    print(
+        f"learnalign --help {ours:.0f} ms, python -c pass {bare:.0f} ms: {ours / bare:.1f} "
+        "times (aim 5)"
+    )
     return int(ours > 5 * bare)
 
 

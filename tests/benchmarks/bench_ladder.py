@@ -1,6 +1,8 @@
-"""Time and peak memory of `learnalign.ladder.slope` against bare pyfixest, side by side. Run as a script.
+"""Time and peak memory of `learnalign.estimates.ladder.slope` against bare pyfixest, side by side.
+Run as a script.
 
-A million rows, 50,000 managers with 20 rows each in four groups (manager x cycle) of five, two controls.
+A million rows, 50,000 managers with 20 rows each in four groups (manager x cycle) of five, two
+controls.
 """
 
 import subprocess
@@ -13,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pyfixest as pf
 
-from learnalign.ladder import Slope, slope
+from learnalign.estimates.ladder import Slope, slope
 
 MANAGERS, GROUPS, MEMBERS = 50_000, 4, 5
 REPEATS = 5
@@ -32,15 +34,30 @@ def million() -> pd.DataFrame:
 
 def ours(frame: pd.DataFrame) -> Slope:
     """From a frame, as the models call it."""
-    return slope(frame.y.to_numpy(), frame.x.to_numpy(), frame.manager.to_numpy(),
-                 controls=frame[["p1", "p2"]].to_numpy(), groups=frame.group.to_numpy())  # fmt: skip
+    return slope(
+        frame.y.to_numpy(),
+        frame.x.to_numpy(),
+        frame.manager.to_numpy(),
+        controls=frame[["p1", "p2"]].to_numpy(),
+        groups=frame.group.to_numpy(),
+    )
 
 
 def bare(frame: pd.DataFrame) -> Slope:
     """The same model by pyfixest alone."""
     model = pf.feols("y ~ x + p1 + p2 | group", frame, vcov={"CRV1": "manager"})
     low, high = model.confint().loc["x"]
-    return Slope(model.coef()["x"], model.se()["x"], MANAGERS - 1, low, high, 0.95, "CR1", len(frame), MANAGERS)
+    return Slope(
+        model.coef()["x"],
+        model.se()["x"],
+        MANAGERS - 1,
+        low,
+        high,
+        0.95,
+        "CR1",
+        len(frame),
+        MANAGERS,
+    )
 
 
 FITS = {"ours": ours, "bare": bare}
@@ -49,7 +66,11 @@ FITS = {"ours": ours, "bare": bare}
 def peak(which: str) -> float:
     """Megabytes at the peak of one fit in a process of its own, above what it held before."""
     script = f"from runpy import run_path; run_path({__file__!r})['show_peak']({which!r})"
-    return float(subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout)
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", script], check=True, capture_output=True, text=True
+        ).stdout
+    )
 
 
 def show_peak(which: str) -> None:

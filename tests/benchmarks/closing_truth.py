@@ -1,10 +1,11 @@
-"""How often the questions on teams and gaps (Q4, Q6, Q8) are right, over companies whose truth is declared.
+"""How often the questions on teams and gaps (Q4, Q6, Q8) are right, over companies whose truth is
+declared.
 
     python tests/benchmarks/closing_truth.py [--seeds 40] [--people 1500] [--jobs 2] [--write]
 
-Each company is simulated, its gaps and teams followed, estimated and judged, as the notebooks do. Beside the verdicts:
-whether the interval holds the truth, and what the naive figure says that counts from detection who *ever* did.
-`--write` writes `closing_truth.md`.
+Each company is simulated, its gaps and teams followed, estimated and judged, as the notebooks do.
+Beside the verdicts: whether the interval holds the truth, and what the naive figure says that
+counts from detection who *ever* did. `--write` writes `closing_truth.md`.
 """
 
 import argparse
@@ -16,14 +17,25 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from learnalign import closing, journeys, leaders, planted, simulate, teams, verdicts
-from learnalign.truths import NORTHBANK, Truth
+from learnalign.estimates import closing, leaders
+from learnalign.linking import journeys, teams
+from learnalign.verdicts import judge
+from northbank import page, tables
+from northbank.truth import NORTHBANK, Truth
 
 HERE = Path(__file__).parent
-TYPES = [name for name in vars(NORTHBANK) if name.endswith("_on_closure") and name.split("_")[0] not in (
-    "acknowledging", "mentoring")]  # fmt: skip
-NOTHING = replace(NORTHBANK, acknowledging_on_closure=1.0, mentoring_on_closure=1.0, leaders_on_teams=0.0,
-                  **dict.fromkeys(TYPES, 1.0))  # fmt: skip
+TYPES = [
+    name
+    for name in vars(NORTHBANK)
+    if name.endswith("_on_closure") and name.split("_")[0] not in ("acknowledging", "mentoring")
+]
+NOTHING = replace(
+    NORTHBANK,
+    acknowledging_on_closure=1.0,
+    mentoring_on_closure=1.0,
+    leaders_on_teams=0.0,
+    **dict.fromkeys(TYPES, 1.0),
+)
 CELLS = {
     "nothing; Northbank's own nuisances": NOTHING,
     "nothing; campaigns": replace(NOTHING, campaigns=1.0),
@@ -37,27 +49,40 @@ MEASURES = {"leader_to_team": 3.0, "acknowledging_to_closure": 1.2, "mentoring_t
 
 
 def truth_of(truth: Truth) -> dict[str, float]:
-    return {"leader_to_team": planted.following(truth) if truth.leaders_on_teams else 0.0,
-            "acknowledging_to_closure": truth.acknowledging_on_closure,
-            "mentoring_to_closure": truth.mentoring_on_closure}  # fmt: skip
+    return {
+        "leader_to_team": page.following(truth) if truth.leaders_on_teams else 0.0,
+        "acknowledging_to_closure": truth.acknowledging_on_closure,
+        "mentoring_to_closure": truth.mentoring_on_closure,
+    }
 
 
 def judged(truth: Truth, seed: int, people: int) -> dict[str, tuple]:
     """Verdict, estimate, interval and naive hazard ratio of each measure in one company."""
-    dataset = simulate.dataset(simulate.northbank(people=people, seed=seed, truth=truth))
+    dataset = tables.dataset(tables.northbank(people=people, seed=seed, truth=truth))
     found = journeys.gap_journeys(dataset)
     months = closing.months(found)
-    comparisons = [leaders.leader_to_team(teams.team_quarters(dataset)), closing.acknowledging_to_closure(months),
-                   closing.mentoring_to_closure(months)]  # fmt: skip
+    comparisons = [
+        leaders.leader_to_team(teams.team_quarters(dataset)),
+        closing.acknowledging_to_closure(months),
+        closing.mentoring_to_closure(months),
+    ]
     rows = {}
     for comparison in comparisons:
-        row = verdicts.judge(comparison, smallest_effect=MEASURES[comparison.measure])[0]
-        rows[comparison.measure] = (row.verdict, row.estimate, row.low, row.high, naive(comparison.measure, found.gaps))
+        row = judge.judge(comparison, smallest_effect=MEASURES[comparison.measure])[0]
+        rows[comparison.measure] = (
+            row.verdict,
+            row.estimate,
+            row.low,
+            row.high,
+            naive(comparison.measure, found.gaps),
+        )
     return rows
 
 
 def naive(measure: str, gaps: pd.DataFrame) -> float:
-    """Closed per day open, of gaps that were ever acknowledged (whose people ever had a mentor), over the others."""
+    """Closed per day open, of gaps that were ever acknowledged (whose people ever had a mentor),
+    over the others.
+    """
     if measure == "leader_to_team":
         return np.nan
     ever = (gaps.acknowledged_on if measure.startswith("ack") else gaps.mentored_on).notna()
@@ -73,25 +98,46 @@ def lines(cell: str, truth: Truth, found: list[dict[str, tuple]]) -> list[str]:
         counts = Counter(one[measure][0] for one in found)
         inside = np.mean([low <= true <= high for _, _, low, high, _ in rows])
         is_ratio = measure != "leader_to_team"
-        middle = np.exp(np.mean(np.log([row[1] for row in rows]))) if is_ratio else np.mean([row[1] for row in rows])
+        middle = (
+            np.exp(np.mean(np.log([row[1] for row in rows])))
+            if is_ratio
+            else np.mean([row[1] for row in rows])
+        )
         rough = np.exp(np.mean(np.log([row[4] for row in rows]))) if is_ratio else np.nan
         shares = " | ".join(f"{100 * counts[v] / len(found):.1f}" for v in VERDICTS)
-        figures = f"{true:.2f} | {middle:.2f} | {'' if np.isnan(rough) else f'{rough:.2f}'} | {100 * inside:.1f}"
+        figures = (
+            f"{true:.2f} | {middle:.2f} | {'' if np.isnan(rough) else f'{rough:.2f}'} "
+            f"| {100 * inside:.1f}"
+        )
         told.append(f"| {cell} | {len(found)} | {measure} | {figures} | {shares} |")
     return told
 
 
 VERDICTS = ("higher", "lower", "small", "none", "unknown", "untrusted")
 HEAD = [
-    "# How often the questions on teams and gaps are right", "",
-    "Written by `python tests/benchmarks/closing_truth.py --write`. Companies of 1,500 people and six half-years.",
-    "*mean*: of our estimates. *naive*: the pace of closing of gaps that were ever acknowledged (or whose people ever",
-    "had a mentor) over that of the others, from detection on. *held*: intervals that hold the truth, in %.",
-    "Verdicts in % of `n`, before Holm. The truth of Q4, where something is planted, is from a bank of its own",
+    "# How often the questions on teams and gaps are right",
+    "",
+    (
+        "Written by `python tests/benchmarks/closing_truth.py --write`. Companies of 1,500 "
+        "people and six half-years."
+    ),
+    (
+        "*mean*: of our estimates. *naive*: the pace of closing of gaps that were ever "
+        "acknowledged (or whose people ever"
+    ),
+    (
+        "had a mentor) over that of the others, from detection on. *held*: intervals that hold "
+        "the truth, in %."
+    ),
+    (
+        "Verdicts in % of `n`, before Holm. The truth of Q4, where something is planted, is from "
+        "a bank of its own"
+    ),
     "(`planted.following`).",
-    "", "| company | n | measure | truth | mean | naive | held | " + " | ".join(VERDICTS) + " |",
+    "",
+    "| company | n | measure | truth | mean | naive | held | " + " | ".join(VERDICTS) + " |",
     "|---|--:|---|--:|--:|--:|--:|" + "--:|" * len(VERDICTS),
-]  # fmt: skip
+]
 
 
 def main() -> None:
@@ -105,7 +151,9 @@ def main() -> None:
     with ProcessPoolExecutor(options.jobs) as pool:
         for cell, truth in CELLS.items():
             seeds = range(1000, 1000 + options.seeds)
-            found = list(pool.map(judged, [truth] * options.seeds, seeds, [options.people] * options.seeds))
+            found = list(
+                pool.map(judged, [truth] * options.seeds, seeds, [options.people] * options.seeds)
+            )
             text += lines(cell, truth, found)
             print("\n".join(text[-len(MEASURES) :]), flush=True)
     if options.write:

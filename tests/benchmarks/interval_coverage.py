@@ -1,9 +1,11 @@
-"""Coverage and false positives of `learnalign.ladder` on simulated teams (METHODS 4). Run as a script for the table.
+"""Coverage and false positives of `learnalign.estimates.ladder` on simulated teams (METHODS 4). Run
+as a script for the table.
 
-Teams of a company: an outcome with a share of 0.3 that managers differ in, and one of two exposures. A person's
-exposure, whose slope differs between managers around the truth, in a model with manager effects; or a leader's, which
-a third of the managers have, in a model with an intercept. A naive interval that takes people as independent finds
-something where nothing is in about 10 % (person) and 40 % (leader) of such data sets.
+Teams of a company: an outcome with a share of 0.3 that managers differ in, and one of two
+exposures. A person's exposure, whose slope differs between managers around the truth, in a model
+with manager effects; or a leader's, which a third of the managers have, in a model with an
+intercept. A naive interval that takes people as independent finds something where nothing is in
+about 10 % (person) and 40 % (leader) of such data sets.
 """
 
 import sys
@@ -13,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learnalign.ladder import slope
-from learnalign.records import FEW_CLUSTERS
+from learnalign.estimates.ladder import slope
+from learnalign.verdicts.result import FEW_CLUSTERS
 
 MANAGERS, EXPOSURES = (6, 10, 20, 40, 100), ("person", "leader")
 CELLS = tuple(product(EXPOSURES, (True, False), MANAGERS))
@@ -45,14 +47,23 @@ def teams(g: int, exposure: str, even: bool, truth: float, rng: np.random.Genera
     return {"y": y + truth * x, "x": x, "clusters": manager}
 
 
-def coverage(g: int, exposure: str, even: bool, reps: int, seed: int, rung: str | None = None) -> Shares:
+def coverage(
+    g: int, exposure: str, even: bool, reps: int, seed: int, rung: str | None = None
+) -> Shares:
     """Shares over `reps` data sets with the truth, and as many others with none."""
     hits = np.full((reps, 4), np.nan)
-    for rep, rng in enumerate(np.random.default_rng([seed, g, EXPOSURES.index(exposure), even]).spawn(reps)):
-        found, null = (slope(**teams(g, exposure, even, truth, rng), rung=rung) for truth in (TRUTH, 0.0))
+    for rep, rng in enumerate(
+        np.random.default_rng([seed, g, EXPOSURES.index(exposure), even]).spawn(reps)
+    ):
+        found, null = (
+            slope(**teams(g, exposure, even, truth, rng), rung=rung) for truth in (TRUTH, 0.0)
+        )
         hits[rep, :2] = found.low <= TRUTH <= found.high, not null.low <= 0 <= null.high
         if g < FEW_CLUSTERS:
-            hits[rep, 2:] = found.second[0] <= TRUTH <= found.second[1], null.p_second <= 1 - null.level
+            hits[rep, 2:] = (
+                found.second[0] <= TRUTH <= found.second[1],
+                null.p_second <= 1 - null.level,
+            )
     first, second, *wild = hits.mean(axis=0).tolist()
     return Shares(first, second, *(wild if g < FEW_CLUSTERS else (None, None)))
 
@@ -61,16 +72,27 @@ def table(reps: int = 2_000, seed: int = 1) -> str:
     """All cells as a table in Markdown."""
     exposures, evens, managers = zip(*CELLS, strict=True)
     with ProcessPoolExecutor() as pool:
-        found = list(pool.map(coverage, managers, exposures, evens, [reps] * len(CELLS), [seed] * len(CELLS)))
+        found = list(
+            pool.map(coverage, managers, exposures, evens, [reps] * len(CELLS), [seed] * len(CELLS))
+        )
     return written(found, reps)
 
 
 def written(found: list[Shares], reps: int) -> str:
     """The shares of all cells, in their order, as a table in Markdown."""
-    lines = [f"{reps:,} data sets for each figure. Goal: coverage 93.7 to 96.2 %, false positives 3.8 to 6.3 %;",
-             "below 10 managers fewer false positives, and more coverage, are allowed.", "",
-             "| exposure | teams | managers | coverage | false positives | wild: coverage | wild: false positives |",
-             "|---|---|--:|--:|--:|--:|--:|"]  # fmt: skip
+    lines = [
+        (
+            f"{reps:,} data sets for each figure. Goal: coverage 93.7 to 96.2 %, false positives "
+            "3.8 to 6.3 %;"
+        ),
+        "below 10 managers fewer false positives, and more coverage, are allowed.",
+        "",
+        (
+            "| exposure | teams | managers | coverage | false positives | wild: coverage | wild: "
+            "false positives |"
+        ),
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
     for (exposure, even, g), shares in zip(CELLS, found, strict=True):
         cells = " | ".join("" if share is None else f"{100 * share:.1f}" for share in shares)
         lines.append(f"| {exposure} | {'14 each' if even else '4 to 24'} | {g} | {cells} |")

@@ -1,12 +1,13 @@
-"""How often each verdict comes out, over companies whose truth is declared: the whole road, many times.
+"""How often each verdict comes out, over companies whose truth is declared: the whole road, many
+times.
 
     python tests/benchmarks/truth.py [--seeds 200] [--people 1500] [--jobs 2] [--cells NAME ...]
 
-Every company is simulated, linked, estimated and judged (with Holm across its headlines). Beside our verdict stand
-two others from the same data: the naive one (did and did not, least squares, p < .05) and the core model's interval
-against the smallest effect without any check. What is drawn is kept in `truth.json` and not drawn again
-(`--fresh` forgets it first); `--write` writes `truth.md` from it, with the coverage of the intervals
-(`interval_coverage.py`) beside it.
+Every company is simulated, linked, estimated and judged (with Holm across its headlines). Beside
+our verdict stand two others from the same data: the naive one (did and did not, least squares, p <
+.05) and the core model's interval against the smallest effect without any check. What is drawn is
+kept in `truth.json` and not drawn again (`--fresh` forgets it first); `--write` writes `truth.md`
+from it, with the coverage of the intervals (`interval_coverage.py`) beside it.
 """
 
 import argparse
@@ -22,8 +23,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign import estimates, linking, samples, simulate, verdicts
-from learnalign.truths import Truth
+from learnalign.estimates import contrasts, samples
+from learnalign.linking import windows
+from learnalign.verdicts import judge
+from northbank import tables as simulate
+from northbank.truth import Truth
 
 HERE = Path(__file__).parent
 SMALLEST = {"SD": 0.10, "percentage points": 0.25}
@@ -40,24 +44,46 @@ NOTHING = Truth(learning_on_rating=0, learning_on_merit=0, able_learners=0, stru
 
 @dataclass(frozen=True)
 class Cell:
-    """A truth to draw companies from, and what each measure's true value then is (None: not declared exactly)."""
+    """A truth to draw companies from, and what each measure's true value then is (None: not
+    declared exactly).
+    """
 
     name: str
     truth: Truth
     values: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(SHORT, 0.0))
 
 
-def _cell(name: str, *, rating: tuple[float, float] = (0, 0), merit: tuple[float, float] = (0, 0), **nuisances) -> Cell:
+def _cell(
+    name: str,
+    *,
+    rating: tuple[float, float] = (0, 0),
+    merit: tuple[float, float] = (0, 0),
+    **nuisances,
+) -> Cell:
     """`rating` and `merit` hold the effects of learning and of acknowledging."""
-    truth = replace(NOTHING, learning_on_rating=rating[0], acknowledging_on_rating=rating[1],
-                    learning_on_merit=1.024 * merit[0], acknowledging_on_merit=merit[1], **nuisances)  # fmt: skip
-    total = merit[1] if rating[1] == 0 else None  # what a rating is worth in merit depends on the matrix
+    truth = replace(
+        NOTHING,
+        learning_on_rating=rating[0],
+        acknowledging_on_rating=rating[1],
+        learning_on_merit=1.024 * merit[0],
+        acknowledging_on_merit=merit[1],
+        **nuisances,
+    )
+    total = (
+        merit[1] if rating[1] == 0 else None
+    )  # what a rating is worth in merit depends on the matrix
     return Cell(name, truth, {Q1: rating[0], Q2: rating[1], Q3: total, Q3E: merit[1], Q5: merit[0]})
 
 
 NORTHBANK = {"able_learners": 0.10, "strugglers": 0.32, "dip": 0.28}
-EVERYTHING = NORTHBANK | {"strugglers": 0.5, "hidden_motivation": 0.2, "leniency": 0.4, "halo": 0.2,
-                          "reliability": 0.5, "campaigns": 0.5}  # fmt: skip
+EVERYTHING = NORTHBANK | {
+    "strugglers": 0.5,
+    "hidden_motivation": 0.2,
+    "leniency": 0.4,
+    "halo": 0.2,
+    "reliability": 0.5,
+    "campaigns": 0.5,
+}
 CELLS = [
     _cell("nothing, and nothing that confounds"),
     _cell("nothing; Northbank's own nuisances", **NORTHBANK),
@@ -67,7 +93,12 @@ CELLS = [
     _cell("nothing; lenient managers, halo", leniency=0.5, halo=0.3, strugglers=0.32),
     _cell("nothing; noisy ratings, strugglers", reliability=0.3, strugglers=0.6),
     _cell("nothing; forced curve", forced_curve=True, **NORTHBANK),
-    _cell("nothing; fixed merit pool, individual bonus", fixed_merit_pool=True, bonus="individual", **NORTHBANK),
+    _cell(
+        "nothing; fixed merit pool, individual bonus",
+        fixed_merit_pool=True,
+        bonus="individual",
+        **NORTHBANK,
+    ),
     _cell("nothing; the penalised leave", attrition_of_the_penalised=1.0, strugglers=0.32),
     _cell("nothing; 85 % in the middle rating", compression=0.85, strugglers=0.6),
     _cell("nothing; campaigns", campaigns=1.0, strugglers=0.32),
@@ -77,11 +108,24 @@ CELLS = [
     _cell("rating: the smallest that matters; strugglers", rating=(0.10, 0.10), strugglers=0.6),
     _cell("merit: the smallest that matters", merit=(0.25, 0.25), **NORTHBANK),
     _cell("rating: twice the smallest", rating=(0.20, 0.20)),
-    _cell("rating: twice the smallest, downwards; Northbank's own nuisances", rating=(0.20, -0.20), **NORTHBANK),
-    _cell("rating: twice the smallest; 85 % in the middle rating", rating=(0.20, 0.20), compression=0.85),
+    _cell(
+        "rating: twice the smallest, downwards; Northbank's own nuisances",
+        rating=(0.20, -0.20),
+        **NORTHBANK,
+    ),
+    _cell(
+        "rating: twice the smallest; 85 % in the middle rating",
+        rating=(0.20, 0.20),
+        compression=0.85,
+    ),
     _cell("merit: twice the smallest; Northbank's own nuisances", merit=(0.50, -0.50), **NORTHBANK),
-    _cell("both: twice the smallest; all of it together", rating=(0.20, -0.20), merit=(0.50, -0.50), **EVERYTHING),
-]  # fmt: skip
+    _cell(
+        "both: twice the smallest; all of it together",
+        rating=(0.20, -0.20),
+        merit=(0.50, -0.50),
+        **EVERYTHING,
+    ),
+]
 
 
 TOGETHER, ROUND = 10, 40  # companies linked at once; companies of one truth before the next truth
@@ -89,18 +133,29 @@ IDS = ("person_id", "manager_id", "unit")
 TABLES = ("people", "reviews", "rewards", "learning", "acknowledgements")
 
 
-def companies(truth: Truth, seeds: list[int], people: int = 1500, cycles: int = 6) -> list[dict[str, tuple]]:
-    """The verdict, the core model's own, the naive one, estimate and standard error, for every measure of each company.
+def companies(
+    truth: Truth, seeds: list[int], people: int = 1500, cycles: int = 6
+) -> list[dict[str, tuple]]:
+    """The verdict, the core model's own, the naive one, estimate and standard error, for every
+    measure of each company.
 
-    Linking joins by person and looks beyond people only for the calendar, which companies of one truth share: they
-    are linked together, under names of their own, and taken apart again.
+    Linking joins by person and looks beyond people only for the calendar, which companies of one
+    truth share: they are linked together, under names of their own, and taken apart again.
     """
-    drawn = [simulate.northbank(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds]
-    tables = {name: pd.concat([_named(c.tables[name], seed) for c, seed in zip(drawn, seeds, strict=True)])
-              for name in TABLES}  # fmt: skip
+    drawn = [
+        simulate.northbank(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds
+    ]
+    tables = {
+        name: pd.concat(
+            [_named(c.tables[name], seed) for c, seed in zip(drawn, seeds, strict=True)]
+        )
+        for name in TABLES
+    }
     dataset = simulate.dataset(replace(drawn[0], tables=tables))
-    dataset.tables["people"].get_backend().raw_sql("SET threads = 1")  # companies go side by side, not their queries
-    person_cycles = linking.link(dataset).person_cycles
+    dataset.tables["people"].get_backend().raw_sql(
+        "SET threads = 1"
+    )  # companies go side by side, not their queries
+    person_cycles = windows.link(dataset).person_cycles
     of = person_cycles.person_id.str.partition("|")[0].astype(int)
     bonus = dataset.meta.bonus_rewards_individual
     return [judged(person_cycles[of == seed].reset_index(drop=True), bonus) for seed in seeds]
@@ -115,19 +170,19 @@ def judged(person_cycles: pd.DataFrame, bonus_rewards_individual: bool) -> dict[
     rows, found = [], {}
     for measure in SHORT:
         comparison = comparison_of(measure, person_cycles, bonus_rewards_individual)
-        smallest = SMALLEST[verdicts.MEASURES[measure][1].unit]
-        rows.append(verdicts.judge(comparison, smallest_effect=smallest)[0])
+        smallest = SMALLEST[judge.MEASURES[measure][1].unit]
+        rows.append(judge.judge(comparison, smallest_effect=smallest)[0])
         fit = comparison.adjusted
-        bare = verdicts.decide(fit.low, fit.high, smallest) if fit else "unknown"
+        bare = judge.decide(fit.low, fit.high, smallest) if fit else "unknown"
         figures = (fit.estimate, fit.std_error) if fit else (math.nan, math.nan)
         found[measure] = (bare, naive(samples.prepare(measure, person_cycles).frame), *figures)
-    return {row.measure: (row.verdict, *found[row.measure]) for row in verdicts.holm(rows)}
+    return {row.measure: (row.verdict, *found[row.measure]) for row in judge.holm(rows)}
 
 
 def comparison_of(measure: str, person_cycles, bonus_rewards_individual: bool):
     """One measure's comparison, as its notebook makes it."""
     extra = {"bonus_rewards_individual": bonus_rewards_individual} if "merit" in measure else {}
-    return getattr(estimates, measure)(person_cycles, **extra)
+    return getattr(contrasts, measure)(person_cycles, **extra)
 
 
 def naive(frame) -> str:
@@ -137,7 +192,7 @@ def naive(frame) -> str:
     return "unknown" if found.pvalue >= 0.05 else "higher" if found.slope > 0 else "lower"
 
 
-# --- many companies ------------------------------------------------------------------------------
+# --- many companies
 
 
 def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
@@ -146,15 +201,23 @@ def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
 
 
 def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict[str, list]:
-    """Draw what is not in the store yet, in rounds over all cells, and keep it there: it can be stopped at any time."""
+    """Draw what is not in the store yet, in rounds over all cells, and keep it there: it can be
+    stopped at any time.
+    """
     done = json.loads(store.read_text()) if store.exists() else {}
     with ProcessPoolExecutor(jobs) as pool:
         for upto in range(ROUND, seeds + ROUND, ROUND):
             for cell in cells:
                 start, known = time.time(), done.setdefault(cell.name, [])
                 wanted = list(range(len(known), min(upto, seeds)))
-                parts = [wanted[first : first + TOGETHER] for first in range(0, len(wanted), TOGETHER)]
-                known += [one for some in pool.map(_some, [(cell, part, people) for part in parts]) for one in some]
+                parts = [
+                    wanted[first : first + TOGETHER] for first in range(0, len(wanted), TOGETHER)
+                ]
+                known += [
+                    one
+                    for some in pool.map(_some, [(cell, part, people) for part in parts])
+                    for one in some
+                ]
                 if wanted:
                     store.write_text(json.dumps(done) + "\n")
                     print(f"{len(known)} of {cell.name}: {time.time() - start:.0f} s", flush=True)
@@ -166,13 +229,15 @@ def _counted(rows: list) -> dict:
     known = np.isfinite(estimate)
     several = known.sum() > 1
     return {
-        "ours": Counter(row[0] for row in rows), "bare": Counter(row[1] for row in rows),
-        "naive": Counter(row[2] for row in rows), "mean": float(estimate[known].mean()) if several else None,
+        "ours": Counter(row[0] for row in rows),
+        "bare": Counter(row[1] for row in rows),
+        "naive": Counter(row[2] for row in rows),
+        "mean": float(estimate[known].mean()) if several else None,
         "spread": float(estimate[known].std(ddof=1) / error[known].mean()) if several else None,
-    }  # fmt: skip
+    }
 
 
-# --- the page ------------------------------------------------------------------------------------
+# --- the page
 
 CLAIMS = ("higher", "lower")
 WORDS = (*CLAIMS, "small", "none", "unknown", "untrusted")
@@ -180,17 +245,38 @@ WORDS = (*CLAIMS, "small", "none", "unknown", "untrusted")
 
 def page(done: dict[str, list]) -> str:
     """The tables of `truth.md`."""
-    heads = ["company", "n", "measure", "truth", "mean", "SD / SE", "naive differs", "core model alone", *WORDS, "goal"]
+    heads = [
+        "company",
+        "n",
+        "measure",
+        "truth",
+        "mean",
+        "SD / SE",
+        "naive differs",
+        "core model alone",
+        *WORDS,
+        "goal",
+    ]
     lines = ["| " + " | ".join(heads) + " |", "|---|--:|---|" + "--:|" * (len(heads) - 4) + "---|"]
     for cell in CELLS:
         for measure in SHORT if done.get(cell.name) else ():
             found, n = _counted([one[measure] for one in done[cell.name]]), len(done[cell.name])
             value = cell.values[measure]
-            share = [100 * (n - found["naive"]["unknown"]) / n, 100 * sum(found["bare"][w] for w in CLAIMS) / n]
+            share = [
+                100 * (n - found["naive"]["unknown"]) / n,
+                100 * sum(found["bare"][w] for w in CLAIMS) / n,
+            ]
             share += [100 * found["ours"][word] / n for word in WORDS]
-            cells = [cell.name, str(n), SHORT[measure], "" if value is None else f"{value:+.2f}",
-                     f"{found['mean']:+.3f}", f"{found['spread']:.2f}", *(f"{x:.1f}" for x in share),
-                     goal(cell, measure, found["ours"], n)]  # fmt: skip
+            cells = [
+                cell.name,
+                str(n),
+                SHORT[measure],
+                "" if value is None else f"{value:+.2f}",
+                f"{found['mean']:+.3f}",
+                f"{found['spread']:.2f}",
+                *(f"{x:.1f}" for x in share),
+                goal(cell, measure, found["ours"], n),
+            ]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n\n" + _any(done)
 
@@ -200,12 +286,15 @@ def _any(done: dict[str, list]) -> str:
     nothing = [cell.name for cell in CELLS if not any(cell.values.values()) and done.get(cell.name)]
     drawn = [one for name in nothing for one in done[name]]
     wrong = sum(any(row[0] in CLAIMS for row in one.values()) for one in drawn)
-    return f"Companies in which nothing is true: {len(drawn)}; some headline says higher or lower in {wrong}.\n"
+    return (
+        f"Companies in which nothing is true: {len(drawn)}; some headline says higher or "
+        f"lower in {wrong}.\n"
+    )
 
 
 def goal(cell: Cell, measure: str, ours: dict, seeds: int) -> str:
     """Which promise the cell is about, and whether it was kept."""
-    value, smallest = cell.values[measure], SMALLEST[verdicts.MEASURES[measure][1].unit]
+    value, smallest = cell.values[measure], SMALLEST[judge.MEASURES[measure][1].unit]
     if value is None:
         return ""
     share = {word: ours.get(word, 0) / seeds for word in WORDS}
@@ -215,7 +304,9 @@ def goal(cell: Cell, measure: str, ours: dict, seeds: int) -> str:
     if abs(value) < 1.5 * smallest:
         return _kept(share["none"] <= 0.05, "wrong none ≤ 5 %")
     wrong = share["lower" if value > 0 else "higher"]
-    return _kept(share["higher" if value > 0 else "lower"] >= 0.80 and wrong <= 0.01, "right ≥ 80 %")
+    return _kept(
+        share["higher" if value > 0 else "lower"] >= 0.80 and wrong <= 0.01, "right ≥ 80 %"
+    )
 
 
 def _kept(is_kept: bool, text: str) -> str:
@@ -239,13 +330,23 @@ def main() -> None:
     if options.write:
         import interval_coverage  # beside this file, which is where a script is looked for
 
-        (HERE / "truth.md").write_text(document(interval_coverage.table(), verdict_table), encoding="utf-8")
+        (HERE / "truth.md").write_text(
+            document(interval_coverage.table(), verdict_table), encoding="utf-8"
+        )
     print(verdict_table)
 
 
 def document(coverage_table: str, verdict_table: str) -> str:
     """The whole of `truth.md`."""
-    return HEAD + "\n## Intervals\n\n" + coverage_table + "\n## Verdicts\n\n" + LEGEND + "\n" + verdict_table
+    return (
+        HEAD
+        + "\n## Intervals\n\n"
+        + coverage_table
+        + "\n## Verdicts\n\n"
+        + LEGEND
+        + "\n"
+        + verdict_table
+    )
 
 
 HEAD = """# How often it is right, where the truth is known
@@ -254,7 +355,7 @@ Written by `make truth`. Nothing here is about a real company. The aim is 200 co
 many stand behind a row.
 """
 LEGEND = """\
-Companies of 1,500 people and six half-years, drawn by `learnalign.simulate` with a declared truth, linked, estimated
+Companies of 1,500 people and six half-years, drawn by `northbank.tables` with a declared truth, linked, estimated
 and judged; Holm across the five headlines. Smallest effects: 0.10 SD and 0.25 percentage points. All shares are in %
 of `n` companies: one company in 200 is 0.5.
 

@@ -1,0 +1,168 @@
+"""What a mapping may say: for each canonical table the file or query it comes from, for each column
+its origin.
+"""
+
+import datetime as dt
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from learnalign.data.contract import META_KEYS, REQUIRED_TABLES, Meta, Strict, columns_of
+from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
+from learnalign.data.pseudonyms import KEY_FIX
+
+TableName = Literal[
+    "people", "reviews", "rewards", "learning", "assessments", "acknowledgements", "ties", "surveys"
+]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float | dt.date):
+        raise ValueError("is neither text nor a number, a date, true or false")
+    return value
+
+
+def _encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError):
+        raise ValueError(
+            "is not an encoding we know, such as utf-8, latin-1, windows-1252 or utf-16"
+        ) from None
+    return name
+
+
+def _delimiter(sign: str) -> str:
+    if len(sign) != 1 or sign in '"\r\n\0':
+        raise ValueError("is one sign, such as ; or a tab, and neither a quote nor a line end")
+    return sign
+
+
+Scalar = Annotated[Any, pydantic.AfterValidator(_scalar)]
+Encoding = Annotated[str, pydantic.AfterValidator(_encoding)]
+Delimiter = Annotated[str, pydantic.AfterValidator(_delimiter)]
+
+
+class ColumnMap(Strict):
+    """Where one canonical column comes from: a source column, a constant, or an SQL expression."""
+
+    column: str | None = None
+    date: str | None = None
+    values: dict[Scalar, Scalar] | None = pydantic.Field(None, min_length=1)
+    constant: Scalar | None = None
+    sql: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def one_origin(self) -> "ColumnMap":
+        if sum(value is not None for value in (self.column, self.constant, self.sql)) != 1:
+            raise ValueError("name exactly one of column, constant and sql")
+        if self.column is None and (self.date or self.values):
+            raise ValueError("date and values go with column")
+        return self
+
+
+class SetAside(Strict):
+    """Rows left out on purpose, and why: they go to `rejected.csv` with that reason."""
+
+    sql: str
+    because: str = pydantic.Field(min_length=1)
+
+
+class TableMap(Strict):
+    """One canonical table: the file pattern or query it comes from, and its columns."""
+
+    file: str | None = None
+    query: str | None = None
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
+    set_aside: tuple[SetAside, ...] = ()
+    columns: dict[str, ColumnMap]
+
+    @pydantic.field_validator("columns", mode="before")
+    @classmethod
+    def bare_names(cls, columns: Any) -> Any:
+        if not isinstance(columns, dict):
+            return columns
+        return {name: {"column": v} if isinstance(v, str) else v for name, v in columns.items()}
+
+    @pydantic.model_validator(mode="after")
+    def one_origin(self) -> "TableMap":
+        if (self.file is None) == (self.query is None):
+            raise ValueError("name exactly one of file and query")
+        return self
+
+
+class Pseudonyms(Strict):
+    """Where the key of the pseudonyms is: the name of an environment variable, too short to be a
+    key itself.
+    """
+
+    key: str = pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
+
+
+class Mapping(Strict):
+    """A mapping file: the folder of the exports, the data set's facts, and a map per table."""
+
+    source: str
+    encoding: Encoding = "utf-8"
+    delimiter: Delimiter = ","
+    missing: tuple[str, ...] = pydantic.Field(("",), min_length=1)
+    dataset: Meta
+    pseudonyms: Pseudonyms | None = None
+    tables: dict[TableName, TableMap]
+
+
+def read_mapping(file: str | Path) -> Mapping:
+    """A mapping file, or a `DataError` with everything that is wrong in it."""
+    file = Path(file)
+    try:
+        mapping = Mapping.model_validate(read_yaml(file))
+    except pydantic.ValidationError as error:
+        models = (Mapping, TableMap, ColumnMap, SetAside, Pseudonyms)
+        keys = {key for model in models for key in model.model_fields}
+        found = problems_of(error, file.name, sorted({*keys, *META_KEYS}))
+        raise DataError([_without_key(problem) for problem in found]) from None
+    problems = [
+        Problem(file.name, f"tables.{table}", "this required table is not mapped", fix="add it")
+        for table in REQUIRED_TABLES
+        if table not in mapping.tables
+    ]
+    for table, made in mapping.tables.items():
+        known = [column.name for column in columns_of(table, mapping.dataset)]
+        for name in [name for name in made.columns if name not in known]:
+            near = difflib.get_close_matches(name, known, n=1)
+            fix = f"did you mean {near[0]!r}?" if near else "remove it"
+            problems.append(
+                Problem(
+                    file.name,
+                    f"{table}.{name}",
+                    "is no canonical column",
+                    "",
+                    ", ".join(known),
+                    fix,
+                )
+            )
+        for column in columns_of(table, mapping.dataset):
+            needed = column.required or column.name in mapping.dataset.attributes
+            if needed and column.name not in made.columns:
+                text = "this required column is not mapped"
+                problems.append(Problem(file.name, f"{table}.{column.name}", text, fix="add it"))
+    if problems:
+        raise DataError(problems, file.name)
+    return mapping
+
+
+def _without_key(problem: Problem) -> Problem:
+    """A problem of `pseudonyms` without what stood there: it may be the key."""
+    if not problem.column.startswith("pseudonyms"):
+        return problem
+    allowed = (
+        "{key: NAME}, the name of an environment variable that holds the key, at most "
+        "40 letters, digits and _"
+    )
+    fix = f"a key that stood in a file is known: {KEY_FIX}"
+    return Problem(
+        problem.table, "pseudonyms", "does not name its key, and may not hold it", "", allowed, fix
+    )

@@ -1,0 +1,155 @@
+"""Described: a share or a mean of a group with its interval, as a record that claims nothing.
+
+What is counted here is compared with nothing: `verdicts.describe` tells it, and privacy looks at
+the people on both sides of a share before anybody else does.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from learnalign.verdicts.result import Fit
+
+
+def raters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
+    """Who rates each row, the manager, and "manager"; each row's unit, and "unit", where no manager
+    is recorded at all.
+
+    `rows` have manager_id and unit. Where only some managers are recorded, the other rows have
+    none: a unit among managers would count as one of them, and three of them are what privacy asks
+    for. Misleads where those without a manager are of one kind, as heads are: they fall out.
+
+    >>> raters(pd.DataFrame({"manager_id": ["mia", None], "unit": "ops"}))[0].fillna("nobody").tolist()
+    ['mia', 'nobody']
+    """
+    return (rows.unit, "unit") if rows.manager_id.isna().all() else (rows.manager_id, "manager")
+
+
+def share(
+    yes: ArrayLike,
+    person: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    of: ArrayLike | None = None,
+    by: str = "manager",
+    level: float = 0.95,
+) -> Fit | None:
+    """The share of rows that are true, in percent, with an interval for rows of one cluster that
+    are alike.
+
+    `yes` (n,) holds true, false, or a gap (left out); with `of` it holds how many of so many are
+    true, as where a person's rows were counted before. `person` whose row it is; `cluster` the
+    manager, or what `by` says. The interval is made on the logit scale, so that it stays within 0
+    and 100, with linearised errors and t(clusters - 1); at 0 and 100 % it is Clopper and Pearson's,
+    as if every person were one row. `n_people_smaller` is the number of people with a row on the
+    rarer side. None where nothing is known or one cluster is left.
+
+    Misleads where rows are not the unit that is meant: people with many rows count many times.
+
+    >>> found = share([True, False, True, None], list("abca"), list("xxyy"))
+    >>> round(found.estimate, 1), found.n_rows, found.n_people_smaller
+    (66.7, 3, 1)
+    >>> share([2, 0], list("ab"), list("xy"), of=[3, 1]).estimate
+    50.0
+    """
+    rows = _known(
+        pd.Series(yes, dtype="Float64" if of is not None else "boolean"), person, cluster, of
+    )
+    if rows is None:
+        return None
+    p, error = _ratio(rows)
+    people = [rows.person[side > 0].nunique() for side in (rows.value, rows.of - rows.value)]
+    if 0 < p < 1:
+        reach = stats.t.ppf(0.5 + level / 2, rows.cluster.nunique() - 1) * error / (p * (1 - p))
+        low, high = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.array([-reach, reach]))))
+    else:
+        reach = (0.5 - level / 2) ** (1 / rows.person.nunique())
+        low, high = (0.0, 1 - reach) if p == 0 else (reach, 1.0)
+    return _fit(
+        100 * p,
+        100 * low,
+        100 * high,
+        100 * error,
+        rows,
+        level,
+        f"share, clustered by {by}",
+        min(people),
+    )
+
+
+def mean(
+    values: ArrayLike,
+    person: ArrayLike,
+    cluster: ArrayLike,
+    *,
+    of: ArrayLike | None = None,
+    by: str = "manager",
+    level: float = 0.95,
+) -> Fit | None:
+    """The mean of the rows, in their unit, with linearised errors and t(clusters - 1); gaps are
+    left out.
+
+    With `of` a row holds the sum of so many. None where nothing is known or one cluster is left.
+    Misleads as `share` does, and where a few rows have most of the total.
+
+    >>> found = mean([1.0, 2.0, 6.0, None], list("abca"), list("xxyy"))
+    >>> found.estimate, found.n_people
+    (3.0, 3)
+    """
+    rows = _known(pd.to_numeric(pd.Series(values)), person, cluster, of)
+    if rows is None:
+        return None
+    middle, error = _ratio(rows)
+    reach = stats.t.ppf(0.5 + level / 2, rows.cluster.nunique() - 1) * error
+    return _fit(
+        middle, middle - reach, middle + reach, error, rows, level, f"mean, clustered by {by}", None
+    )
+
+
+def _known(
+    values: pd.Series, person: ArrayLike, cluster: ArrayLike, of: ArrayLike | None
+) -> pd.DataFrame | None:
+    number = values.astype("Float64").to_numpy(float, na_value=np.nan)
+    counted = np.ones(len(number)) if of is None else np.asarray(of, float)
+    names = {"person": np.asarray(person, object), "cluster": np.asarray(cluster, object)}
+    rows = pd.DataFrame({"value": number, "of": counted} | names).dropna()
+    rows = rows[rows.of > 0]
+    return rows if rows.cluster.nunique() > 1 else None
+
+
+def _ratio(rows: pd.DataFrame) -> tuple[float, float]:
+    """The sum of values over the sum of what they are of, and its linearised standard error by
+    cluster.
+    """
+    middle = rows.value.sum() / rows.of.sum()
+    scores = (rows.value - middle * rows.of).groupby(rows.cluster).sum()
+    error = np.sqrt(len(scores) / (len(scores) - 1) * (scores @ scores)) / rows.of.sum()
+    return float(middle), float(error)
+
+
+def _fit(
+    estimate: float,
+    low: float,
+    high: float,
+    error: float,
+    rows: pd.DataFrame,
+    level: float,
+    method: str,
+    smaller: int | None,
+) -> Fit:
+    clusters = rows.cluster.nunique()
+    return Fit(
+        float(estimate),
+        float(low),
+        float(high),
+        float(error),
+        clusters - 1,
+        level,
+        int(rows.of.sum()),
+        rows.person.nunique(),
+        smaller,
+        clusters,
+        method,
+        "described",
+    )

@@ -1,0 +1,429 @@
+"""Closure: how soon gaps close, what goes with closing, and what one more closed gap costs.
+
+Time starts when the gap is detected, for everybody. What happens later (acknowledging, learning)
+counts from the first month that begins after it, so nobody is credited with the time they had to
+stay open to get there. Leaving competes with closing: somebody who has left cannot close.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from learnalign.verdicts.result import Fit
+
+MONTH_DAYS, WINDOW_DAYS = 30, 90
+EVENTS = ("open", "closed", "left")
+
+
+@dataclass(frozen=True)
+class CostPerClosure:
+    """Currency per extra closed gap, and the extra closed gaps (per gap, within the horizon) it
+    comes from.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    extra: float
+    extra_low: float
+    extra_high: float
+    horizon: int
+    level: float
+    n_people: int
+
+
+# --- gaps to gap-months
+
+
+def gap_months(
+    gaps: pd.DataFrame, acknowledgements: pd.DataFrame, learning: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per gap and month (30 days) in which it was open at the start, with what was known by
+    then.
+
+    `gaps`: person_id, skill, detected_on, closed_on and left_on (dates, empty where it did not
+    happen) and observed_until (never empty); other columns are carried along. `acknowledgements`:
+    person_id, skill, acknowledged_on. `learning`: person_id, skill, learned_on and, if wanted,
+    activity_type.
+
+    Adds `month` (from 1), `closed` and `left` (in this month), `acknowledged` (from 90 days before
+    detection to before this month), `learned` (on the skill, in the 90 days before this month),
+    both also `..._elsewhere` (on another skill, the negative control), and a `learned_...` for each
+    activity type. Where gaps have `mentored_on` and `waitlisted_on`, also `mentored` and `waiting`
+    (on a waitlist, and not mentored yet). The last month counts for nobody unless all of it is
+    observed. Raises ValueError when a gap ends before it was detected, or has no end of
+    observation.
+
+    Misleads when closing is seen only at rare assessments: the month is then that of the
+    assessment.
+
+    >>> day = pd.Timestamp
+    >>> gaps = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "detected_on": [day("2024-01-01")],
+    ...     "closed_on": [day("2024-03-20")], "left_on": [pd.NaT], "observed_until": [day("2024-12-31")]})
+    >>> said = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "acknowledged_on": [day("2024-02-10")]})
+    >>> learned = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "learned_on": [day("2024-01-20")]})
+    >>> gap_months(gaps, said, learned)[["month", "closed", "acknowledged", "learned"]].to_numpy().tolist()
+    [[1, 0, 0, 0], [2, 0, 0, 1], [3, 1, 1, 1]]
+    """
+    rows = _open_months(gaps)
+    own, window = ["person_id", "skill"], pd.Timedelta(days=WINDOW_DAYS)
+    said_since, learned_since = rows.detected_on - window, rows.starts_on - window
+    on_skill = _events(rows, learning, "learned_on", own, learned_since)
+    said = _events(rows, acknowledgements, "acknowledged_on", own, said_since)
+    found = {
+        "acknowledged": said > 0,
+        "acknowledged_elsewhere": _events(
+            rows, acknowledgements, "acknowledged_on", ["person_id"], said_since
+        )
+        > said,
+        "learned": on_skill > 0,
+        "learned_elsewhere": _events(rows, learning, "learned_on", ["person_id"], learned_since)
+        > on_skill,
+    }
+    if "activity_type" in learning:
+        for kind, events in learning.groupby("activity_type"):
+            found[f"learned_{kind}"] = _events(rows, events, "learned_on", own, learned_since) > 0
+    if "mentored_on" in rows:
+        found["mentored"] = rows.mentored_on < rows.starts_on
+        found["waiting"] = (rows.waitlisted_on < rows.starts_on) & ~found["mentored"]
+    return rows.drop(columns="starts_on").assign(
+        **{name: known.astype(int) for name, known in found.items()}
+    )
+
+
+def _open_months(gaps: pd.DataFrame) -> pd.DataFrame:
+    """The gap-months, without exposures; `closed` wins where somebody closes and leaves on the same
+    day.
+    """
+    end = gaps[["closed_on", "left_on", "observed_until"]].min(axis=1)
+    days, observed = ((until - gaps.detected_on).dt.days for until in (end, gaps.observed_until))
+    if observed.isna().any() or (days < 0).any():
+        raise ValueError("A gap has no end of observation, or ended before it was detected.")
+    ends_in = days // MONTH_DAYS + 1
+    rows = gaps.reset_index(drop=True).assign(
+        _ends_in=ends_in.to_numpy(),
+        _closed=(gaps.closed_on == end).to_numpy(),
+        _left=((gaps.left_on == end) & (gaps.closed_on != end)).to_numpy(),
+    )
+    rows = rows.loc[rows.index.repeat(np.minimum(ends_in, observed // MONTH_DAYS))]
+    rows["month"] = rows.groupby(level=0).cumcount() + 1
+    rows = rows.reset_index(drop=True)
+    rows["starts_on"] = rows.detected_on + pd.to_timedelta((rows.month - 1) * MONTH_DAYS, unit="D")
+    for event in ("closed", "left"):
+        rows[event] = (rows[f"_{event}"] & (rows.month == rows._ends_in)).astype(int)
+    return rows.drop(columns=["_ends_in", "_closed", "_left"])
+
+
+def _events(
+    rows: pd.DataFrame, events: pd.DataFrame, on: str, by: list[str], since: pd.Series
+) -> pd.Series:
+    """How many events of the row's person (and skill) fell from `since` to before the month's
+    start.
+    """
+    kinds = rows[by].dtypes.to_dict() | {
+        on: "datetime64[ns]"
+    }  # a table without rows has none of its own
+    dated = events[[*by, on]].dropna().astype(kinds).sort_values(on)
+    dated["_count"] = dated.groupby(by).cumcount() + 1
+
+    def before(day: pd.Series) -> pd.Series:
+        asked = (
+            rows[by].assign(_day=day.astype("datetime64[ns]")).sort_values("_day", kind="stable")
+        )
+        known = pd.merge_asof(
+            asked, dated, left_on="_day", right_on=on, by=by, allow_exact_matches=False
+        )
+        return known._count.fillna(0).set_axis(asked.index).reindex(rows.index)
+
+    return before(rows.starts_on) - before(since)
+
+
+# --- what goes with closing
+
+
+def hazard(
+    gap_months: pd.DataFrame,
+    exposures: str | Sequence[str],
+    *,
+    controls: Sequence[str] = (),
+    cluster: str = "person_id",
+    level: float = 0.95,
+) -> tuple[Fit, ...]:
+    """Hazard ratio of closing per unit of each exposure, held equal to each other, the month and
+    the controls.
+
+    A complementary log-log model on gap-months: `month`, `closed` (0/1), the exposures as known at
+    the month's start, the controls (numbers, or categories such as the skill) and the cluster.
+    Estimates and intervals are hazard ratios, `std_error` is on the log scale; clustered by person,
+    with t(people - 1). Months after leaving are absent, so the ratio is cause-specific: of closing
+    among those still there. The month of leaving counts as open. Months and categories in which no
+    gap closed, or every one did, say nothing and are left out.
+
+    Raises ValueError when nothing closed with the exposure or without it, or when it cannot be told
+    from the rest. Misleads when hard gaps get the courses (confounding by indication). Prentice and
+    Gloeckler 1978; METHODS 3, Q6.
+
+    >>> rows = pd.DataFrame({"person_id": range(80), "month": 1, "closed": [1, 0, 0, 0] * 10 + [1, 1, 0, 0] * 10,
+    ...                      "learned": [0] * 40 + [1] * 40})
+    >>> round(hazard(rows, "learned")[0].estimate, 2)  # log(0.5) / log(0.75)
+    2.41
+    """
+    names = [exposures] if isinstance(exposures, str) else list(exposures)
+    rows, _, result = _cloglog(gap_months, names, controls, cluster)
+    people, clusters = rows.person_id.nunique(), rows[cluster].nunique()
+    method = (
+        f"discrete-time hazard (cloglog, month held equal), clustered by {cluster}, "
+        f"t({clusters - 1})"
+    )
+    return tuple(
+        _ratio(
+            result.params[place],
+            result.bse[place],
+            clusters - 1,
+            level,
+            method,
+            n_rows=len(rows),
+            n_people=people,
+            n_people_smaller=_smaller(rows, name),
+            n_clusters=clusters,
+        )
+        for place, name in enumerate(names)
+    )
+
+
+def _cloglog(
+    gap_months: pd.DataFrame, names: list[str], controls: Sequence[str], cluster: str
+) -> tuple:
+    """The rows that say something, the design with its columns named, and the clustered fit."""
+    rows = gap_months.dropna(subset=[*names, *controls, cluster, "month", "closed"])
+    numbers = [name for name in controls if pd.api.types.is_numeric_dtype(rows[name])]
+    kinds = [name for name in controls if name not in numbers]
+    rows = _telling(rows, ["month", *kinds])
+    for name in names:
+        if (
+            set(rows[name].unique()) <= {0, 1}
+            and rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum() != 2
+        ):
+            raise ValueError(
+                f"{name}: no gap closed with it, or none without it, in a month that can be "
+                "compared."
+            )
+    if rows[cluster].nunique() < 2:
+        raise ValueError(
+            "Fewer than two people stand behind the gap-months: no interval can be computed."
+        )
+    dummies = [
+        pd.get_dummies(rows[k].astype(str), prefix=k, drop_first=k != "month", dtype=float)
+        for k in ("month", *kinds)
+    ]
+    design = pd.concat([rows[[*names, *numbers]].astype(float), *dummies], axis=1)
+    triangle = np.linalg.qr(design.to_numpy(), mode="r")
+    if len(triangle) < design.shape[1] or np.linalg.matrix_rank(triangle) < design.shape[1]:
+        raise ValueError(
+            "An exposure or a control cannot be told from the others, or from the month."
+        )
+    family = sm.families.Binomial(link=sm.families.links.CLogLog())
+    result = sm.GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
+        cov_type="cluster", cov_kwds={"groups": pd.factorize(rows[cluster])[0]}
+    )
+    if not result.converged or not np.isfinite(result.bse).all():
+        raise ValueError(
+            "The hazard could not be fitted: too few gaps closed for what is held equal."
+        )
+    return rows, design.columns, result
+
+
+def _telling(rows: pd.DataFrame, strata: list[str]) -> pd.DataFrame:
+    """Without the levels in which nothing closed or everything did: their own dummies would be
+    infinite.
+    """
+    before = -1
+    while len(rows) != before:
+        before = len(rows)
+        for name in strata:
+            share = rows.groupby(name).closed.transform("mean")
+            rows = rows[(share > 0) & (share < 1)]
+    if rows.empty:
+        raise ValueError(
+            "In no month did some gaps close and others stay open: no hazard can be computed."
+        )
+    return rows
+
+
+def _smaller(rows: pd.DataFrame, name: str) -> int | None:
+    """People in the smaller of the two groups; somebody with months of both kinds is in both."""
+    if not set(rows[name].unique()) <= {0, 1}:
+        return None
+    return int(min(rows.person_id[rows[name] == side].nunique() for side in (0, 1)))
+
+
+def _ratio(
+    log_ratio: float, std_error: float, df: float, level: float, method: str, **counts: int | None
+) -> Fit:
+    half = stats.t.ppf(0.5 + level / 2, df) * std_error
+    estimate, low, high = np.exp([log_ratio, log_ratio - half, log_ratio + half]).tolist()
+    return Fit(
+        estimate, low, high, float(std_error), df, level, method=method, design="adjusted", **counts
+    )
+
+
+# --- how many close, and what one more costs
+
+
+def incidence(time: ArrayLike, event: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
+    """The share of gaps closed, and of people who left first, by each time: Aalen and Johansen's
+    estimator.
+
+    `time` since detection (any unit) and `event` at that time: "closed", "left" or "open" (not
+    observed longer). Columns: time, at_risk, closed, low, high, left, left_low, left_high.
+    Intervals on the log(-log) scale with Dinse and Larson's variance; while nobody closed, up to
+    what those at risk could still hide. Raises ValueError on other events, missing or negative
+    times.
+
+    One minus Kaplan-Meier, with leaving as if it were the end of observation, misleads: it is the
+    share that would close if nobody could leave (METHODS 5, row 16).
+
+    >>> incidence([1, 2, 3, 4], ["closed", "left", "closed", "open"]).closed.tolist()
+    [0.25, 0.25, 0.5, 0.5]
+    """
+    days, what = np.asarray(time, float), np.asarray(event, object)
+    if not len(days) or len(days) != len(what) or not np.isfinite(days).all() or (days < 0).any():
+        raise ValueError("Every gap needs a time that is not negative, and an event.")
+    if unknown := sorted({str(name) for name in what} - set(EVENTS)):
+        raise ValueError(f"An event is one of {', '.join(EVENTS)}, but got: {', '.join(unknown)}.")
+    times, place = np.unique(days, return_inverse=True)
+    at_risk = len(days) - np.searchsorted(np.sort(days), times)
+    counts = {name: np.bincount(place[what == name], minlength=len(times)) for name in EVENTS[1:]}
+    gone = counts["closed"] + counts["left"]
+    still = np.concatenate([[1.0], np.cumprod(1 - gone / at_risk)[:-1]])
+    found = {"time": times, "at_risk": at_risk}
+    for name, prefix in (("closed", ""), ("left", "left_")):
+        share = np.cumsum(still * counts[name] / at_risk)
+        found[name] = share
+        error = _incidence_error(share, still, counts[name], gone, at_risk)
+        found[f"{prefix}low"], found[f"{prefix}high"] = _loglog(share, error, at_risk, level)
+    return pd.DataFrame(found)
+
+
+def _incidence_error(share, still, count, gone, at_risk) -> np.ndarray:
+    """Dinse and Larson 1986: of leaving the risk set before, of this event, and of the two
+    together.
+    """
+    # where all who are left go at once, what they had left to reach is 0: the term drops out
+    before = np.divide(
+        gone, at_risk * (at_risk - gone), where=at_risk > gone, out=np.zeros(len(gone))
+    )
+    own, both = still**2 * count * (at_risk - count) / at_risk**3, still * count / at_risk**2
+    variance = (
+        share**2 * np.cumsum(before)
+        - 2 * share * np.cumsum(share * before)
+        + np.cumsum(share**2 * before)
+    )
+    variance += np.cumsum(own) - 2 * share * np.cumsum(both) + 2 * np.cumsum(share * both)
+    return np.sqrt(np.maximum(variance, 0))
+
+
+def _loglog(share, error, at_risk, level: float) -> tuple[np.ndarray, np.ndarray]:
+    z, inside = stats.norm.ppf(0.5 + level / 2), (share > 0) & (share < 1)
+    middle = np.where(inside, share, 0.5)
+    width = z * error / (middle * np.log(middle))
+    none_yet = 1 - (0.5 - level / 2) ** (1 / at_risk)  # Clopper and Pearson with no event
+    low = np.where(inside, middle ** np.exp(-width), share)
+    return low, np.where(inside, middle ** np.exp(width), np.where(share > 0, 1.0, none_yet))
+
+
+def cost_per_closed_gap(
+    gap_months: pd.DataFrame,
+    exposure: str,
+    cost: float,
+    *,
+    horizon: int = 12,
+    controls: Sequence[str] = (),
+    cluster: str = "person_id",
+    level: float = 0.95,
+) -> CostPerClosure:
+    """What learning costs per gap that closes within `horizon` months and would have stayed open
+    without it.
+
+    `cost` is what the exposed gap-months cost in all (hours at their loaded rate, and fees). Extra
+    closed gaps are the difference in the probability of closing with the exposure in every open
+    month against none, from `hazard` with its month effects, at the controls' average, with leaving
+    at its observed rate. The interval turns that of the extra closed gaps over (delta method; cost
+    and leaving taken as known).
+
+    Raises ValueError when that interval holds 0 or fewer: a cost per extra closed gap then means
+    nothing. Misleads exactly as the hazard ratio does; it is no saving in money unless a closed gap
+    has a price.
+
+    >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "learned": [0] * 400 + [1] * 400,
+    ...                      "closed": [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100})
+    >>> round(cost_per_closed_gap(rows, "learned", 40_000, horizon=1).estimate)
+    400
+    """
+    rows, columns, result = _cloglog(gap_months, [exposure], controls, cluster)
+    closing = _closing(gap_months, exposure, horizon, columns, result.model.exog.mean(axis=0))
+    extra, error = _delta(
+        lambda p: closing(p, 1.0)[0] - closing(p, 0.0)[0], result.params, result.cov_params()
+    )
+    half = stats.t.ppf(0.5 + level / 2, rows[cluster].nunique() - 1) * error
+    if extra - half <= 0:
+        raise ValueError(
+            f"Extra closed gaps per gap are {extra - half:.3f} to {extra + half:.3f}: "
+            "with none or fewer among them, a cost per extra closed gap means nothing."
+        )
+    per_gap = cost / (gap_months[exposure] > 0).sum() * closing(result.params, 1.0)[1]
+    return CostPerClosure(
+        per_gap / extra,
+        per_gap / (extra + half),
+        per_gap / (extra - half),
+        extra,
+        extra - half,
+        extra + half,
+        horizon,
+        level,
+        rows.person_id.nunique(),
+    )
+
+
+def _closing(
+    gap_months: pd.DataFrame, exposure: str, horizon: int, columns: pd.Index, average: np.ndarray
+) -> Callable[[np.ndarray, float], tuple[float, float]]:
+    """From parameters and an exposure kept up: the share closed by the horizon, and the months open
+    until then.
+    """
+    months = range(1, horizon + 1)
+    by = gap_months.groupby("month")[["closed", "left"]].agg(["sum", "count"]).reindex(months)
+    if by.isna().any(axis=None):
+        raise ValueError(f"No gap was open in every month up to {horizon}: the horizon is too far.")
+    closed, at_risk = by["closed"]["sum"], by["closed"]["count"]
+    leaving = (by["left"]["sum"] / (at_risk - closed).clip(lower=1)).to_numpy()
+    said_nothing = np.array(
+        [f"month_{month}" not in columns for month in months]
+    )  # in these, none closed or all did
+    design = np.tile(average, (horizon, 1))
+    for place, name in enumerate(columns):
+        if name in {f"month_{month}" for month in gap_months.month}:
+            design[:, place] = [name == f"month_{month}" for month in months]
+
+    def closing(params: np.ndarray, on: float) -> tuple[float, float]:
+        kept_up = np.where(columns == exposure, on, design)
+        chance = np.where(said_nothing, closed == at_risk, -np.expm1(-np.exp(kept_up @ params)))
+        still = np.concatenate([[1.0], np.cumprod((1 - chance) * (1 - leaving))[:-1]])
+        return float(still @ chance), float(still.sum())
+
+    return closing
+
+
+def _delta(function, params: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
+    """A function of the parameters and its standard error, by central differences."""
+    step = 1e-5
+    slopes = [
+        (function(params + e) - function(params - e)) / (2 * step)
+        for e in step * np.eye(len(params))
+    ]
+    return function(params), float(np.sqrt(np.array(slopes) @ covariance @ slopes))

@@ -1,0 +1,1 @@
+"""Facts: what is counted and claims nothing."""

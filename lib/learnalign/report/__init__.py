@@ -1,0 +1,1 @@
+"""Report: how anything is shown, in a notebook or on the page."""

@@ -1,0 +1,1 @@
+"""Runs: a report made unattended: parameters, processes, files in place, history."""

@@ -1,0 +1,153 @@
+"""Publishing: documents through the gate and into the ledger, then pages, and all of it in its
+place in one move.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from learnalign.data.mistakes import PUBLISH, Stopped
+from learnalign.privacy import gate
+from learnalign.report import index, paper
+from learnalign.report import page as reports
+from learnalign.runs import files as locks
+from learnalign.runs import history, printing
+from learnalign.runs.journal import Journal
+from learnalign.verdicts import document as results
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A published edition: where it is and what it says; `units`: what it says of each unit."""
+
+    folder: Path
+    report: Path
+    document: dict[str, Any]
+    units: tuple[dict[str, Any], ...] = ()
+
+
+def publish(
+    documents: Mapping[Path, Mapping[str, Any]],
+    few: Sequence[str],
+    log: Journal,
+    *,
+    until: float,
+    jobs: int,
+) -> Edition:
+    """Publish what may be published of `documents`, the first one's pages on top, those of units
+    below it.
+
+    Each document comes with the folder in which its notebooks were executed; `few` are the units
+    that get no edition. Raises `Stopped` where the gate finds something, and `OSError`; nothing
+    published before is touched then.
+    """
+    safe = _gated([*documents.values()], log)
+    stage, (top, *rest) = log.work / "edition", safe
+    places = {_within(document) if rest else "": document for document in safe}
+    for (within, document), work in zip(places.items(), documents, strict=True):
+        _write(stage / within, document, _earlier(document, within, log), work)
+    _print([stage / within for within in places], log, until, jobs)
+    if rest:
+        (stage / "index.html").write_text(index.render(safe, few), encoding="utf-8")
+    for within, document in [*places.items()][::-1]:  # the top last: it covers all that is below
+        _seal(stage / within, document["run"])
+    locks.settle(stage)
+    log.note("rendered")
+    edition = _move(stage, log.out / log.report / top["run"]["as_of"], log, safe)
+    try:
+        warnings = history.record(log.out, log.work)
+    except OSError as error:
+        text = (
+            "The edition was published, but not written into history.parquet: "
+            f"{error.strerror or error}."
+        )
+        raise Stopped(PUBLISH, f"{text} The next run adds it.") from error
+    for warning in warnings:
+        log.note("warning", text=warning)
+    return edition
+
+
+def _gated(documents: Sequence[Mapping[str, Any]], log: Journal) -> list[dict[str, Any]]:
+    """The documents as they may be published, and entered into the ledger as such."""
+    with open(log.out / ".runs/ledger.lock", "a", opener=locks.private) as file:
+        locks.take(
+            file, wait=True
+        )  # no other run may publish between the look at the ledger and the entry
+        ledger, damaged = results.ledger(log.out)
+        safe = gate.gate_all(documents, ledger, documents[0]["run"]["min_group"])
+        gate.enter(log.out, *safe)
+    told = "of the ledger cannot be read: what it was for cannot be protected from subtraction"
+    for number in damaged:
+        log.note("warning", text=f"Line {number} {told}")
+    return safe
+
+
+def _within(document: Mapping[str, Any]) -> str:
+    """Where in an edition a document's files stand."""
+    return f"units/{document['run']['slug']}" if document["run"]["unit"] else ""
+
+
+def _earlier(document: Mapping[str, Any], within: str, log: Journal) -> tuple[dict[str, Any], ...]:
+    run = document["run"]
+    earlier, warnings = results.earlier(log.out / log.report, run["as_of"], run["unit"], within)
+    for warning in warnings:
+        log.note("warning", text=warning)
+    return earlier
+
+
+def _write(
+    place: Path, document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]], work: Path
+) -> None:
+    """Write what is read of an edition, and its executed notebooks apart."""
+    place.mkdir(parents=True)
+    (place / "report.html").write_text(reports.render(document, earlier), encoding="utf-8")
+    (place / "summary.txt").write_text(reports.summary(document, earlier), encoding="utf-8")
+    results.write_json(place / "results.json", document)
+    (place / "restricted").mkdir(mode=0o700)
+    for notebook in document["run"]["notebooks"]:
+        shutil.copyfile(work / f"{notebook}.ipynb", place / "restricted" / f"{notebook}.ipynb")
+
+
+def _print(places: Sequence[Path], log: Journal, until: float, jobs: int) -> None:
+    """A PDF beside each page, where one can be made: many side by side, a single one at once."""
+    pages = {place / "report.html": place / "report.pdf" for place in places}
+    why: Mapping[Path, str] = {}
+    if len(pages) > 1:
+        why = printing.printed(pages, log.scratch, until=until, jobs=jobs, run_id=log.run_id)
+    else:
+        try:
+            for page, pdf in pages.items():
+                pdf.write_bytes(paper.pdf(page.read_text(encoding="utf-8")))
+        except paper.Unprinted as error:
+            why = {page: str(error)}
+    for text in dict.fromkeys(why.values()):
+        log.note("warning", text=text)
+
+
+def _seal(place: Path, run: Mapping[str, Any]) -> None:
+    """Write down what each file of an edition must be, and let those read it who may."""
+    files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+    digests = {
+        path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+    results.write_json(
+        place / "manifest.json", {"run_id": run["run_id"], "unit": run["unit"], "sha256": digests}
+    )
+    for path in [*files, place / "manifest.json"]:
+        path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
+    for folder in (place, *place.parents[: 1 if place.parent.name == "units" else 0]):
+        folder.chmod(0o755)
+
+
+def _move(stage: Path, place: Path, log: Journal, documents: Sequence[dict[str, Any]]) -> Edition:
+    """Put a whole edition in its place, in one move; a signal comes too late from here on."""
+    aside = log.work / "before" / place.name
+    aside.parent.mkdir()
+    log.ending.too_late()
+    locks.exchange(stage, place, aside)
+    log.note("published")
+    return Edition(place, place / "report.html", documents[0], tuple(documents[1:]))

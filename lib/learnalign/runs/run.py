@@ -1,0 +1,258 @@
+"""Runs: a validated params file, one papermill process per notebook, one edition published or none.
+
+A run reads and checks everything before it starts a kernel, works in a folder of its own, and puts
+an edition in place, in one move, only when every notebook handed over valid results: the company's,
+and those of its units. The last good edition is never touched by a run that fails.
+"""
+
+import datetime as dt
+import os
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from learnalign.data import reading
+from learnalign.data.contract import read_meta
+from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped, project_root
+from learnalign.data.reading import DataSet
+from learnalign.facts import contents
+from learnalign.linking import windows
+from learnalign.privacy import rule
+from learnalign.runs import documents, journal, publish, units, warm, workers
+from learnalign.runs.journal import Event, Journal
+from learnalign.runs.publish import Edition
+from learnalign.runs.spec import COMPANY, RunSpec, read_spec
+from learnalign.verdicts import document, judge
+
+__all__ = ["Edition", "RunSpec", "read_spec", "run"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The company (`unit` "") or a unit of it: its data, linked once for all its notebooks, and
+    where they work.
+    """
+
+    unit: str
+    slug: str
+    dataset: DataSet
+    work: Path
+
+    def task(self, notebook: str) -> str:
+        """The name of a notebook's task in the run."""
+        return f"{self.slug}/{notebook}" if self.slug else notebook
+
+
+def run(
+    params: str | Path,
+    out: str | Path | None = None,
+    *,
+    jobs: int | None = None,
+    progress: Callable[[Event], None] = lambda event: None,
+) -> Edition:
+    """Run a params file's notebooks and publish the edition at `out`/report/as_of.
+
+    Raises `DataError` (bad params or contract) or `Stopped` (anything else that keeps it from being
+    published); nothing published before is touched then, and why is in `out`/.runs/report (see
+    `journal`). `progress` is told of each state, notebook and cell as it is reached.
+    """
+    params, jobs = Path(params), jobs or os.cpu_count() or 1
+    spec, root = read_spec(params), project_root(params)
+    workers.look([root / f"notebooks/{name}.ipynb" for name in spec.notebooks])
+    out = (Path(out) if out else root / "out").resolve()
+    _refuse_unwritable(out)
+    with (
+        journal.opened(out, spec.report, spec.deadline_minutes, progress) as log,
+        ExitStack() as stack,
+    ):
+        until = time.monotonic() + spec.deadline_minutes * 60
+        day = _last_day(spec, root / spec.data)
+        stack.enter_context(log.lock(day))
+        log.note("locked", as_of=day)
+        several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
+        given = workers.environment(log.scratch, log.run_id)
+        starter = stack.enter_context(warm.started(given, log.scratch)) if several else None
+        dataset = reading.read(root / spec.data, as_of=spec.as_of)
+        _refuse_unfit(dataset, spec)
+        chosen = units.chosen(dataset, spec.units, spec.min_group)
+        log.note("checked")
+        parts = (
+            _parts(spec, dataset, chosen.units, log)
+            if several
+            else [Part("", "", dataset, log.work)]
+        )
+        chapters = _chapters(spec, root, parts, dataset, log, jobs, until, starter)
+        beside = (
+            {"units": [*chosen.units], "units_hidden": chosen.without}
+            if len(parts) > 1
+            else {"units": []}
+        )
+        made = documents.of_run(
+            spec, root, {part.unit: part.dataset for part in parts}, chapters, beside, log
+        )
+        works = dict(zip((part.work for part in parts), made, strict=True))
+        edition = publish.publish(works, chosen.few, log, until=until, jobs=jobs)
+        log.note("recorded")
+        return edition
+
+
+def _parts(spec: RunSpec, dataset: DataSet, chosen: tuple[str, ...], log: Journal) -> list[Part]:
+    """The company and its units, each linked once in a folder of its own, for its owner's eyes."""
+    slugs, parts = units.slugs(chosen), []
+    for unit in ("", *chosen) if COMPANY in spec.units else chosen:
+        work = log.work / "units" / slugs[unit] if unit else log.work
+        own = units.part(dataset, unit) if unit else dataset
+        (work / "data").mkdir(mode=0o700, parents=True)
+        windows.prepare(own, work / "data", embargo_days=spec.embargo_days)
+        parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
+        log.note("linked", text=unit)
+    if not parts:
+        raise Stopped(
+            TOO_SMALL,
+            f"No unit of {', '.join(spec.units)} has {spec.min_group} people (min_group) and "
+            f"{rule.MIN_MANAGERS} managers. Nothing was published.",
+        )
+    return parts
+
+
+def _last_day(spec: RunSpec, folder: Path) -> str:
+    """The edition's day, before the data are read: from then on, no other run may make it."""
+    try:
+        return str(spec.as_of or read_meta(folder / "dataset.yml").as_of)
+    except DataError:
+        reading.read(folder)  # names every other problem, too
+        raise
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Before the work rather than after it: is there a place to publish in?"""
+    place = next(place for place in (out.resolve(), *out.resolve().parents) if place.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        why = (
+            "is a folder that cannot be written to" if place.is_dir() else "is a file, not a folder"
+        )
+        raise Stopped(
+            PUBLISH,
+            f"The edition could not be written below {out}: {place} {why}. Nothing was published.",
+        )
+
+
+def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
+    """Data that are too small, not whole in their last cycle, or too old, before time is spent on
+    them.
+    """
+    people = contents.contents(dataset).set_index("table").people["reviews"]
+    cycles = contents.cycles(dataset)
+    age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0
+    if people < spec.min_group:
+        why = (
+            f"small: {people} people were reviewed, and a report needs at least "
+            f"{spec.min_group} (min_group)"
+        )
+    elif contents.is_half_empty(cycles, spec.last_cycle_share):
+        (_, before), (_, last) = cycles.tail(2).iterrows()
+        mend = (
+            f"bring all of it, set as_of before {last['first']}, or lower "
+            f"last_cycle_share ({spec.last_cycle_share})"
+        )
+        why = (
+            f"small: {last.reviews} reviews in {last.cycle}, and {before.reviews} in "
+            f"{before.cycle}; {mend}"
+        )
+    elif spec.max_age_days is not None and age > spec.max_age_days:
+        why = f"old: their last review was {age} days ago, and max_age_days is {spec.max_age_days}"
+    else:
+        return
+    raise Stopped(TOO_SMALL, f"The data are too {why}. Nothing was published.")
+
+
+# --- what the notebooks hand over
+
+
+def _chapters(
+    spec: RunSpec,
+    root: Path,
+    parts: list[Part],
+    dataset: DataSet,
+    log: Journal,
+    jobs: int,
+    until: float,
+    starter: warm.Starter | None,
+) -> dict[str, list[document.Chapter]]:
+    """Every notebook of every part in a process of its own, side by side; the first failure ends
+    the run. By unit.
+    """
+    found: dict[str, document.Chapter] = {}
+    people = cache(lambda: _ids(dataset))  # asked only when something failed
+    tasks = {part.task(name): (part, name) for part in parts for name in spec.notebooks}
+
+    def done(task: str) -> None:
+        part, name = tasks[task]
+        found[task] = _handed_over(part.work / f"{name}.json", name)
+
+    workers.execute(
+        [
+            workers.Task(
+                task, root / f"notebooks/{name}.ipynb", part.work, _parameters(spec, part, name)
+            )
+            for task, (part, name) in sorted(
+                tasks.items(), key=lambda item: -log.before.get(item[0], 0)
+            )
+        ],
+        log.scratch,
+        until=until,
+        jobs=jobs,
+        run_id=log.run_id,
+        note=log.note,
+        done=done,
+        starter=starter,
+        discreet=lambda text, known: journal.discreet(text, known, people()),
+    )
+    return {part.unit: [found[part.task(name)] for name in spec.notebooks] for part in parts}
+
+
+def _ids(dataset: DataSet) -> frozenset[str]:
+    """Whatever stands for a person in a data set: no message may hold it."""
+    people, reviews = dataset.tables["people"], dataset.tables["reviews"]
+    return frozenset(people.person_id.execute()) | frozenset(reviews.manager_id.execute().dropna())
+
+
+def _handed_over(path: Path, name: str) -> document.Chapter:
+    """A notebook's chapter with every headline that its questions promise."""
+    promised = {m.key for q in judge.QUESTIONS.values() if q.notebook == name for m in q.measures}
+    try:
+        chapter = document.read(path)
+    except DataError as error:
+        text = f"{name}.ipynb ran but handed over no valid results. Nothing was published."
+        raise workers.Failed(
+            ANALYSIS, f"{text}\n{journal.discreet(str(error))}", workers.Where(name)
+        ) from None
+    if missing := sorted(promised - {row.measure for row in chapter.results if row.headline}):
+        text = (
+            f"{name}.ipynb ran but left out what it promises: {', '.join(missing)}. "
+            "Nothing was published."
+        )
+        raise workers.Failed(ANALYSIS, text, workers.Where(name))
+    return chapter
+
+
+def _parameters(spec: RunSpec, part: Part, notebook: str) -> dict[str, Any]:
+    """The notebook's parameters: all that a notebook may be told, as plain JSON values."""
+    dataset, smallest = part.dataset, spec.smallest_effect
+    return {
+        "data": str(dataset.folder.resolve()),
+        "as_of": str(dataset.as_of),
+        "min_group": spec.min_group,
+        "embargo_days": spec.embargo_days,
+        "smallest_rating_sd": smallest.rating_sd,
+        "smallest_merit_pp": smallest.merit_pp,
+        "smallest_share_pp": smallest.share_pp,
+        "smallest_hazard_ratio": smallest.hazard_ratio,
+        "out": str(part.work / f"{notebook}.json"),
+    }

@@ -1,0 +1,246 @@
+"""Schedules: a run as an entry of the machine's own scheduler: cron, systemd or Windows Task
+Scheduler.
+
+Every entry starts the same command, `PYTHON -m learnalign run PARAMS --out OUT`, with whole paths,
+so that it does not depend on who starts it or where. Nothing is installed: each text says how to
+install, check and remove it.
+"""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jinja2
+
+from learnalign.data.mistakes import DataError, Problem, project_root
+from learnalign.runs import run as runs
+
+MARGIN_MINUTES = 5  # beyond the notebooks' deadline: reading, checking and publishing
+CRON_BYTES = 999  # many versions of cron cut a longer command without a word
+UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]|[ \\\\]$")
+
+
+class Every(NamedTuple):
+    """How often: in words, days after which an edition is too old, cron's day, month and weekday,
+    systemd's date.
+    """
+
+    words: str
+    too_old: int
+    cron: str
+    systemd: str
+
+
+EVERY = {
+    "day": Every("every day", 2, "* * *", "*-*-*"),
+    "week": Every("every Monday", 9, "* * 1", "Mon *-*-*"),
+    "month": Every("on the 1st of every month", 40, "1 * *", "*-*-01"),
+    "quarter": Every(
+        "on the 1st of January, April, July and October", 100, "1 1,4,7,10 *", "*-01,04,07,10-01"
+    ),
+    "half-year": Every("on the 1st of January and July", 200, "1 1,7 *", "*-01,07-01"),
+    "year": Every("on the 1st of January", 400, "1 1 *", "*-01-01"),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A report to be run again and again: the words of its command and of what watches it, where,
+    and when.
+    """
+
+    report: str
+    command: tuple[str, ...]
+    watchdog: tuple[str, ...]
+    folder: str
+    out: str
+    minutes: int
+    at: str
+    every: Every
+
+    @property
+    def when(self) -> str:
+        """When it runs, in words."""
+        return f"{self.every.words} at {self.at} by this machine's clock"
+
+    @property
+    def log(self) -> str:
+        """Where cron's line keeps what a run says; systemd has its journal, Windows the exit code
+        alone.
+        """
+        return f"{self.out}/{self.report}.log"
+
+
+def job(
+    params: str | Path,
+    out: str | Path | None = None,
+    *,
+    at: str = "06:00",
+    every: str = "month",
+    python: str = sys.executable,
+) -> Job:
+    """A params file as a job; a `DataError` names everything that would keep it from running.
+
+    `at` is a time of day as HH:MM and `every` a key of `EVERY`. Misleads where clocks go forward
+    that night: the hour that is left out has no run.
+    """
+    spec, params = runs.read_spec(Path(params)), Path(params).absolute()
+    folder = project_root(params)
+    out = Path(out).absolute() if out else folder / "out"
+    start = (
+        str(Path(python).absolute()),
+        "-m",
+        "learnalign",
+    )  # the link of an environment, not what it points to
+    fix = "rename it: no line breaks, no signs that cannot be written, no blank or \\ at its end"
+    problems = [
+        Problem("schedule", "", "is a path that no scheduler can be told of", path, fix=fix)
+        for path in (start[0], str(params), str(folder), str(out))
+        if UNWRITABLE.search(path)
+    ]
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", at):
+        problems.append(
+            Problem("schedule", "at", "is not a time of day", at, "HH:MM, from 00:00 to 23:59")
+        )
+    if every not in EVERY:
+        problems.append(Problem("schedule", "every", "is not known", every, ", ".join(EVERY)))
+    if problems:
+        raise DataError(problems)
+    where = (str(params), "--out", str(out))
+    watchdog = (*start, "doctor", *where, "--max-age", str(EVERY[every].too_old))
+    minutes = int(spec.deadline_minutes) + MARGIN_MINUTES
+    return Job(
+        spec.report,
+        (*start, "run", *where),
+        watchdog,
+        str(folder),
+        str(out),
+        minutes,
+        at,
+        EVERY[every],
+    )
+
+
+def entry(job: Job, system: str) -> dict[str, str]:
+    """The files of a scheduler's entry, by name; `system` is a key of `SYSTEMS`. The same job gives
+    the same text.
+
+    A `DataError` says what that scheduler cannot be told. Misleads on another machine: the paths
+    are this one's.
+    """
+    if system not in SYSTEMS:
+        raise DataError([Problem("schedule", "for", "is not known", system, ", ".join(SYSTEMS))])
+    return SYSTEMS[system](job)
+
+
+def write(files: Mapping[str, str], folder: str | Path) -> list[Path]:
+    """Write an entry's files into a folder, made when it is missing."""
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise DataError(
+            [Problem("schedule", "", f"cannot be written: {error.strerror}", str(folder))]
+        ) from None
+    return [folder / name for name in files]
+
+
+def _render(kind: str, job: Job, **words: object) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("learnalign.runs"),
+        autoescape=kind == "xml",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(f"schedule.{kind}.j2").render(job=job, **words)
+
+
+def _cron(job: Job) -> dict[str, str]:
+    log, out, folder = map(_cron_word, (job.log, job.out, job.folder))
+    run = " ".join(map(_cron_word, job.command))
+    command = (
+        f"umask 077; log={log}; mkdir -p {out} && cd {folder} && {run} "
+        '>> "$log" 2>&1 || { code=$?; tail -n 40 "$log"; exit $code; }'
+    )
+    if (size := len(command.encode())) > CRON_BYTES:
+        fix = "shorter paths, or --for systemd"
+        raise DataError(
+            [
+                Problem(
+                    "schedule",
+                    "",
+                    "is too long a line for cron",
+                    f"{size} bytes",
+                    f"{CRON_BYTES}",
+                    fix,
+                )
+            ]
+        )
+    hour, minute = map(int, job.at.split(":"))
+    watchdog = shlex.join(job.watchdog)
+    text = _render("cron", job, hour=hour, minute=minute, command=command, watchdog=watchdog)
+    return {f"learnalign-{job.report}.cron": text}
+
+
+def _cron_word(word: str) -> str:
+    r"""A word for a POSIX shell behind cron, which turns `\%` into `%`, and in some versions `\\` into `\`."""
+    return re.sub(r"\\(?=[\\%])", r"\\''", shlex.quote(word)).replace("%", r"\%")
+
+
+def _systemd(job: Job) -> dict[str, str]:
+    if re.search(r"['\"\\$]", job.command[0]):
+        fix = "an environment in a folder without quotes, \\ and $"
+        raise DataError(
+            [
+                Problem(
+                    "schedule",
+                    "",
+                    "is a path of Python that systemd refuses",
+                    job.command[0],
+                    fix=fix,
+                )
+            ]
+        )
+    name = f"learnalign-{job.report}"
+    run, watch = map(_systemd_words, (job.command, job.watchdog))
+    return {
+        f"{name}.service": _render("service", job, name=name, command=run, failed=False),
+        f"{name}.timer": _render("timer", job),
+        f"{name}-failed.service": _render("service", job, name=name, command=watch, failed=True),
+    }
+
+
+def _systemd_words(words: tuple[str, ...]) -> str:
+    signs = str.maketrans({"\\": r"\\", '"': r"\"", "%": "%%", "$": "$$"})
+    return " ".join(f'"{word.translate(signs)}"' for word in words)
+
+
+def _windows(job: Job) -> dict[str, str]:
+    fix = "rename it: Task Scheduler puts something else in place of %NAME% and $(NAME)"
+    problems = [
+        Problem("schedule", "", "is a path that Task Scheduler would change", word, fix=fix)
+        for word in (*job.command, job.folder)
+        if re.search(r"%[^%]+%|\$\(", word)
+    ]
+    if problems:
+        raise DataError(problems)
+    day, months, weekday = job.every.cron.split()
+    numbers = range(1, 13) if months == "*" else map(int, months.split(","))
+    arguments = subprocess.list2cmdline(job.command[1:])
+    text = _render("xml", job, day=day, numbers=[*numbers], weekday=weekday, arguments=arguments)
+    # in signs that every code page of Windows has, so that it may be printed and piped
+    return {
+        f"learnalign-{job.report}.xml": text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    }
+
+
+SYSTEMS = {"cron": _cron, "systemd": _systemd, "windows": _windows}

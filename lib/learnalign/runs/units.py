@@ -1,0 +1,143 @@
+"""Units: whom an edition of a unit is about, and the part of a data set that is theirs.
+
+A unit's people are those whose latest review was in it, with their whole history. So units
+partition the people who were reviewed, a unit's edition stands on people of nobody else's, and what
+all editions tell together adds up.
+"""
+
+import difflib
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import ibis
+import pandas as pd
+from ibis.expr.types import Table
+
+from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.reading import DataSet, filled, up_to
+from learnalign.privacy.rule import MIN_MANAGERS
+from learnalign.runs.spec import COMPANY, EACH
+
+WINDOWS = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)),
+}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Units that get an edition, those that were wanted and are too small, and how many of all have
+    none.
+    """
+
+    units: tuple[str, ...] = ()
+    few: tuple[str, ...] = ()
+    without: int = 0
+
+
+def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
+    """Which of the `wanted` units (`each`: all; the company is none) get an edition.
+
+    Too small are those of fewer than `min_group` people, or of fewer than 3 managers who ever rated
+    them. A `DataError` names all that are the latest unit of nobody.
+    """
+    names = [name for name in wanted if name != COMPANY]
+    if not names:
+        return Chosen()
+    sizes = _sizes(dataset)
+    if problems := [
+        _unknown(name, sizes.index) for name in names if name != EACH and name not in sizes.index
+    ]:
+        raise DataError(problems)
+    asked = sizes if EACH in names else sizes.loc[sorted(names)]
+    few = (asked.people < min_group) | (asked.managers < MIN_MANAGERS)
+    return Chosen(tuple(asked.index[~few]), tuple(asked.index[few]), len(sizes) - int((~few).sum()))
+
+
+def _unknown(name: str, known: Sequence[str]) -> Problem:
+    near = difflib.get_close_matches(name, known, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else "name a unit of the data, or `each`"
+    return Problem(
+        "params",
+        "units",
+        "is the latest unit of nobody who was reviewed",
+        name,
+        ", ".join(known)[:400],
+        fix,
+    )
+
+
+def slugs(names: Iterable[str]) -> dict[str, str]:
+    """A folder's name for each unit: small letters, digits and -, different for different units.
+
+    >>> slugs(["Retail 1", "Zürich", "retail-1"])
+    {'Retail 1': 'retail-1-b5a3fb', 'Zürich': 'zurich', 'retail-1': 'retail-1-4155ae'}
+    """
+    plain = {name: _plain(name) for name in sorted(names)}
+    seen = [*plain.values()]
+    return {
+        name: slug
+        if slug and slug not in WINDOWS and seen.count(slug) == 1
+        else f"{slug or 'unit'}-{_mark(name)}"
+        for name, slug in plain.items()
+    }
+
+
+def part(dataset: DataSet, unit: str) -> DataSet:
+    """The data set of a unit's people alone: their rows in every table, ties that they have a part
+    in, its surveys.
+
+    Whom they answer to is known by name only, where it is nobody of the unit. The fingerprints stay
+    those of the whole: it is a part of the same data. It has no folder of its own
+    (`linking.prepare` gives it one).
+    """
+    people = _latest(dataset)
+    people = people.filter(people.unit == unit).select("person_id")
+
+    def own(name: str, table: Table) -> Table:
+        if name == "surveys":
+            return table.filter(table.unit == unit)
+        if name == "ties":
+            return table.filter(
+                table.from_id.isin(people.person_id) | table.to_id.isin(people.person_id)
+            )
+        return table.semi_join(people, "person_id")
+
+    tables = {name: own(name, table).cache() for name, table in dataset.tables.items()}
+    current = {name: up_to(table, name, dataset.as_of) for name, table in tables.items()}
+    return replace(dataset, tables=tables, filled=filled(current, dataset.meta))
+
+
+def _latest(dataset: DataSet) -> Table:
+    """The unit of everybody's latest review; of two on a day, the later cycle's."""
+    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    order = ibis.window(
+        group_by="person_id", order_by=[ibis.desc("reviewed_on"), ibis.desc("cycle")]
+    )
+    reviews = reviews.mutate(_place=ibis.row_number().over(order))
+    return reviews.filter(reviews._place == 0).select("person_id", "unit")
+
+
+def _sizes(dataset: DataSet) -> pd.DataFrame:
+    """People of each unit, and managers who rated them, by the unit's name."""
+    latest, reviews = _latest(dataset), up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    rated = reviews.select("person_id", "manager_id").join(latest, "person_id")
+    sizes = rated.group_by("unit").aggregate(
+        people=rated.person_id.nunique(), managers=rated.manager_id.nunique()
+    )
+    return sizes.order_by("unit").execute().set_index("unit")
+
+
+def _plain(name: str) -> str:
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", letters).strip("-")[:40]
+
+
+def _mark(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:6]

@@ -1,0 +1,114 @@
+"""Editions beside each other: what has changed by more than chance, and when the next one could say
+more.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, hypot, log
+
+from scipy import stats
+
+from learnalign.verdicts.result import Result, number
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of one headline figure since the edition before, and whether the intervals carry
+    it.
+    """
+
+    text: str
+    is_supported: bool
+
+
+def change(now: Result, before: Result | None, words: Mapping[str, str]) -> Change:
+    """How a headline differs from the same one in the edition before: a change only where the
+    intervals support it.
+
+    The difference is set against the square root of the sum of both squared standard errors (on the
+    log scale for a ratio), at `now.level`. Misleads where editions share people, as those of one
+    company do: the two figures then move together, the difference is surer than is said here, and a
+    small change is missed rather than made up.
+    """
+    if before is None:
+        return Change("New in this edition.", False)
+    if (now.unit, now.smallest_effect) != (before.unit, before.smallest_effect):
+        return Change(
+            "Not comparable with the edition before: another smallest effect, or another unit.",
+            False,
+        )
+    turned = "" if now.verdict == before.verdict else f" The verdict was “{words[before.verdict]}”."
+    if None in (now.estimate, before.estimate, now.std_error, before.std_error):
+        return Change(turned.strip(), False)
+    scale = log if now.unit == "hazard ratio" else float
+    off, error = (
+        scale(now.estimate) - scale(before.estimate),
+        hypot(now.std_error, before.std_error),
+    )
+    df = min(now.df or 1, before.df or 1)
+    if error > 0 and abs(off) > stats.t.ppf(0.5 + now.level / 2, df) * error:
+        ends = f"from {number(before.estimate, before.unit)} to {number(now.estimate, now.unit)}"
+        return Change(f"Changed by more than chance, {ends}.{turned}", True)
+    turned = f"{turned} The two figures do not differ by more than chance." if turned else ""
+    return Change(turned.strip(), False)
+
+
+def summary(changes: Sequence[Change]) -> str:
+    """All headlines' changes in a sentence; nothing where nothing can be compared.
+
+    >>> summary([Change("Changed by more than chance, from 1 to 2.", True), Change("", False)])
+    '1 of 2 figures changed by more than chance.'
+    """
+    if not changes:
+        return ""
+    moved = sum(one.is_supported for one in changes)
+    count = f"{moved} of {len(changes)} figures" if moved else "no figure"
+    return f"{count} changed by more than chance."
+
+
+TOO_LONG = 10  # years: nobody waits for that
+# cycles from the first day of recording: a window that is recorded whole, and the review after it
+FIRST_LOOK = 2
+
+
+def wait(row: Result, cycles: int, months: float) -> str:
+    """How long what settles a question takes at today's pace, of so many cycles, one every so many
+    months.
+
+    The precision that is short grows with the square root of the cycles; nothing is said where more
+    of the same does not help. Misleads where the company grows or shrinks, or where what is
+    recorded changes.
+    """
+    if row.verdict != "unknown" or months <= 0:
+        return ""
+    if row.estimate is None:
+        when = _span(FIRST_LOOK * months)
+        return (
+            f"Recorded from today on, a first look is possible after {FIRST_LOOK} cycles: "
+            f"in about {when}."
+        )
+    seen, wanted = row.detectable_effect, row.smallest_effect
+    if seen is None or wanted is None:
+        return ""
+    times = (log(seen) / log(wanted) if row.unit == "hazard ratio" else seen / wanted) ** 2
+    more = ceil(cycles * (times - 1))
+    if more < 1:
+        return ""
+    if more * months > 12 * TOO_LONG:
+        return (
+            f"At today’s pace that takes more than {TOO_LONG} years: only a design that "
+            "compares tells sooner."
+        )
+    return (
+        f"At today’s pace that is {more} more cycle{'s' * (more > 1)}: about "
+        f"{_span(more * months)}."
+    )
+
+
+def _span(months: float) -> str:
+    """A stretch of time as people say it.
+
+    >>> _span(6), _span(30)
+    ('6 months', '2.5 years')
+    """
+    return f"{months:.0f} months" if months < 24 else f"{round(months / 6) / 2:g} years"

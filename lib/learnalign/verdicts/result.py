@@ -1,0 +1,184 @@
+"""The frozen records that modules hand to each other, and how a figure in them is written."""
+
+import math
+import numbers
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pandas as pd
+
+ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_left")
+"""Columns of an attrition frame: a row per step; `rows` and `people` fell out there, the rest is
+left.
+"""
+
+FEW_CLUSTERS = 20
+"""With fewer clusters than this an interval is trusted only when a second one, made otherwise,
+agrees.
+"""
+
+TOO_FEW_CLUSTERS = 3
+"""So many clusters with a difference, or fewer, cannot carry an interval at all."""
+
+Outcome = Literal["passed", "failed", "not possible"]
+Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
+Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check on a result: it can only take a verdict away, never give one."""
+
+    name: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Numbers of one fitted contrast: estimate and interval in `unit`, and what they stand on."""
+
+    estimate: float
+    low: float
+    high: float
+    std_error: float | None  # None, as `df`, where the interval is not symmetric in any unit
+    df: float | None
+    level: float
+    n_rows: int
+    n_people: int
+    n_people_smaller: int | None  # people in the smaller of two compared groups; None for a slope
+    n_clusters: int
+    method: str
+    design: Design
+    second: tuple[float, float] | None = (
+        None  # with few clusters: the interval of the wild cluster bootstrap
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What `estimates` found for one measure: raw and adjusted side by side, and what was dropped."""
+
+    measure: str
+    raw: Fit | None
+    adjusted: Fit | None
+    checks: tuple[Check, ...] = ()
+    attrition: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=list(ATTRITION))
+    )  # after linking
+    notes: tuple[str, ...] = ()
+    reason: str = ""  # why there is no estimate: a key of `verdicts.REASONS`
+    contrast: str = ""  # the exposure's contrast in words, where it depends on the data
+    rivals: tuple[
+        tuple[str, Fit | None], ...
+    ] = ()  # the same contrast under other assumptions; None: not possible
+    strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
+    n_cycles: int = 0
+    modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row of every results table, notebook to report; numbers at full precision.
+
+    `estimate`, `low` and `high` are in `unit`; they are empty when nothing was estimated or when
+    the row is hidden. `shown` is false for a hidden row only.
+    """
+
+    question: str
+    measure: str
+    headline: bool
+    group: str
+    at: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    unit: str
+    n_people: int | None
+    n_clusters: int | None
+    method: str
+    design: Design
+    verdict: Verdict
+    sentence: str
+    checks: tuple[Check, ...]
+    smallest_effect: float | None
+    detectable_effect: float | None
+    to_settle: str
+    shown: bool
+    note: str
+    std_error: float | None = (
+        None  # with `df`, what Holm and Benjamini-Hochberg need; on the log scale for a ratio
+    )
+    df: float | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What makes a row the same row in another notebook, or edition."""
+        return self.question, self.measure, self.group, self.at
+
+
+def clustered_by(method: str) -> str:
+    """Whose rows hang together in a method's interval: manager, unit, leader or person; its text
+    says so last.
+
+    >>> clustered_by("unit x cycle fixed effects (same unit and cycle), CR1 by unit")
+    'unit'
+    """
+    found = re.findall(r"\bby (manager|unit|leader|person)\b", method)
+    return found[-1] if found else "manager"
+
+
+# --- how a figure is written
+
+MINUS, THIN, DASH = "\u2212", "\u202f", "\u2013"
+UNITS = {
+    "SD": " SD",
+    "percentage points": " pp",
+    "hazard ratio": " times",
+}  # as read, to two decimals
+
+
+def number(value: float | None, unit: str = "") -> str:
+    """A figure rounded for reading: a real minus, thin spaces between thousands, the unit's usual
+    decimals.
+
+    >>> number(-0.214, "SD"), number(1.2, "percentage points"), number(1.5, "hazard ratio")
+    ('−0.21 SD', '1.20 pp', '1.50 times')
+    """
+    digits = _digits(value, unit)
+    return digits if digits == DASH else digits + UNITS.get(unit, f" {unit}" if unit else "")
+
+
+def spread(low: float | None, high: float | None, unit: str = "") -> str:
+    """An interval in words; an end that is nearly zero gets a third decimal, so that its side can
+    be read.
+
+    >>> spread(-0.85, 0.35, "percentage points")
+    '−0.85 to 0.35 pp'
+    """
+    fine = unit in UNITS and any(end is not None and 0 < abs(end) < 0.005 for end in (low, high))
+    ends = [
+        DASH if end is None or not math.isfinite(end) else _digits(end, unit, 3 if fine else None)
+        for end in (low, high)
+    ]
+    return f"{ends[0]} to {ends[1]}" + (
+        "" if ends[1] == DASH else UNITS.get(unit, f" {unit}" if unit else "")
+    )
+
+
+def _digits(value: float | None, unit: str, places: int | None = None) -> str:
+    if value is None or not math.isfinite(value):
+        return DASH
+    if places is None:
+        places = 0 if isinstance(value, numbers.Integral) else decimals(abs(value), unit)
+    text = f"{abs(value):,.{places}f}".replace(",", THIN)
+    return f"{MINUS}{text}" if value < 0 and text.strip("0.") else text
+
+
+def decimals(size: float, unit: str) -> int:
+    """How many decimals are read of a figure of this size."""
+    if unit in UNITS:
+        return 2
+    return 2 if size < 0.995 else 1 if size < 99.95 else 0

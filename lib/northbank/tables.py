@@ -1,0 +1,370 @@
+"""Northbank: a made-up bank whose truth is known.
+
+`bank` draws it and this module makes tables of it, as systems would hold them. What is planted, and
+what a naive figure says instead, `planted` writes down beside them, as `TRUTH.md`: for every
+question, and for the described facts. Another `truths.Truth` plants something else; its docstring
+shows what hides it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from scipy.optimize import brentq
+
+from learnalign.data import reading
+from learnalign.data.contract import COLUMNS, KEYS, Meta
+from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.reading import DataSet
+from northbank import page
+from northbank.events import SKILLS, Frame, draw
+from northbank.people import AS_OF, NEVER, Bank, Rng, below, normal, pick, stream, there
+from northbank.truth import NORTHBANK, Truth
+
+TITLE, OTHER_TITLE = "Northbank (simulated)", "Northbank (simulated, another truth)"
+PAGE = "TRUTH.md"
+LIMITS = {"people": (60, 10**6), "cycles": (2, 40), "seed": (0, 2**63)}
+MERIT = {
+    "per_point": 0.17,
+    "manager": 0.08,
+    "noise": 0.25,
+}  # percentage points around the matrix's target
+BONUS = {"per_rating": 0.15, "noise": 0.1}  # share of an individual bonus
+
+# fmt: off
+MATRIX = [{"rating": rating, "compa_from": low, "compa_to": high, "target_pct": max(0.0, target + more)}
+          for rating, target in ((1, -1.0), (2, 0.5), (3, 1.5), (4, 2.25), (5, 3.0))
+          for low, high, more in ((0.0, 0.9, 0.5), (0.9, 1.1, 0.0), (1.1, 2.0, -0.5))]
+BONUS_TARGET = {"G1": 4, "G2": 5, "G3": 6.5, "G4": 9, "G5": 13, "G6": 20}  # percent of salary
+ATTRIBUTES = {  # shares in percent
+    "function": {"client advice": 34, "operations": 26, "technology": 18, "risk and control": 13,
+                 "support": 9},
+    "location": {"Northport": 48, "Lakeside": 30, "Millbrook": 21.4, "Farhaven": 0.6},
+    "gender": {"female": 50, "male": 49.2, "non-binary": 0.8},
+    "age_band": {"under 30": 18, "30 to 39": 31, "40 to 49": 28, "50 and over": 23},
+}
+MODES = {"course": "formal", "certification": "formal", "coaching": "social", "mentoring": "social",
+         "community": "social", "peer": "social"}  # others informal
+# per hour; systems record these
+RATES = {"course": 60, "certification": 70, "coaching": 150, "community": 0}
+SEEN = {"question": 45, "help_request": 40, "reflection": 10, "self_assessment": 5}
+UNSEEN = {"one_to_one": 30, "help_request": 25, "question": 15, "self_assessment": 15, "reflection": 15}
+ASKED_WELL = {"is_specific": 0.6, "sets_scene": 0.5, "offers_ideas": 0.35, "is_appreciative": 0.7}
+SURVEY = {"vision": ("leading", "learning"), "measures": ("leading", "learning"), "resources": ("culture", "learning"),
+          # elsewhere nobody was asked
+          "feedback": ("leading", "culture"), "psychological_safety": ("culture",)}
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Company:
+    """A company's canonical tables by name, what goes into `dataset.yml`, and what is true in it."""
+
+    tables: dict[str, pd.DataFrame]
+    dataset: dict[str, Any]
+    truth: Truth = NORTHBANK
+
+
+def northbank(
+    *, people: int = 1500, cycles: int = 6, seed: int = 1, truth: Truth = NORTHBANK
+) -> Company:
+    """Draw Northbank: every canonical table, for `people` people ever employed over `cycles`
+    half-years.
+
+    Another `truth` than Northbank's own makes another company, with a title that says so. The naive
+    figure misses the truth: saying "I don't know" changes nothing here, and those who do are rated
+    lower.
+
+    >>> from learnalign.linking import windows as linking
+    >>> rows = linking.link(dataset(northbank())).person_cycles
+    >>> in_sd = rows.groupby("cycle").rating.transform(lambda rating: (rating - rating.mean()) / rating.std())
+    >>> naive = in_sd[rows.acknowledged].mean() - in_sd[~rows.acknowledged].mean()
+    >>> f"truth {NORTHBANK.acknowledging_on_rating:.2f}, naive {naive:.2f}"
+    'truth 0.00, naive -0.13'
+
+    >>> company = northbank(people=60, cycles=2)
+    >>> list(company.tables["reviews"].cycle.unique())
+    ['2025-H2', '2026-H1']
+    """
+    return _northbank(people, cycles, seed, truth)[0]
+
+
+def _northbank(
+    people: int, cycles: int, seed: int, truth: Truth = NORTHBANK
+) -> tuple[Company, pd.DataFrame]:
+    """Northbank and, a row per review, the truth behind it, which is never written."""
+    _refuse_sizes({"people": people, "cycles": cycles, "seed": seed})
+    bank = draw(people, cycles, seed, truth)
+    drawn = {
+        "people": _people(bank, stream(seed, 6)),
+        "reviews": bank.reviews,
+        "rewards": _rewards(bank, stream(seed, 7), stream(seed, 13)),
+        "learning": _recorded(bank.learning),
+        "assessments": bank.assessments,
+        "acknowledgements": _worded(bank, stream(seed, 8)),
+        "ties": bank.ties,
+        "surveys": _surveys(bank, stream(seed, 9)),
+    }
+    dataset = {
+        "title": TITLE if truth == NORTHBANK else OTHER_TITLE,
+        "as_of": AS_OF,
+        "rating_scale": [1, 2, 3, 4, 5],
+        "attributes": list(ATTRIBUTES),
+        "merit_matrix": [dict(cell) for cell in MATRIX],
+        "bonus_rewards_individual": truth.bonus == "individual",
+        "currency": "EUR",
+    }
+    tables = {name: _canonical(name, table, bank) for name, table in drawn.items()}
+    return Company(tables, dataset, truth), bank.reviews
+
+
+def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
+    """The contract's columns in its order; numbers become ids and dates, rounded as they are
+    written.
+    """
+    columns = [column.name for column in COLUMNS[name]] + (
+        list(ATTRIBUTES) if name == "people" else []
+    )
+    ids = {"person_id", "manager_id", "from_id", "to_id", "assessor_id"}.intersection(columns)
+    values = {column: bank.label[drawn[column]] for column in sorted(ids)}
+    values |= {
+        column.name: _dates(drawn[column.name]) for column in COLUMNS[name] if column.kind == "date"
+    }
+    values |= {"skill": SKILLS[drawn["skill"]]} if "skill" in columns and name != "people" else {}
+    values |= {column: drawn[column].round(2) for column in drawn.select_dtypes("float")}
+    table = drawn.assign(**values)[columns]
+    return table.sort_values(list(KEYS.get(name, columns[:4])), kind="stable", ignore_index=True)
+
+
+def _dates(days: pd.Series) -> np.ndarray:
+    never = np.datetime64("NaT").astype("int64")
+    return np.where(days < NEVER, days, never).astype("datetime64[D]").astype("datetime64[s]")
+
+
+def dataset(company: Company) -> DataSet:
+    """The company as `datasets.read` gives it from its files, without files: for many companies in
+    one study.
+
+    >>> dataset(northbank(people=60, cycles=2)).tables["reviews"].rating.type()
+    Float64(nullable=True)
+    """
+    return reading.of_frames(company.tables, Meta.model_validate(company.dataset))
+
+
+def write(company: Company, out: Path) -> Path:
+    """Write a company as CSV files, `dataset.yml` and `TRUTH.md`; the folder changes as a whole or
+    not at all.
+
+    A folder that holds an earlier simulation is replaced; a folder with anything else in it is
+    refused.
+    """
+    out = Path(out).resolve()
+    _refuse_strangers(out, company)
+    with reading.staged(out) as folder:
+        _write_files(company, folder)
+    return out
+
+
+def _write_files(company: Company, folder: Path) -> None:
+    for name, table in company.tables.items():
+        text = table.to_csv(
+            index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d"
+        )
+        (folder / f"{name}.csv").write_bytes(text.encode())
+    (folder / "dataset.yml").write_bytes(yaml.safe_dump(company.dataset, sort_keys=False).encode())
+    (folder / PAGE).write_bytes(page.page(company.truth).encode())
+
+
+def _refuse_sizes(got: dict[str, int]) -> None:
+    problems = [
+        Problem(
+            "northbank",
+            name,
+            "is not a size we can draw",
+            repr(value),
+            f"a whole number from {low} to {high}",
+            f"try {name}={low}",
+        )
+        for name, value in got.items()
+        for low, high in [LIMITS[name]]
+        if isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or not low <= value <= high
+    ]
+    if problems:
+        raise DataError(problems)
+
+
+def _refuse_strangers(out: Path, company: Company) -> None:
+    if not out.exists():
+        return
+    meta = out / "dataset.yml"
+    inside = (
+        sorted((path.name for path in out.iterdir()), key=str.lower) if out.is_dir() else ["a file"]
+    )
+    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml", PAGE}
+    text = meta.read_text("utf-8", errors="replace") if meta.is_file() else ""
+    earlier = any(f"title: {title}\n" in text for title in (TITLE, OTHER_TITLE))
+    if inside and not (earlier and ours.issuperset(inside)):
+        allowed = f"a new or empty folder, or one that holds only an earlier '{TITLE}'"
+        fix, got = "name another folder, or move this one away", ", ".join(inside[:5])
+        raise DataError(
+            [Problem(str(out), "", "exists and is not an earlier simulation", got, allowed, fix)]
+        )
+
+
+# --- what the systems hold
+
+
+def _people(bank: Bank, rng: Rng) -> Frame:
+    people = np.arange(len(bank.hired))
+    drawn = {name: pick(rng, shares, len(people)) for name, shares in ATTRIBUTES.items()}
+    return Frame({"person_id": people, "hired_on": bank.hired, "left_on": bank.left, **drawn})
+
+
+def _rewards(bank: Bank, rng: Rng, more: Rng) -> Frame:
+    """Merit is the matrix's target and what the two questions earn; bonus knows the bank and the
+    grade.
+    """
+    reviews, rows, cycle = bank.reviews, len(bank.reviews), bank.reviews["at"].to_numpy()
+    place = np.clip(1 + 0.1 * normal(rng, len(bank.hired)), 0.75, 1.3)[reviews.person_id]
+    compa = np.rint(100 * (place + 0.02 * normal(rng, rows))) / 100
+    cell = 3 * (reviews.rating - 1) + np.searchsorted([0.9, 1.1], compa, side="right")
+    target = np.array([cell["target_pct"] for cell in MATRIX])[cell]
+    answers = 1.4 + 0.6 * reviews.learned.to_numpy() + 0.7 * normal(rng, 2, rows)
+    points = np.clip(np.rint(answers), 0, 3).astype(int)
+    per_point = MERIT["per_point"] * (bank.truth.learning_on_merit / NORTHBANK.learning_on_merit)
+    gap = per_point * (points.sum(axis=0) - 2.8) + MERIT["manager"] * reviews.leniency
+    merit = np.where(target > 0, target + gap + MERIT["noise"] * normal(rng, rows), 0)
+    merit = np.maximum(
+        merit + _for_acknowledging(merit, target > 0, reviews.acknowledged, bank.truth), 0
+    )
+    factor = np.rint(80 + 50 * rng.random(len(bank.cycles)))[cycle] / 100
+    rewards = reviews[["person_id", "cycle"]].assign(
+        effective_on=bank.effective[cycle],
+        merit_pct=merit,
+        merit_target_pct=target,
+        compa_ratio=compa,
+        bonus_pct=factor * reviews.grade.map(BONUS_TARGET) / 2,
+        company_factor=factor,
+        learning_enabled_performance=points[0],
+        learning_positions_for_objectives=points[1],
+    )
+    if bank.truth.bonus == "individual":
+        own = 1 + BONUS["per_rating"] * (reviews.rating - 3) + BONUS["noise"] * normal(more, rows)
+        rewards = rewards.assign(bonus_pct=rewards.bonus_pct * np.maximum(own, 0))
+    kept = there(bank, rewards.person_id, rewards.effective_on) & (rng.random(rows) > 0.02)
+    return (
+        _shared_out(rewards[kept], reviews[kept]) if bank.truth.fixed_merit_pool else rewards[kept]
+    )
+
+
+def _for_acknowledging(
+    merit: np.ndarray, paid: np.ndarray, said: pd.Series, truth: Truth
+) -> np.ndarray:
+    """What to add for acknowledging so that those who do get the declared effect on average.
+
+    The matrix gives nothing in some cells, and nobody gets less than nothing: the others get so
+    much more.
+    """
+    amount, theirs = truth.acknowledging_on_merit, merit[said & paid]
+    if not amount or not len(theirs):
+        return np.zeros(len(merit))
+    wanted, most = amount * said.sum() / len(theirs), np.maximum(theirs, 0).mean()
+    if wanted <= -most:
+        text, got = "takes more merit than those who acknowledge get in this company", f"{amount:g}"
+        raise DataError(
+            [
+                Problem(
+                    "Truth",
+                    "acknowledging_on_merit",
+                    text,
+                    got,
+                    fix="draw more people, or take less",
+                )
+            ]
+        )
+    added = brentq(lambda add: np.maximum(theirs + add, 0).mean() - most - wanted, -20, 20)
+    return np.where(said & paid, added, 0)
+
+
+def _shared_out(rewards: Frame, reviews: Frame) -> Frame:
+    """Every manager's team gets what the matrix gives it: all who get merit share what is over or
+    short.
+    """
+    team, paid = [reviews.manager_id, reviews["at"]], rewards.merit_target_pct > 0
+    over = (
+        (rewards.merit_pct - rewards.merit_target_pct).where(paid).groupby(team).transform("mean")
+    )
+    merit = (rewards.merit_pct - over).clip(lower=0).where(paid, 0)
+    target, spent = (
+        values.groupby(team).transform("sum") for values in (rewards.merit_target_pct, merit)
+    )
+    return rewards.assign(
+        merit_pct=merit * (target / spent).where(spent > 0, 1)
+    )  # what fell below nothing is spent
+
+
+def _recorded(learning: Frame) -> Frame:
+    """Catalogue numbers and costs where a system records, and no hours where nothing could happen."""
+    kind, by_system = learning.activity_type, learning.activity_type.isin(list(RATES))
+    off = learning.status.isin(["waitlisted", "cancelled_by_provider"])
+    skill = pd.Series(SKILLS[learning["skill"]]).fillna("general")
+    name = kind + "-" + skill + "-" + learning.run.astype(str)
+    return learning.assign(
+        mode=kind.map(MODES).fillna("informal"),
+        recorded_by=np.where(by_system, "system", "self"),
+        activity_id=name.mask(learning.is_required, "conduct").where(by_system, None),
+        cost=(kind.map(RATES) * learning.hours).mask(off & by_system, 0),
+        hours=learning.hours.mask(off),
+    )
+
+
+def _worded(bank: Bank, rng: Rng) -> Frame:
+    """Where it was said, to whom, by when help was needed, and how well it was asked."""
+    said, rows = bank.said, len(bank.said)
+    channel = np.where(said.seen, pick(rng, SEEN, rows), pick(rng, UNSEEN, rows))
+    close = np.where((channel == "one_to_one") | (rng.random(rows) < 0.5), "manager", "private")
+    needed = said.acknowledged_on - 4 + below(rng, 40, rows)  # some ask too late
+    dated = (channel == "help_request") & (rng.random(rows) < 0.7) & (needed <= bank.as_of)
+    late = needed + 1 + below(rng, 10, rows)
+    escalated = dated & (rng.random(rows) < 0.12) & (late <= bank.as_of)
+    coded = np.isin(channel, ["help_request", "question"]) & (rng.random(rows) < 0.6)
+    flags = {
+        flag: pd.Series(rng.random(rows) < share, dtype="boolean")
+        for flag, share in ASKED_WELL.items()
+    }
+    return said.assign(
+        channel=channel,
+        audience=np.where(said.seen, pick(rng, {"team": 6, "public": 4}, rows), close),
+        needed_by=np.where(dated, needed, NEVER),
+        escalated_on=np.where(escalated, late, NEVER),
+        **{flag: values.where(coded) for flag, values in flags.items()},
+    )
+
+
+def _surveys(bank: Bank, rng: Rng) -> Frame:
+    """Three items a scale and domain in every unit, some weeks before the reviews: means only."""
+    reviews = bank.reviews.assign(
+        strong=bank.strong[bank.unit[bank.reviews.person_id, bank.reviews["at"]]]
+    )
+    by_unit = reviews.groupby(["unit", "at"])
+    units = by_unit.agg(
+        size=("leniency", "size"), lenient=("leniency", "mean"), strong=("strong", "mean")
+    )
+    asked = [(scale, domain) for scale, domains in SURVEY.items() for domain in domains]
+    items = [(scale, domain, f"{scale}_{domain}_{n}") for scale, domain in asked for n in (1, 2, 3)]
+    surveys = units.reset_index().merge(
+        Frame(items, columns=["scale", "domain", "item"]), how="cross"
+    )
+    easy, safety = (
+        0.25 * np.tile(normal(rng, len(items)), len(units)),
+        surveys.scale == "psychological_safety",
+    )
+    said = np.where(safety, 0.3 * surveys.lenient, 0.1 * surveys.lenient + 0.3 * surveys.strong)
+    mean = 3.6 + easy + said + 0.8 * normal(rng, len(surveys)) / np.sqrt(surveys["size"])
+    n, waves = np.ceil(0.7 * surveys["size"]).astype(int), bank.review[surveys["at"]] - 40
+    return surveys.assign(wave_on=waves, n=n, mean=np.clip(mean, 1, 5))

@@ -1,0 +1,478 @@
+"""Workers and the journal: what a notebook's process is given, what is said of it, and how its run
+is stopped.
+"""
+
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from contextlib import nullcontext
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests import faults
+
+from learnalign.data.mistakes import DataError, Stopped
+from learnalign.runs import files, journal, printing, warm, workers
+
+# --- before anything is started
+
+
+def test_a_notebook_that_can_be_run_is_let_through(tmp_path):
+    faults.notebook(tmp_path / "one.ipynb", "x = 1", "y = not x  # !false")
+    workers.look([tmp_path / "one.ipynb"])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "is not a notebook"),
+        ("[]", "is not a notebook"),
+        ('{"cells": [{}]}', "is not a notebook"),
+        ('{"cells": []}', "has no cell of parameters"),
+    ],
+)
+def test_what_is_no_notebook_is_refused(tmp_path, text, words):
+    (tmp_path / "one.ipynb").write_text(text)
+    with pytest.raises(DataError, match=words):
+        workers.look([tmp_path / "one.ipynb"])
+
+
+@pytest.mark.parametrize("line", ["!false", "  !pip list", "%%bash\nfalse", "%system ls"])
+def test_a_call_of_a_shell_is_refused_since_nobody_sees_it_fail(tmp_path, line):
+    faults.notebook(tmp_path / "one.ipynb", line)
+    with pytest.raises(DataError, match="calls a shell"):
+        workers.look([tmp_path / "one.ipynb"])
+
+
+def test_a_process_is_given_no_secret(monkeypatch, tmp_path):
+    for name in (
+        "API_TOKEN",
+        "LEARNALIGN_KEY",
+        "AWS_SECRET_ACCESS_KEY",
+        "DATABASE_URL",
+        "SSH_AUTH_SOCK",
+    ):
+        monkeypatch.setenv(name, "hunter2-SECRET")
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    given_ = workers.environment(tmp_path, "a-run")
+    assert "hunter2-SECRET" not in given_.values()
+    assert (
+        given_["LC_ALL"] == "C.UTF-8"
+        and given_["PATH"] == os.environ["PATH"]
+        and given_[workers.MARK] == "a-run"
+    )
+
+
+@pytest.mark.parametrize("deep", [0, 200])
+def test_kernels_talk_by_sockets_of_the_run_or_encrypted(deep):
+    config = workers._transport("/tmp/" + "x" * deep).KernelManager
+    assert config.get("transport") == "ipc" or config["transport_encryption"] == "required"
+    assert (config.get("transport") == "ipc") == (deep == 0)
+
+
+# --- tasks
+
+
+def execute(tasks, place, jobs=2, with_starter=False):
+    """Run tasks to their end; what was noted, and which were done."""
+    notes, done, scratch = [], [], place / "s"
+    scratch.mkdir()
+    run_id = f"test-{place.name}"
+    with (
+        warm.started(workers.environment(scratch, run_id), scratch)
+        if with_starter
+        else nullcontext() as starter
+    ):
+        workers.execute(
+            tasks,
+            scratch,
+            until=time.monotonic() + 60,
+            jobs=jobs,
+            run_id=run_id,
+            starter=starter,
+            note=lambda state, **facts: notes.append((state, facts)),
+            done=done.append,
+        )
+    return notes, done
+
+
+def test_a_task_is_called_by_its_name_and_works_in_its_folder(tmp_path):
+    faults.notebook(tmp_path / "one.ipynb", "open('here', 'w').write(data)")
+    places = [tmp_path / "deep/a", tmp_path / "deep/b"]
+    tasks = [
+        workers.Task(f"{at.name}/one", tmp_path / "one.ipynb", at, {"out": "", "data": at.name})
+        for at in places
+    ]
+    notes, done = execute(tasks, tmp_path)
+    assert sorted(done) == ["a/one", "b/one"]
+    assert [facts["notebook"] for _, facts in notes if "pid" in facts] == [
+        "a/one",
+        "b/one",
+    ]  # in the order given
+    for place in places:
+        assert (place / "here").read_text() == place.name and (place / "one.ipynb").is_file()
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    jobs = [json.loads((place / "one.job.json").read_text()) for place in places]
+    assert (
+        len({job["ip"] for job in jobs}) == 2
+    )  # sockets of their own, though the notebooks' names are the same
+
+
+def test_an_exception_that_was_printed_and_not_raised_is_a_failure(tmp_path):
+    lost = (
+        "import threading\nthread = threading.Thread(target=lambda: 1 / "
+        "0)\nthread.start()\nthread.join()"
+    )
+    faults.notebook(tmp_path / "one.ipynb", "x = 1", lost, "y = 1")
+    task = workers.Task(
+        "retail-1/one", tmp_path / "one.ipynb", tmp_path / "u", {"out": "", "data": ""}
+    )
+    with pytest.raises(
+        workers.Failed, match="an exception was printed and not raised in cell 3"
+    ) as failed:
+        execute([task], tmp_path)
+    assert str(failed.value).startswith("retail-1/one.ipynb failed")
+    assert (failed.value.code, failed.value.where.notebook, failed.value.where.cell) == (
+        1,
+        "retail-1/one",
+        3,
+    )
+
+
+@pytest.mark.skipif(
+    not warm.IS_POSSIBLE, reason="forks of a process with libraries in it: Linux alone"
+)
+def test_a_warm_kernel_is_a_fork_with_its_own_chance_and_redacts(tmp_path):
+    """Its own random state, the run's mark, no secret, and the library not in it before IPython
+    was.
+    """
+    code = (
+        "import sys, os, json, numpy\nthere = [n for n in sys.modules if "
+        "n.startswith('learnalign')]\n"
+        "import learnalign\nbundle = type(get_ipython().display_formatter).__name__\n"
+        "json.dump([there, 'learnalign.privacy.redaction' in sys.modules, 'statsmodels.api' "
+        "in sys.modules,"
+        " float(numpy.random.random()), os.environ['LEARNALIGN_RUN'], os.getcwd()], open(out, 'w'))"
+    )
+    faults.notebook(tmp_path / "one.ipynb", code)
+    outs = {name: tmp_path / f"{name}.json" for name in ("a", "b")}
+    tasks = [
+        workers.Task(n, tmp_path / "one.ipynb", tmp_path / n, {"out": str(o), "data": ""})
+        for n, o in outs.items()
+    ]
+    execute(tasks, tmp_path, with_starter=True)
+    seen = [json.loads(out.read_text()) for out in outs.values()]
+    run_id = f"test-{tmp_path.name}"
+    for name, (*facts, _, mark, place) in zip(outs, seen, strict=True):
+        assert facts == [[], True, True] and (mark, place) == (run_id, str(tmp_path / name))
+    assert seen[0][3] != seen[1][3]
+
+
+WARM_ENDS = {
+    "raises": ("1 / 0", 1, "ZeroDivisionError"),
+    "kernel killed": ("import os\nos.kill(os.getpid(), 9)", 5, "kernel died"),
+    "worker killed": ("import os, time\nos.kill(os.getppid(), 9)\ntime.sleep(60)", 5, "SIGKILL"),
+    "starter killed": (
+        "import os, psutil, time\nos.kill(psutil.Process(os.getppid()).ppid(), 9)\ntime.sleep(60)",
+        5,
+        "SIGKILL",
+    ),
+    "printed": (
+        "import threading as t\nx = t.Thread(target=lambda: 1 / 0)\nx.start()\nx.join()",
+        1,
+        "printed and not",
+    ),
+}
+
+
+def test_pages_are_printed_side_by_side(tmp_path):
+    pytest.importorskip("weasyprint")
+    pages = {tmp_path / f"{name}.html": tmp_path / f"{name}.pdf" for name in "ab"}
+    for page in pages:
+        page.write_text("<html lang='en'><title>T</title><p>words</p></html>")
+    assert (
+        printing.printed(pages, tmp_path, until=time.monotonic() + 60, jobs=2, run_id="prints")
+        == {}
+    )
+    assert all(pdf.read_bytes().startswith(b"%PDF-") for pdf in pages.values())
+
+
+@pytest.mark.fault
+def test_a_page_that_is_late_or_asks_for_more_is_a_failure(tmp_path):
+    page = tmp_path / "a.html"
+    page.write_text("<html lang='en'><title>T</title><img src='https://a.example/b.png'></html>")
+    for wait, code, words in ((60, 1, "asks for https"), (-1, 4, "deadline")):
+        with pytest.raises(workers.Failed, match=words) as failed:
+            printing.printed(
+                {page: tmp_path / "a.pdf"},
+                tmp_path,
+                until=time.monotonic() + wait,
+                jobs=1,
+                run_id="prints",
+            )
+        assert failed.value.code == code and faults.survivors({"prints"}) == []
+
+
+def test_where_no_pdf_can_be_made_the_reason_is_handed_out(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("No PDF was made: WeasyPrint is not installed.")
+    assert "not installed" in printing._not_printed("a.html", printing.UNPRINTED, log)
+    with pytest.raises(workers.Failed, match="memory") as failed:
+        printing._not_printed("a.html", -9, log)
+    assert failed.value.code == 5
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+@pytest.mark.parametrize("name", WARM_ENDS)
+def test_a_warm_worker_ends_as_any_other(tmp_path, name):
+    code, number, words = WARM_ENDS[name]
+    faults.notebook(tmp_path / "one.ipynb", code)
+    task = workers.Task("one", tmp_path / "one.ipynb", tmp_path / "w", {"out": "", "data": ""})
+    with pytest.raises(workers.Failed, match=words) as failed:
+        execute([task], tmp_path, with_starter=True)
+    assert failed.value.code == number and failed.value.where.cell == 2
+    assert faults.survivors({f"test-{tmp_path.name}"}) == []
+
+
+def test_where_nothing_can_be_forked_there_is_no_starter(tmp_path, monkeypatch):
+    monkeypatch.setattr(warm, "IS_POSSIBLE", False)
+    with warm.started(workers.environment(tmp_path, "none"), tmp_path) as starter:
+        assert starter is None
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+def test_a_supervisor_that_is_killed_takes_starter_worker_and_a_kernel_in_c_with_it(tmp_path):
+    faults.notebook(
+        tmp_path / "one.ipynb",
+        "open(out, 'w').close()\nimport re\nre.match('(a+)+$', 'a' * 50 + 'b')",
+    )
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom learnalign.runs import warm, "
+        "workers\nat = Path(sys.argv[1])\n"
+        "task = workers.Task('one', at / 'one.ipynb', at / 'w', {'out': str(at / 'begun'), "
+        "'data': ''})\n"
+        "with warm.started(workers.environment(at, 'killed-warm'), at) as starter:\n"
+        "    workers.execute([task], at, until=time.monotonic() + 60, jobs=1, "
+        "run_id='killed-warm', starter=starter,\n"
+        "                    note=lambda *a, **k: None, done=print)\n"
+    )
+    mine = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    supervisor = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=mine)
+    limit = time.monotonic() + 40
+    while not (tmp_path / "begun").exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    assert (tmp_path / "begun").exists() and len(faults.marked({"killed-warm"})) == 3
+    supervisor.kill()
+    supervisor.wait()
+    assert faults.survivors({"killed-warm"}) == []
+
+
+# --- ending
+
+
+@pytest.mark.fault
+def test_every_process_of_a_run_is_ended_and_no_other():
+    """Also one that left its parent's session and whose parent is gone, and one that took off the
+    mark.
+    """
+    orphan = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
+    bare = "import subprocess, time; subprocess.Popen(['sleep', '600'], env={}); time.sleep(600)"
+    mine = os.environ | {workers.MARK: "a-run"}
+    subprocess.run([sys.executable, "-c", orphan], env=mine, check=True)
+    parent = subprocess.Popen([sys.executable, "-c", bare], env=mine)
+    other = subprocess.Popen(["sleep", "600"], env=os.environ | {workers.MARK: "another"})
+    time.sleep(0.5)
+    family = workers._family("a-run")
+    assert len(family) == 3
+    workers.end("a-run")
+    assert workers._family("a-run") == [] and not any(workers._lives(process) for process in family)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+    parent.wait()
+
+
+# --- what is said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ZeroDivisionError: division by zero", "ZeroDivisionError: division by zero"),
+        ("KeyError: 'P017'", "KeyError: …"),
+        ("no rating of P017, jane@bank.example", "no rating of …, …"),
+        ("No such file: /home/jane.doe/data", "No such file: …"),
+        ("column 'rating' of 'P017'", "column 'rating' of …"),
+        ("nothing of ana or Ben", "nothing of … or Ben"),
+        ("list of 3 and 4", "list of … and 4"),
+    ],
+)
+def test_a_message_holds_what_the_notebook_says_and_nothing_of_people(text, said):
+    assert journal.discreet(text, "df['rating'] + 4", {"ana"}) == said
+
+
+IDS = st.text(st.characters(categories=["L", "N"]), min_size=2, max_size=8)
+
+
+@pytest.mark.property
+@settings(max_examples=100, deadline=None)
+@given(IDS, st.sampled_from(["no {} here", "'{}'", "of ({})", "{}:", "[{}, {}]", "a_{}", '"{}"']))
+def test_no_id_survives(who, form):
+    said = journal.discreet(form.replace("{}", who), "code", {who, f"a_{who}"})
+    assert who not in said or who in form.replace("{}", "")
+
+
+# --- the journal
+
+
+def test_a_journal_tells_each_state_and_is_for_its_owner_alone(tmp_path):
+    told = []
+    with journal.opened(tmp_path / "out", "r", 1, told.append) as log, log.lock("2026-06-30"):
+        log.note("locked", as_of="2026-06-30")
+        log.note("executing", notebook="one", cell=1, cells=2)
+        log.note("captured", notebook="one", took=3.2)
+        work, scratch, path = log.work, log.scratch, log.path
+        assert stat.S_IMODE(work.stat().st_mode) == stat.S_IMODE(scratch.stat().st_mode) == 0o700
+        log.note("recorded")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    states = ["planned", "locked", "executing", "captured", "recorded"]
+    assert [line["state"] for line in lines] == [event.state for event in told] == states
+    assert (
+        stat.S_IMODE(path.stat().st_mode) == 0o600
+        and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    )
+    assert not work.exists() and not scratch.exists()
+    assert str(told[2]) == "one: cell 1 of 2" and str(told[3]) == "one: done in 3 s"
+    with journal.opened(tmp_path / "out", "r", 1) as log:
+        assert log.before["one"] == 3.2 and log.before[""] >= 0
+        log.note("recorded")
+
+
+def test_only_the_newest_journals_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "KEPT", 3)
+    for _ in range(6):
+        with pytest.raises(Stopped), journal.opened(tmp_path, "r", 1):
+            raise Stopped(3, "too small")
+    assert len([*tmp_path.glob(".runs/r/*.jsonl")]) <= 4
+    assert len([*tmp_path.glob(".runs/r/*.failure.json")]) <= 4
+
+
+@pytest.mark.fault
+def test_a_signal_that_a_library_swallows_ends_the_run_all_the_same(tmp_path):
+    """As a check that takes every error for a fault of the data."""
+    with pytest.raises(Stopped) as stopped, journal.opened(tmp_path, "r", 1) as log:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        except BaseException:
+            pass
+        log.note("checked")
+        pytest.fail("it went on")
+    assert stopped.value.code == 143
+    assert json.loads(log.path.with_suffix(".failure.json").read_text())["code"] == 143
+
+
+@pytest.mark.fault
+def test_an_error_that_a_signal_was_taken_for_is_told_as_the_signal(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)  # another library may have set its own
+    with pytest.raises(Stopped, match="SIGTERM"), journal.opened(tmp_path, "r", 1) as log:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(1)
+        except BaseException:
+            raise DataError([]) from None
+    assert "SIGTERM" in log.path.with_suffix(".failure.json").read_text()
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_in_another_thread_signals_are_left_alone(tmp_path):
+    seen, before = [], signal.getsignal(signal.SIGTERM)
+
+    def work():
+        with journal.opened(tmp_path, "r", 1):
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+@pytest.mark.fault
+def test_a_living_run_is_not_buried_and_a_dead_one_once(tmp_path):
+    with journal.opened(tmp_path, "r", 1) as log:
+        journal.bury(tmp_path)
+        assert log.work.is_dir() and len(log.path.read_text().splitlines()) == 1
+        log.note("recorded")
+    dead = log.path.with_name("20200101T000000-abcdef.jsonl")
+    dead.write_text('{"state": "planned", "scratch": ""}\n{"state": "exec')
+    (dead.with_suffix("") / "edition").mkdir(parents=True)
+    threads = [threading.Thread(target=journal.bury, args=(tmp_path,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not dead.with_suffix("").exists()
+    assert dead.read_text().count('"died"') == 1
+
+
+def test_a_failure_of_data_tells_the_place_and_not_the_value(tmp_path):
+    from learnalign.data.mistakes import Problem
+
+    with pytest.raises(DataError), journal.opened(tmp_path, "r", 1) as log:
+        raise DataError([Problem("people", "person_id", "stands twice", "P017")])
+    said = json.loads(log.path.with_suffix(".failure.json").read_text())
+    assert (
+        said["code"] == 2
+        and said["why"] == "people.person_id: stands twice"
+        and said["reached"] == "planned"
+    )
+
+
+@pytest.mark.fault
+def test_no_locks_no_run(tmp_path, monkeypatch):
+    """Some network folders know none: better no edition than two runs at once."""
+
+    def none(file, wait=False):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(files, "take", none)
+    with (
+        pytest.raises(Stopped, match="No locks available") as stopped,
+        journal.opened(tmp_path, "r", 1),
+    ):
+        pytest.fail("it began")
+    assert stopped.value.code == 7
+
+
+@pytest.mark.fault
+def test_a_worker_ends_with_its_supervisor(tmp_path):
+    """Killed, it can end nobody; the system does, where it can be told to (Linux)."""
+    code = (
+        "import sys, time\nfrom learnalign.runs import warm\n"
+        "warm.tie(int(sys.argv[1]))\nprint('tied', flush=True)\ntime.sleep(600)"
+    )
+    start = (
+        "import os, subprocess, sys, time\n"
+        "p = subprocess.Popen([sys.executable, '-c', sys.argv[1], str(os.getpid())], "
+        "env=os.environ)\ntime.sleep(600)"
+    )
+    mine = os.environ | {workers.MARK: "tied-run", "PYTHONPATH": os.pathsep.join(sys.path)}
+    parent = subprocess.Popen(
+        [sys.executable, "-c", start, code], env=mine, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout.readline() == "tied\n"
+    parent.kill()
+    parent.wait()
+    assert faults.survivors({"tied-run"}) == []

@@ -1,0 +1,164 @@
+"""Editions beside each other: a change is told where the intervals carry it, a wait where more of
+the same helps.
+"""
+
+import copy
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from learnalign.report import page
+from learnalign.verdicts import change, judge
+from learnalign.verdicts.result import Fit
+from learnalign.verdicts.telling import row_of
+
+WORDS = judge.VERDICT_WORDS
+DOCUMENT = json.loads((Path(__file__).parents[1] / "documents/rich.json").read_text("utf-8"))
+
+
+def result(estimate, error, verdict="higher", measure="learning_to_rating", smallest=0.1, df=100):
+    question, found = judge.MEASURES[measure]
+    fit = Fit(
+        estimate,
+        estimate - 2 * error,
+        estimate + 2 * error,
+        error,
+        df,
+        0.95,
+        900,
+        300,
+        None,
+        60,
+        "",
+        "adjusted",
+    )
+    return row_of(question, found, smallest, fit, verdict=verdict, sentence="")
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "is_supported", "words"),
+    [
+        (
+            result(0.30, 0.03),
+            result(0.10, 0.03),
+            True,
+            "Changed by more than chance, from 0.10 SD to 0.30 SD.",
+        ),
+        (result(0.30, 0.10), result(0.10, 0.10), False, ""),
+        (
+            result(0.18, 0.03),
+            result(0.10, 0.05, "unknown"),
+            False,
+            "The verdict was “We don’t know”. The two figures do not differ by more than chance.",
+        ),
+        (
+            result(0.30, 0.03, smallest=0.2),
+            result(0.10, 0.03),
+            False,
+            "Not comparable with the edition before: another smallest effect, or another unit.",
+        ),
+        (
+            result(2.0, 0.10, measure="acknowledging_to_closure", smallest=1.2),
+            result(1.0, 0.10, "none", measure="acknowledging_to_closure", smallest=1.2),
+            True,
+            (
+                "Changed by more than chance, from 1.00 times to 2.00 times. The verdict was "
+                "“Practically none”."
+            ),
+        ),
+        (result(0.30, 0.03), None, False, "New in this edition."),
+    ],
+)
+def test_a_change_is_told_where_the_intervals_carry_it(now, before, is_supported, words):
+    assert change.change(now, before, WORDS) == change.Change(words, is_supported)
+
+
+def test_a_figure_that_is_hidden_or_was_not_estimated_has_not_changed():
+    empty = dataclasses.replace(result(0.3, 0.03), estimate=None, std_error=None)
+    assert change.change(result(0.3, 0.03), empty, WORDS).text == ""
+    assert change.change(empty, result(0.3, 0.03), WORDS).is_supported is False
+
+
+@pytest.mark.truth
+def test_nothing_changes_more_often_than_chance_allows():
+    """Two editions of one truth: told as changed in at most 5 of 100, and in all where the truth
+    moved far.
+    """
+    rng = np.random.default_rng(1)
+    pairs = rng.normal(0.2, 0.05, (2000, 2))
+    told = [change.change(result(a, 0.05), result(b, 0.05), WORDS).is_supported for a, b in pairs]
+    moved = [
+        change.change(result(a + 0.4, 0.05), result(b, 0.05), WORDS).is_supported for a, b in pairs
+    ]
+    assert 0.03 < np.mean(told) < 0.06
+    assert np.mean(moved) > 0.99
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (result(0.05, 0.049, "unknown"), "At today’s pace that is 4 more cycles: about 24 months."),
+        (
+            result(0.05, 0.30, "unknown"),
+            "At today’s pace that takes more than 10 years: only a design that compares"
+            " tells sooner.",
+        ),
+        (
+            result(0.05, 0.02, "unknown"),
+            "",
+        ),  # precise enough: the likely range only reaches past the band
+        (result(0.50, 0.05, "higher"), ""),
+        (
+            dataclasses.replace(result(0.5, 0.05, "unknown"), estimate=None),
+            "Recorded from today on, a first look is possible after 2 cycles: in about 12 months.",
+        ),
+    ],
+)
+def test_a_wait_is_told_in_cycles_and_in_time(row, words):
+    told = change.wait(row, 4, 6)
+    assert told == words.replace("24 months", "2 years")
+
+
+def test_no_pace_no_wait():
+    assert change.wait(result(0.05, 0.05, "unknown"), 1, 0) == ""
+
+
+# --- on the page
+
+
+def earlier(as_of, **estimates):
+    document = copy.deepcopy(DOCUMENT)
+    document["run"]["as_of"] = as_of
+    for row in document["results"]:
+        row |= {"std_error": 0.03, "df": 80.0} if row["estimate"] is not None else {}
+        if row["measure"] in estimates and row["headline"] and row["at"] != "raw":
+            row["estimate"] = estimates[row["measure"]]
+    return document
+
+
+def test_a_first_edition_says_nothing_of_a_change():
+    assert "Since the edition of" not in page.render(DOCUMENT)
+
+
+def test_the_page_tells_what_changed_since_the_edition_before():
+    before = earlier("2025-12-31", learning_to_rating=0.05)
+    html = page.render(earlier("2026-06-30"), [before])
+    assert "Since the edition of 31 December 2025:" in html
+    assert "Changed by more than chance, from 0.05\xa0SD to 0.22\xa0SD." in html
+    assert "1 of 9 figures changed by more than chance." in html
+    assert "1 of 9 figures changed" in page.summary(earlier("2026-06-30"), [before])
+
+
+def test_the_same_again_is_no_change():
+    html = page.render(earlier("2026-06-30"), [earlier("2025-12-31")])
+    assert "no figure changed by more than chance." in html
+    assert "Changed by more" not in html
+
+
+def test_three_editions_are_drawn_as_a_line():
+    past = [earlier("2025-06-30"), earlier("2025-12-31", learning_to_rating=0.18)]
+    assert page.render(earlier("2026-06-30"), past).count("<figure>") > 3
+    assert "<figure>" not in page.render(earlier("2026-06-30"), past[1:])

@@ -1,0 +1,458 @@
+"""Gaps: timelines drawn as tables, the sums of a journey, and groups of which too little is known."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from learnalign.data import reading
+from learnalign.data.contract import Meta
+from learnalign.estimates import described
+from learnalign.facts import gaps
+from learnalign.linking import journeys, windows
+
+PEOPLE = """
+    person_id  hired_on    left_on
+    ana        2020-01-01  -
+    ben        2020-01-01  -
+    cem        2020-01-01  2024-06-01
+    dee        2020-01-01  -
+    eva        2020-01-01  -
+"""
+REVIEWS = """
+    person_id  cycle    reviewed_on  rating  unit  manager_id  grade
+    ana        2023-H1  2023-07-01   2       ops   mia         a
+    ben        2023-H1  2023-07-01   2       ops   mia         a
+    cem        2023-H1  2023-07-01   2       ops   mia         b
+    dee        2023-H1  2023-07-01   2       law   noa         b
+    eva        2023-H1  2023-07-01   2       law   noa         b
+    ana        2023-H2  2024-01-01   2       ops   mia         a
+    ben        2023-H2  2024-01-01   2       ops   mia         a
+    dee        2023-H2  2024-01-01   2       law   noa         b
+    eva        2023-H2  2024-01-01   2       law   noa         b
+"""
+# ana says, learns and closes; ben says and closes; cem leaves; dee closes after learning; eva's sql
+# stays open
+ASSESSED = """
+    person_id  skill  assessed_on  required_level  assessed_level  self_level  trigger
+    ana        sql    2023-08-01   3               2               2           scheduled
+    ana        sql    2024-03-01   3               3               -           scheduled
+    ben        sql    2023-08-01   3               2               3           scheduled
+    ben        sql    2024-02-01   3               4               -           requested
+    cem        sql    2023-08-01   3               1               4           scheduled
+    dee        sql    2023-08-01   3               2               2           scheduled
+    dee        sql    2024-02-01   3               3               -           doubt
+    eva        sql    2023-08-01   3               2               -           scheduled
+    eva        law    2023-08-01   3               3               3           scheduled
+    ben        law    2023-08-01   3               3               2           scheduled
+"""
+SAID = """
+    person_id  acknowledged_on  channel       skill  needed_by   escalated_on  is_specific  is_appreciative
+    eva        2023-01-01       question      old    -           -             -            -
+    ana        2023-07-20       help_request  sql    2023-07-30  -             true         -
+    ben        2023-09-01       help_request  sql    2023-08-31  2023-08-30    false        -
+    ben        2023-07-15       reflection    law    -           -             -            -
+    dee        2023-07-16       question      -      2023-07-20  2023-07-21    true         -
+    dee        2023-08-20       reflection    -      -           -             -            -
+"""
+LEARNED = """
+    person_id  learned_on  activity_type  skill  status
+    ana        2023-10-01  course         sql    completed
+    dee        2023-11-01  course         sql    completed
+    eva        2023-03-01  reflection     -      completed
+    ben        2023-03-02  reflection     -      no_show
+"""
+TABLES = {
+    "people": PEOPLE,
+    "reviews": REVIEWS,
+    "assessments": ASSESSED,
+    "acknowledgements": SAID,
+    "learning": LEARNED,
+}
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory, write_tables):
+    """The company above as a data set, its journeys and its person-cycles, or one with other
+    tables; made once.
+    """
+
+    @functools.cache
+    def make(**tables: str):
+        lines = {
+            name: [row.split() for row in text.strip().splitlines()]
+            for name, text in (TABLES | tables).items()
+        }
+        frames = {
+            name: pd.DataFrame(rows, columns=head).replace("-", "")
+            for name, (head, *rows) in lines.items()
+            if rows
+        }
+        dataset = reading.read(write_tables(tmp_path_factory.mktemp("data"), frames))
+        return dataset, journeys.gap_journeys(dataset), windows.link(dataset).person_cycles
+
+    return make
+
+
+def percent(found):
+    return {name: round(fit.estimate, 1) for name, fit in found.items()}
+
+
+def everything(dataset, found, cycles):
+    """All facts and frames, as one comparable thing."""
+    facts = [
+        gaps.saying(found),
+        gaps.asking(dataset, cycles),
+        gaps.kinds(found),
+        gaps.mirror(dataset, cycles),
+    ]
+    frames = [
+        gaps.stages(found.gaps),
+        gaps.signal(found),
+        gaps.curve(found, min_group=1),
+        gaps.signal(found, "unit"),
+    ]
+    return facts, frames
+
+
+def test_every_gap_stops_at_one_stage(company):
+    found = gaps.stages(company()[1].gaps)
+    assert found[["stage", "then", "gaps"]].to_numpy().tolist() == [
+        ["detected", "all", 5],
+        ["detected", "still open", 1],
+        ["detected", "left", 1],
+        ["detected", "closed after learning", 1],
+        ["acknowledged", "all", 2],
+        ["acknowledged", "closed without learning", 1],
+        ["learning", "all", 1],
+        ["closed", "all", 1],
+    ]
+    assert found[["people", "managers"]].iloc[0].tolist() == [5, 2]
+
+
+def test_a_gap_found_before_anything_was_recorded_is_not_one_that_nobody_spoke_of(company):
+    late = SAID.replace("2023-01-01", "2023-08-02").replace("2023-07-", "2023-09-")
+    frame = company(acknowledgements=late)[1].gaps
+    assert frame.acknowledged_before.isna().all()
+    found = gaps.stages(frame).set_index(["stage", "then"]).gaps
+    assert found["detected"].to_dict() == {"all": 5, "not recorded then": 3}
+    assert found["acknowledged"].to_dict() == {"all": 2, "closed without learning": 1}
+
+
+@pytest.mark.property
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"),
+            *[st.sampled_from([True, False, None])] * 2,
+            st.sampled_from(["open", "left", "closed"]),
+        ),
+        max_size=30,
+    )
+)
+def test_stages_never_go_backwards_and_lose_nothing_in_silence(rows):
+    frame = pd.DataFrame(rows, columns=["person_id", "acknowledged_before", "learned", "status"])
+    frame = frame.astype({"acknowledged_before": "boolean", "learned": "boolean"}).assign(
+        manager_id="m", unit="u"
+    )
+    day = pd.Series(pd.Timestamp("2024-01-01"), frame.index)
+    frame["acknowledged_on"] = day.where(frame.acknowledged_before.fillna(False).astype(bool))
+    frame["learning_started_on"] = day.where(frame.learned.fillna(False).astype(bool))
+    found = gaps.stages(frame)
+    whole, lost = found[found.then == "all"], found[found.then != "all"]
+    assert (whole[["gaps", "people", "managers"]].diff().dropna() <= 0).all(axis=None)
+    gone = lost.groupby("stage").gaps.sum().reindex(whole.stage, fill_value=0).to_numpy()
+    after = (
+        [*whole.gaps[1:], 0]
+        if "closed" not in whole.stage.tolist()
+        else [*whole.gaps[1:], whole.gaps.iloc[-1]]
+    )
+    assert (whole.gaps.to_numpy() - gone == after[: len(whole)]).all()
+    pd.testing.assert_frame_equal(gaps.stages(frame.iloc[::-1]), found)
+
+
+def test_silent_gaps_are_quiet_over_claimed_or_known(company):
+    found = company()[1]
+    assert percent(gaps.saying(found)) == {
+        "gaps acknowledged before they were found": 20.0,  # ana
+        "silent gaps that were quiet: no self-rating": 25.0,  # eva
+        "silent gaps that were over-claimed: self-rating high enough": 50.0,  # ben, cem
+        "silent gaps that were known, but not said: self-rating too low": 25.0,  # dee
+        "acknowledged as a precaution, where no gap was found": 50.0,  # ben's law, not eva's
+    }
+    assert {fit.design for fit in gaps.saying(found).values()} == {"described"}
+    unrated = dataclasses.replace(found, gaps=found.gaps.assign(self_level=np.nan))
+    assert len(gaps.saying(unrated)) == 2  # nobody was asked: nobody was quiet
+
+
+def test_asking_early_and_asking_well(company):
+    dataset, _, cycles = company()
+    assert percent(gaps.asking(dataset, cycles)) == {
+        "asked before the day help was needed": 66.7,  # not ben in September
+        gaps.DAYS_IN_HAND: 4.3,  # ana 10, ben -1, dee 4
+        "asked, and never escalated": 33.3,
+        "asked before any escalation": 66.7,  # dee, five days before
+        "said what exactly was needed": 66.7,
+    }
+    earlier = reading.read(
+        dataset.folder, as_of="2023-07-20"
+    )  # the escalation of the next day is not known yet
+    found = gaps.asking(earlier, cycles)["asked, and never escalated"]
+    assert (found.estimate, found.n_rows) == (100, 2)
+
+
+def test_how_an_acknowledged_gap_went_on(company):
+    found = gaps.kinds(company()[1])
+    assert {
+        name: (fit.estimate, fit.n_rows) for name, fit in found.items()
+    } == {}  # one manager: no interval
+    frame = company()[1].gaps.assign(manager_id=list("xyzxy"))
+    again = gaps.kinds(dataclasses.replace(company()[1], gaps=frame))
+    assert list(percent(again).values()) == [0.0, 0.0]
+
+
+def test_leaving_competes_with_closing(company):
+    found = company()[1]
+    course = gaps.curve(found, min_group=1).query("group == 'all gaps'").set_index("month")
+    assert course.closed.loc[[6, 7, 12]].tolist() == [
+        0,
+        60,
+        60,
+    ]  # ben and dee on day 184, ana on day 213
+    assert course.left.loc[[10, 11]].tolist() == [0, 20]
+    assert course[["gaps", "people", "managers"]].loc[7].tolist() == [2, 2, 2]
+    assert course[["people_closed", "people_left"]].loc[[6, 7, 12]].to_numpy().tolist() == [
+        [0, 0],
+        [3, 0],
+        [3, 1],
+    ]
+    both = gaps.curve(found, min_group=1)
+    assert both.group.unique().tolist()[1:] == [
+        "acknowledged before they were found",
+        "not acknowledged before they were found",
+    ]
+    assert gaps.curve(found, min_group=3).query("group == 'all gaps'").month.max() == 6
+
+
+def test_the_mirror_looks_at_the_next_window(company):
+    # windows end on 2023-06-01 and 2023-12-02; only completed reflection counts, and reflecting is
+    # not asking
+    dataset, _, cycles = company()
+    rows = gaps._reflecting(dataset, cycles).set_index("person_id")
+    assert rows.reflected.to_dict() == {"ana": False, "ben": False, "dee": False, "eva": True}
+    assert rows.next.to_dict() == {"ana": True, "ben": True, "dee": True, "eva": False}
+    assert percent(gaps.mirror(dataset, cycles)) == {
+        "acknowledged in the next window, without reflecting before": 100.0
+    }
+
+
+def test_the_mirror_compares_within_managers_and_cycles():
+    rng = np.random.default_rng(4)
+    rows = pd.DataFrame(
+        {"person_id": range(4_000), "cluster": rng.integers(0, 60, 4_000), "cycle": "c"}
+    )
+    bold = rng.random(60)[rows.cluster]  # some managers' people reflect more and acknowledge more
+    rows = rows.assign(reflected=rng.random(4_000) < bold, asked=rng.random(4_000) < bold)
+    rows["next"] = rng.random(4_000) < 0.6 * bold + 0.2 * rows.asked + 0.1 * rows.reflected
+    found = gaps._difference(rows, "manager")
+    assert found.low < 10 < found.high and found.low > 0 and found.design == "associated"
+    assert gaps._difference(rows.assign(reflected=True), "manager") is None
+
+
+def _assessed(rng, people: int, hit: float, alarm: float) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {"person_id": np.repeat(np.arange(people), 4), "is_gap": rng.random(4 * people) < 0.4}
+    )
+    said = rng.random(len(rows)) < np.where(rows.is_gap, hit, alarm)
+    return rows.assign(acknowledged_before=pd.array(said, "boolean"), manager_id="m", unit="u")
+
+
+@pytest.mark.truth
+def test_the_interval_of_a_signal_holds_the_truth():
+    rng, inside = np.random.default_rng(2), []
+    truth = stats.norm.ppf(0.5) - stats.norm.ppf(0.2)
+    for draw in range(150):
+        found = journeys.Journeys(*[pd.DataFrame()] * 5)
+        found = dataclasses.replace(found, assessed=_assessed(rng, 100, 0.5, 0.2))
+        row = gaps.signal(found, seed=draw).iloc[0]
+        inside.append(row.d_low < truth < row.d_high)
+    assert np.mean(inside) >= 0.88  # 95 % less four standard errors of 150 draws
+
+
+def test_a_signal_needs_thirty_of_each_and_a_group(company):
+    found = company()[1]
+    few = gaps.signal(found, "unit")
+    assert few.group.tolist() == ["law", "ops"] and few[list(gaps.FIGURES)].isna().all(axis=None)
+    assert few[["gaps", "others", "people", "people_smaller", "managers"]].to_numpy().tolist() == [
+        [2, 1, 2, 0, 1],
+        [3, 1, 3, 0, 1],
+    ]
+    assert len(gaps.signal(found, "colour")) == 0
+    with pytest.raises(ValueError, match="never for a person or a manager"):
+        gaps.signal(found, "manager_id")
+
+
+@pytest.mark.golden
+def test_signal_detection_of_the_published_counts():
+    """Closed forms, to three decimals: rates .8 and .2 as they are, and log-linear with few trials."""
+    plain, few, careful = gaps.sensitivity_and_bias(
+        [[8_000_000, 2_000_000, 2_000_000, 8_000_000], [80, 20, 20, 80], [20, 5, 0, 25]]
+    )
+    assert plain == pytest.approx([1.683, 0], abs=0.0005)
+    assert stats.norm.cdf(plain[0] / 2**0.5) == pytest.approx(0.883, abs=0.0005)
+    assert few[0] == pytest.approx(1.662, abs=0.0005)
+    assert careful == pytest.approx([2.871, 0.634], abs=0.0005)
+
+
+@pytest.mark.property
+@given(*[st.integers(0, 500)] * 4)
+def test_swapping_what_is_said_turns_both_figures_round(hits, misses, alarms, passes):
+    found = gaps.sensitivity_and_bias([hits, misses, alarms, passes])
+    assert gaps.sensitivity_and_bias([misses, hits, passes, alarms]) == pytest.approx(
+        -found, abs=1e-9
+    )
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.truth
+def test_a_persons_figure_is_noise():
+    """Ten gaps and ten skills without one: around a true 1.05 the figure scatters by .58 (METHODS
+    0, decision 7).
+    """
+    rng = np.random.default_rng(7)
+    hits, alarms = (rng.binomial(10, rate, 2_000) for rate in stats.norm.cdf([0.525, -0.525]))
+    found = gaps.sensitivity_and_bias(np.column_stack([hits, 10 - hits, alarms, 10 - alarms]))[:, 0]
+    assert np.std(found) == pytest.approx(
+        0.58, abs=4 * 0.58 / 4_000**0.5 + 0.005
+    )  # printed to two decimals
+
+
+@pytest.mark.truth
+def test_pitfall_19_who_has_said_so_is_assessed_more_often():
+    """Four in ten gaps are acknowledged; assessed are 90 % of those, on doubt or request, and 30 %
+    of the others.
+    """
+    rng, n = np.random.default_rng(19), 6_000
+    said, planned = rng.random(n) < 0.4, rng.random(n) < 0.2  # planned whatever was said
+    assessed = planned | (rng.random(n) < np.where(said, (0.9 - 0.2) / 0.8, (0.3 - 0.2) / 0.8))
+    person = np.array([f"p{i}" for i in range(n)])
+    frames = {
+        "people": {"person_id": person, "hired_on": "2020-01-01"},
+        "reviews": {
+            "person_id": person,
+            "cycle": "2023",
+            "reviewed_on": "2023-01-01",
+            "rating": 2,
+            "unit": "ops",
+            "manager_id": person[np.arange(n) % 300],
+        },
+        "acknowledgements": {
+            "person_id": np.append(person[said], "p0"),
+            "channel": "question",
+            "skill": "sql",
+            "acknowledged_on": np.append(np.full(said.sum(), "2023-05-20"), "2022-01-01"),
+        },
+        "assessments": {
+            "person_id": person[assessed],
+            "skill": "sql",
+            "assessed_on": "2023-06-01",
+            "required_level": 3,
+            "assessed_level": 2,
+            "trigger": np.where(planned, "scheduled", "doubt")[assessed],
+        },
+    }
+    meta = Meta(title="Drawn", as_of="2023-12-31", rating_scale=[1, 2, 3])
+    dataset = reading.of_frames(
+        {name: pd.DataFrame(columns) for name, columns in frames.items()}, meta
+    )
+    ours = gaps.saying(journeys.gap_journeys(dataset))["gaps acknowledged before they were found"]
+    # the printed figure is exact: .4 x .9 / (.4 x .9 + .6 x .3)
+    assert said[assessed].mean() == pytest.approx(
+        0.667, abs=4 * (0.667 * 0.333 / assessed.sum()) ** 0.5 + 0.0005
+    )
+    assert ours.estimate == pytest.approx(40, abs=4 * (40 * 60 / planned.sum()) ** 0.5)
+    assert ours.n_rows == planned.sum()
+
+
+@pytest.mark.parametrize(
+    ("managers", "rater", "by"),
+    [
+        (["mia", "noa", "noa"], ["mia", "noa", "noa"], "manager"),
+        (
+            ["mia", None, "noa"],
+            ["mia", None, "noa"],
+            "manager",
+        ),  # a unit is never one of the managers
+        ([None, None, None], ["ops", "ops", "law"], "unit"),
+        ([], [], "unit"),
+    ],
+)
+def test_the_manager_rates_and_the_unit_stands_in_for_all_or_for_nobody(managers, rater, by):
+    rows = pd.DataFrame(
+        {"manager_id": managers, "unit": ["ops", "ops", "law"][: len(managers)]}, dtype=object
+    )
+    found, name = described.raters(rows)
+    assert (found.where(found.notna(), None).tolist(), name) == (rater, by)
+
+
+@pytest.mark.parametrize("missing", ["assessments", "acknowledgements", "learning"])
+def test_a_missing_table_leaves_facts_out(company, missing):
+    facts, frames = everything(*company(**{missing: TABLES[missing].strip().splitlines()[0]}))
+    saying, asking, kinds, mirror = facts
+    assert bool(saying) is (missing == "learning") and bool(asking) is (
+        missing != "acknowledgements"
+    )
+    assert not kinds and ("acknowledged" in frames[0].stage.tolist()) is (missing == "learning")
+    assert (len(frames[2]) == 0) is (missing == "assessments") and bool(mirror) is (
+        missing == "assessments"
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "fact"),
+    [
+        ("needed_by", gaps.DAYS_IN_HAND),
+        ("escalated_on", "asked before any escalation"),
+        ("is_specific", "said what exactly was needed"),
+    ],
+)
+def test_a_missing_column_leaves_its_facts_out(company, column, fact):
+    dataset, _, cycles = company()
+    table = dataset.tables["acknowledgements"]
+    without = dataclasses.replace(
+        dataset,
+        filled=dataset.filled - {f"acknowledgements.{column}"},
+        tables=dataset.tables
+        | {"acknowledgements": table.mutate(**{column: table[column].nullif(table[column])})},
+    )
+    assert set(gaps.asking(dataset, cycles)) - set(gaps.asking(without, cycles)) >= {fact}
+
+
+def test_the_unit_stands_in_where_no_manager_is_recorded(company):
+    dataset, found, cycles = company()
+    found = dataclasses.replace(
+        found,
+        gaps=found.gaps.assign(manager_id=None),
+        assessed=found.assessed.assign(manager_id=None),
+    )
+    facts, frames = everything(dataset, found, cycles.assign(manager_id=None))
+    assert {fit.method.rsplit(" ", 1)[1] for kind in facts for fit in kind.values()} == {"unit"}
+    assert frames[0].managers[0] == 2
+
+
+def test_neither_the_order_of_rows_nor_a_name_matters(company):
+    def shuffled(text):
+        head, *rows = text.strip().splitlines()
+        return "\n".join([head, *rows[::-1]]).replace("ana", "zoe").replace("ben", "adi")
+
+    facts, frames = everything(*company())
+    again, moved = everything(*company(**{name: shuffled(text) for name, text in TABLES.items()}))
+    assert [percent(found) for found in again] == [percent(found) for found in facts]
+    for frame, other in zip(frames, moved, strict=True):
+        pd.testing.assert_frame_equal(frame, other)
