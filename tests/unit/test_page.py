@@ -357,6 +357,19 @@ def test_every_picture_that_was_published_is_on_the_page(edition):
         assert limits and all(limit.split(":")[0] in Page(html).text for limit in limits), name
 
 
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_notebook_says_in_one_tagged_cell_how_it_could_be_wrong(path):
+    notebook = json.loads(path.read_text("utf-8"))
+    tagged = [cell for cell in notebook["cells"] if "limits" in cell["metadata"].get("tags", [])]
+    (text,) = ("".join(cell["source"]) for cell in tagged)
+    assert text.startswith("## How this could be wrong\n")
+    said = reports.limits(notebook)
+    assert said and not any(set(line) & set("*#\n") for line in said)
+
+
 def test_the_room_what_to_do_and_how_to_read_are_there(page):
     text = page.text
     for words in (

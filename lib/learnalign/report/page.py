@@ -181,16 +181,13 @@ def _briefly(groups: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
 
 
 def limits(notebook: Mapping[str, Any]) -> list[str]:
-    """What a notebook's memo says of how it could be wrong, as paragraphs of plain text; "Below …"
-    is for its page.
-    """
+    """What a notebook says of how it could be wrong (its cells tagged `limits`), as plain paragraphs."""
+    paragraphs = []
     for cell in notebook["cells"]:
-        title, _, text = "".join(cell["source"]).partition("\n")
-        if cell["cell_type"] == "markdown" and title.strip("# ") == "How this could be wrong":
-            parts = re.split(r"\n\s*\n|\n(?=- )", text.strip())
-            plain = (" ".join(part.removeprefix("- ").replace("*", "").split()) for part in parts)
-            return [part for part in plain if not part.startswith("Below")]
-    return []
+        if "limits" in cell["metadata"].get("tags", ()):
+            _, _, text = "".join(cell["source"]).partition("\n")  # its first line is the heading
+            paragraphs += re.split(r"\n\s*\n|\n(?=- )", text.strip())
+    return [" ".join(one.removeprefix("- ").replace("*", "").split()) for one in paragraphs]
 
 
 Headlines = Mapping[
