@@ -10,7 +10,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.test_runs import ROOT, snapshot
+from tests.e2e.test_run import ROOT, snapshot
 
 from learnalign.data import reading
 from learnalign.data.mistakes import DataError, Stopped

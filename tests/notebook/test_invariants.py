@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.test_missing import NOTEBOOKS, read_aloud
+from tests.notebook.test_missing import NOTEBOOKS, read_aloud
 
 from learnalign.data import reading
 from learnalign.data.contract import COLUMNS, Meta
