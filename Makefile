@@ -22,10 +22,10 @@ DEVELOPMENT := .venv/.development
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := --keep-id --drop-tagged-cells injected-parameters --extra-keys "metadata.papermill cell.metadata.papermill"
 
-.PHONY: help report lab test lint hooks data truth bench clean
+.PHONY: help report lab test test-all lint hooks data truth bench clean
 
 help: ## Show what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 report: $(RUNTIME) ## Make the executive report on the demonstration company (sets up .venv first)
 	.venv/bin/learnalign demo
@@ -33,8 +33,11 @@ report: $(RUNTIME) ## Make the executive report on the demonstration company (se
 lab: $(RUNTIME) ## Open the notebooks in JupyterLab
 	.venv/bin/jupyter lab --notebook-dir=. notebooks
 
-test: $(DEVELOPMENT) ## Run the tests (sets up .venv first)
+test: $(DEVELOPMENT) ## Run the fast tests: unit, property, golden (sets up .venv first)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+test-all: $(DEVELOPMENT) ## Run every test; random ones search anew
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile -m "not bench" --hypothesis-profile=search $(TESTS)
 
 lint: $(DEVELOPMENT) ## Check style, format, the layers, and that notebooks hold no outputs
 	.venv/bin/ruff check .
