@@ -18,28 +18,6 @@ def table_equations(n_rows, n_columns):
     return rows + columns
 
 
-def with_edition(name, equations):
-    """The same equations, every cell named (edition, cell)."""
-    return [{(name, cell): weight for cell, weight in equation.items()} for equation in equations]
-
-
-def edition_equations(then, now, counts, least):
-    """What two editions tell of each other: equal counts are the same people, near ones differ by a
-    few hidden ones.
-    """
-    equations = []
-    for (edition, cell), count in counts.items():
-        if edition != then or (now, cell) not in counts:
-            continue
-        step = counts[now, cell] - count
-        if step == 0:
-            equations.append({(now, cell): 1, (then, cell): -1})
-        elif abs(step) < least:
-            few = ("few", then, now, cell)
-            equations.append({(now, cell): 1, (then, cell): -1, few: -1 if step > 0 else 1})
-    return equations
-
-
 def attack(equations, shown, wanted, whole=True):
     """Lowest and highest count of each wanted cell; `whole`: the attacker knows that people are not
     broken.
@@ -55,14 +33,6 @@ def attack(equations, shown, wanted, whole=True):
         name: tuple(_end(matrix, bounds, names.index(name), sign, whole) for sign in (1, -1))
         for name in wanted
     }
-
-
-def narrowest(equations, shown, wanted, whole=True):
-    """The width of the interval of the cell that the attacker knows best; infinite when nothing is
-    hidden.
-    """
-    ends = attack(equations, shown, wanted, whole).values()
-    return min((high - low for low, high in ends), default=np.inf)
 
 
 def _end(matrix, bounds, place, sign, whole):

@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from learnalign.data.mistakes import Stopped
-from learnalign.privacy import audit, bounds, breaches, gate
+from learnalign.privacy import audit, breaches, gate
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Result
 
@@ -348,20 +348,6 @@ def test_a_group_that_no_unit_names_is_not_known_to_be_nobody():
     assert [[row["shown"] for row in one["results"]] for one in safe] == [
         [True] * 3 + [False] * 2
     ] + [[True] * 3 + [False]] * 4
-
-
-def test_sums_that_do_not_hold_are_no_knowledge():
-    ends = {
-        "all": (30, 39),
-        "a": (50, 59),
-        "b": (0, np.inf),
-        "c": (20, 29),
-        "d": (0, np.inf),
-        "e": (10, 19),
-    }
-    assert bounds.narrow(ends, [{"all": 1, "a": -1, "b": -1}], ["b"], 10) == {}
-    sums = [{"all": 1, "a": -1, "b": -1}, {"c": 1, "d": -1, "e": -1}]
-    assert bounds.narrow(ends, sums, ["b", "d"], 20) == {"d": (1.0, 19.0)}
 
 
 def test_editions_of_units_stand_in_the_ledger_and_are_compared_with_their_own(tmp_path):

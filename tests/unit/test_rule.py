@@ -168,6 +168,14 @@ def test_who_knows_the_whole_cannot_pin_a_hidden_group(one, other, k):
             assert sum(yes for _, yes in gone) >= k and sum(n - yes for n, yes in gone) >= k
 
 
+@pytest.mark.golden
+def test_groups_that_overlap_tell_their_difference():
+    """21 people with a mean of 3.10, 20 of them with 3.00: the one has 5.10."""
+    assert round(21 * 3.10 - 20 * 3.00, 10) == 5.10
+    assert rule.too_close([21], [20], 5) == [(21, 20)]
+    assert rule.too_close([21], [21, 26, 16, 25, 17], 5) == [(21, 17), (21, 25)]
+
+
 # --- results
 
 

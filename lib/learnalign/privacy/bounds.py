@@ -3,14 +3,15 @@ what.
 
 Shown numbers are known between two ends, since they are rounded; hidden ones are known not to be
 negative. An attacker lays all sums over each other: a linear program, solved for the lowest and the
-highest value of each hidden number. `disclosure.intervals` is the exact sister for whole counts
-that are shown as they are.
+highest value of each hidden number.
 
-Misleads as that does; and a sum that the shown numbers contradict is left out: it does not hold for
-these data (as where a row's definition looks at the whole company), so nobody can reckon with it.
+Misleads in three ways. Whoever knows a hidden number from within, a manager her own team's, sees
+through more than one who only reads; and ends say how far a number is certain, not what is likely
+between them. A sum that the shown numbers contradict is left out: it does not hold for these data
+(as where a row's definition looks at the whole company), so nobody can reckon with it.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,10 +20,9 @@ from scipy import sparse
 from scipy.optimize import linprog
 from scipy.sparse.csgraph import connected_components
 
-from learnalign.privacy.sums import Name
-
 TRIES = 6
 CLOSE = 1e-6  # a linear program's numbers are not exact
+Name = Hashable
 Ends = tuple[float, float]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from learnalign.data.mistakes import DataError
+from learnalign.privacy import bounds
 from learnalign.verdicts.result import ATTRITION, Comparison, Fit, Result
 
 FLOOR = 5
@@ -62,52 +62,48 @@ def reasons(
     are left out.
 
     Each of `parts` names figures that add up to a whole, as the values of one attribute do: when
-    some of them are hidden, or missing, others are hidden with them (`disclosure.protect`), until
-    to whoever knows the wholes every hidden number of people, and of people on either side of a
-    share, is uncertain by `min_group` or more. The wholes count as known: another attribute that is
-    shown in full tells them. Misleads where somebody is in two parts.
+    some of them are hidden, or missing, others are hidden with them, those on fewest people first,
+    until to whoever knows the wholes every hidden number of people, and of people on either side of
+    a share, is uncertain by `min_group` or more. The wholes count as known: another attribute that
+    is shown in full tells them. Misleads where somebody is in two parts.
     """
     found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
-    known = [[name for name in dict.fromkeys(whole) if name in fits] for whole in parts]
-    gone = {name for whole in known for name in whole if name in found}
-    for whole, names in zip(
-        known, parts, strict=True
-    ):  # a figure that could not be made may be had as well
-        shown = sorted(set(whole) - gone, key=lambda name: fits[name].n_people)
-        gone |= set(shown[:1]) if len(whole) < len(set(names)) else set()
-    more = _complement(fits, gone, min_group, known) if gone else set()
+    wholes = [[name for name in dict.fromkeys(whole) if name in fits] for whole in parts]
+    gone = {name for whole in wholes for name in whole if name in found}
+    for whole, names in zip(wholes, parts, strict=True):
+        if len(whole) < len(set(names)):  # what could not be made may be had as well
+            gone |= _fewest(fits, whole, gone)
+    while more := _told(fits, wholes, gone, min_group):
+        gone |= more
     return found | {
-        name: "another could be had by subtraction"
-        for name in fits
-        if name in more and name not in found
+        name: "another could be had by subtraction" for name in fits if name in gone - {*found}
     }
 
 
-def _complement(
-    fits: Mapping[str, Fit], gone: set[str], min_group: int, parts: Sequence[Sequence[str]]
+def _told(
+    fits: Mapping[str, Fit], wholes: Sequence[Sequence[str]], gone: set[str], min_group: int
 ) -> set[str]:
-    """All that is hidden at last, of the figures in `parts`: safe as people, and as either side of
-    a share.
-    """
-    from learnalign.privacy import disclosure  # it takes its floor from here
-    from learnalign.privacy.sums import Cells
+    """What to hide next, as something hidden is known too closely; nothing where no more can be."""
+    people = {name: _sides(fits[name]) for whole in wholes for name in whole}
+    ends: dict[Any, bounds.Ends] = {}
+    sums = []
+    for side in range(3):
+        ends |= {
+            (side, name): (0, math.inf) if name in gone else (counts[side], counts[side])
+            for name, counts in people.items()
+        }
+        for place, whole in enumerate(wholes):
+            all_ = sum(people[name][side] for name in whole)
+            ends[side, place] = (all_, all_)
+            sums.append({(side, place): 1.0} | {(side, name): -1.0 for name in whole})
+    wanted = [(side, name) for side, name in ends if name in gone]
+    known = {name for _, name in bounds.narrow(ends, sums, wanted, min_group)}
+    return set().union(*(_fewest(fits, whole, gone) for whole in wholes if known & {*whole}))
 
-    names = {name for whole in parts for name in whole}
-    sides = [{name: _sides(fits[name])[place] for name in sorted(names)} for place in range(3)]
-    before: set[str] = set()
-    while before != gone:
-        before = gone
-        for people in sides:
-            sums = tuple(
-                (("whole", place), tuple(whole)) for place, whole in enumerate(parts) if whole
-            )
-            wholes = {total: sum(people[name] for name in whole) for total, whole in sums}
-            try:
-                cells = Cells({**people, **wholes}, sums, shown=frozenset(wholes))
-                gone = {str(name) for name in disclosure.protect(cells, gone, min_group).hidden}
-            except DataError:  # all of a whole that is small itself
-                gone = gone | {name for whole in parts if gone & set(whole) for name in whole}
-    return gone
+
+def _fewest(fits: Mapping[str, Fit], names: Sequence[str], gone: set[str]) -> set[str]:
+    """The figure on fewest people of those that are not `gone`, if there is one."""
+    return {*sorted(set(names) - gone, key=lambda name: (fits[name].n_people, name))[:1]}
 
 
 def _sides(fit: Fit) -> tuple[int, int, int]:
