@@ -21,7 +21,8 @@ import pytest
 import yaml
 
 from learnalign.data import importing, reading
-from learnalign.facts import contents, merit, spending
+from learnalign.estimates import groups
+from learnalign.facts import contents, spending
 from learnalign.linking import windows
 from learnalign.privacy import rule
 from learnalign.report import page as reports
@@ -433,9 +434,9 @@ def test_no_name_of_a_data_set_becomes_markup_in_the_report(hostile, tmp_path):
     themselves.
     """
     linked = windows.link(hostile)
-    groups, _ = merit.by_attribute(hostile, linked.person_cycles, min_people=5)
+    found, _ = groups.by_attribute(hostile, linked.person_cycles, min_people=5)
     rows = judge.judge_kinds(
-        "merit_by_group", groups, smallest_effect=0.25, hidden=rule.reasons(groups, 5)
+        "merit_by_group", found, smallest_effect=0.25, hidden=rule.reasons(found, 5)
     )
     assert rows and any("<script>" in f"{row.group} {row.at}" for row in rows)
     results.write(

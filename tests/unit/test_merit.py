@@ -13,7 +13,7 @@ import pytest
 
 from learnalign.data import reading
 from learnalign.data.contract import Meta
-from learnalign.estimates import checks
+from learnalign.estimates import checks, groups
 from learnalign.facts import merit
 from learnalign.linking import windows
 
@@ -184,7 +184,7 @@ def test_too_little_says_nothing_and_raises_nothing(drawn):
     cycles = windows.link(dataset).person_cycles
     assert merit.discretion(cycles) is None and merit.bonus(cycles, False) is None
     assert merit.follows(dataset, cycles) == {}
-    fits, left_out = merit.by_attribute(dataset, cycles, min_people=5)
+    fits, left_out = groups.by_attribute(dataset, cycles, min_people=5)
     assert fits == {} and left_out.people.tolist() == [1, 1]
 
 
@@ -199,7 +199,7 @@ def test_merit_exactly_the_matrix_leaves_no_discretion(fixed):
     assert found.words == (merit.FIXED, "merit varies with the rating")
     assert found.held == "rating and matrix cell"
     assert (
-        merit.by_attribute(dataset, cycles, min_people=10)[0]
+        groups.by_attribute(dataset, cycles, min_people=10)[0]
         == {}
         == merit.follows(dataset, cycles)
     )
@@ -269,7 +269,7 @@ def test_with_a_target_for_nearly_everybody_merit_less_its_target_is_compared(fi
 
 @pytest.mark.truth
 def test_the_planted_difference_at_equal_cell_is_found(usual):
-    fits, left_out = merit.by_attribute(*usual, min_people=10)
+    fits, left_out = groups.by_attribute(*usual, min_people=10)
     assert list(fits) == ["gender: man"]  # of two groups one is told: the other is its mirror
     man = fits["gender: man"]
     assert man.low < -0.3 < man.high < 0
@@ -283,9 +283,9 @@ def test_people_of_a_group_that_is_left_out_are_on_neither_side(usual):
     people = dataset.tables["people"].execute()
     some = set(people.person_id[:4])
     third = people.assign(gender=people.gender.where(~people.person_id.isin(some), "third"))
-    fits, _ = merit.by_attribute(reading.of_frames({"people": third}, META), cycles, min_people=10)
+    fits, _ = groups.by_attribute(reading.of_frames({"people": third}, META), cycles, min_people=10)
     without = cycles[~cycles.person_id.isin(some)]
-    same, _ = merit.by_attribute(dataset, without, min_people=10)
+    same, _ = groups.by_attribute(dataset, without, min_people=10)
     assert fits["gender: man"] == same["gender: man"]
 
 
@@ -294,7 +294,7 @@ def test_a_group_under_three_managers_or_fewer_is_left_out(usual):
     few = set(cycles.person_id[cycles.manager_id.isin(["m00", "m01", "m02"])])
     people = dataset.tables["people"].execute()
     people = people.assign(site=np.where(people.person_id.isin(few), "hut", "hall"))
-    fits, left_out = merit.by_attribute(
+    fits, left_out = groups.by_attribute(
         reading.of_frames({"people": people}, META), cycles, min_people=10
     )
     assert not any(name.startswith("site") for name in fits)
@@ -366,7 +366,7 @@ def everything(dataset, cycles):
     """All figures of the module as plain numbers."""
     found = merit.discretion(cycles)
     fits = {**merit.questions(dataset, cycles), **merit.follows(dataset, cycles)}
-    fits |= merit.by_attribute(dataset, cycles, min_people=10)[0] | {
+    fits |= groups.by_attribute(dataset, cycles, min_people=10)[0] | {
         "share": found.share,
         "spread": found.spread,
     }
@@ -431,7 +431,7 @@ def test_a_missing_table_or_column_leaves_facts_out_and_never_raises(usual, miss
     paid = table != "rewards" or bool(column)
     assert (len(merit.matrix(cycles)) > 0) == paid
     assert (merit.discretion(cycles) is not None) == paid
-    fits, _ = merit.by_attribute(dataset, cycles, min_people=10)
+    fits, _ = groups.by_attribute(dataset, cycles, min_people=10)
     # two units are too few to stand in for managers in an interval
     assert ("gender: man" in fits) == (
         paid and missing not in ("people.gender", "reviews.manager_id")

@@ -13,10 +13,10 @@ import pandas as pd
 
 from learnalign.data import reading
 from learnalign.data.reading import DataSet
-from learnalign.estimates import described, models, pooling
+from learnalign.estimates import described, groups, models, pooling
 from learnalign.estimates.checks import BLIND
-from learnalign.estimates.samples import MIN_RESIDUAL_DF, MOST_CELLS, independent
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit, number, spread
+from learnalign.estimates.samples import MIN_RESIDUAL_DF, MOST_CELLS
+from learnalign.verdicts.result import Fit, number, spread
 
 QUESTIONS = {
     "learning_enabled_performance": "learning that enabled performance",
@@ -37,7 +37,6 @@ PAIRS = (
     ("rating", "bonus"),
     ("learning", "bonus"),
 )
-LEFT_OUT = ("attribute", "group", "people", "managers", "why")
 FIXED = "merit cannot reward or punish anything except through the rating"
 BONUS = {
     "blind": "a formula sets the bonus: it can show nothing",
@@ -89,7 +88,7 @@ def matrix(person_cycles: pd.DataFrame) -> pd.DataFrame:
     >>> bool((cells.merit - cells.target - cells.gap).abs().max() < 1e-9)
     True
     """
-    rows = _rows(person_cycles).dropna(subset=["merit"])
+    rows = groups.merit_rows(person_cycles).dropna(subset=["merit"])
     if rows.target.nunique() > MOST_CELLS:
         rows = rows.assign(target=rows.target.round())
     cells = rows.groupby(["rating", "target"], dropna=False).agg(
@@ -119,7 +118,7 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
     >>> discretion(linking.link(datasets.read("data/demo")).person_cycles).held
     'rating and matrix cell'
     """
-    rows = _rows(person_cycles).dropna(subset=["merit", "outcome", "cell", "rater"])
+    rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "outcome", "cell", "rater"])
     if rows.rater.nunique() < 2:
         return None
     held = rows.held.iloc[0]
@@ -214,7 +213,7 @@ def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None
     where less than half of those with merit have one. Misleads when bonuses are rounded, or where
     most cells hold one person.
     """
-    paid = _rows(person_cycles).dropna(subset=["merit", "rater"])
+    paid = groups.merit_rows(person_cycles).dropna(subset=["merit", "rater"])
     rows = paid.dropna(subset=["bonus"])
     if len(rows) < len(paid) / 2 or rows.rater.nunique() < 2:
         return None
@@ -273,7 +272,9 @@ def follows(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
     rows = _coded(dataset, person_cycles)
     found = {}
     for name, words in QUESTIONS.items():
-        fit = _difference(rows.assign(x=rows[name], side=rows[name] >= EVIDENCE), same_manager=True)
+        fit = groups.difference(
+            rows.assign(x=rows[name], side=rows[name] >= EVIDENCE), same_manager=True
+        )
         found |= {words: fit} if fit else {}
     return found
 
@@ -281,96 +282,9 @@ def follows(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
 def _coded(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     rewards = reading.up_to(dataset.tables["rewards"], "rewards", dataset.as_of)
     codes = rewards.select("person_id", "cycle", *QUESTIONS).execute()
-    rows = _rows(person_cycles)
+    rows = groups.merit_rows(person_cycles)
     coded = rows.merge(codes, how="left", on=["person_id", "cycle"])
     return coded.assign(**{name: pd.to_numeric(coded[name]).astype(float) for name in QUESTIONS})
-
-
-def by_attribute(
-    dataset: DataSet, person_cycles: pd.DataFrame, *, min_people: int
-) -> tuple[dict[str, Fit], pd.DataFrame]:
-    """Difference in merit (percentage points) of each group of a declared attribute to everybody
-    else, at equal cell.
-
-    Compared company-wide within rating x target x cycle, so that a group that has the stingier
-    managers shows too; clustered by manager. Above 0 the group gets more; of two groups one is
-    told, as the other is its mirror. Groups of fewer than `min_people`, or under three managers or
-    fewer, are on neither side, so that nobody can work them out from the others; the second part
-    names them (columns LEFT_OUT, with counts for privacy to look at). Past ratings are not held
-    equal, so the design is "associated".
-
-    Misleads when the rating is itself unequal: at equal rating only the second step is seen
-    (METHODS 7).
-
-    >>> from learnalign.data import reading as datasets
-    >>> from learnalign.linking import windows as linking
-    >>> data = datasets.read("data/demo")
-    >>> fits, left_out = by_attribute(data, linking.link(data).person_cycles, min_people=10)
-    >>> "gender: female" in fits
-    True
-    """
-    people = dataset.tables["people"].select("person_id", *dataset.meta.attributes).execute()
-    rows = _rows(person_cycles).dropna(subset=["outcome", "cell", "rater"])
-    fits, left_out = {}, []
-    for name in dataset.meta.attributes:
-        group = rows.person_id.map(people.set_index("person_id")[name])
-        size = rows.groupby(group).agg(
-            people=("person_id", "nunique"), managers=("rater", "nunique")
-        )
-        large = size[(size.people >= min_people) & (size.managers > TOO_FEW_CLUSTERS)]
-        small = size.drop(large.index)
-        left_out += [
-            (name, one, *counts, "too few people or managers")
-            for one, *counts in small.itertuples()
-        ]
-        told = list(large.index) if len(large) > 2 else list(large.index)[:1]
-        kept = rows.assign(group_of=group)[group.isin(large.index)]
-        for one in told if len(large) > 1 else []:
-            inside = kept.group_of == one
-            fit = _difference(kept.assign(x=inside.astype(float), side=inside))
-            if fit is None or fit.n_people_smaller < min_people:
-                left_out.append((name, one, *size.loc[one], "too little to compare"))
-            else:
-                fits[f"{name}: {one}"] = fit
-    return fits, pd.DataFrame(left_out, columns=list(LEFT_OUT))
-
-
-def _difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
-    """Merit per unit of `x` at equal cell; None where it cannot be told. `side` is who counts as
-    having it.
-    """
-    keys = ["rater", "cycle"] if same_manager else ["cell", "cycle"]
-    rows = rows.dropna(subset=["x", "outcome", "rater", "cell"])
-    rows = rows.assign(group=rows.groupby(keys).ngroup())
-    x = rows.groupby("group").x
-    rows = rows[x.transform("max") > x.transform("min")]  # elsewhere nobody differs in it
-    managers = [rows[rows.side == side].rater.nunique() for side in (True, False)]
-    held = []
-    if same_manager and len(rows):
-        cells = pd.get_dummies(rows.cell, dtype=float)
-        cells.columns = [f"cell_{place}" for place in range(cells.shape[1])]
-        rows = pd.concat([rows, cells], axis=1)
-        held = independent(rows, list(cells), "group")
-    free = len(rows) - rows.group.nunique() - len(held) - 1
-    if min(managers) <= TOO_FEW_CLUSTERS or free < MIN_RESIDUAL_DF:
-        return None
-    held_too, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
-    try:
-        fit = models.fixed_effects(
-            rows,
-            "outcome",
-            "x",
-            controls=held,
-            absorb="group",
-            cluster="rater",
-            method=f"{held_too}, same {by}" if same_manager else held_too,
-            design="associated",
-            clustered_by=by,
-        )
-    except ValueError:
-        return None
-    people = [rows[rows.side == side].person_id.nunique() for side in (True, False)]
-    return replace(fit, n_people_smaller=min(people))
 
 
 def over_managers(
@@ -394,7 +308,7 @@ def over_managers(
     >>> spread.n_managers >= 20, why
     (True, '')
     """
-    rows, keys = _rows(person_cycles.assign(unit=None)), ["cell", "cycle"]
+    rows, keys = groups.merit_rows(person_cycles.assign(unit=None)), ["cell", "cycle"]
     rows = rows.assign(x=rows.acknowledged, y=rows.outcome, high=rows.acknowledged == 1)
     rows = rows.dropna(subset=["x", "y", "rater", *keys])
     rows = rows.assign(x=_around(rows, "x", keys), y=_around(rows, "y", keys))
@@ -429,7 +343,7 @@ def chain(person_cycles: pd.DataFrame) -> pd.DataFrame:
     Misleads as a chain: each row is a pattern of its own, and none says that one works through
     another.
     """
-    rows = _rows(person_cycles).dropna(subset=["merit", "bonus"], how="all")
+    rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "bonus"], how="all")
     found = [
         (
             "rank correlation",
@@ -474,41 +388,6 @@ def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, rank
     except ValueError:
         return r, np.nan, np.nan, *counts
     return r, max(fit.low, -1.0), min(fit.high, 1.0), *counts
-
-
-def _rows(cycles: pd.DataFrame) -> pd.DataFrame:
-    """Person-cycles in this module's terms; `by` says whether managers or units are the clusters."""
-    rater, by = described.raters(cycles)
-    hours = "voluntary_hours" if cycles.voluntary_hours.notna().any() else "voluntary_activities"
-    names = {
-        "merit": "merit_pct",
-        "target": "merit_target_pct",
-        "gap": "merit_gap_pct",
-        "rating": "rating",
-        "bonus": "bonus_net_pct",
-        "learning": hours,
-    }
-    rows = cycles[["person_id", "cycle", "unit"]].assign(
-        **{name: pd.to_numeric(cycles[column]).astype(float) for name, column in names.items()},
-        grade=cycles.grade.fillna("?"),
-        rater=rater,
-        by=by,
-        held="rating",
-        acknowledged=cycles.acknowledged.astype("boolean")
-        .astype("Float64")
-        .to_numpy(float, na_value=np.nan),
-    )
-    fine = rows.rating.nunique() > MOST_CELLS
-    band = np.ceil(20 * rows.rating.rank(pct=True)) if fine else rows.rating
-    rows = rows.assign(band=band, cell=band.astype(str), outcome=rows.merit)
-    if cycles.matrix_cell.nunique() > MOST_CELLS:
-        return rows.assign(outcome=rows.gap, held="rating, merit less its target")
-    matrix_known = cycles.matrix_cell.notna().any()
-    return (
-        rows.assign(cell=cycles.matrix_cell, held="rating and matrix cell")
-        if matrix_known
-        else rows
-    )
 
 
 def _around(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.Series:

@@ -1,0 +1,141 @@
+"""Groups: whether people of one group are given other merit than everybody else, at equal cell.
+
+"At equal cell" is at the same rating and merit target in the same cycle; where no merit matrix is
+recorded the rating alone is held equal, and the results say so. Where targets are so many that
+hardly anybody shares one, merit less its target is compared at equal rating, and ratings on a scale
+so fine are compared in twentieths.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from learnalign.data.reading import DataSet
+from learnalign.estimates import described, models
+from learnalign.estimates.samples import MIN_RESIDUAL_DF, MOST_CELLS, independent
+from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+
+LEFT_OUT = ("attribute", "group", "people", "managers", "why")
+
+
+def by_attribute(
+    dataset: DataSet, person_cycles: pd.DataFrame, *, min_people: int
+) -> tuple[dict[str, Fit], pd.DataFrame]:
+    """Difference in merit (percentage points) of each group of a declared attribute to everybody
+    else, at equal cell.
+
+    Compared company-wide within rating x target x cycle, so that a group that has the stingier
+    managers shows too; clustered by manager. Above 0 the group gets more; of two groups one is
+    told, as the other is its mirror. Groups of fewer than `min_people`, or under three managers or
+    fewer, are on neither side, so that nobody can work them out from the others; the second part
+    names them (columns LEFT_OUT, with counts for privacy to look at). Past ratings are not held
+    equal, so the design is "associated".
+
+    Misleads when the rating is itself unequal: at equal rating only the second step is seen
+    (METHODS 7).
+
+    >>> from learnalign.data import reading as datasets
+    >>> from learnalign.linking import windows as linking
+    >>> data = datasets.read("data/demo")
+    >>> fits, left_out = by_attribute(data, linking.link(data).person_cycles, min_people=10)
+    >>> "gender: female" in fits
+    True
+    """
+    people = dataset.tables["people"].select("person_id", *dataset.meta.attributes).execute()
+    rows = merit_rows(person_cycles).dropna(subset=["outcome", "cell", "rater"])
+    fits, left_out = {}, []
+    for name in dataset.meta.attributes:
+        group = rows.person_id.map(people.set_index("person_id")[name])
+        size = rows.groupby(group).agg(
+            people=("person_id", "nunique"), managers=("rater", "nunique")
+        )
+        large = size[(size.people >= min_people) & (size.managers > TOO_FEW_CLUSTERS)]
+        small = size.drop(large.index)
+        left_out += [
+            (name, one, *counts, "too few people or managers")
+            for one, *counts in small.itertuples()
+        ]
+        told = list(large.index) if len(large) > 2 else list(large.index)[:1]
+        kept = rows.assign(group_of=group)[group.isin(large.index)]
+        for one in told if len(large) > 1 else []:
+            inside = kept.group_of == one
+            fit = difference(kept.assign(x=inside.astype(float), side=inside))
+            if fit is None or fit.n_people_smaller < min_people:
+                left_out.append((name, one, *size.loc[one], "too little to compare"))
+            else:
+                fits[f"{name}: {one}"] = fit
+    return fits, pd.DataFrame(left_out, columns=list(LEFT_OUT))
+
+
+def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
+    """Merit per unit of `x` at equal cell; None where it cannot be told. `side` is who counts as
+    having it.
+    """
+    keys = ["rater", "cycle"] if same_manager else ["cell", "cycle"]
+    rows = rows.dropna(subset=["x", "outcome", "rater", "cell"])
+    rows = rows.assign(group=rows.groupby(keys).ngroup())
+    x = rows.groupby("group").x
+    rows = rows[x.transform("max") > x.transform("min")]  # elsewhere nobody differs in it
+    managers = [rows[rows.side == side].rater.nunique() for side in (True, False)]
+    held = []
+    if same_manager and len(rows):
+        cells = pd.get_dummies(rows.cell, dtype=float)
+        cells.columns = [f"cell_{place}" for place in range(cells.shape[1])]
+        rows = pd.concat([rows, cells], axis=1)
+        held = independent(rows, list(cells), "group")
+    free = len(rows) - rows.group.nunique() - len(held) - 1
+    if min(managers) <= TOO_FEW_CLUSTERS or free < MIN_RESIDUAL_DF:
+        return None
+    held_too, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
+    try:
+        fit = models.fixed_effects(
+            rows,
+            "outcome",
+            "x",
+            controls=held,
+            absorb="group",
+            cluster="rater",
+            method=f"{held_too}, same {by}" if same_manager else held_too,
+            design="associated",
+            clustered_by=by,
+        )
+    except ValueError:
+        return None
+    people = [rows[rows.side == side].person_id.nunique() for side in (True, False)]
+    return replace(fit, n_people_smaller=min(people))
+
+
+def merit_rows(cycles: pd.DataFrame) -> pd.DataFrame:
+    """Person-cycles in the terms of merit; `by` says whether managers or units are the clusters."""
+    rater, by = described.raters(cycles)
+    hours = "voluntary_hours" if cycles.voluntary_hours.notna().any() else "voluntary_activities"
+    names = {
+        "merit": "merit_pct",
+        "target": "merit_target_pct",
+        "gap": "merit_gap_pct",
+        "rating": "rating",
+        "bonus": "bonus_net_pct",
+        "learning": hours,
+    }
+    rows = cycles[["person_id", "cycle", "unit"]].assign(
+        **{name: pd.to_numeric(cycles[column]).astype(float) for name, column in names.items()},
+        grade=cycles.grade.fillna("?"),
+        rater=rater,
+        by=by,
+        held="rating",
+        acknowledged=cycles.acknowledged.astype("boolean")
+        .astype("Float64")
+        .to_numpy(float, na_value=np.nan),
+    )
+    fine = rows.rating.nunique() > MOST_CELLS
+    band = np.ceil(20 * rows.rating.rank(pct=True)) if fine else rows.rating
+    rows = rows.assign(band=band, cell=band.astype(str), outcome=rows.merit)
+    if cycles.matrix_cell.nunique() > MOST_CELLS:
+        return rows.assign(outcome=rows.gap, held="rating, merit less its target")
+    matrix_known = cycles.matrix_cell.notna().any()
+    return (
+        rows.assign(cell=cycles.matrix_cell, held="rating and matrix cell")
+        if matrix_known
+        else rows
+    )
