@@ -71,17 +71,17 @@ def _parser() -> Parser:
 
 def demo(out: Path | None, jobs: int | None) -> None:
     """Run the shipped report on the shipped bank, Northbank."""
-    here = Path.cwd()
-    params = next(
-        (one for f in (here, *here.parents) if (one := f / "params/northbank.yml").is_file()), None
-    )
-    if params is None:
-        say(
-            f"There is no params/northbank.yml in {here} or above it. Go to the project's "
-            "folder first."
-        )
-        sys.exit(2)
-    run(params, out, jobs, "plain")
+    from learnalign.data import shipped
+
+    run(shipped.find("params/northbank.yml"), out or Path("out"), jobs, "plain")
+
+
+def init(folder: Path) -> None:
+    """Make a project of your own: notebooks, params files, a mapping to edit, the demo's data."""
+    from learnalign.runs import init as projects
+
+    projects.init(folder)
+    print(f"{folder}\nNext: cd {folder} && learnalign run params/northbank.yml")
 
 
 def bring_in(mapping: Path, out: Path) -> None:
@@ -227,7 +227,9 @@ def _path(*words: str, told: str, **more: object) -> tuple:
     return words, {"type": Path, "help": told} | more
 
 
-OUT = _path("--out", told="folder for the editions; `out` beside `params` when not given")
+OUT = _path(
+    "--out", told="folder for the editions; `out` in the project (demo: here) when not given"
+)
 JOBS = (
     ("--jobs",),
     {"type": _at_least(1, int), "help": "notebooks to run side by side; all cores when not given"},
@@ -242,6 +244,7 @@ LOG = (
 )
 DATA_SET = "a data set: a folder of tables and dataset.yml"
 COMMANDS = {
+    "init": (init, [_path("folder", told="the project's folder; no file there is overwritten")]),
     "demo": (demo, [OUT, JOBS]),
     "import": (
         bring_in,

@@ -11,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,17 +29,17 @@ RETRIES = dg.RetryPolicy(max_retries=2, delay=300, backoff=dg.Backoff.EXPONENTIA
 def run(params: Path, as_of: str) -> Path:
     """Run a params file as of a day; the folder of the edition, or a `Failure` with what the run said."""
     content = yaml.safe_load(params.read_text(encoding="utf-8")) | {"as_of": as_of}
-    with tempfile.TemporaryDirectory(
-        dir=params.parent, prefix="."
-    ) as folder:  # in the project: paths start there
-        dated = Path(folder) / params.name
-        dated.write_text(yaml.safe_dump(content), encoding="utf-8")
+    dated = params.with_name(f".{params.stem}-{as_of}.yml")  # beside it: paths start there
+    dated.write_text(yaml.safe_dump(content), encoding="utf-8")
+    try:
         done = subprocess.run(
             [*COMMAND, "run", str(dated), "--out", str(OUT)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
         )
+    finally:
+        dated.unlink()
     if done.returncode:
         again = done.returncode in WORTH_ANOTHER_TRY
         said = "\n".join(done.stderr.splitlines()[-40:])
@@ -64,7 +63,7 @@ def asset_of(params: Path) -> dg.AssetsDefinition:
     return report
 
 
-REPORTS = [asset_of(params) for params in sorted((PROJECT / "params").glob("*.yml"))]
+REPORTS = [asset_of(params) for params in sorted((PROJECT / "params").glob("[!.]*.yml"))]
 MONTHLY = dg.define_asset_job("reports", selection=dg.AssetSelection.groups("reports"))
 SCHEDULE = dg.build_schedule_from_partitioned_job(MONTHLY, hour_of_day=6)
 

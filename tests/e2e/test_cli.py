@@ -23,7 +23,7 @@ DATA = {
     "reviews.csv": REVIEWS,
     "dataset.yml": 'title: Drawn\nas_of: "2024-12-31"\nrating_scale: [1, 2, 3]\n',
 }
-PARAMS = "report: mine\ndata: data\nnotebooks: [coverage]\n"
+PARAMS = "report: mine\ndata: ../data\nnotebooks: [coverage]\n"
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ PARAMS_FAULTS = {
         "",
     ),
     "twice": (
-        "data: data\ndata: other",
+        "data: ../data\ndata: other",
         "mine.yml: cannot be read as YAML\n    Got: the key 'data' stands twice line",
         "",
     ),
@@ -249,14 +249,8 @@ def test_a_bad_params_file_starts_nothing(project, fault):
             ["check", "nothing"],
             "1 problem in nothing\nnothing: there is no such folder\nNothing was changed.\n",
         ),
-        (
-            ["demo"],
-            (
-                "There is no params/northbank.yml in {project} or above it. Go to the project's "
-                "folder first.\n"
-            ),
-        ),
-        (["publish"], "there is no command publish; there are demo, import, "),
+        (["init", "."], "coverage.ipynb: is there already\n    Fix: name another"),
+        (["publish"], "there is no command publish; there are init, demo, import, "),
         (["check"], "the following arguments are required: data"),
         (["import", "params/mine.yml"], "the following arguments are required: --out"),
         (["run", "params/mine.yml", "--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
@@ -301,7 +295,7 @@ def test_a_simulated_bank_keeps_the_contract(project):
 def test_an_import_says_what_it_did_and_is_never_half_done(project):
     mapping = project / "params/import.yml"
     mapping.write_text(
-        'source: data\ndataset: {title: T, as_of: "2024-12-31", rating_scale: [1, 2]}\ntables:\n'
+        'source: ../data\ndataset: {title: T, as_of: "2024-12-31", rating_scale: [1, 2]}\ntables:\n'
         "  people: {file: people.csv, columns: {person_id: Person ID, hired_on: hired_on}}\n"
         "  reviews:\n    file: reviews.csv\n    columns: {person_id: person_id, cycle: "
         "cycle, reviewed_on: reviewed_on,"
@@ -367,7 +361,7 @@ def test_help_and_mistakes_import_nothing_that_takes_time(words):
     ("words", "said"),
     [
         (["rnu"], "there is no command rnu; did you mean run?"),
-        (["qqq"], "there is no command qqq; there are demo, "),
+        (["qqq"], "there is no command qqq; there are init, demo, "),
         (["run"], "required: params"),
         (["run", "x.yml", "--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
         (["run", "x.yml", "--jobs", "two"], "argument --jobs: invalid number value: 'two'"),
@@ -399,7 +393,15 @@ def test_the_version_is_told_and_no_command_is_help(capsys, monkeypatch):
 
 def test_help_names_every_command(project):
     said = works(project, "--help")
-    assert {"demo", "import", "check", "run", "audit", "simulate", "schedule", "doctor"} == set(
-        cli.COMMANDS
-    )
+    assert {
+        "init",
+        "demo",
+        "import",
+        "check",
+        "run",
+        "audit",
+        "simulate",
+        "schedule",
+        "doctor",
+    } == set(cli.COMMANDS)
     assert [name for name in cli.COMMANDS if f" {name} " not in said] == []

@@ -113,7 +113,13 @@ def test_without_params_the_machine_alone_is_looked_at(tmp_path, monkeypatch, qu
 REPORTS = {
     "params file": ("mine.yml", "report: mine\n", "params", 2, "mine.yml.data: is missing"),
     "no params file": ("mine.yml", None, "params", 2, "there is no such file"),
-    "notebook": ("notebooks/coverage.ipynb", None, "params", 2, "coverage"),
+    "notebook": (
+        "mine.yml",
+        "report: mine\ndata: data\nnotebooks: [nothing]\n",
+        "params",
+        2,
+        "Allowed: acknowledging_and_reward, coverage, ",
+    ),
     "data": ("data/reviews.csv", None, "data", 2, "this required table is missing"),
     "as_of": ("mine.yml", PARAMS + 'as_of: "2030-01-01"\n', "data", 2, "is later than the data"),
     "too small": (
@@ -189,7 +195,7 @@ def test_packages_are_held_against_their_bounds(monkeypatch, project):
 
 def test_it_starts_without_the_packages_that_it_looks_for():
     code = (
-        "import sys, learnalign.doctor; print({'pandas', 'ibis', 'papermill', 'pydantic', "
+        "import sys, learnalign.runs.doctor; print({'pandas', 'ibis', 'papermill', 'pydantic', "
         "'psutil'} & {*sys.modules})"
     )
     said = subprocess.run(

@@ -23,9 +23,10 @@ def imported_and_run(name: str, folder: Path) -> tuple[Path, run.Edition]:
         (folder / "project" / part).symlink_to(ROOT / part)
     (folder / "shared").symlink_to(ROOT.parent / "shared")
     params = folder / "project/params"
-    copy = folder / "project/mine.yml"  # a file of the project's own, so that paths start from it
+    copy = folder / "project/own/mine.yml"  # files of the project's own, as paths start from them
     data = folder / "project/out" / f"{name}_tables"
-    mapping = folder / "project/mapping.yml"
+    mapping = folder / "project/own/imports/mapping.yml"
+    mapping.parent.mkdir(parents=True)
     mapping.write_bytes((params / f"imports/{name}.yml").read_bytes())
     command = [sys.executable, "-m", "learnalign", "import", str(mapping), "--out", str(data)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -80,6 +80,12 @@ def test_an_edition_is_complete(edition):
     (line,), _ = results.ledger(out)
     assert line.run_id == edition.document["run"]["run_id"]
     manifest = json.loads((edition.folder / "manifest.json").read_text())
+    ran = {
+        name: hashlib.sha256((ROOT / f"notebooks/{name}.ipynb").read_bytes()).hexdigest()
+        for name in NOTEBOOKS
+    }
+    assert manifest["notebook_sha256"] == edition.document["run"]["notebook_sha256"] == ran
+    assert all(digest in edition.report.read_text() for digest in ran.values())
     for name, digest in manifest["sha256"].items():
         assert hashlib.sha256((edition.folder / name).read_bytes()).hexdigest() == digest
     assert [path.name for path in edition.folder.parent.iterdir()] == [
@@ -205,7 +211,7 @@ def test_a_notebook_explored_has_the_shipped_parameters(name):
     exec(cell.source, found)
     smallest = spec.smallest_effect
     shipped = {
-        "data": f"../{spec.data}",
+        "data": spec.data,
         "as_of": str(spec.as_of),
         "min_group": spec.min_group,
         "embargo_days": spec.embargo_days,
@@ -472,7 +478,7 @@ def test_too_few_reviewed_by_an_early_as_of_are_not_reported_on(tmp_path, bank):
 
 
 def spec_with(tmp_path: Path, **more) -> Path:
-    spec = {"report": "small", "data": "data", "notebooks": ["coverage"]} | more
+    spec = {"report": "small", "data": "../data", "notebooks": ["coverage"]} | more
     params = project(tmp_path / "p", Path("data"), [])
     params.write_text(yaml.safe_dump(spec), encoding="utf-8")
     return params
@@ -511,9 +517,9 @@ def test_every_shipped_params_file_is_valid():
         assert run.read_spec(params).report == params.stem
 
 
-def test_paths_start_from_the_project_wherever_one_stands(tmp_path, monkeypatch):
+def test_paths_start_from_the_params_file_wherever_one_stands(tmp_path, monkeypatch):
     params = spec_with(tmp_path)
     monkeypatch.chdir(os.path.sep)
-    assert run.read_spec(params).data == "data"
+    assert run.read_spec(params).data == "../data"
     with pytest.raises(DataError, match=re.escape(str(tmp_path / "p" / "data"))):
         run.run(params)

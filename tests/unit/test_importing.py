@@ -754,7 +754,7 @@ def test_a_missing_source_folder_and_a_missing_mapping(job):
     assert job.refused() == [
         f"map.yml.source: there is no such folder\n"
         f"    Got: {where}\n"
-        f"    Fix: correct `source`; it starts from the project's folder"
+        f"    Fix: correct `source`; it starts from the mapping's own folder"
     ]
     (job.folder / "map.yml").unlink()
     assert job.refused() == [f"map.yml: there is no such file\n    Got: {job.folder / 'map.yml'}"]

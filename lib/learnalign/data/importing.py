@@ -38,7 +38,7 @@ from learnalign.data.contract import (
     rules,
 )
 from learnalign.data.mapping import ColumnMap, Mapping, Scalar, TableMap, read_mapping
-from learnalign.data.mistakes import DataError, Problem, project_root
+from learnalign.data.mistakes import DataError, Problem
 
 NOT_YET = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz")
 UNQUOTED = "(not shown: it may hold ids, and pseudonyms are on)"
@@ -157,9 +157,9 @@ class _Job:
 @contextmanager
 def _job(mapping_file: str | Path) -> Iterator[_Job]:
     mapping = read_mapping(mapping_file)
-    folder = project_root(Path(mapping_file)) / mapping.source
+    folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
     if not folder.is_dir():
-        fix = "correct `source`; it starts from the project's folder"
+        fix = "correct `source`; it starts from the mapping's own folder"
         raise DataError(
             [
                 Problem(

@@ -149,13 +149,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
             [Problem(path.name, "", "holds no 'key: value' lines", type(content).__name__)]
         )
     return content
-
-
-def project_root(file: Path) -> Path:
-    """The folder that relative paths in a params or mapping file start from: the project that holds
-    it.
-    """
-    folder = file.resolve().parent
-    return next(
-        (place for place in (folder, *folder.parents) if (place / "notebooks").is_dir()), folder
-    )

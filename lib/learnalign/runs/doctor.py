@@ -74,20 +74,20 @@ def examine(
     yield from packages
     if exit_code(packages):
         return  # nothing else can be looked at without them
-    from learnalign.data.mistakes import DataError, project_root
-    from learnalign.runs.run import read_spec
+    from learnalign.data.mistakes import DataError
+    from learnalign.runs.spec import data_of, default_out, read_spec
 
-    root, spec = project_root(Path(params)) if params else Path.cwd(), None
+    params, spec = Path(params) if params else None, None
     try:
-        spec = read_spec(Path(params)) if params else None
+        spec = read_spec(params) if params else None
         if spec:
             yield Finding("params", f"{params} is valid")
-            yield _data(root / spec.data, spec)
+            yield _data(data_of(params, spec), spec)
     except DataError as error:
         yield Finding(
             "data" if spec else "params", str(error), "", "correct what is named here", CONTRACT
         )
-    out = Path(out) if out else root / "out"
+    out = Path(out) if out else default_out(params) if params else Path.cwd() / "out"
     yield from (_place("editions", out), _place("temporary files"), _kernel(), _clock(out), _pdf())
     yield _memory(len(spec.notebooks) if spec else 1)
     if spec:

@@ -1,6 +1,7 @@
 """Documents: all that the editions of a run could say; `release` says what of it may be published."""
 
 import datetime as dt
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ PACKAGES = (
 
 def of_run(
     spec: RunSpec,
-    root: Path,
+    notebooks: Mapping[str, Path],
     data: Mapping[str, DataSet],
     chapters: Mapping[str, Sequence[Chapter]],
     about: Mapping[str, Any],
@@ -49,11 +50,10 @@ def of_run(
     rows = {unit: judge.holm(document.merged(some)) for unit, some in chapters.items()}
     if len(data) > 1:
         rows |= judge.across({unit: some for unit, some in rows.items() if unit})
-    memos = {
-        name: json.loads((root / f"notebooks/{name}.ipynb").read_bytes()) for name in spec.notebooks
-    }
-    limits = {name: page.limits(memo) for name, memo in memos.items()}
-    facts = _of_run(spec, log) | dict(about)
+    memos = {name: path.read_bytes() for name, path in notebooks.items()}
+    limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
+    ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
+    facts = _of_run(spec, log) | {"notebook_sha256": ran} | dict(about)
     slugs = {"": ""} | units.slugs(unit for unit in data if unit)
     return [
         _document(

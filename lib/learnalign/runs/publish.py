@@ -134,9 +134,9 @@ def _seal(place: Path, run: Mapping[str, Any]) -> None:
         path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
     }
-    results.write_json(
-        place / "manifest.json", {"run_id": run["run_id"], "unit": run["unit"], "sha256": digests}
-    )
+    about = {"run_id": run["run_id"], "unit": run["unit"]}
+    about |= {"notebook_sha256": run["notebook_sha256"], "sha256": digests}
+    results.write_json(place / "manifest.json", about)
     for path in [*files, place / "manifest.json"]:
         path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
     for folder in (place, *place.parents[: 1 if place.parent.name == "units" else 0]):

@@ -8,7 +8,7 @@ and those of its units. The last good edition is never touched by a run that fai
 import datetime as dt
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
@@ -19,7 +19,7 @@ import pandas as pd
 
 from learnalign.data import reading
 from learnalign.data.contract import read_meta
-from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped, project_root
+from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped
 from learnalign.data.reading import DataSet
 from learnalign.facts import contents
 from learnalign.linking import windows
@@ -27,7 +27,7 @@ from learnalign.privacy import rule
 from learnalign.runs import documents, journal, publish, units, warm, workers
 from learnalign.runs.journal import Event, Journal
 from learnalign.runs.publish import Edition
-from learnalign.runs.spec import COMPANY, RunSpec, read_spec
+from learnalign.runs.spec import COMPANY, RunSpec, data_of, default_out, notebook, read_spec
 from learnalign.verdicts import document, judge
 
 __all__ = ["Edition", "RunSpec", "read_spec", "run"]
@@ -63,22 +63,23 @@ def run(
     `journal`). `progress` is told of each state, notebook and cell as it is reached.
     """
     params, jobs = Path(params), jobs or os.cpu_count() or 1
-    spec, root = read_spec(params), project_root(params)
-    workers.look([root / f"notebooks/{name}.ipynb" for name in spec.notebooks])
-    out = (Path(out) if out else root / "out").resolve()
+    spec = read_spec(params)
+    data, notebooks = data_of(params, spec), {one: notebook(params, one) for one in spec.notebooks}
+    workers.look([*notebooks.values()])
+    out = (Path(out) if out else default_out(params)).resolve()
     _refuse_unwritable(out)
     with (
         journal.opened(out, spec.report, spec.deadline_minutes, progress) as log,
         ExitStack() as stack,
     ):
         until = time.monotonic() + spec.deadline_minutes * 60
-        day = _last_day(spec, root / spec.data)
+        day = _last_day(spec, data)
         stack.enter_context(log.lock(day))
         log.note("locked", as_of=day)
         several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
         given = workers.environment(log.scratch, log.run_id)
         starter = stack.enter_context(warm.started(given, log.scratch)) if several else None
-        dataset = reading.read(root / spec.data, as_of=spec.as_of)
+        dataset = reading.read(data, as_of=spec.as_of)
         _refuse_unfit(dataset, spec)
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
@@ -87,14 +88,14 @@ def run(
             if several
             else [Part("", "", dataset, log.work)]
         )
-        chapters = _chapters(spec, root, parts, dataset, log, jobs, until, starter)
+        chapters = _chapters(spec, notebooks, parts, dataset, log, jobs, until, starter)
         beside = (
             {"units": [*chosen.units], "units_hidden": chosen.without}
             if len(parts) > 1
             else {"units": []}
         )
         made = documents.of_run(
-            spec, root, {part.unit: part.dataset for part in parts}, chapters, beside, log
+            spec, notebooks, {part.unit: part.dataset for part in parts}, chapters, beside, log
         )
         works = dict(zip((part.work for part in parts), made, strict=True))
         edition = publish.publish(works, chosen.few, log, until=until, jobs=jobs)
@@ -177,7 +178,7 @@ def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
 
 def _chapters(
     spec: RunSpec,
-    root: Path,
+    notebooks: Mapping[str, Path],
     parts: list[Part],
     dataset: DataSet,
     log: Journal,
@@ -198,9 +199,7 @@ def _chapters(
 
     workers.execute(
         [
-            workers.Task(
-                task, root / f"notebooks/{name}.ipynb", part.work, _parameters(spec, part, name)
-            )
+            workers.Task(task, notebooks[name], part.work, _parameters(spec, part, name))
             for task, (part, name) in sorted(
                 tasks.items(), key=lambda item: -log.before.get(item[0], 0)
             )

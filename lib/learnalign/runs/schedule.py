@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import jinja2
 
-from learnalign.data.mistakes import DataError, Problem, project_root
-from learnalign.runs import run as runs
+from learnalign.data.mistakes import DataError, Problem
+from learnalign.runs.spec import default_out, project, read_spec
 
 MARGIN_MINUTES = 5  # beyond the notebooks' deadline: reading, checking and publishing
 CRON_BYTES = 999  # many versions of cron cut a longer command without a word
@@ -89,9 +89,9 @@ def job(
     `at` is a time of day as HH:MM and `every` a key of `EVERY`. Misleads where clocks go forward
     that night: the hour that is left out has no run.
     """
-    spec, params = runs.read_spec(Path(params)), Path(params).absolute()
-    folder = project_root(params)
-    out = Path(out).absolute() if out else folder / "out"
+    spec, params = read_spec(Path(params)), Path(params).absolute()
+    folder = project(params)
+    out = Path(out).absolute() if out else default_out(params)
     start = (
         str(Path(python).absolute()),
         "-m",

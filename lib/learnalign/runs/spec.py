@@ -1,4 +1,10 @@
-"""Run specs: the params file of a report, read and checked before anything starts."""
+"""Run specs: the params file of a report, read and checked before anything starts; where its things
+lie.
+
+Paths in a params file start from that file. Its project is the folder above its `params/`, or its
+own folder where it lies elsewhere: there its notebooks are looked for first, then in what comes with
+the package, and there editions are put.
+"""
 
 import datetime as dt
 from pathlib import Path
@@ -6,8 +12,9 @@ from typing import Any, Literal
 
 import pydantic
 
+from learnalign.data import shipped
 from learnalign.data.contract import Strict
-from learnalign.data.mistakes import DataError, Problem, problems_of, project_root, read_yaml
+from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
 from learnalign.privacy import rule
 
 COMPANY, EACH = "company", "each"
@@ -85,11 +92,35 @@ def read_spec(params: Path) -> RunSpec:
     except pydantic.ValidationError as error:
         keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
         raise DataError(problems_of(error, params.name, keys)) from None
-    folder = project_root(params) / "notebooks"
-    absent = [name for name in spec.notebooks if not (folder / f"{name}.ipynb").is_file()]
+    absent = [name for name in spec.notebooks if not notebook(params, name).is_file()]
     if absent:
-        there = ", ".join(sorted(path.stem for path in folder.glob("*.ipynb"))) or "none"
-        raise DataError(
-            [Problem(params.name, "notebooks", "are not there", ", ".join(absent), there)]
-        )
+        there = {path.stem for place in _places(params) for path in place.glob("*.ipynb")}
+        got, allowed = ", ".join(absent), ", ".join(sorted(there)) or "none"
+        raise DataError([Problem(params.name, "notebooks", "are not there", got, allowed)])
     return spec
+
+
+def project(params: Path) -> Path:
+    """The project of a params file: the folder above its `params/`, else its own folder."""
+    folder = params.resolve().parent
+    return folder.parent if folder.name == "params" else folder
+
+
+def data_of(params: Path, spec: RunSpec) -> Path:
+    """The data set of a report; its path starts from the params file."""
+    return (params.resolve().parent / spec.data).resolve()
+
+
+def notebook(params: Path, name: str) -> Path:
+    """A notebook of a report: the project's, else the one that comes with the package."""
+    return shipped.find(f"notebooks/{name}.ipynb", project(params))
+
+
+def default_out(params: Path) -> Path:
+    """Where editions go unless told otherwise: `out` in the project, or here for a shipped file."""
+    place = project(params)
+    return (Path.cwd() if place == shipped.PACKAGED else place) / "out"
+
+
+def _places(params: Path) -> tuple[Path, Path]:
+    return project(params) / "notebooks", shipped.folder() / "notebooks"

@@ -271,11 +271,11 @@ def _start(
 def spawn(
     module: str, arguments: Sequence[Any], folder: Path, stream: Any, given: dict[str, str]
 ) -> subprocess.Popen:
-    """A process of a run: a module of this library, in a folder, which writes into `stream`;
+    """A process of a run: a module of this room, in a folder, which writes into `stream`;
     `given`: `environment`.
     """
     return subprocess.Popen(
-        [sys.executable, "-m", f"learnalign.{module}", *map(str, arguments)],
+        [sys.executable, "-m", f"learnalign.runs.{module}", *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=stream,
         stderr=stream,
