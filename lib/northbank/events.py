@@ -1,6 +1,6 @@
 """What the people of Northbank do: the draws behind `simulate`, in which a declared truth holds.
 
-Everything is drawn for everybody at once, in the numbers of `staff`; each table has its own random
+Everything is drawn for everybody at once, in the numbers of `people`; each table has its own random
 numbers, so that changing one leaves the others as they were.
 """
 
@@ -10,6 +10,8 @@ from scipy.special import expit
 
 from northbank import truth as truths
 from northbank.people import (
+    GRADES,
+    MADE,
     NEVER,
     Bank,
     Rng,
@@ -17,8 +19,10 @@ from northbank.people import (
     hire,
     normal,
     pick,
+    served,
     stream,
     there,
+    ties,
     until_moved,
     wait,
 )
@@ -26,62 +30,8 @@ from northbank.truth import NORTHBANK, Truth
 
 Frame = pd.DataFrame
 EMBARGO, FIRST_WINDOW = 30, 182  # days
-
-# What no truth declares, per SD where nothing else is said
-EAGER = {"manager": 0.60, "own": 0.85}  # who takes up learning
-SAYS = {"usual": -1.75, "manager": 0.15, "habit": 0.5}  # log-odds of acknowledging
-MOTIVATED = 2.0  # eagerness and log-odds, for what hidden motivation adds to the score
-STAYS = 3.0  # log-odds of staying in a half-year
-CLOSING, MONTH, REMEMBERED = (
-    0.0016,
-    30,
-    3,
-)  # a gap's hazard of closing in a day; days; months that learning helps
-SERVED = {
-    "closing": 0.3,
-    "mentored": 1.5,
-}  # log hazard of closing, log-odds of a mentor; per log(1 + years)
-OWNS_UP = {
-    "gap": -0.3,
-    "no gap": -3.2,
-    "over-claims": -1.0,
-}  # log-odds of saying so before an assessment
-
-BUSINESSES = ("Retail", "Corporate", "Markets", "Operations", "Technology", "Risk")
-GRADES = np.array(["G1", "G2", "G3", "G4", "G5", "G6"])
-SKILLS = np.array(
-    [
-        "credit_risk",
-        "conversations",
-        "cyber_security",
-        "data_analysis",
-        "digital_tools",
-        "leading",
-        "regulation",
-        "writing",
-        None,
-    ]
-)
-TYPES = {  # of an activity: share in percent and median hours
-    "course": (26, 4),
-    "certification": (4, 14),
-    "reading": (17, 1.25),
-    "on_the_job": (15, 4),
-    "coaching": (7, 1.25),
-    "mentoring": (7, 1.25),
-    "community": (7, 1.5),
-    "peer": (9, 1),
-    "reflection": (6, 0.75),
-    "other": (2, 1),
-}
-STATUSES = {
-    "completed": 80,
-    "in_progress": 4,
-    "no_show": 3,
-    "waitlisted": 6,
-    "cancelled_by_provider": 5,
-    "withdrawn": 2,
-}
+MONTH, REMEMBERED = 30, 3  # days; months that learning helps a gap
+SHARES, HOURS = ({kind: made[of] for kind, made in MADE.types.items()} for of in ("share", "hours"))
 
 
 def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
@@ -97,7 +47,7 @@ def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
     bank.said = _acknowledgements(bank, stream(seed, 3))
     if truth.attrition_of_the_penalised:
         _lose_the_penalised(bank, stream(seed, 12))
-    bank.ties = _ties(bank, stream(seed, 4))
+    bank.ties = ties(bank, stream(seed, 4))
     bank.assessments, bank.learning, bank.said = _gaps(bank, stream(seed, 5))
     bank.reviews = _rated(bank)
     return bank
@@ -109,10 +59,7 @@ def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
 def _reviews(bank: Bank, rng: Rng) -> Frame:
     """One review in 25 is missing, and nobody is reviewed in their first two months."""
     person, cycle = (index.ravel() for index in np.indices(bank.unit.shape))
-    unit, fte = (
-        bank.unit[person, cycle],
-        pick(rng, {1.0: 78, 0.8: 12, 0.6: 5, 0.5: 5}, len(bank.hired)),
-    )
+    unit, fte = bank.unit[person, cycle], pick(rng, MADE.fte, len(bank.hired))
     day = bank.review[cycle] + unit % 5 - 2
     reviews = Frame(
         {
@@ -120,7 +67,7 @@ def _reviews(bank: Bank, rng: Rng) -> Frame:
             "at": cycle,
             "cycle": bank.cycles[cycle],
             "reviewed_on": day,
-            "unit": [f"{BUSINESSES[u % 6]} {u // 6 + 1}" for u in unit],
+            "unit": [f"{MADE.businesses[u % 6]} {u // 6 + 1}" for u in unit],
             "fte": fte[person],
             "manager_id": bank.manager[person, cycle],
             "grade": GRADES[bank.grade[person, cycle]],
@@ -135,34 +82,29 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
     half-year.
     """
     shape = len(bank.hired), len(bank.cycle_of)
-    own = bank.truth.able_learners * bank.ability + EAGER["own"] * normal(rng, shape[0])
-    own = own + MOTIVATED * bank.truth.hidden_motivation * bank.motivation
-    eager = own[:, None] + EAGER["manager"] * bank.leniency[bank.manager[:, bank.cycle_of]]
+    own = bank.truth.able_learners * bank.ability + MADE.eager["own"] * normal(rng, shape[0])
+    own = own + MADE.motivated * bank.truth.hidden_motivation * bank.motivation
+    boss = bank.manager[:, bank.cycle_of]
+    eager = own[:, None] + MADE.eager["manager"] * bank.leniency[boss]
     wanted = np.minimum(np.exp(0.2 + 0.35 * eager) * wait(rng, *shape), 12).astype(int)
     due = np.broadcast_to(np.arange(shape[1]) % 2, shape)
-    place = np.repeat(
-        np.tile(np.arange(wanted.size), 2), np.concatenate([wanted.ravel(), due.ravel()])
-    )
+    times = np.concatenate([wanted.ravel(), due.ravel()])
+    place = np.repeat(np.tile(np.arange(wanted.size), 2), times)
     rows, required = len(place), np.arange(len(place)) >= wanted.sum()
     person, quarter = np.divmod(place, shape[1])
-    kind = np.where(
-        required, "course", pick(rng, {name: share for name, (share, _) in TYPES.items()}, rows)
-    )
-    median = pd.Series({name: hours for name, (_, hours) in TYPES.items()})[kind].to_numpy()
-    hours = median * np.exp(0.25 * eager[person, quarter] + 0.8 * normal(rng, rows))
-    short, hours = (
-        pick(rng, {0.5: 1, 0.75: 1, 1.5: 1}, rows),
-        np.clip(np.rint(4 * hours) / 4, 0.25, 60),
-    )
+    kind = np.where(required, "course", pick(rng, SHARES, rows))
+    hours = pd.Series(HOURS)[kind].to_numpy()
+    hours = hours * np.exp(0.25 * eager[person, quarter] + 0.8 * normal(rng, rows))
+    short = pick(rng, {0.5: 1, 0.75: 1, 1.5: 1}, rows)
     full = (kind == "mentoring") & (rng.random(rows) < 0.35)  # by chance: as good as the mentored
-    status = np.where(full, "waitlisted", pick(rng, STATUSES, rows))
+    status = np.where(full, "waitlisted", pick(rng, MADE.statuses, rows))
     learning = Frame(
         {
             "person_id": person,
             "learned_on": _in_quarter(rng, bank, quarter),
             "activity_type": kind,
             "is_required": required,
-            "hours": np.where(required, short, hours),
+            "hours": np.where(required, short, np.clip(np.rint(4 * hours) / 4, 0.25, 60)),
             "run": 1 + below(rng, 9, rows),
             "status": np.where(required & (rng.random(rows) < 0.97), "completed", status),
             "skill": np.where(required, -1, _about(rng, bank, person)),
@@ -175,44 +117,27 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     """Quarter by quarter, as leaders go first; knows how the last half-year went, never a rating to
     come.
     """
-    everyone, truth, mirror = np.arange(len(bank.hired)), bank.truth, _reflected(bank)
-    habit, seen, rows = (
-        SAYS["habit"] * normal(rng, len(everyone)),
-        np.zeros(len(everyone), dtype=bool),
-        [],
-    )
+    people, truth, mirror = len(bank.hired), bank.truth, _reflected(bank)
+    own = MADE.says["habit"] * normal(rng, people) - truth.strugglers * bank.ability
+    own = own + MADE.motivated * truth.hidden_motivation * bank.motivation + MADE.says["usual"]
+    seen, rows = np.zeros(people, dtype=bool), []
     for quarter, cycle in enumerate(bank.cycle_of):
-        boss = bank.manager[:, cycle]
-        odds = -truth.strugglers * bank.ability - truth.dip * bank.half_year[:, cycle] + habit
-        odds = odds - truth.trouble * bank.half_year[:, cycle + 1]
-        odds = (
-            odds
-            + SAYS["manager"] * bank.leniency[boss]
-            + truth.leaders_on_teams * seen[boss]
-            + SAYS["usual"]
-        )
+        boss, half_year = bank.manager[:, cycle], bank.half_year[:, cycle : cycle + 2]
+        odds = own - truth.dip * half_year[:, 0] - truth.trouble * half_year[:, 1]
+        odds = odds + MADE.says["manager"] * bank.leniency[boss]
+        odds = odds + truth.leaders_on_teams * seen[boss] + truth.campaigns * (quarter % 4 == 2)
         odds = odds + truth.reflecting_on_acknowledging * mirror[:, quarter]
-        odds = (
-            odds
-            + MOTIVATED * truth.hidden_motivation * bank.motivation
-            + truth.campaigns * (quarter % 4 == 2)
-        )
-        says = rng.random(len(everyone)) < expit(odds)
-        seen = says & (rng.random(len(everyone)) < np.where(bank.manages, 0.6, 0.3))
-        again = says & (rng.random(len(everyone)) < 0.25)
-        rows.append(Frame({"person_id": everyone, "seen": seen, "quarter": quarter})[says])
-        rows.append(Frame({"person_id": everyone, "seen": False, "quarter": quarter})[again])
+        says = rng.random(people) < expit(odds)
+        seen = says & (rng.random(people) < np.where(bank.manages, 0.6, 0.3))
+        again = says & (rng.random(people) < 0.25)
+        for who, openly in ((says, seen), (again, False)):
+            said = {"person_id": np.arange(people), "seen": openly, "quarter": quarter}
+            rows.append(Frame(said)[who])
     said = pd.concat(rows, ignore_index=True)
-    day, skill = (
-        _in_quarter(rng, bank, said.quarter.to_numpy()),
-        _about(rng, bank, said.person_id.to_numpy()),
-    )
-    said = said.assign(acknowledged_on=day, skill=skill)
-    return (
-        said[there(bank, said.person_id, said.acknowledged_on)]
-        .reset_index(drop=True)
-        .assign(owned_up=False)
-    )
+    day = _in_quarter(rng, bank, said.quarter.to_numpy())
+    skill = _about(rng, bank, said.person_id.to_numpy())
+    said = said.assign(acknowledged_on=day, skill=skill, owned_up=False)
+    return said[there(bank, said.person_id, day)].reset_index(drop=True)
 
 
 def _reflected(bank: Bank) -> np.ndarray:
@@ -234,16 +159,13 @@ def _lose_the_penalised(bank: Bank, rng: Rng) -> None:
     cycle = np.searchsorted(bank.review - EMBARGO, said.acknowledged_on, side="right")
     spoke = np.zeros((len(bank.hired), len(bank.cycles) + 1), dtype=bool)
     spoke[said.person_id, cycle] = True
-    usual = expit(-STAYS)
-    more = (expit(bank.truth.attrition_of_the_penalised * bad - STAYS) - usual) / (1 - usual)
-    goes = spoke[:, :-1] & ~bank.manages[:, None] & (rng.random(bad.shape) < more)
+    usual = expit(-MADE.stays)
+    more = expit(bank.truth.attrition_of_the_penalised * bad - MADE.stays) - usual
+    goes = spoke[:, :-1] & ~bank.manages[:, None] & (rng.random(bad.shape) < more / (1 - usual))
     day = np.where(goes, bank.review - 3 - below(rng, EMBARGO - 5, *bad.shape), NEVER)
     bank.left = np.minimum(bank.left, day.min(axis=1))
-    for name, on in {
-        "reviews": "reviewed_on",
-        "learning": "learned_on",
-        "said": "acknowledged_on",
-    }.items():
+    dated = {"reviews": "reviewed_on", "learning": "learned_on", "said": "acknowledged_on"}
+    for name, on in dated.items():
         rows = getattr(bank, name)
         setattr(bank, name, rows[there(bank, rows.person_id, rows[on])].reset_index(drop=True))
 
@@ -265,14 +187,13 @@ def _rated(bank: Bank) -> Frame:
     person, half_year = reviews.person_id.to_numpy(), reviews["at"].to_numpy()
     hours = _in_window(reviews, done.person_id, done.learned_on, done.hours)
     logged = pd.Series(np.log1p(hours)).groupby(half_year)
-    learned = ((np.log1p(hours) - logged.transform("mean")) / logged.transform("std")).to_numpy()
-    spoke = pd.Series(
-        _in_window(reviews, said.person_id, said.acknowledged_on, said.quarter >= 0) > 0
-    )
+    times = _in_window(reviews, said.person_id, said.acknowledged_on, said.quarter >= 0)
+    spoke = pd.Series(times > 0)
+    learned = (np.log1p(hours) - logged.transform("mean")) / logged.transform("std")
     parts = {
         "ability": bank.ability[person],
         "leniency": bank.leniency[reviews.manager_id],
-        "learned": learned,
+        "learned": learned.to_numpy(),
         "half_year": bank.half_year[person, half_year + 1],
         "said": (spoke - spoke.groupby(half_year).transform("mean")).to_numpy(),
         "motivation": bank.motivation[person],
@@ -301,65 +222,6 @@ def _in_window(reviews: Frame, person: pd.Series, day: pd.Series, weight: pd.Ser
     return np.bincount(window[known], weight.to_numpy(float)[known], minlength=len(ends))
 
 
-def _ties(bank: Bank, rng: Rng) -> Frame:
-    """Who mentors, asks and answers whom. Mentors were hired first; who has served for long gets
-    one more often.
-    """
-    rows = 3 * len(bank.hired)
-    kind = pick(rng, {"asks": 33, "answers": 33, "mentors": 19, "community": 15}, rows)
-    one, day = (
-        below(rng, len(bank.hired), rows),
-        bank.start + below(rng, bank.as_of - bank.start, rows),
-    )
-    alike, known = (
-        np.ones(len(bank.hired)),
-        np.exp(normal(rng, len(bank.hired)) + 0.4 * bank.grade[:, 0]),
-    )
-    asked = np.where(rng.random(rows) < 0.2, bank.manager[one, 0], _near(bank, rng, one, known))
-    other = np.where(np.isin(kind, ["asks", "answers"]), asked, _near(bank, rng, one, alike))
-    answer = np.flatnonzero(kind == "answers")
-    to = np.flatnonzero(kind == "asks")[below(rng, (kind == "asks").sum(), len(answer))]
-    heard = rng.random(len(answer)) < 0.7  # of the answers, so many are to an ask on record
-    one[answer], other[answer] = (
-        np.where(heard, other[to], other[answer]),
-        np.where(heard, one[to], one[answer]),
-    )
-    day[answer] = np.where(heard, day[to] + 1 + below(rng, 14, len(answer)), day[answer])
-    turn = (kind == "mentors") & (bank.hired[one] > bank.hired[other])
-    one, other = np.where(turn, other, one), np.where(turn, one, other)
-    given = (kind != "mentors") | (
-        rng.random(rows) < expit(SERVED["mentored"] * served(bank, other, day))
-    )
-    name = pd.Series(SKILLS[below(rng, 8, rows)])
-    programme = pd.Series(np.where(kind == "community", "community of practice: " + name, None))
-    programme = programme.mask(
-        (kind == "mentors") & (rng.random(rows) < 0.6), "mentoring programme"
-    )
-    ties = Frame(
-        {"from_id": one, "to_id": other, "tied_on": day, "kind": kind, "programme": programme}
-    )
-    return ties[given & (one != other) & there(bank, one, day) & there(bank, other, day)]
-
-
-def served(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
-    """How long the person has been there: log(1 + years), less what is usual."""
-    return np.log1p(np.maximum(np.asarray(day) - bank.hired[person], 0) / 365.25) - 1.5
-
-
-def _near(bank: Bank, rng: Rng, one: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Somebody in proportion to how well known they are: 6 times in 10 in the person's first unit,
-    else anybody.
-    """
-    order, unit = np.argsort(bank.unit[:, 0], kind="stable"), np.sort(bank.unit[:, 0])
-    edges, inside = np.concatenate([[0], np.cumsum(known[order])]), rng.random(len(one)) < 0.6
-    low = np.where(inside, edges[np.searchsorted(unit, bank.unit[one, 0], side="left")], 0)
-    high = np.where(
-        inside, edges[np.searchsorted(unit, bank.unit[one, 0], side="right")], edges[-1]
-    )
-    place = np.searchsorted(edges, low + (high - low) * rng.random(len(one)), side="right") - 1
-    return order[np.minimum(place, len(order) - 1)]
-
-
 # --- gaps
 
 
@@ -383,30 +245,27 @@ def _gaps(bank: Bank, rng: Rng) -> tuple[Frame, Frame, Frame]:
         depth = np.where(new, 1 + below(rng, 4, pairs) // 3, depth)
         off = pick(
             rng, {-1: 15, 0: 45, 1: 32, 2: 8}, pairs
-        )  # what people think of themselves, a little too much
+        )  # mostly people think a little too well
         every = Frame({"person": person, "skill": skill, "day": day, "work": wait(rng, pairs)})
         owning = _owning_up(bank, rng, every, new, off >= depth)
         said = pd.concat([said, owning[seen & free & owning.owned_up]], ignore_index=True)
         gaps = every[new]
         said = _turned(said, "acknowledged_on", gaps, rng.random(len(gaps)) < 0.6)
         learning = _turned(learning, "learned_on", gaps, rng.random(len(gaps)) < 0.75)
-        closes[new] = gaps.day + _days_open(gaps, bank, said, learning, mentored)
-        found = {
-            "person_id": person,
-            "skill": skill,
-            "assessed_on": day,
-            "required_level": need,
-            "off": off,
-        }
+        closes[new] = gaps.day + _days_open(
+            gaps, closing_pace(gaps, bank, said, learning, mentored)
+        )
+        found = {"person_id": person, "skill": skill, "required_level": need, "off": off}
         level = need + np.where(closes > day, -depth, below(rng, 3, pairs) // 2)
         why = pick(rng, {"scheduled": 90, "requested": 4, "doubt": 6}, pairs)
-        rows.append(Frame(found | {"assessed_level": level, "trigger": why})[seen])
-        closed = found | {"assessed_on": closes, "assessed_level": need, "trigger": "requested"}
-        rows.append(Frame(closed)[new & there(bank, person, closes)])
-    assessments = pd.concat(rows).drop_duplicates(
-        ["person_id", "skill", "assessed_on"], ignore_index=True
-    )
-    return _judged(assessments, bank, rng), learning, said
+        for on, at, trigger, told in (
+            (day, level, why, seen),
+            (closes, need, "requested", new & there(bank, person, closes)),
+        ):
+            one = {"assessed_on": on, "assessed_level": at, "trigger": trigger}
+            rows.append(Frame(found | one)[told])
+    assessments = pd.concat(rows).drop_duplicates(["person_id", "skill", "assessed_on"])
+    return _judged(assessments.reset_index(drop=True), bank, rng), learning, said
 
 
 def _mentored_since(bank: Bank) -> np.ndarray:
@@ -423,32 +282,30 @@ def _owning_up(bank: Bank, rng: Rng, every: Frame, gap: np.ndarray, claims: np.n
     made.
     """
     day = every.day - 1 - below(rng, 90, len(every))
-    unit = bank.unit[
-        every.person, np.minimum(np.searchsorted(bank.review, day), len(bank.review) - 1)
-    ]
-    odds = np.where(gap, OWNS_UP["gap"] + OWNS_UP["over-claims"] * claims, OWNS_UP["no gap"])
+    unit = bank.unit[every.person, _cycle(bank, day)]
+    odds = MADE.owns_up["gap"] + MADE.owns_up["over-claims"] * claims
+    odds = np.where(gap, odds, MADE.owns_up["no gap"])
     odds = odds + bank.truth.drivers_on_acknowledging * bank.strong[unit]
-    says = (rng.random(len(every)) < expit(odds)) & there(bank, every.person, day)
-    quarter = np.searchsorted(bank.quarters, day, side="right") - 1
     return Frame(
         {
             "person_id": every.person,
             "seen": False,
-            "quarter": quarter,
+            "quarter": np.searchsorted(bank.quarters, day, side="right") - 1,
             "acknowledged_on": day,
             "skill": every["skill"],
-            "owned_up": says,
+            "owned_up": (rng.random(len(every)) < expit(odds)) & there(bank, every.person, day),
         }
     )
 
 
+def _cycle(bank: Bank, day: pd.Series) -> np.ndarray:
+    return np.minimum(np.searchsorted(bank.review, day), len(bank.review) - 1)
+
+
 def _turned(events: Frame, on: str, gaps: Frame, does: np.ndarray) -> Frame:
     """The first event after each gap is turned to the gap's skill, for those who do so."""
-    may = (
-        np.where(_voluntary(events), events.person_id, -1)
-        if "is_required" in events
-        else events.person_id
-    )
+    may = events.person_id
+    may = may.where(_voluntary(events), -1) if "is_required" in events else may
     found = _first(may, events[on], gaps.person, gaps.day)
     turns = does & (found >= 0) & (events[on].to_numpy()[found] < gaps.day + 300)
     skill = events["skill"].to_numpy().copy()
@@ -465,20 +322,19 @@ def _first(whose: np.ndarray, day: pd.Series, of: pd.Series, since: pd.Series) -
     return np.where((found >= wanted) & (found // NEVER == of), order[place], -1)
 
 
-def _days_open(
-    gaps: Frame, bank: Bank, said: Frame, learning: Frame, mentored: np.ndarray
-) -> np.ndarray:
+def _days_open(gaps: Frame, pace: np.ndarray) -> np.ndarray:
     """Days from finding a gap to closing it, month by month at the pace of what was known when the
     month began.
     """
-    pace = np.cumsum(closing_pace(gaps, bank, said, learning, mentored), axis=1)
-    work, last = gaps.work.to_numpy(), pace.shape[1] - 1
-    month = (pace <= work[:, None]).sum(axis=1)
-    before = np.where(
-        month > 0, np.take_along_axis(pace, np.maximum(month - 1, 0)[:, None], 1)[:, 0], 0
+    done = np.cumsum(pace, axis=1)
+    work, last = gaps.work.to_numpy(), done.shape[1] - 1
+    month = (done <= work[:, None]).sum(axis=1)
+    before, after = (
+        np.take_along_axis(done, np.clip(at, 0, last)[:, None], 1)[:, 0]
+        for at in (month - 1, month)
     )
-    within = np.take_along_axis(pace, np.minimum(month, last)[:, None], 1)[:, 0] - before
-    days = MONTH * (month + (work - before) / np.where(month > last, np.inf, within))
+    before = np.where(month > 0, before, 0)
+    days = MONTH * (month + (work - before) / np.where(month > last, np.inf, after - before))
     return np.where(month > last, NEVER // 2, np.maximum(days.astype(int), 1))
 
 
@@ -490,14 +346,13 @@ def closing_pace(
     starts, topic = gaps.day.to_numpy()[:, None] + MONTH * months, gaps.person * 9 + gaps["skill"]
     spoke = _first(_topic(said, said["skill"] >= 0), said.acknowledged_on, topic, gaps.day - 90)
     spoke_on = np.where(spoke < 0, NEVER, said.acknowledged_on.to_numpy()[spoke])
-    pace = (
-        MONTH * CLOSING * np.exp(SERVED["closing"] * served(bank, gaps.person, gaps.day))[:, None]
-    )
+    long = MADE.served["closing"] * served(bank, gaps.person, gaps.day)
+    pace = MONTH * MADE.closing * np.exp(long)[:, None]
     pace = pace * np.where(spoke_on[:, None] < starts, truth.acknowledging_on_closure, 1.0)
     pace = pace * np.where(mentored[gaps.person][:, None] < starts, truth.mentoring_on_closure, 1.0)
     place = pd.Series(np.arange(len(gaps)), topic.to_numpy())
     about = place.reindex(_topic(learning, _voluntary(learning) & (learning["skill"] >= 0)))
-    for kind in (name for name in TYPES if name != "mentoring"):
+    for kind in (name for name in MADE.types if name != "mentoring"):
         here = (about.notna() & (learning.activity_type == kind).to_numpy()).to_numpy()
         row = about.to_numpy()[here].astype(int)
         month = (learning.learned_on.to_numpy()[here] - starts[row, 0]) // MONTH
@@ -518,8 +373,7 @@ def _judged(assessments: Frame, bank: Bank, rng: Rng) -> Frame:
     asked.
     """
     rows, person = len(assessments), assessments.person_id.to_numpy()
-    cycle = np.minimum(np.searchsorted(bank.review, assessments.assessed_on), len(bank.review) - 1)
-    manager = bank.manager[person, cycle]
+    manager = bank.manager[person, _cycle(bank, assessments.assessed_on)]
     thought = np.clip(assessments.assessed_level + assessments.off, 1, 5)
     return assessments.assign(
         assessor_id=np.where((rng.random(rows) < 0.8) & (manager != person), manager, -1),

@@ -1,19 +1,24 @@
-"""The people of Northbank: who is there, when, and under whom; and the random numbers that
-everything is drawn from.
+"""The people of Northbank: who is there, when, under whom, and who turns to whom; and the random
+numbers that everything is drawn from.
 
 People, skills and days are numbers here: a person or skill of -1 is nobody or none, days count from
 1970. Draws start from uniforms, the stream least likely to change from one NumPy to the next, and
 each table has its own.
 """
 
+from importlib.resources import files
 from types import SimpleNamespace as Bank
 
 import numpy as np
-from scipy.special import ndtri
+import pandas as pd
+import yaml
+from scipy.special import expit, ndtri
 
 Rng = np.random.Generator
 AS_OF = "2026-06-30"
 NEVER = 10**6  # days
+MADE = Bank(**yaml.safe_load(files("northbank").joinpath("bank.yml").read_text("utf-8")))
+GRADES, SKILLS = np.array(MADE.grades), np.array([*MADE.skills, None])
 
 # --- drawing
 
@@ -48,7 +53,7 @@ def wait(rng: Rng, *size: int) -> np.ndarray:
 
 
 def _calendar(cycles: int) -> Bank:
-    """Half-years up to AS_OF, reviewed in mid-June and mid-December, and the quarters around them."""
+    """Half-years up to AS_OF, reviewed in mid-June and mid-December, and quarters around them."""
     months = np.datetime64("2026-06") - 6 * np.arange(cycles)[::-1]
     quarters = _days(months[0] - 8 + 3 * np.arange(2 * cycles + 2))
     return Bank(
@@ -90,9 +95,7 @@ def hire(people: int, cycles: int, rng: Rng) -> Bank:
     grade = np.minimum(below(rng, 3, people, 1) + promoted, 3)
     return Bank(
         **vars(when),
-        label=np.array(
-            [f"N{n:05d}" for n in 1 + np.argsort(rng.random(people), kind="stable")] + [None]
-        ),
+        label=np.array([*map("N{:05d}".format, 1 + _shuffled(rng, people)), None]),
         hired=hired[:, 0],
         left=np.where(left > when.as_of, NEVER, left)[:, 0],
         manages=~staff[:, 0],
@@ -101,11 +104,13 @@ def hire(people: int, cycles: int, rng: Rng) -> Bank:
         grade=np.where(staff, grade, np.where(lead, 4, 5)),
         ability=normal(rng, people),
         leniency=normal(rng, people),
-        half_year=normal(
-            rng, people, cycles + 1
-        ),  # column 0 is the half-year before the first cycle
+        half_year=normal(rng, people, cycles + 1),  # the first is before the first cycle
         skills=(below(rng, 8, people, 1) + np.array([0, 1]) * (1 + below(rng, 7, people, 1))) % 8,
     )
+
+
+def _shuffled(rng: Rng, size: int) -> np.ndarray:
+    return np.argsort(rng.random(size), kind="stable")
 
 
 def _teams(rng: Rng, teams: int, people: int, cycles: int) -> np.ndarray:
@@ -124,3 +129,62 @@ def until_moved(place: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 def there(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
     """Whether the person is employed on the day, and the day is not after AS_OF."""
     return (day >= bank.hired[person]) & (day <= np.minimum(bank.left[person], bank.as_of))
+
+
+# --- who turns to whom
+
+
+def ties(bank: Bank, rng: Rng) -> pd.DataFrame:
+    """Who mentors, asks and answers whom. Mentors were hired first; who has served for long gets
+    one more often.
+    """
+    people, rows = len(bank.hired), 3 * len(bank.hired)
+    kind = pick(rng, {"asks": 33, "answers": 33, "mentors": 19, "community": 15}, rows)
+    one, day = below(rng, people, rows), bank.start + below(rng, bank.as_of - bank.start, rows)
+    known = np.exp(normal(rng, people) + 0.4 * bank.grade[:, 0])
+    boss = rng.random(rows) < 0.2
+    asked = np.where(boss, bank.manager[one, 0], _near(bank, rng, one, known))
+    alike = _near(bank, rng, one, np.ones(people))
+    other = np.where(np.isin(kind, ["asks", "answers"]), asked, alike)
+    answer = np.flatnonzero(kind == "answers")
+    to = np.flatnonzero(kind == "asks")[below(rng, (kind == "asks").sum(), len(answer))]
+    heard = rng.random(len(answer)) < 0.7  # of the answers, so many are to an ask on record
+    asker, answerer = one[to], other[to]
+    one[answer], other[answer] = (
+        np.where(heard, answerer, other[answer]),
+        np.where(heard, asker, one[answer]),
+    )
+    day[answer] = np.where(heard, day[to] + 1 + below(rng, 14, len(answer)), day[answer])
+    turn = (kind == "mentors") & (bank.hired[one] > bank.hired[other])
+    one, other = np.where(turn, other, one), np.where(turn, one, other)
+    long = expit(MADE.served["mentored"] * served(bank, other, day))
+    given = (kind != "mentors") | (rng.random(rows) < long)
+    name = "community of practice: " + pd.Series(SKILLS[below(rng, 8, rows)])
+    planned = (kind == "mentors") & (rng.random(rows) < 0.6)
+    programme = name.where(kind == "community", None).mask(planned, "mentoring programme")
+    drawn = {"from_id": one, "to_id": other, "tied_on": day, "kind": kind, "programme": programme}
+    kept = given & (one != other) & there(bank, one, day) & there(bank, other, day)
+    return pd.DataFrame(drawn)[kept]
+
+
+def served(bank: Bank, person: np.ndarray, day: np.ndarray) -> np.ndarray:
+    """How long the person has been there: log(1 + years), less what is usual."""
+    return np.log1p(np.maximum(np.asarray(day) - bank.hired[person], 0) / 365.25) - 1.5
+
+
+def _near(bank: Bank, rng: Rng, one: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Somebody in proportion to how well known they are: 6 times in 10 in the person's first unit,
+    else anybody.
+    """
+    order, unit, own = (
+        np.argsort(bank.unit[:, 0], kind="stable"),
+        bank.unit[:, 0],
+        bank.unit[one, 0],
+    )
+    edges, inside = np.concatenate([[0], np.cumsum(known[order])]), rng.random(len(one)) < 0.6
+    first, last = (
+        edges[np.searchsorted(unit[order], own, side=side)] for side in ("left", "right")
+    )
+    low, high = np.where(inside, first, 0), np.where(inside, last, edges[-1])
+    place = np.searchsorted(edges, low + (high - low) * rng.random(len(one)), side="right") - 1
+    return order[np.minimum(place, len(order) - 1)]

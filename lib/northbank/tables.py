@@ -1,9 +1,8 @@
 """Northbank: a made-up bank whose truth is known.
 
-`bank` draws it and this module makes tables of it, as systems would hold them. What is planted, and
-what a naive figure says instead, `planted` writes down beside them, as `TRUTH.md`: for every
-question, and for the described facts. Another `truths.Truth` plants something else; its docstring
-shows what hides it.
+`events` draws it and this module makes tables of it, as systems would hold them. What is planted,
+and what a naive figure says instead, `page` writes down beside them, as `TRUTH.md`. Another
+`truth.Truth` plants something else; `truth.yml` shows what hides it.
 """
 
 from dataclasses import dataclass
@@ -20,48 +19,38 @@ from learnalign.data.contract import COLUMNS, KEYS, Meta
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.reading import DataSet
 from northbank import page
-from northbank.events import SKILLS, Frame, draw
-from northbank.people import AS_OF, NEVER, Bank, Rng, below, normal, pick, stream, there
+from northbank.events import Frame, draw
+from northbank.people import (
+    AS_OF,
+    MADE,
+    NEVER,
+    SKILLS,
+    Bank,
+    Rng,
+    below,
+    normal,
+    pick,
+    stream,
+    there,
+)
 from northbank.truth import NORTHBANK, Truth
 
 TITLE, OTHER_TITLE = "Northbank (simulated)", "Northbank (simulated, another truth)"
 PAGE = "TRUTH.md"
 LIMITS = {"people": (60, 10**6), "cycles": (2, 40), "seed": (0, 2**63)}
-MERIT = {
-    "per_point": 0.17,
-    "manager": 0.08,
-    "noise": 0.25,
-}  # percentage points around the matrix's target
-BONUS = {"per_rating": 0.15, "noise": 0.1}  # share of an individual bonus
-
-# fmt: off
-MATRIX = [{"rating": rating, "compa_from": low, "compa_to": high, "target_pct": max(0.0, target + more)}
-          for rating, target in ((1, -1.0), (2, 0.5), (3, 1.5), (4, 2.25), (5, 3.0))
-          for low, high, more in ((0.0, 0.9, 0.5), (0.9, 1.1, 0.0), (1.1, 2.0, -0.5))]
-BONUS_TARGET = {"G1": 4, "G2": 5, "G3": 6.5, "G4": 9, "G5": 13, "G6": 20}  # percent of salary
-ATTRIBUTES = {  # shares in percent
-    "function": {"client advice": 34, "operations": 26, "technology": 18, "risk and control": 13,
-                 "support": 9},
-    "location": {"Northport": 48, "Lakeside": 30, "Millbrook": 21.4, "Farhaven": 0.6},
-    "gender": {"female": 50, "male": 49.2, "non-binary": 0.8},
-    "age_band": {"under 30": 18, "30 to 39": 31, "40 to 49": 28, "50 and over": 23},
-}
-MODES = {"course": "formal", "certification": "formal", "coaching": "social", "mentoring": "social",
-         "community": "social", "peer": "social"}  # others informal
-# per hour; systems record these
-RATES = {"course": 60, "certification": 70, "coaching": 150, "community": 0}
-SEEN = {"question": 45, "help_request": 40, "reflection": 10, "self_assessment": 5}
-UNSEEN = {"one_to_one": 30, "help_request": 25, "question": 15, "self_assessment": 15, "reflection": 15}
-ASKED_WELL = {"is_specific": 0.6, "sets_scene": 0.5, "offers_ideas": 0.35, "is_appreciative": 0.7}
-SURVEY = {"vision": ("leading", "learning"), "measures": ("leading", "learning"), "resources": ("culture", "learning"),
-          # elsewhere nobody was asked
-          "feedback": ("leading", "culture"), "psychological_safety": ("culture",)}
-# fmt: on
+MATRIX = [
+    {"rating": rating, "compa_from": low, "compa_to": high, "target_pct": max(0.0, target + more)}
+    for rating, target in ((1, -1.0), (2, 0.5), (3, 1.5), (4, 2.25), (5, 3.0))
+    for low, high, more in ((0.0, 0.9, 0.5), (0.9, 1.1, 0.0), (1.1, 2.0, -0.5))
+]
+IDS = {"person_id", "manager_id", "from_id", "to_id", "assessor_id"}
 
 
 @dataclass(frozen=True)
 class Company:
-    """A company's canonical tables by name, what goes into `dataset.yml`, and what is true in it."""
+    """A company's canonical tables by name, what goes into `dataset.yml`, and what is true in
+    it.
+    """
 
     tables: dict[str, pd.DataFrame]
     dataset: dict[str, Any]
@@ -78,9 +67,10 @@ def northbank(
     figure misses the truth: saying "I don't know" changes nothing here, and those who do are rated
     lower.
 
-    >>> from learnalign.linking import windows as linking
-    >>> rows = linking.link(dataset(northbank())).person_cycles
-    >>> in_sd = rows.groupby("cycle").rating.transform(lambda rating: (rating - rating.mean()) / rating.std())
+    >>> from learnalign.linking import windows
+    >>> rows = windows.link(dataset(northbank())).person_cycles
+    >>> by_cycle = rows.groupby("cycle").rating
+    >>> in_sd = (rows.rating - by_cycle.transform("mean")) / by_cycle.transform("std")
     >>> naive = in_sd[rows.acknowledged].mean() - in_sd[~rows.acknowledged].mean()
     >>> f"truth {NORTHBANK.acknowledging_on_rating:.2f}, naive {naive:.2f}"
     'truth 0.00, naive -0.13'
@@ -112,7 +102,7 @@ def _northbank(
         "title": TITLE if truth == NORTHBANK else OTHER_TITLE,
         "as_of": AS_OF,
         "rating_scale": [1, 2, 3, 4, 5],
-        "attributes": list(ATTRIBUTES),
+        "attributes": list(MADE.attributes),
         "merit_matrix": [dict(cell) for cell in MATRIX],
         "bonus_rewards_individual": truth.bonus == "individual",
         "currency": "EUR",
@@ -125,15 +115,12 @@ def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
     """The contract's columns in its order; numbers become ids and dates, rounded as they are
     written.
     """
-    columns = [column.name for column in COLUMNS[name]] + (
-        list(ATTRIBUTES) if name == "people" else []
-    )
-    ids = {"person_id", "manager_id", "from_id", "to_id", "assessor_id"}.intersection(columns)
-    values = {column: bank.label[drawn[column]] for column in sorted(ids)}
-    values |= {
-        column.name: _dates(drawn[column.name]) for column in COLUMNS[name] if column.kind == "date"
-    }
-    values |= {"skill": SKILLS[drawn["skill"]]} if "skill" in columns and name != "people" else {}
+    columns = [column.name for column in COLUMNS[name]]
+    columns += list(MADE.attributes) if name == "people" else []
+    dates = [column.name for column in COLUMNS[name] if column.kind == "date"]
+    values = {column: bank.label[drawn[column]] for column in sorted(IDS & {*columns})}
+    values |= {column: _dates(drawn[column]) for column in dates}
+    values |= {"skill": SKILLS[drawn["skill"]]} if "skill" in columns else {}
     values |= {column: drawn[column].round(2) for column in drawn.select_dtypes("float")}
     table = drawn.assign(**values)[columns]
     return table.sort_values(list(KEYS.get(name, columns[:4])), kind="stable", ignore_index=True)
@@ -145,7 +132,7 @@ def _dates(days: pd.Series) -> np.ndarray:
 
 
 def dataset(company: Company) -> DataSet:
-    """The company as `datasets.read` gives it from its files, without files: for many companies in
+    """The company as `reading.read` gives it from its files, without files: for many companies in
     one study.
 
     >>> dataset(northbank(people=60, cycles=2)).tables["reviews"].rating.type()
@@ -169,31 +156,22 @@ def write(company: Company, out: Path) -> Path:
 
 
 def _write_files(company: Company, folder: Path) -> None:
+    plain = {"lineterminator": "\n", "float_format": "%.2f", "date_format": "%Y-%m-%d"}
     for name, table in company.tables.items():
-        text = table.to_csv(
-            index=False, lineterminator="\n", float_format="%.2f", date_format="%Y-%m-%d"
-        )
-        (folder / f"{name}.csv").write_bytes(text.encode())
+        (folder / f"{name}.csv").write_bytes(table.to_csv(index=False, **plain).encode())
     (folder / "dataset.yml").write_bytes(yaml.safe_dump(company.dataset, sort_keys=False).encode())
     (folder / PAGE).write_bytes(page.page(company.truth).encode())
 
 
 def _refuse_sizes(got: dict[str, int]) -> None:
-    problems = [
-        Problem(
-            "northbank",
-            name,
-            "is not a size we can draw",
-            repr(value),
-            f"a whole number from {low} to {high}",
-            f"try {name}={low}",
-        )
-        for name, value in got.items()
-        for low, high in [LIMITS[name]]
-        if isinstance(value, bool)
-        or not isinstance(value, int | np.integer)
-        or not low <= value <= high
-    ]
+    problems = []
+    for name, value in got.items():
+        low, high = LIMITS[name]
+        whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+        if not whole or not low <= value <= high:
+            text, allowed = "is not a size we can draw", f"a whole number from {low} to {high}"
+            fix = f"try {name}={low}"
+            problems.append(Problem("northbank", name, text, repr(value), allowed, fix))
     if problems:
         raise DataError(problems)
 
@@ -202,18 +180,16 @@ def _refuse_strangers(out: Path, company: Company) -> None:
     if not out.exists():
         return
     meta = out / "dataset.yml"
-    inside = (
-        sorted((path.name for path in out.iterdir()), key=str.lower) if out.is_dir() else ["a file"]
-    )
+    names = (path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
+    inside = sorted(names, key=str.lower)
     ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml", PAGE}
     text = meta.read_text("utf-8", errors="replace") if meta.is_file() else ""
     earlier = any(f"title: {title}\n" in text for title in (TITLE, OTHER_TITLE))
     if inside and not (earlier and ours.issuperset(inside)):
         allowed = f"a new or empty folder, or one that holds only an earlier '{TITLE}'"
         fix, got = "name another folder, or move this one away", ", ".join(inside[:5])
-        raise DataError(
-            [Problem(str(out), "", "exists and is not an earlier simulation", got, allowed, fix)]
-        )
+        text = "exists and is not an earlier simulation"
+        raise DataError([Problem(str(out), "", text, got, allowed, fix)])
 
 
 # --- what the systems hold
@@ -221,7 +197,7 @@ def _refuse_strangers(out: Path, company: Company) -> None:
 
 def _people(bank: Bank, rng: Rng) -> Frame:
     people = np.arange(len(bank.hired))
-    drawn = {name: pick(rng, shares, len(people)) for name, shares in ATTRIBUTES.items()}
+    drawn = {name: pick(rng, shares, len(people)) for name, shares in MADE.attributes.items()}
     return Frame({"person_id": people, "hired_on": bank.hired, "left_on": bank.left, **drawn})
 
 
@@ -236,30 +212,29 @@ def _rewards(bank: Bank, rng: Rng, more: Rng) -> Frame:
     target = np.array([cell["target_pct"] for cell in MATRIX])[cell]
     answers = 1.4 + 0.6 * reviews.learned.to_numpy() + 0.7 * normal(rng, 2, rows)
     points = np.clip(np.rint(answers), 0, 3).astype(int)
-    per_point = MERIT["per_point"] * (bank.truth.learning_on_merit / NORTHBANK.learning_on_merit)
-    gap = per_point * (points.sum(axis=0) - 2.8) + MERIT["manager"] * reviews.leniency
-    merit = np.where(target > 0, target + gap + MERIT["noise"] * normal(rng, rows), 0)
-    merit = np.maximum(
-        merit + _for_acknowledging(merit, target > 0, reviews.acknowledged, bank.truth), 0
-    )
+    per_point = bank.truth.learning_on_merit / NORTHBANK.learning_on_merit * MADE.merit["per_point"]
+    gap = per_point * (points.sum(axis=0) - 2.8) + MADE.merit["manager"] * reviews.leniency
+    merit = target + gap + MADE.merit["noise"] * normal(rng, rows)
+    merit = np.where(target > 0, merit, 0)
+    said = _for_acknowledging(merit, target > 0, reviews.acknowledged, bank.truth)
     factor = np.rint(80 + 50 * rng.random(len(bank.cycles)))[cycle] / 100
     rewards = reviews[["person_id", "cycle"]].assign(
         effective_on=bank.effective[cycle],
-        merit_pct=merit,
+        merit_pct=np.maximum(merit + said, 0),
         merit_target_pct=target,
         compa_ratio=compa,
-        bonus_pct=factor * reviews.grade.map(BONUS_TARGET) / 2,
+        bonus_pct=factor * reviews.grade.map(MADE.bonus_target) / 2,
         company_factor=factor,
         learning_enabled_performance=points[0],
         learning_positions_for_objectives=points[1],
     )
     if bank.truth.bonus == "individual":
-        own = 1 + BONUS["per_rating"] * (reviews.rating - 3) + BONUS["noise"] * normal(more, rows)
-        rewards = rewards.assign(bonus_pct=rewards.bonus_pct * np.maximum(own, 0))
+        own = 1 + MADE.bonus["per_rating"] * (reviews.rating - 3)
+        own = np.maximum(own + MADE.bonus["noise"] * normal(more, rows), 0)
+        rewards = rewards.assign(bonus_pct=rewards.bonus_pct * own)
     kept = there(bank, rewards.person_id, rewards.effective_on) & (rng.random(rows) > 0.02)
-    return (
-        _shared_out(rewards[kept], reviews[kept]) if bank.truth.fixed_merit_pool else rewards[kept]
-    )
+    shared = _shared_out if bank.truth.fixed_merit_pool else lambda rewards, _: rewards
+    return shared(rewards[kept], reviews[kept])
 
 
 def _for_acknowledging(
@@ -276,17 +251,8 @@ def _for_acknowledging(
     wanted, most = amount * said.sum() / len(theirs), np.maximum(theirs, 0).mean()
     if wanted <= -most:
         text, got = "takes more merit than those who acknowledge get in this company", f"{amount:g}"
-        raise DataError(
-            [
-                Problem(
-                    "Truth",
-                    "acknowledging_on_merit",
-                    text,
-                    got,
-                    fix="draw more people, or take less",
-                )
-            ]
-        )
+        fix = "draw more people, or take less"
+        raise DataError([Problem("Truth", "acknowledging_on_merit", text, got, fix=fix)])
     added = brentq(lambda add: np.maximum(theirs + add, 0).mean() - most - wanted, -20, 20)
     return np.where(said & paid, added, 0)
 
@@ -296,29 +262,30 @@ def _shared_out(rewards: Frame, reviews: Frame) -> Frame:
     short.
     """
     team, paid = [reviews.manager_id, reviews["at"]], rewards.merit_target_pct > 0
-    over = (
-        (rewards.merit_pct - rewards.merit_target_pct).where(paid).groupby(team).transform("mean")
-    )
-    merit = (rewards.merit_pct - over).clip(lower=0).where(paid, 0)
+    over = (rewards.merit_pct - rewards.merit_target_pct).where(paid)
+    merit = rewards.merit_pct - over.groupby(team).transform("mean")
+    merit = merit.clip(lower=0).where(paid, 0)
     target, spent = (
         values.groupby(team).transform("sum") for values in (rewards.merit_target_pct, merit)
     )
-    return rewards.assign(
-        merit_pct=merit * (target / spent).where(spent > 0, 1)
-    )  # what fell below nothing is spent
+    fair = (target / spent).where(spent > 0, 1)  # what fell below nothing is spent
+    return rewards.assign(merit_pct=merit * fair)
 
 
 def _recorded(learning: Frame) -> Frame:
-    """Catalogue numbers and costs where a system records, and no hours where nothing could happen."""
-    kind, by_system = learning.activity_type, learning.activity_type.isin(list(RATES))
+    """Catalogue numbers and costs where a system records, and no hours where nothing could
+    happen.
+    """
+    kind = learning.activity_type
+    rate = kind.map({name: made["rate"] for name, made in MADE.types.items() if "rate" in made})
     off = learning.status.isin(["waitlisted", "cancelled_by_provider"])
     skill = pd.Series(SKILLS[learning["skill"]]).fillna("general")
     name = kind + "-" + skill + "-" + learning.run.astype(str)
     return learning.assign(
-        mode=kind.map(MODES).fillna("informal"),
-        recorded_by=np.where(by_system, "system", "self"),
-        activity_id=name.mask(learning.is_required, "conduct").where(by_system, None),
-        cost=(kind.map(RATES) * learning.hours).mask(off & by_system, 0),
+        mode=kind.map({name: made["mode"] for name, made in MADE.types.items()}),
+        recorded_by=np.where(rate.notna(), "system", "self"),
+        activity_id=name.mask(learning.is_required, "conduct").where(rate.notna(), None),
+        cost=(rate * learning.hours).mask(off & rate.notna(), 0),
         hours=learning.hours.mask(off),
     )
 
@@ -326,7 +293,7 @@ def _recorded(learning: Frame) -> Frame:
 def _worded(bank: Bank, rng: Rng) -> Frame:
     """Where it was said, to whom, by when help was needed, and how well it was asked."""
     said, rows = bank.said, len(bank.said)
-    channel = np.where(said.seen, pick(rng, SEEN, rows), pick(rng, UNSEEN, rows))
+    channel = np.where(said.seen, pick(rng, MADE.seen, rows), pick(rng, MADE.unseen, rows))
     close = np.where((channel == "one_to_one") | (rng.random(rows) < 0.5), "manager", "private")
     needed = said.acknowledged_on - 4 + below(rng, 40, rows)  # some ask too late
     dated = (channel == "help_request") & (rng.random(rows) < 0.7) & (needed <= bank.as_of)
@@ -334,36 +301,37 @@ def _worded(bank: Bank, rng: Rng) -> Frame:
     escalated = dated & (rng.random(rows) < 0.12) & (late <= bank.as_of)
     coded = np.isin(channel, ["help_request", "question"]) & (rng.random(rows) < 0.6)
     flags = {
-        flag: pd.Series(rng.random(rows) < share, dtype="boolean")
-        for flag, share in ASKED_WELL.items()
+        flag: pd.Series(rng.random(rows) < share, dtype="boolean").where(coded)
+        for flag, share in MADE.asked_well.items()
     }
     return said.assign(
         channel=channel,
         audience=np.where(said.seen, pick(rng, {"team": 6, "public": 4}, rows), close),
         needed_by=np.where(dated, needed, NEVER),
         escalated_on=np.where(escalated, late, NEVER),
-        **{flag: values.where(coded) for flag, values in flags.items()},
+        **flags,
     )
 
 
 def _surveys(bank: Bank, rng: Rng) -> Frame:
     """Three items a scale and domain in every unit, some weeks before the reviews: means only."""
-    reviews = bank.reviews.assign(
-        strong=bank.strong[bank.unit[bank.reviews.person_id, bank.reviews["at"]]]
+    reviews = bank.reviews
+    strong = bank.strong[bank.unit[reviews.person_id, reviews["at"]]]
+    units = (
+        reviews.assign(strong=strong)
+        .groupby(["unit", "at"])
+        .agg(size=("leniency", "size"), lenient=("leniency", "mean"), strong=("strong", "mean"))
     )
-    by_unit = reviews.groupby(["unit", "at"])
-    units = by_unit.agg(
-        size=("leniency", "size"), lenient=("leniency", "mean"), strong=("strong", "mean")
-    )
-    asked = [(scale, domain) for scale, domains in SURVEY.items() for domain in domains]
-    items = [(scale, domain, f"{scale}_{domain}_{n}") for scale, domain in asked for n in (1, 2, 3)]
-    surveys = units.reset_index().merge(
-        Frame(items, columns=["scale", "domain", "item"]), how="cross"
-    )
-    easy, safety = (
-        0.25 * np.tile(normal(rng, len(items)), len(units)),
-        surveys.scale == "psychological_safety",
-    )
+    items = [
+        (scale, domain, f"{scale}_{domain}_{number}")
+        for scale, domains in MADE.survey.items()
+        for domain in domains
+        for number in (1, 2, 3)
+    ]
+    asked = Frame(items, columns=["scale", "domain", "item"])
+    surveys = units.reset_index().merge(asked, how="cross")
+    easy = 0.25 * np.tile(normal(rng, len(items)), len(units))
+    safety = surveys.scale == "psychological_safety"
     said = np.where(safety, 0.3 * surveys.lenient, 0.1 * surveys.lenient + 0.3 * surveys.strong)
     mean = 3.6 + easy + said + 0.8 * normal(rng, len(surveys)) / np.sqrt(surveys["size"])
     n, waves = np.ceil(0.7 * surveys["size"]).astype(int), bank.review[surveys["at"]] - 40

@@ -348,10 +348,10 @@ def closings(truth: Truth) -> dict[str, tuple[float, float]]:
     nothing else is.
     """
     rows = months_of(drawn(truth))
-    names = ["acknowledging", "mentoring", *sorted(bank.TYPES.keys() - {"mentoring"})]
+    names = ["acknowledging", "mentoring", *sorted(bank.MADE.types.keys() - {"mentoring"})]
     x = np.column_stack([rows[names].to_numpy(float), np.ones(len(rows))])
-    known = np.log(rows.days.clip(lower=0.5)) + bank.SERVED["closing"] * rows.served
-    logs = np.append(np.zeros(len(names)), np.log(bank.CLOSING))
+    known = np.log(rows.days.clip(lower=0.5)) + bank.MADE.served["closing"] * rows.served
+    logs = np.append(np.zeros(len(names)), np.log(bank.MADE.closing))
     for _ in range(20):
         expected = np.exp(x @ logs + known.to_numpy())
         inverse = np.linalg.inv((x.T * expected) @ x)
@@ -375,13 +375,13 @@ def closings(truth: Truth) -> dict[str, tuple[float, float]]:
 def test_gaps_close_at_the_declared_pace(truth):
     """Twelve factors, each within 3.5 of its standard errors."""
     for name, (log, error) in closings(truth).items():
-        declared = bank.CLOSING if name == "one" else getattr(truth, f"{name}_on_closure")
+        declared = bank.MADE.closing if name == "one" else getattr(truth, f"{name}_on_closure")
         assert log == pytest.approx(np.log(declared), abs=3.5 * error), name
 
 
 def own_odds(b, quarter: int, seed: int = 1) -> np.ndarray:
     """Everybody's log-odds of acknowledging in a quarter when their leader was not seen to before."""
-    habit = bank.SAYS["habit"] * bank.normal(bank.stream(seed, 3), len(b.hired))
+    habit = bank.MADE.says["habit"] * bank.normal(bank.stream(seed, 3), len(b.hired))
     boss = b.manager[:, b.cycle_of[quarter]]
     reflected = b.truth.reflecting_on_acknowledging * bank._reflected(b)[:, quarter]
     half_year = b.half_year[:, b.cycle_of[quarter]]
@@ -637,7 +637,7 @@ def test_the_pages_cost_of_a_closed_gap_is_what_a_large_bank_does():
     estimated.
     """
     b, rows = drawn(NORTHBANK), months_of(drawn(NORTHBANK)).query("trigger == 'scheduled'")
-    kinds = sorted(bank.TYPES.keys() - {"mentoring"})
+    kinds = sorted(bank.MADE.types.keys() - {"mentoring"})
     factor = np.prod(
         [np.where(rows[kind], getattr(NORTHBANK, f"{kind}_on_closure"), 1.0) for kind in kinds],
         axis=0,

@@ -403,7 +403,7 @@ def rows_of(page: str) -> dict[str, tuple[str, ...]]:
 
 def test_the_page_has_a_row_for_every_measure_and_every_kind_of_learning_but_mentoring():
     rows = rows_of((DEMO / "TRUTH.md").read_text())
-    kinds = {f"learning_to_closure: {kind}" for kind in events.TYPES if kind != "mentoring"}
+    kinds = {f"learning_to_closure: {kind}" for kind in events.MADE.types if kind != "mentoring"}
     headlines = {measure.key for question in QUESTIONS.values() for measure in question.measures}
     assert rows.keys() == headlines | kinds
     assert {unit for _, unit, _ in rows.values()} <= {m.unit for _, m in MEASURES.values()} | {
