@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnalign.privacy import rule
+from learnalign.privacy import counts, rule
 from learnalign.verdicts.result import ATTRITION, Check, Comparison, Fit, Result
 
 FIT = Fit(0.2, 0.1, 0.3, 0.05, 40, 0.95, 500, 400, 120, 41, "CR1 by manager", "adjusted")
@@ -172,8 +172,8 @@ def test_who_knows_the_whole_cannot_pin_a_hidden_group(one, other, k):
 def test_groups_that_overlap_tell_their_difference():
     """21 people with a mean of 3.10, 20 of them with 3.00: the one has 5.10."""
     assert round(21 * 3.10 - 20 * 3.00, 10) == 5.10
-    assert rule.too_close([21], [20], 5) == [(21, 20)]
-    assert rule.too_close([21], [21, 26, 16, 25, 17], 5) == [(21, 17), (21, 25)]
+    assert counts.too_close([21], [20], 5) == [(21, 20)]
+    assert counts.too_close([21], [21, 26, 16, 25, 17], 5) == [(21, 17), (21, 25)]
 
 
 # --- results
@@ -502,7 +502,7 @@ def a_document(people: list[int], rows: list[int]) -> dict:
 
 def test_counts_that_are_close_are_all_rounded():
     """57 reviewed, 53 of them compared: the difference would be four people."""
-    found = rule.pooled(a_document([57, 53], [300, 250]), 10)
+    found = counts.rounded(a_document([57, 53], [300, 250]), 10)
     assert [row["people"] for row in found["data"]["tables"]] == [50, 50]
     assert found["results"] == [{"n_people": 50}] and found["run"]["rounded_to"] == 10
     assert found["flows"][0]["steps"][0]["people_left"] == 50
@@ -514,22 +514,23 @@ def test_counts_that_are_close_are_all_rounded():
 
 def test_counts_that_an_earlier_edition_told_are_in_the_same_pool():
     document = a_document([57, 97], [300, 250])
-    assert rule.pooled(document, 10)["run"]["rounded_to"] is None
+    assert counts.rounded(document, 10)["run"]["rounded_to"] is None
     assert (
-        rule.pooled(document, 10, {"people": [57, 107], "rows": [300]})["run"]["rounded_to"] is None
+        counts.rounded(document, 10, {"people": [57, 107], "rows": [300]})["run"]["rounded_to"]
+        is None
     )
     for earlier in ({"people": [56]}, {"people": [106]}, {"rows": [309]}):
-        assert rule.pooled(document, 10, earlier)["run"]["rounded_to"] == 10
+        assert counts.rounded(document, 10, earlier)["run"]["rounded_to"] == 10
 
 
 @pytest.mark.property
 @given(
-    counts=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 400)), min_size=1, max_size=6),
+    told=st.lists(st.tuples(st.integers(0, 200), st.integers(0, 400)), min_size=1, max_size=6),
     k=st.integers(5, 20),
 )
-def test_no_two_published_counts_tell_a_small_group(counts, k):
-    document = a_document([people for people, _ in counts], [rows for _, rows in counts])
-    found = rule.pooled(document, k)
+def test_no_two_published_counts_tell_a_small_group(told, k):
+    document = a_document([people for people, _ in told], [rows for _, rows in told])
+    found = counts.rounded(document, k)
     shown = {row["people"] for row in found["data"]["tables"]} - {0}
     assert all(abs(one - two) >= k for one in shown for two in shown if one != two)
     if found["run"]["rounded_to"] is None:

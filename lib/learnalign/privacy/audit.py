@@ -23,7 +23,7 @@ from urllib.parse import unquote
 
 from learnalign.data import reading
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.privacy import breaches, rule
+from learnalign.privacy import breaches, counts
 from learnalign.privacy.breaches import Finding
 from learnalign.verdicts import document as results
 
@@ -189,11 +189,8 @@ def _of_files(
         name: set(_numbers([document, *(below.values() if name == "index.html" else ())]))
         for name in READ
     }
-    counts = (
-        {str(count) for some in rule.pool(document).values() for count in some}
-        if document
-        else set()
-    )
+    pool = counts.pool(document).values() if document else ()
+    numbers = {str(count) for some in pool for count in some}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if RESTRICTED.match(name) or any(one in path.parents for one in below):
@@ -201,7 +198,7 @@ def _of_files(
         content = path.read_bytes()
         yield from (
             Finding(name, f"holds {hit}", LEAKS)
-            for hit in sorted(_people_in(content, ids) - counts)
+            for hit in sorted(_people_in(content, ids) - numbers)
         )
         text = content.decode("utf-8", "replace")
         if name in READ and name.endswith(".html"):

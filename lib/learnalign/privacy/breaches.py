@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from learnalign.privacy import bounds, rule
+from learnalign.privacy import bounds, counts, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.document import Key, Line
 from learnalign.verdicts.result import Result
@@ -60,7 +60,7 @@ def figures(row: Result) -> tuple[float | None, float | None, float | None, int 
 def line_of(document: Mapping[str, Any]) -> Line:
     """What the ledger keeps of a document that passed the gate."""
     run, data, rows = document["run"], document["data"], results.rows_of(document)
-    exact = rule.pool(document) if run["rounded_to"] is None else {"people": (), "rows": ()}
+    exact = counts.pool(document) if run["rounded_to"] is None else {"people": (), "rows": ()}
     described = [
         row for row in rows if row.design == "described" and row.shown and row.estimate is not None
     ]
@@ -217,15 +217,15 @@ def _beside_past(row: Result, document: Mapping[str, Any], past: Sequence[Line])
 
 
 def _of_counts(document: Mapping[str, Any], past: Sequence[Line]) -> Iterator[tuple[str, str]]:
-    run, pool = document["run"], rule.pool(document)
+    run, pool = document["run"], counts.pool(document)
     if run["rounded_to"] is not None:
-        odd = [count for counts in pool.values() for count in counts if count % run["rounded_to"]]
+        odd = [count for some in pool.values() for count in some if count % run["rounded_to"]]
         if odd or run["rounded_to"] < run["min_group"]:
             yield "counts", f"are said to be rounded and are not: {odd[:3] or run['rounded_to']}"
         return
-    for kind, counts in pool.items():
+    for kind, now in pool.items():
         before = [count for line in past for count in getattr(line, kind)]
-        for one, other in rule.too_close(counts, before, run["min_group"]):
+        for one, other in counts.too_close(now, before, run["min_group"]):
             yield f"counts of {kind}", f"{one} and {other} differ by fewer than {run['min_group']}"
 
 
@@ -310,19 +310,19 @@ def nearly_all(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
     be few.
     """
     least, base = document["run"]["min_group"], document["run"]["rounded_to"] or 1
-    counts = {
+    people = {
         one: {row.key: row.n_people for row in rows if row.shown and row.n_people}
         for one, rows in pages.items()
     }
     units, without = _units(pages, document), document["run"].get("units_hidden", 0)
     dark = {unit: {row.key for row in pages[unit] if not row.shown} for unit in units}
     for unit in units:
-        for key in sorted(counts[unit].keys() & counts[""].keys()):
+        for key in sorted(people[unit].keys() & people[""].keys()):
             others = [other for other in units if other != unit]
             if not without and not any(key in dark[other] for other in others):
                 continue  # those who are not in it are all told of
-            told = sum(counts[other].get(key, 0) for other in others)
-            if max(counts[""][key] - counts[unit][key] - (base - 1), told) < least:
+            told = sum(people[other].get(key, 0) for other in others)
+            if max(people[""][key] - people[unit][key] - (base - 1), told) < least:
                 yield unit, key
 
 

@@ -28,12 +28,7 @@ def few(frame: pd.DataFrame, min_group: int) -> pd.Series:
     """The rows on too few people or, where they are counted, managers or people on the rarer side
     of a share.
     """
-    rule.too_small(None, min_group)  # refuses what is below the floor
-    managers = frame.managers if "managers" in frame else pd.Series(np.nan, frame.index)
-    rarer = frame.people_smaller if "people_smaller" in frame else managers * np.nan
-    return (frame.people > 0) & (
-        (frame.people < min_group) | (rarer < min_group) | (managers < rule.MIN_MANAGERS)
-    )
+    return rule.Rule(min_group).few(frame)
 
 
 def to_steps(values: pd.Series, steps: Sequence[float]) -> pd.Series:

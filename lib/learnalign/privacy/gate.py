@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from learnalign.data.mistakes import CONTRACT, Stopped
-from learnalign.privacy import breaches, rule
+from learnalign.privacy import breaches, counts, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.document import Line
 from learnalign.verdicts.result import UNITS, Result, decimals, number, spread
@@ -99,7 +99,7 @@ def _alone(
         for kind in ("people", "rows")
     }
     base = _base(past, min_group)
-    safe = rule.pooled(
+    safe = counts.rounded(
         {**document, "results": [asdict(row) for row in rows]}, min_group, earlier, base, several
     )
     base = safe["run"]["rounded_to"] or 1

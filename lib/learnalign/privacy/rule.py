@@ -1,21 +1,19 @@
-"""Small groups are hidden here, before anything is drawn, written or sent.
+"""The rule: from how many people and managers on something is shown, asked before anything is drawn,
+written or sent.
 
-Primary suppression: a row that stands on too few people or managers stays as a blank row, and a
-count of dropped people that could be worked out by subtraction is folded into its neighbours.
+A row that stands on too few stays as a blank row. What could be had from others by subtraction is
+hidden with it, or folded into its neighbours.
 """
 
 import math
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 
-from learnalign.privacy import bounds
+from learnalign.privacy import bounds, flows
 from learnalign.verdicts.result import ATTRITION, Comparison, Fit, Result
 
 FLOOR = 5
@@ -25,7 +23,46 @@ OPEN = (
     "completed activities without a recorded cost, or at 0",
 )
 """Facts of how a record was kept, of nobody: they may be 0 % and 100 %."""
-FLOW_COLUMNS = (*ATTRITION, "approximate")
+HIDDEN = "Not shown, to protect individuals: {}."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """From how many people, and managers, on something is shown. `min_group` may be raised, never
+    below `FLOOR`: a `ValueError`.
+
+    >>> Rule(10).why(9), Rule(10).why(12, managers=2), Rule(10).why(12, managers=3)
+    ('fewer than 10 people', 'fewer than 3 managers', '')
+    """
+
+    min_group: int
+    managers: int = MIN_MANAGERS
+
+    def __post_init__(self) -> None:
+        if self.min_group < FLOOR:
+            text = f"it may be raised, but not below {FLOOR}"
+            raise ValueError(f"min_group is {self.min_group}: {text}")
+
+    def why(self, people: int, managers: int | None = None, smaller: int | None = None) -> str:
+        """Why what stands on so many is hidden, empty where it may be shown; `smaller`: people in
+        the smaller of two groups, or on the rarer side of a share. None was not counted.
+        """
+        if people < self.min_group:
+            return f"fewer than {self.min_group} people"
+        if smaller is not None and smaller < self.min_group:
+            return f"fewer than {self.min_group} people in one of the compared groups"
+        if managers is not None and managers < self.managers:
+            return f"fewer than {self.managers} managers"
+        return ""
+
+    def few(self, frame: pd.DataFrame) -> pd.Series:
+        """The same of a frame's rows: by `people` and, where there are such columns, `managers` and
+        `people_smaller`. A row on nobody tells of nobody.
+        """
+        least = {"people": self.min_group, "people_smaller": self.min_group}
+        least |= {"managers": self.managers}
+        short = [frame[name] < number for name, number in least.items() if name in frame]
+        return pd.concat(short, axis=1).any(axis=1) & (frame.people > 0)
 
 
 def too_small(fit: Fit | None, min_group: int) -> str:
@@ -34,18 +71,12 @@ def too_small(fit: Fit | None, min_group: int) -> str:
     >>> too_small(None, 10)
     ''
     """
-    _refuse_below_floor(min_group)
+    rule = Rule(min_group)
     if fit is None:
         return ""
-    if fit.n_people < min_group:
-        return f"fewer than {min_group} people"
-    if fit.n_people_smaller is not None and fit.n_people_smaller < min_group:
-        return f"fewer than {min_group} people in one of the compared groups"
-    if fit.n_clusters < MIN_MANAGERS:
-        return f"fewer than {MIN_MANAGERS} managers"
-    if fit.design == "described" and fit.n_people_smaller is None and fit.low == fit.high:
-        return "everybody has the same value"
-    return ""
+    alike = fit.design == "described" and fit.n_people_smaller is None and fit.low == fit.high
+    few = rule.why(fit.n_people, fit.n_clusters, fit.n_people_smaller)
+    return few or ("everybody has the same value" if alike else "")
 
 
 def reason_to_hide(comparison: Comparison, min_group: int) -> str:
@@ -130,35 +161,39 @@ def step(scale: float, people: float | None, min_group: int) -> float:
     return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
 
 
+# --- frames
+
+
 def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:
     """A frame of groups for showing: all but the `labels` is blank where too few people, or
-    managers, stand behind.
+    managers, stand behind, as `Rule.few` counts them.
 
-    Counted in the columns `people` and, where there are such, `people_smaller` (on the rarer side
-    of a share) and `managers`; a row without people stays as it is. Whether a hidden row could be
-    had from the others by subtraction is not looked at: give no totals beside them.
+    Whether a hidden row could be had from the others by subtraction is not looked at: give no
+    totals beside them.
     """
-    _refuse_below_floor(min_group)
-    few = (frame.people > 0) & (frame.people < min_group)
-    if "people_smaller" in frame:
-        few |= (frame.people > 0) & (frame.people_smaller < min_group)
-    if "managers" in frame:
-        few |= (frame.people > 0) & (frame.managers < MIN_MANAGERS)
-    hide = [name for name in frame if name not in labels]
-    return frame.assign(
-        **{name: frame[name].astype(object).mask(few, None) for name in hide}, shown=~few
-    )
+    few = Rule(min_group).few(frame)
+    return _blanked(frame, few, [name for name in frame if name not in labels])
 
 
-def suppress(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
-    """Blank every result that stands on too few people or managers; keep the row and its place.
+def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """Counts of `rows` and `people` for showing: blank where fewer than `min_group` people stand
+    behind.
 
-    A result that was never estimated (no `n_people`) has nothing to hide and passes unchanged.
-    Doing it twice changes nothing. It misleads when hidden groups can be worked out from other
-    rows that add up to a shown total: that is complementary suppression, not done here.
+    A number of people that differs from a larger one in the table by 1 to `min_group` - 1 is blank
+    too: the difference would be a group of that size.
     """
-    _refuse_below_floor(min_group)
-    return tuple(_blank(row, min_group) if _must_hide(row, min_group) else row for row in results)
+    few = Rule(min_group).few(facts.rename(columns={"teams": "managers"}))
+    shown: list[int] = []
+    for index, people in facts.people.dropna().sort_values(ascending=False, kind="stable").items():
+        few[index] |= any(0 < larger - people < min_group for larger in shown)
+        shown += [] if few[index] else [people]
+    told = {"rows", "teams", "people", "share", "first", "last"}
+    return _blanked(facts, few, [name for name in facts if name in told])
+
+
+def _blanked(frame: pd.DataFrame, hidden: pd.Series, names: Sequence[str]) -> pd.DataFrame:
+    blank = {name: frame[name].astype(object).mask(hidden, None) for name in names}
+    return frame.assign(**blank, shown=~hidden)
 
 
 def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
@@ -172,297 +207,41 @@ def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
     (both: an exact first count beside a rounded last one would give the drop away). Blank is None,
     never 0. It protects one flow at a time; `pooled` looks at all that is published together.
     """
-    _refuse_below_floor(min_group)
-    rows: list[tuple] = []
-    for table, steps in () if attrition is None else attrition.groupby("table", sort=False):
-        first, *rest = (_Step.of(row) for row in steps.itertuples(index=False))
-        _require_consistent(str(table), first, rest)
-        rows += [(table, *published) for published in _published(first, rest, min_group)]
-    return pd.DataFrame(rows, columns=list(FLOW_COLUMNS), dtype=object)
-
-
-def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """Counts of `rows` and `people` for showing: blank where fewer than `min_group` people stand
-    behind.
-
-    A number of people that differs from a larger one in the table by 1 to `min_group` - 1 is blank
-    too: the difference would be a group of that size.
-    """
-    _refuse_below_floor(min_group)
-    shown: list[int] = []
-    hidden: dict[object, bool] = {}
-    for index, people in facts.people.dropna().sort_values(ascending=False, kind="stable").items():
-        nearly = any(0 < larger - people < min_group for larger in shown)
-        few = "teams" in facts and 0 < facts.teams[index] < MIN_MANAGERS
-        hidden[index] = nearly or few or 0 < people < min_group
-        shown += [] if hidden[index] else [people]
-    is_hidden = pd.Series(hidden, dtype=bool).reindex(facts.index, fill_value=False)
-    names = [
-        name for name in ("rows", "teams", "people", "share", "first", "last") if name in facts
+    Rule(min_group)  # refuses what is below the floor
+    tables = () if attrition is None else attrition.groupby("table", sort=False)
+    rows = [
+        (table, *step)
+        for table, steps in tables
+        for step in flows.published(str(table), steps, min_group)
     ]
-    return facts.assign(
-        **{name: facts[name].astype(object).mask(is_hidden, None) for name in names},
-        shown=~is_hidden,
-    )
+    return pd.DataFrame(rows, columns=[*ATTRITION, "approximate"], dtype=object)
 
 
-COUNTS = {
-    "people": ("people", "n_people", "people_left"),
-    "rows": ("rows", "rows_left", "gaps", "stopped"),
-}  # what stands in a document under which names
+# --- results
 
 
-def pool(document: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Every number of people, and of rows, that a document to publish holds by itself: what
-    subtraction starts from.
+def suppress(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
+    """Blank every result that stands on too few people or managers; keep the row and its place.
 
-    What fell out at a step is left out: it is a difference already. Pictures, but for the journey,
-    hold rounded counts.
+    A result that was never estimated (no `n_people`) has nothing to hide and passes unchanged.
+    Doing it twice changes nothing. It misleads when hidden groups can be worked out from other
+    rows that add up to a shown total: that is complementary suppression, not done here.
     """
-    steps = [step for flow in document["flows"] for step in flow["steps"]]
-    journeys = [
-        row for one in document["pictures"] if one["kind"] == "journey" for row in one["rows"]
-    ]
-    tables, results = document["data"]["tables"], document["results"]
-    people = [
-        (tables, "people"),
-        (results, "n_people"),
-        (steps, "people_left"),
-        (journeys, "people"),
-    ]
-    rows = [(tables, "rows"), (steps, "rows_left"), (journeys, "gaps")]
-    return {
-        kind: sorted({row[name] for some, name in places for row in some if row[name]})
-        for kind, places in (("people", people), ("rows", rows))
-    }
+    rule = Rule(min_group)
+    return tuple(_blank(row, rule) if _must_hide(row, rule) else row for row in results)
 
 
-def too_close(
-    counts: Sequence[int], earlier: Sequence[int], min_group: int
-) -> list[tuple[int, int]]:
-    """Pairs of counts, the second one perhaps of `earlier` editions, that differ by 1 to
-    `min_group` - 1.
-
-    >>> too_close([20, 40], [21, 60, 61], 10)
-    [(20, 21)]
-    """
-    counts = sorted(set(counts))
-    near = [(less, more) for less, more in pairwise(counts) if more - less < min_group]
-    old = sorted(set(earlier))
-    for one in counts:
-        there = old[bisect_right(old, one - min_group) : bisect_left(old, one + min_group)]
-        near += [(one, other) for other in there if other != one]
-    return near
+def _must_hide(row: Result, rule: Rule) -> bool:
+    few = row.n_people is not None and rule.why(row.n_people, row.n_clusters)
+    return bool(row.verdict == "hidden" or not row.shown or few)
 
 
-def pooled(
-    document: Mapping[str, Any],
-    min_group: int,
-    earlier: Mapping[str, Sequence[int]] | None = None,
-    base: int = 0,
-    always: bool = False,
-) -> dict[str, Any]:
-    """A document to publish in which no two counts tell a group of 1 to `min_group` - 1 by their
-    difference.
-
-    Every number of people, and of rows, that is left somewhere in the document goes into one `pool`
-    with those that `earlier` editions told exactly. When two of them are that close, or `always`,
-    all counts are rounded down to a multiple of `min_group`, or of `base`, a multiple of it
-    (`run.rounded_to` says so). Coarse and safe: what must be exact, and can be, is for
-    complementary suppression to find out.
-    """
-    base = base or min_group
-    close = always or any(
-        too_close(counts, (earlier or {}).get(kind, ()), min_group)
-        for kind, counts in pool(document).items()
-    )
-
-    def down(row: Mapping[str, Any]) -> dict[str, Any]:
-        if not close:
-            return dict(row)
-        names = [name for some in COUNTS.values() for name in some if row.get(name)]
-        ways = (
-            {"ways": [[count // base * base, way] for count, way in row["ways"]]}
-            if "ways" in row
-            else {}
-        )
-        return {**row, **{name: row[name] // base * base for name in names}, **ways}
-
-    flows = [{**flow, "steps": [*map(down, flow["steps"])]} for flow in document["flows"]]
-    pictures = [
-        {**one, "rows": [*map(down, one["rows"])]} if one["kind"] == "journey" else one
-        for one in document["pictures"]
-    ]
-    return {
-        **document,
-        "flows": flows,
-        "results": [*map(down, document["results"])],
-        "pictures": pictures,
-        "data": {**document["data"], "tables": [*map(down, document["data"]["tables"])]},
-        "run": {**document["run"], "rounded_to": base if close else None},
-    }
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A step, or neighbouring steps folded together; the people touched are then known within
-    bounds.
-    """
-
-    step: str
-    reason: str
-    rows: int
-    fewest: int  # people with a dropped row: at least
-    most: int  # and at most
-    rows_left: int
-    people_left: int
-    lost: int = 0  # people with no row left after this step, who had one before
-
-    @classmethod
-    def of(cls, row: tuple) -> "_Step":
-        people = int(row.people)
-        return cls(
-            row.step,
-            row.reason,
-            int(row.rows),
-            people,
-            people,
-            int(row.rows_left),
-            int(row.people_left),
-        )
-
-
-def _published(first: _Step, rest: list[_Step], min_group: int) -> list[tuple]:
-    small = range(1, min_group)
-    if first.people_left in small:
-        return [(step.step, step.reason, None, None, None, None, False) for step in [first, *rest]]
-    before = first.people_left
-    steps = []
-    for step in rest:
-        steps.append(replace(step, lost=before - step.people_left))
-        before = step.people_left
-    folded = _finest_safe_fold(steps, small)
-    if folded is None:
-        return _rounded(first, reduce(_join, steps), min_group)
-    start = (
-        first.step,
-        first.reason,
-        first.rows,
-        first.fewest,
-        first.rows_left,
-        first.people_left,
-        False,
-    )
-    return [start, *(_exact(step, small) for step in folded)]
-
-
-def _finest_safe_fold(steps: list[_Step], small: range) -> tuple[_Step, ...] | None:
-    """Cut the steps into the largest number of safe runs of neighbours; None when there is no such
-    cut.
-    """
-    best: list[tuple[_Step, ...] | None] = [()]
-    for end in range(1, len(steps) + 1):
-        options = []
-        for start in range(end):
-            joined = reduce(_join, steps[start:end])
-            if best[start] is not None and _is_safe(joined, small):
-                options.append((*best[start], joined))
-        best.append(max(options, key=len, default=None))
-    return best[-1]
-
-
-def _is_safe(step: _Step, small: range) -> bool:
-    if step.rows == 0:
-        return True
-    return step.fewest >= small.stop and step.lost not in small and step.people_left not in small
-
-
-def _join(one: _Step, two: _Step) -> _Step:
-    """Fold two neighbours. The same person may lose a row in both, so people do not simply add up."""
-    reasons = f"{one.reason.removeprefix('other reasons: ')}; {two.reason}"
-    return _Step(
-        step="other",
-        reason=f"other reasons: {reasons}",
-        rows=one.rows + two.rows,
-        fewest=max(
-            one.fewest, one.lost + two.fewest
-        ),  # whoever is lost in one is not there for two
-        most=min(one.most + two.most, one.rows + two.rows),
-        rows_left=two.rows_left,
-        people_left=two.people_left,
-        lost=one.lost + two.lost,
-    )
-
-
-def _exact(step: _Step, small: range) -> tuple:
-    """Publish a safe step; the people touched only when those who stay cannot be counted as too
-    few.
-    """
-    before = step.people_left + step.lost
-    is_known = step.fewest == step.most
-    is_safe = step.most - step.lost not in small and before - step.most not in small
-    people = step.most if is_known and is_safe else None
-    return step.step, step.reason, step.rows, people, step.rows_left, step.people_left, False
-
-
-def _rounded(first: _Step, rest: _Step, min_group: int) -> list[tuple]:
-    def down(count: int) -> int:
-        return count // min_group * min_group
-
-    end = (
-        (None, None)
-        if rest.people_left < min_group
-        else (down(rest.rows_left), down(rest.people_left))
-    )
-    start = (first.step, first.reason, 0, 0, down(first.rows_left), down(first.people_left), True)
-    return [start, ("other", rest.reason, None, None, *end, True)]
-
-
-def _require_consistent(table: str, first: _Step, rest: list[_Step]) -> None:
-    if first.step != "read":
-        raise ValueError(
-            f"attrition of {table!r} starts with step {first.step!r}; the first step must be 'read'"
-        )
-    before = first
-    for step in rest:
-        lost = before.people_left - step.people_left
-        if (
-            step.rows != before.rows_left - step.rows_left
-            or not 0 <= lost <= step.fewest <= step.rows
-        ):
-            raise ValueError(
-                f"attrition of {table!r}, step {step.step!r}: {before.rows_left} rows of "
-                f"{before.people_left}"
-                f" people less {step.rows} rows of {step.fewest} people are not "
-                f"{step.rows_left} rows of"
-                f" {step.people_left} people"
-            )
-        before = step
-
-
-def _must_hide(row: Result, min_group: int) -> bool:
-    few_people = row.n_people is not None and row.n_people < min_group
-    few_managers = (
-        row.n_people is not None and row.n_clusters is not None and row.n_clusters < MIN_MANAGERS
-    )
-    return row.verdict == "hidden" or not row.shown or few_people or few_managers
-
-
-def _blank(row: Result, min_group: int) -> Result:
-    if row.verdict == "hidden" and set(re.findall(r"\d+", row.sentence)) <= {
-        str(min_group),
-        str(MIN_MANAGERS),
-    }:
+def _blank(row: Result, rule: Rule) -> Result:
+    limits = {str(rule.min_group), str(rule.managers)}
+    if row.verdict == "hidden" and set(re.findall(r"\d+", row.sentence)) <= limits:
         return hidden(row, row.sentence)  # it names the thresholds and no other number
-    return hidden(
-        row,
-        HIDDEN.format(
-            f"fewer than {min_group} people, or fewer than {MIN_MANAGERS} managers, stand behind it"
-        ),
-    )
-
-
-HIDDEN = "Not shown, to protect individuals: {}."
+    few = f"fewer than {rule.min_group} people, or fewer than {rule.managers} managers"
+    return hidden(row, HIDDEN.format(f"{few}, stand behind it"))
 
 
 def hidden(row: Result, sentence: str) -> Result:
@@ -487,8 +266,3 @@ def hidden(row: Result, sentence: str) -> Result:
         sentence=sentence,
         note="",
     )
-
-
-def _refuse_below_floor(min_group: int) -> None:
-    if min_group < FLOOR:
-        raise ValueError(f"min_group is {min_group}: it may be raised, but not below {FLOOR}")
