@@ -2,34 +2,25 @@
 
 import json
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from learnalign.verdicts import document as results
 from learnalign.verdicts import explain, judge, phrasing
-from learnalign.verdicts.registry import FAMILIES, MEASURES, QUESTIONS, REVOKES_NONE
+from learnalign.verdicts.registry import FAMILIES, MEASURES, QUESTIONS
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 from learnalign.verdicts.wording import NOTHING_VARIES, REASONS, SENTENCES
+from learnalign.verdicts.words import check as words_of
+from learnalign.verdicts.words import phrases, revoke_none
 
 ROOT = Path(__file__).parents[2]
-LEAD = Check(
-    "lead test",
-    "failed",
-    "what people do next goes with the rating that they already have: something else",
-)
-OVERLAP = Check(
-    "overlap",
-    "failed",
-    "more than 10% of the comparison rests on people who have hardly anybody like them",
-)
-BONUS = Check(
-    "bonus control",
-    "not possible",
-    "a formula sets the bonus (hardly any of it differs), so it shows nothing",
-)
+LEAD = words_of(Check.of("lead test", "failed", "together", what="rating"))
+OVERLAP = words_of(Check.of("overlap", "failed", "more", share="10%"))
+BONUS = words_of(Check.of("bonus control", "not possible", "formula"))
 CAUSAL = (
     r"\b(causes?d?|effect of|because|drives?|proves?|leads? to|thanks to|is an "
     r"effect|impact|result of)\b"
@@ -55,6 +46,7 @@ def fit(low: float, high: float, **more) -> Fit:
         "n_clusters": 101,
         "design": "adjusted",
         "method": "manager x cycle fixed effects (same manager, same grade), CR1 by manager",
+        "held": ("manager", "grade"),
     }
     return Fit(**values | more)
 
@@ -347,13 +339,13 @@ def test_checks_that_ran_say_what_they_ask_and_take_away():
         "standing, with a caution" in ran["lead test"][1]
         and "We don’t know" in ran["few clusters"][1]
     )
-    assert set(REVOKES_NONE) | set(judge.RIVALS) <= set(phrasing.CHECKS)
+    assert revoke_none() | set(judge.RIVALS) <= set(phrases("checks"))
 
 
 def test_every_check_of_the_library_is_in_the_table():
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "lib").rglob("*.py"))
-    named = set(re.findall(r'Check\(\s*"([^"]+)"', sources)) | set(judge.RIVALS)
-    assert named == set(phrasing.CHECKS)
+    named = set(re.findall(r'Check\.of\(\s*"([^"]+)"', sources)) | set(judge.RIVALS)
+    assert named == set(phrases("checks"))
 
 
 def repository_glossary() -> dict[str, str]:
@@ -377,9 +369,9 @@ def test_a_term_means_what_it_means_in_the_repository(term):
     assert any(one in word for word in meant for one in term.split(", "))
 
 
-@pytest.mark.parametrize("check", phrasing.CHECKS)
+@pytest.mark.parametrize("check", phrases("checks"))
 def test_a_check_asks_what_it_asks_in_the_repository(check):
-    assert repository_glossary()[check] == phrasing.CHECKS[check]
+    assert repository_glossary()[check] == phrases("checks")[check]["asks"]
 
 
 def test_only_terms_that_are_read_are_explained():
@@ -472,12 +464,7 @@ def test_every_advice_is_for_a_question_and_a_verdict_that_exist():
 def test_documents_of_the_report_are_explained_from_end_to_end(document):
     """Rows as they come back from `results.json`, from other hands."""
     told = json.loads((ROOT / f"tests/documents/{document}.json").read_text("utf-8"))["results"]
-    names = {field.name for field in fields(Result)}
-    checks = [tuple(Check(**check) for check in one["checks"]) for one in told]
-    rows = [
-        Result(**{name: one[name] for name in names} | {"checks": found})
-        for one, found in zip(told, checks, strict=True)
-    ]
+    rows = results.rows_of({"results": told})
     for one in rows:
         assert words(explain.brief(one)) <= 30
     explain.method_of(rows), explain.checks_of(rows), explain.what_to_do(rows)

@@ -242,9 +242,7 @@ def test_every_unknown_says_what_would_settle_it(low, high):
 
 def test_more_managers_do_not_need_their_managers():
     assert answer(0.11, 0.3, n_clusters=12).to_settle == "To settle it: 8 more managers or more."
-    by_unit = answer(
-        0.11, 0.3, n_clusters=12, method="unit x cycle fixed effects, CR2 by unit"
-    ).to_settle
+    by_unit = answer(0.11, 0.3, n_clusters=12, cluster="unit").to_settle
     assert by_unit == "To settle it: 8 more units or more, or the manager who gave each rating."
 
 

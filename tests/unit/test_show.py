@@ -552,9 +552,7 @@ def test_headline_says_question_word_sentence_and_what_it_stands_on():
 def test_headline_hides_few_people_and_says_units_where_they_stand_in():
     block = show.headline([replace(ROW, n_people=9)], words=WORDS, questions=QUESTIONS)
     assert "0.20" not in str(block) + block._repr_html_()
-    by_unit = show.headline(
-        [replace(ROW, method="unit x cycle, CR2 by unit")], words=WORDS, questions=QUESTIONS
-    )
+    by_unit = show.headline([replace(ROW, cluster="unit")], words=WORDS, questions=QUESTIONS)
     assert "163 units" in str(by_unit)
 
 

@@ -26,19 +26,9 @@ BEYOND, MOST = (
 def baseline(sample: Sample) -> Check:
     """Whether people are compared from the same start."""
     if sample.priors:
-        return Check(
-            "no baseline",
-            "passed",
-            f"people are compared at the same {models.NUMBER[len(sample.priors)]}",
-        )
-    return Check(
-        "no baseline",
-        "failed",
-        (
-            "too few people have a prior rating: those who did better and worse before are not "
-            "held apart"
-        ),
-    )
+        priors = models.NUMBER[len(sample.priors)]
+        return Check.of("no baseline", "passed", "held", priors=priors)
+    return Check.of("no baseline", "failed", "missing")
 
 
 def lead_test(sample: Sample, unit: str) -> Check:
@@ -48,26 +38,17 @@ def lead_test(sample: Sample, unit: str) -> Check:
     seen = sample.rows.dropna(subset=["exposure_next", *PAST])
     seen = seen[differs_within(seen, "exposure_next")]
     if sample.too_thin(seen):
-        return Check("lead test", "not possible", "too few people have a next and two past windows")
+        return Check.of("lead test", "not possible", "few")
     try:
         fit = models.core(sample, seen, exposure="exposure_next", also=["exposure", *PAST])
     except ValueError:
-        return Check("lead test", "not possible", "the next window cannot be told from the others")
+        return Check.of("lead test", "not possible", "not apart")
     what = (
         "rating" if unit == "SD" else "merit"
     )  # and no figures: few people may do otherwise next time
     if fit.low <= 0 <= fit.high:
-        text = (
-            f"what people do next does not go with the {what} that they already have, as "
-            "it should be"
-        )
-        return Check("lead test", "passed", text)
-    text = f"what people do next goes with the {what} that they already have"
-    return Check(
-        "lead test",
-        "failed",
-        f"{text}: something else moves both, or the {what} moves what they do next",
-    )
+        return Check.of("lead test", "passed", "alone", what=what)
+    return Check.of("lead test", "failed", "together", what=what)
 
 
 def overlap(share: float | None) -> Check:
@@ -75,14 +56,10 @@ def overlap(share: float | None) -> Check:
     `share_beyond`'s.
     """
     if share is None:
-        return Check("overlap", "not possible", "nothing is held equal that people could differ in")
-    failed = share > BEYOND  # the share itself stays here: of a small group it would tell how many
-    size = f"{'more' if failed else 'less'} than {BEYOND:.0%}"
-    text = (
-        f"{size} of the comparison rests on people who have hardly anybody like them on "
-        "the other side"
-    )
-    return Check("overlap", "failed" if failed else "passed", text)
+        return Check.of("overlap", "not possible", "nothing held")
+    # the share itself stays here: of a small group it would tell how many
+    found = ("failed", "more") if share > BEYOND else ("passed", "less")
+    return Check.of("overlap", *found, share=f"{BEYOND:.0%}")
 
 
 def share_beyond(sample: Sample) -> float | None:
@@ -116,21 +93,16 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
         )
     losses = [(did, lost) for did, lost in losses if did.any() and (~did).any()]
     if not losses:
-        return Check("attrition", "not possible", "nobody could be lost between two reviews")
+        return Check.of("attrition", "not possible", "nobody")
     rates = [(lost[did].mean(), lost[~did].mean()) for did, lost in losses]
     with_it, without = max(rates, key=lambda pair: abs(pair[0] - pair[1]))
-    # never the rates: see overlap
-    text = "people with and without it are lost before the outcome is known at rates"
+    points = f"{APART * 100:.0f}"  # never the rates: see overlap
     if abs(with_it - without) > APART:
-        return Check("attrition", "failed", f"{text} more than {APART * 100:.0f} points apart")
+        return Check.of("attrition", "failed", "apart", points=points)
     low, high = _worst_case(sample, fit, with_it, without)
     if (fit.low > 0 or fit.high < 0) and low <= 0 <= high:
-        return Check(
-            "attrition",
-            "failed",
-            f"{text} that differ: at worst, that alone could make the difference",
-        )
-    return Check("attrition", "passed", f"{text} less than {APART * 100:.0f} points apart")
+        return Check.of("attrition", "failed", "worst")
+    return Check.of("attrition", "passed", "near", points=points)
 
 
 def _worst_case(
@@ -192,31 +164,19 @@ def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
     formula sets it.
     """
     if rewards_individual:
-        return Check(
-            "bonus control",
-            "not possible",
-            "the bonus rewards individuals here: it is an outcome of its own",
-        )
+        return Check.of("bonus control", "not possible", "individual")
     rows = sample.rows.dropna(subset=["bonus"])
     if len(rows) < len(sample.rows) / 2 or sample.too_thin(rows):
-        return Check("bonus control", "not possible", "too few bonuses are recorded")
+        return Check.of("bonus control", "not possible", "few")
     if set_by_formula(rows):
-        text = (
-            "a formula sets the bonus (hardly any of it differs within unit, cycle and "
-            "grade), so it can show nothing"
-        )
-        return Check("bonus control", "not possible", text)
+        return Check.of("bonus control", "not possible", "formula")
     try:
         fit = models.core(sample, rows[differs_within(rows, "exposure")], outcome="bonus")
     except ValueError:
-        return Check(
-            "bonus control", "not possible", "the bonus cannot be told from what is held equal"
-        )
+        return Check.of("bonus control", "not possible", "not apart")
     if fit.low <= 0 <= fit.high:
-        return Check("bonus control", "passed", "the bonus does not go with it, as it should be")
-    return Check(
-        "bonus control", "failed", "the bonus, which should know nothing of it, goes with it too"
-    )
+        return Check.of("bonus control", "passed", "alone")
+    return Check.of("bonus control", "failed", "together")
 
 
 def set_by_formula(rows: pd.DataFrame) -> bool:

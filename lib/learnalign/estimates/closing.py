@@ -227,8 +227,10 @@ def cost_per_closed_gap(
         found = hazards.cost_per_closed_gap(
             sample.rows, "learned", spent, controls=sample.controls, cluster=sample.by, level=level
         )
-    except ValueError as error:
-        return None, "no extra" if "none or fewer" in str(error) else "no closing"
+    except hazards.NoExtra:
+        return None, "no extra"
+    except ValueError:
+        return None, "no closing"
     sides = [sample.rows.person_id[sample.rows.learned == side].nunique() for side in (0, 1)]
     return Fit(
         float(found.estimate),
@@ -244,6 +246,7 @@ def cost_per_closed_gap(
         f"{amount} per extra closed gap within {found.horizon} months, from the hazard of closing, "
         f"clustered by {sample.by}",
         "described",
+        cluster=sample.by,
     ), ""
 
 
@@ -381,15 +384,8 @@ def _baseline(rows: pd.DataFrame) -> Check:
     rating.
     """
     if rows.held_unrated.mean() <= 0.5:
-        return Check(
-            "no baseline", "passed", "gaps are compared in people with the same past rating"
-        )
-    return Check(
-        "no baseline",
-        "failed",
-        "most gaps are of people without a past rating: those who did better and "
-        "worse before are not held apart",
-    )
+        return Check.of("no baseline", "passed", "held in gaps")
+    return Check.of("no baseline", "failed", "missing in gaps")
 
 
 def _unrelated(sample: _Sample, exposure: str, elsewhere: str, *held: str) -> Check:
@@ -399,30 +395,18 @@ def _unrelated(sample: _Sample, exposure: str, elsewhere: str, *held: str) -> Ch
     try:
         fit = sample.hazard([exposure, elsewhere, *held])[1]
     except ValueError:
-        return Check(
-            "unrelated skills", "not possible", "too few people did the same with other skills"
-        )
+        return Check.of("unrelated skills", "not possible", "few")
     what = "learning on" if exposure == "learned" else "acknowledging"
     if fit.low <= 1 <= fit.high:
-        return Check(
-            "unrelated skills", "passed", f"{what} other skills does not go with closing this gap"
-        )
-    return Check(
-        "unrelated skills",
-        "failed",
-        f"{what} other skills goes with closing this gap too: something else "
-        "about these people does",
-    )
+        return Check.of("unrelated skills", "passed", "alone", what=what)
+    return Check.of("unrelated skills", "failed", "together", what=what)
 
 
 def _overlap(sample: _Sample, exposure: str) -> Check:
     """Gap-months with and without it must be alike enough to be compared."""
     share = weights.beyond_trim(sample.rows[exposure].to_numpy() == 1, _covariates(sample))
-    size = f"{'more' if share > BEYOND else 'less'} than {BEYOND:.0%}"
-    text = (
-        f"{size} of the comparison rests on gaps that have hardly any like them on the other side"
-    )
-    return Check("overlap", "failed" if share > BEYOND else "passed", text)
+    found = ("failed", "more in gaps") if share > BEYOND else ("passed", "less in gaps")
+    return Check.of("overlap", *found, share=f"{BEYOND:.0%}")
 
 
 def _attrition(rows: pd.DataFrame, exposure: str) -> Check:
@@ -433,10 +417,8 @@ def _attrition(rows: pd.DataFrame, exposure: str) -> Check:
     failed = (
         abs(within[1] - within[0]) - stats.norm.ppf(0.975) * error > APART
     )  # by chance few leavers differ by more
-    # never the rates: see overlap
-    size = f"{'' if failed else 'not '}clearly more than {APART * 100:.0f} points"
-    text = f"people with open gaps, with and without it, leave within a year at rates {size} apart"
-    return Check("attrition", "failed" if failed else "passed", text)
+    found_out = ("failed", "apart in gaps") if failed else ("passed", "near in gaps")
+    return Check.of("attrition", *found_out, points=f"{APART * 100:.0f}")  # never the rates
 
 
 def _e_value(fit: Fit) -> str:

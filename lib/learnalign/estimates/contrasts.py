@@ -215,10 +215,7 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
         found.adjusted.estimate
     )
     same = (fit.low > 1) - (fit.high < 1) == claimed
-    text = (
-        f"an ordered logit with {fit.method.split()[-1]}s’ means "
-        f"{'agrees' if same else 'does not agree'}"
-    )
+    text = f"an ordered logit with {fit.cluster}s’ means {'agrees' if same else 'does not agree'}"
     figures = (
         f"{number(fit.estimate)} times the odds of a better rating, {spread(fit.low, fit.high)}"
     )

@@ -66,16 +66,7 @@ def share(
     else:
         reach = (0.5 - level / 2) ** (1 / rows.person.nunique())
         low, high = (0.0, 1 - reach) if p == 0 else (reach, 1.0)
-    return _fit(
-        100 * p,
-        100 * low,
-        100 * high,
-        100 * error,
-        rows,
-        level,
-        f"share, clustered by {by}",
-        min(people),
-    )
+    return _fit(100 * p, 100 * low, 100 * high, 100 * error, rows, level, "share", by, min(people))
 
 
 def mean(
@@ -102,9 +93,7 @@ def mean(
         return None
     middle, error = _ratio(rows)
     reach = stats.t.ppf(0.5 + level / 2, rows.cluster.nunique() - 1) * error
-    return _fit(
-        middle, middle - reach, middle + reach, error, rows, level, f"mean, clustered by {by}", None
-    )
+    return _fit(middle, middle - reach, middle + reach, error, rows, level, "mean", by, None)
 
 
 def _known(
@@ -135,7 +124,8 @@ def _fit(
     error: float,
     rows: pd.DataFrame,
     level: float,
-    method: str,
+    what: str,
+    by: str,
     smaller: int | None,
 ) -> Fit:
     clusters = rows.cluster.nunique()
@@ -150,6 +140,7 @@ def _fit(
         rows.person.nunique(),
         smaller,
         clusters,
-        method,
+        f"{what}, clustered by {by}",
         "described",
+        cluster=by,
     )

@@ -37,6 +37,10 @@ class CostPerClosure:
     n_people: int
 
 
+class NoExtra(ValueError):
+    """The extra closed gaps may be none: a cost per none means nothing."""
+
+
 # --- gaps to gap-months
 
 
@@ -191,6 +195,7 @@ def hazard(
             n_people=people,
             n_people_smaller=_smaller(rows, name),
             n_clusters=clusters,
+            cluster=cluster,
         )
         for place, name in enumerate(names)
     )
@@ -263,12 +268,12 @@ def _smaller(rows: pd.DataFrame, name: str) -> int | None:
 
 
 def _ratio(
-    log_ratio: float, std_error: float, df: float, level: float, method: str, **counts: int | None
+    log_ratio: float, std_error: float, df: float, level: float, method: str, **about: object
 ) -> Fit:
     half = stats.t.ppf(0.5 + level / 2, df) * std_error
     estimate, low, high = np.exp([log_ratio, log_ratio - half, log_ratio + half]).tolist()
     return Fit(
-        estimate, low, high, float(std_error), df, level, method=method, design="adjusted", **counts
+        estimate, low, high, float(std_error), df, level, method=method, design="adjusted", **about
     )
 
 
@@ -372,7 +377,7 @@ def cost_per_closed_gap(
     )
     half = stats.t.ppf(0.5 + level / 2, rows[cluster].nunique() - 1) * error
     if extra - half <= 0:
-        raise ValueError(
+        raise NoExtra(
             f"Extra closed gaps per gap are {extra - half:.3f} to {extra + half:.3f}: "
             "with none or fewer among them, a cost per extra closed gap means nothing."
         )

@@ -135,6 +135,8 @@ def _of_slope(
         f"{method}, {slope.rung} by leader",
         design,
         slope.second,
+        "leader",
+        slope.rung,
     )
 
 
@@ -213,18 +215,10 @@ def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
 def _placebo(fit: Fit | None) -> Check:
     """The leader's next quarter has led nobody yet: it must not go with the team's share now."""
     if fit is None:
-        return Check(
-            "leaders", "not possible", "too few leaders have a next quarter to compare with"
-        )
+        return Check.of("leaders", "not possible", "few")
     if fit.low <= 0 <= fit.high:
-        return Check(
-            "leaders", "passed", "what leaders do next does not go with their team’s share now"
-        )
-    return Check(
-        "leaders",
-        "failed",
-        "what leaders do next already goes with their team’s share now: something else moves both",
-    )
+        return Check.of("leaders", "passed", "alone")
+    return Check.of("leaders", "failed", "together")
 
 
 def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
@@ -387,6 +381,7 @@ def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]
             units,
             method,
             "adjusted",
+            cluster="leader",
         )
         for mark in marks
     ]

@@ -82,6 +82,8 @@ def fixed_effects(
         f"{method or 'least squares'}, {slope.rung} by {clustered_by or cluster}",
         design,
         slope.second,
+        clustered_by or cluster,
+        slope.rung,
     )
 
 
@@ -102,6 +104,7 @@ def core(
     moves both.
     """
     held, rows = sample.controls(rows, also), sample.rows if rows is None else rows
+    same = _held_in_words(sample, held)
     fit = fixed_effects(
         rows,
         outcome,
@@ -110,17 +113,17 @@ def core(
         absorb="rater_cycle",
         cluster="rater",
         level=level,
-        method=f"{sample.rater} x cycle fixed effects ({_held_in_words(sample, held)})",
+        method=f"{sample.rater} x cycle fixed effects (same {', same '.join(same)})",
         design="adjusted" if sample.priors else "associated",
         clustered_by=sample.rater,
     )
-    return replace(fit, n_people_smaller=samples.people_in_the_smaller(rows))
+    return replace(fit, n_people_smaller=samples.people_in_the_smaller(rows), held=same)
 
 
-def _held_in_words(sample: samples.Sample, held: Sequence[str]) -> str:
-    words = [f"same {sample.rater} and cycle"]
+def _held_in_words(sample: samples.Sample, held: Sequence[str]) -> tuple[str, ...]:
+    words = [f"{sample.rater} and cycle"]
     if sample.priors:
-        words.append(f"same {NUMBER[len(sample.priors)]}")
+        words.append(NUMBER[len(sample.priors)])
     names = (
         ("cell", "rating and matrix cell"),
         ("grade", "grade"),
@@ -130,12 +133,8 @@ def _held_in_words(sample: samples.Sample, held: Sequence[str]) -> str:
         ("gaps", "number and severity of gaps"),
         ("enrolled", "number of activities enrolled in, by kind"),
     )
-    words += [
-        f"same {word}"
-        for key, word in names
-        if any(name.startswith(f"held_{key}") for name in held)
-    ]
-    return ", ".join(words)
+    words += [word for key, word in names if any(name.startswith(f"held_{key}") for name in held)]
+    return tuple(words)
 
 
 def beside(
@@ -284,6 +283,7 @@ def corrected(sample: samples.Sample, level: float = 0.95) -> Fit | None:
         rows.rater.nunique(),
         f"as the core model, past ratings corrected for a reliability of {reliability:.2f}",
         "adjusted",
+        cluster=sample.rater,
     )
 
 
@@ -323,4 +323,5 @@ def ordered_logit(sample: samples.Sample, level: float = 0.95) -> Fit | None:
         clusters,
         f"ordered logit with {sample.rater} means, by {sample.rater}",
         "adjusted",
+        cluster=sample.rater,
     )

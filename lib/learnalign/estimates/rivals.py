@@ -230,7 +230,6 @@ def _through(prepared: samples.Prepared, level: float) -> Fit | None:
         return None
     if first.estimate < STRONG**0.5 * first.std_error:
         return None
-    start, rung = rest.method.rsplit(", ", 1)
     ends = rest.second and tuple(estimate + end / first.estimate for end in rest.second)
     return replace(
         rest,
@@ -241,5 +240,5 @@ def _through(prepared: samples.Prepared, level: float) -> Fit | None:
         n_people_smaller=min(sides),
         second=ends,
         design="compared",
-        method=f"{start}, as far as learning differs because activities were held or not, {rung}",
+        method=f"{rest.method}, as far as learning differs because activities were held or not",
     )

@@ -274,6 +274,7 @@ def _correlation(units: pd.DataFrame, level: float) -> Fit:
         n,
         "correlation, Fisher z",
         "described",
+        cluster="unit",
     )
 
 

@@ -169,7 +169,8 @@ def _left_over(
     if inside.any():
         inside = inside * min(free[0] / free[1], size.sum() / inside.sum())
     sums = pd.DataFrame({"inside": 100 * inside, "size": size}).groupby(rows.rater).sum()
-    fit = described.mean(sums.inside, sums.index, sums.index, of=sums["size"])
+    by = rows.by.iloc[0]
+    fit = described.mean(sums.inside, sums.index, sums.index, of=sums["size"], by=by)
     low, high = np.clip([fit.low, fit.high], 0, 100).tolist()
     return _counted(fit, rows, "share of variance", low=low, high=high)
 
@@ -178,7 +179,10 @@ def _spread(rows: pd.DataFrame) -> Fit:
     """The SD of merit at equal cell, from the mean of squares."""
     free = 1 - rows.groupby(["cell", "cycle"]).ngroups / len(rows)
     fit = described.mean(
-        _around(rows, "outcome", ["cell", "cycle"]) ** 2 / free, rows.person_id, rows.rater
+        _around(rows, "outcome", ["cell", "cycle"]) ** 2 / free,
+        rows.person_id,
+        rows.rater,
+        by=rows.by.iloc[0],
     )
     sd, low, high = np.sqrt(np.maximum([fit.estimate, fit.low, fit.high], 0)).tolist()
     error = fit.std_error / (2 * sd) if sd > 0 else 0.0

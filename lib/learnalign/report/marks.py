@@ -19,16 +19,7 @@ from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
 from learnalign.privacy import rule
-from learnalign.verdicts.result import (
-    DASH,
-    MINUS,
-    THIN,
-    UNITS,
-    Result,
-    clustered_by,
-    number,
-    spread,
-)
+from learnalign.verdicts.result import DASH, MINUS, THIN, UNITS, Result, number, spread
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
 MONTHS = (
@@ -235,7 +226,7 @@ def clusters(row: Result) -> str:
     """What the results are clustered by: managers, leaders of teams, or units where they stand in
     for managers.
     """
-    return f"{clustered_by(row.method)}s"
+    return f"{row.cluster or 'manager'}s"
 
 
 def _tally(row: Result) -> str:

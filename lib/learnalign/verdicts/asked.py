@@ -17,15 +17,8 @@ from learnalign.verdicts.registry import (
 )
 from learnalign.verdicts.result import Fit, Result, number, spread
 from learnalign.verdicts.telling import difference, hidden_row, row_of
-from learnalign.verdicts.wording import (
-    CAN_ASK,
-    FACTS,
-    REASONS,
-    SENTENCES,
-    SETTLES,
-    listed,
-    sentence_case,
-)
+from learnalign.verdicts.wording import CAN_ASK, FACTS, REASONS, SENTENCES, SETTLES
+from learnalign.verdicts.words import listed, sentence_case
 
 COVERAGE = (
     "question",

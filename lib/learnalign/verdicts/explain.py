@@ -10,12 +10,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from learnalign.verdicts import phrasing
+from learnalign.verdicts import phrasing, words
 from learnalign.verdicts.phrasing import STILL
-from learnalign.verdicts.registry import MEASURES, QUESTIONS, REVOKES_NONE, VERDICT_WORDS
-from learnalign.verdicts.result import Result, clustered_by, number
+from learnalign.verdicts.registry import MEASURES, QUESTIONS, VERDICT_WORDS
+from learnalign.verdicts.result import Result, number
 from learnalign.verdicts.telling import difference
-from learnalign.verdicts.wording import REASONS, SENTENCES, SETTLES, listed, sentence_case
+from learnalign.verdicts.wording import REASONS, SENTENCES, SETTLES
+from learnalign.verdicts.words import listed, sentence_case
 
 KNOWN = ("higher", "lower", "small", "none", "described")
 LONG = 22  # words of a line: what is longer is told with fewer
@@ -130,7 +131,7 @@ def _about_headlines(rows: Sequence[Result]) -> list[tuple[str, str]]:
         told += [("cost", STILL["cost"])] if row.verdict == "described" else []
         told += [("small", STILL["small"])] if row.verdict == "small" else []
         for check in row.checks:
-            detail = re.split(r":| \(|, so ", check.detail)[0]
+            detail = words.short(check)
             if check.outcome == "failed":
                 branch = "failed" if len(detail.split()) <= LONG - 8 else "failed, long"
                 told.append((branch, STILL[branch].format(detail=detail, check=check.name)))
@@ -158,10 +159,10 @@ def _about_parts(rows: Sequence[Result]) -> list[tuple[str, str]]:
             seen = min((row for row in alike), key=lambda row: row.detectable_effect or 0)
             if branch == "unknown" and seen.detectable_effect is None:
                 continue
-            words = {"check": key[1], "detectable": _amount(seen.detectable_effect, seen)}
-            room = LONG - len(STILL[branch].format(names="", **words).split())
+            facts = {"check": key[1], "detectable": _amount(seen.detectable_effect, seen)}
+            room = LONG - len(STILL[branch].format(names="", **facts).split())
             names = _few_words([_name(row).replace(": ", " ") for row in alike], room)
-            told.append((branch, STILL[branch].format(names=names, **words)))
+            told.append((branch, STILL[branch].format(names=names, **facts)))
     return told
 
 
@@ -197,10 +198,10 @@ def method_of(rows: Sequence[Result]) -> tuple[dict[str, str], ...]:
 def _method(row: Result) -> dict[str, str]:
     question, measure = MEASURES[row.measure]
     compared, outcome = phrasing.METHOD[row.measure]
-    rater = clustered_by(row.method)
-    care = next((text for rung, text in phrasing.CARE.items() if rung in row.method), "")
+    rater = row.cluster or "manager"
+    care = phrasing.CARE.get(row.rung, "")
     inside = (
-        row.method.partition("(")[2].rpartition(")")[0]
+        ", ".join(f"same {one}" for one in row.held)
         if measure.model == "core"
         else measure.among * (measure.model != "teams")
     )
@@ -238,14 +239,14 @@ def checks_of(rows: Sequence[Result]) -> tuple[tuple[str, str, str], ...]:
     when it fails.
     """
     ran = {check.name for row in rows for check in row.checks}
-    words = {name: VERDICT_WORDS[name] for name in ("untrusted", "none", "unknown")}
+    told = {name: VERDICT_WORDS[name] for name in ("untrusted", "none", "unknown")}
     takes = {
-        yes: phrasing.TAKES.format(**words | {"none": text.format(**words)})
+        yes: phrasing.TAKES.format(**told | {"none": text.format(**told)})
         for yes, text in phrasing.TAKES_NONE.items()
     }
     return tuple(
-        (name, asks, takes[name in REVOKES_NONE])
-        for name, asks in phrasing.CHECKS.items()
+        (name, one["asks"], takes[one["revokes_none"]])
+        for name, one in words.phrases("checks").items()
         if name in ran
     )
 
@@ -260,9 +261,9 @@ def glossary(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _occurs(term: str, text: str) -> bool:
-    words = "|".join(re.escape(word) for word in term.split(", "))
+    any_of = "|".join(re.escape(word) for word in term.split(", "))
     flags = 0 if term.isupper() else re.IGNORECASE
-    return re.search(rf"\b(?:{words})(?:s|d|ments?)?\b", text, flags) is not None
+    return re.search(rf"\b(?:{any_of})(?:s|d|ments?)?\b", text, flags) is not None
 
 
 # --- what to do
@@ -366,9 +367,9 @@ def to_record(coverage: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str
     >>> to_record([{"question": "Q1", "missing": ["learning"]}])
     [('learning activities, with their dates', ['Q1'])]
     """
-    words = {need.where: need.settle for question in QUESTIONS.values() for need in question.needs}
+    settle = {need.where: need.settle for question in QUESTIONS.values() for need in question.needs}
     opens: dict[str, list[str]] = {}
     for row in coverage:
         for where in row["missing"]:
-            opens.setdefault(words.get(where, where), []).append(row["question"])
+            opens.setdefault(settle.get(where, where), []).append(row["question"])
     return sorted(opens.items(), key=lambda item: -len(item[1]))

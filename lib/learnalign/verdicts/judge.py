@@ -22,7 +22,6 @@ from learnalign.verdicts.registry import (
     ASKED,
     MEASURES,
     QUESTIONS,
-    REVOKES_NONE,
     VERDICT_WORDS,
     Measure,
     Question,
@@ -44,18 +43,12 @@ from learnalign.verdicts.telling import (
     hidden_row,
     marks,
     numbers_of,
-    rater_of,
     row_of,
     what_settles,
 )
-from learnalign.verdicts.wording import (
-    NOTHING_VARIES,
-    REASONS,
-    SENTENCES,
-    SETTLES,
-    listed,
-    sentence_case,
-)
+from learnalign.verdicts.wording import NOTHING_VARIES, REASONS, SENTENCES, SETTLES
+from learnalign.verdicts.words import check as told_check
+from learnalign.verdicts.words import listed, phrases, revoke_none, sentence_case
 
 __all__ = [
     "ASKED",
@@ -86,16 +79,12 @@ __all__ = [
 
 # --- the rule
 
-# Passing these is not yet having been tested
-PRECONDITIONS = ("no baseline", "few clusters", "overlap", "attrition", "hidden factor")
 CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = (
     1.0,
     0.1,
 )  # strength to erase, in units of last time's rating: a warning below one, untrusted below
-INDICATION = Check(
-    "indication", "failed", "hard gaps get the courses, and that alone would look like this"
-)
+INDICATION = Check.of("indication", "failed", "slower")
 COMPRESSED = 0.85  # of people with the same rating
 ALPHA = 0.05
 
@@ -114,7 +103,7 @@ def decide(
     below, same, above = marks(smallest_effect, unit)
     failed = {check.name for check in checks if check.outcome == "failed"}
     if below < low and high < above:
-        return "unknown" if failed & set(REVOKES_NONE) else "none"
+        return "unknown" if failed & revoke_none() else "none"
     if low > above or high < below:
         verdict: Verdict = "higher" if low > above else "lower"
     elif low > same or high < same:
@@ -263,6 +252,7 @@ def _family(
             continue
         checks = (_few_clusters(fit, about, smallest), *more)
         checks += (INDICATION,) if about.key == "learning_to_closure" and fit.high < 1 else ()
+        checks = tuple(map(told_check, checks))
         verdict = decide(fit.low, fit.high, smallest, checks, about.unit)
         doubt = unknown
         if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
@@ -363,7 +353,8 @@ def _headline(
     """The judged row: verdict, sentence, and what would settle it."""
     if found.adjusted is None:
         return _without_estimate(question, measure, found, smallest, group)
-    fit, checks = found.adjusted, _all_checks(found, measure, smallest)
+    fit = found.adjusted
+    checks = tuple(map(told_check, _all_checks(found, measure, smallest)))
     bare = decide(fit.low, fit.high, smallest, (), measure.unit)
     verdict = decide(fit.low, fit.high, smallest, checks, measure.unit)
     compressed = (
@@ -372,7 +363,7 @@ def _headline(
     failed = [
         c
         for c in checks
-        if c.outcome == "failed" and (verdict != "unknown" or c.name in REVOKES_NONE)
+        if c.outcome == "failed" and (verdict != "unknown" or c.name in revoke_none())
     ]
     numbers = numbers_of(fit, measure, smallest, found.contrast) | {"modal": f"{COMPRESSED:.0%}"}
     numbers["failed"] = "; ".join(check.detail for check in failed)
@@ -384,7 +375,7 @@ def _headline(
     if compressed:
         verdict, branch, settle = "unknown", "compressed", SETTLES["compressed"]
     elif found.n_cycles == 1 and fit.design == "associated" and verdict != "unknown":
-        verdict, branch, settle = "unknown", "one cycle", f"To settle it: {SETTLES['no baseline']}."
+        verdict, branch, settle = "unknown", "one cycle", SETTLES["one cycle"]
     sentence = sentence_case(SENTENCES[branch].format(**numbers))
     return row_of(
         question,
@@ -441,51 +432,28 @@ def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[C
 
 def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
     """With few managers two intervals, made in different ways, must lead to the same verdict."""
-    rater = rater_of(fit)
-    text = f"{fit.n_clusters} {rater}s stand behind the interval"
+    facts = {"count": str(fit.n_clusters), "rater": fit.cluster}
     if fit.n_clusters >= FEW_CLUSTERS:
-        return Check("few clusters", "passed", text)
+        return Check.of("few clusters", "passed", "enough", **facts)
     if fit.second is None:
-        return Check(
-            "few clusters", "failed", f"only {text}, and {FEW_CLUSTERS} are needed to trust it"
-        )
-    figures = spread(*fit.second, measure.unit)
-    if decide(*fit.second, smallest, (), measure.unit) == decide(
-        fit.low, fit.high, smallest, (), measure.unit
-    ):
-        return Check(
-            "few clusters", "passed", f"only {text}, but a second way to make it agrees ({figures})"
-        )
-    return Check(
-        "few clusters",
-        "failed",
-        f"only {text}, and a second way to make it ({figures}) says otherwise",
+        return Check.of("few clusters", "failed", "alone", needed=str(FEW_CLUSTERS), **facts)
+    facts["range"] = spread(*fit.second, measure.unit)
+    first, second = (
+        decide(*ends, smallest, (), measure.unit) for ends in ((fit.low, fit.high), fit.second)
     )
+    if first == second:
+        return Check.of("few clusters", "passed", "agree", **facts)
+    return Check.of("few clusters", "failed", "differ", **facts)
 
 
-RIVALS: dict[str, tuple[str, str]] = {
-    "bracketing": (
-        "comparing the same people with themselves",
-        "too few people change in it from cycle to cycle",
-    ),
-    "noisy ratings": (
-        "with the noise of past ratings taken out",
-        "how noisy past ratings are cannot be told, or they hardly tell people apart",
-    ),
-    "waitlist": ("against those on a waitlist for it", "too few people wait for it"),
-}
+RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
 def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
     """The same contrast under other assumptions: it must not speak against what is claimed."""
-    told, not_possible = RIVALS[name]
     if rival is None:
-        return Check(name, "not possible", not_possible)
+        return Check.of(name, "not possible", "few")
     below, same, above = marks(smallest, measure.unit)
-    text = (
-        f"{told}, it is {number(rival.estimate, measure.unit)} "
-        f"({spread(rival.low, rival.high, measure.unit)})"
-    )
     verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
     if verdict == "none":
         sees_one = name == "bracketing" and not rival.low <= same <= rival.high
@@ -496,21 +464,19 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         opposite = (rival.estimate - same) * (fit.estimate - same) < 0
         gone = rival.low <= same <= rival.high and not rival.low <= fit.estimate <= rival.high
         failed = verdict in CLAIMS and (opposite or gone)
-    return Check(name, "failed" if failed else "passed", text)
+    size, ends = (number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit))
+    return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
 
 
-NOTHING_TO_ERASE = Check(
-    "hidden factor", "not possible", "no difference is claimed that something unseen could erase"
-)
+NOTHING_TO_ERASE = Check.of("hidden factor", "not possible", "no claim")
 
 
 def _hidden_factor(times: float | None) -> Check:
     if times is None:
-        text = "no past rating is there to measure it against, or it hardly goes with who does it"
-        return Check("hidden factor", "not possible", text)
+        return Check.of("hidden factor", "not possible", "no yardstick")
     size = "more than 10 times" if times > 10 else number(float(times)) + " times"
-    text = f"something unseen would have to be {size} as strong as last time’s rating to erase it"
-    return Check("hidden factor", "failed" if times < WORTHLESS else "passed", text)
+    why, outcome = "weak" if times < WEAK else "strong", "failed" if times < WORTHLESS else "passed"
+    return Check.of("hidden factor", outcome, why, size=size)
 
 
 def _warning(times: float | None, fit: Fit) -> str:
@@ -521,14 +487,14 @@ def _warning(times: float | None, fit: Fit) -> str:
     )
     unit = (
         "Managers are not recorded, so that some rate kindly is not held apart. "
-        if rater_of(fit) == "unit"
+        if fit.cluster == "unit"
         else ""
     )
     return weak + unit
 
 
 def _passed(passed: Sequence[Check]) -> str:
-    tried = [check.name for check in passed if check.name not in PRECONDITIONS]
+    tried = [check.name for check in passed if phrases("checks")[check.name]["tries"]]
     return (
         f"It held up in the checks ({listed(tried)}). "
         if tried

@@ -182,35 +182,6 @@ CARE = {"CR2": ", and for there being few of them"}
 SMALLEST = "less than {smallest} was set beforehand as too small to matter"
 OUTCOME = "{outcome}, in {unit}"
 
-# Each check: what it asks, as in GLOSSARY.md
-CHECKS: dict[str, str] = {
-    "no baseline": "Does anybody have a prior rating?",
-    "lead test": "Does what people do after the review go with it? Then something else moves "
-    "both, or the rating "
-    "moves what they do.",
-    "bracketing": "Do the comparison at equal prior rating and the one within the same "
-    "people agree? The latter is a "
-    "rival: the same contrast under another assumption.",
-    "bonus control": "Does the exposure go with a bonus that the company’s result decides?",
-    "unrelated skills": (
-        "Does learning on, or acknowledging, other skills go with closing this gap?"
-    ),
-    "waitlist": "Does the comparison with people on a waitlist for mentoring agree?",
-    "indication": (
-        "Did those learn who had the harder gaps? Slower closing with learning is "
-        "never more than “seen”."
-    ),
-    "leaders": "Does what the leader does next quarter go with the team’s share now?",
-    "attrition": "Do people with and without the exposure fall out of the data at different rates?",
-    "overlap": "Are there comparable people on both sides?",
-    "noisy ratings": "Does the finding stand when the luck in past ratings is taken out of them?",
-    "few clusters": "Are there at least 20 managers, or do two intervals, made in different "
-    "ways, lead to the same "
-    "verdict?",
-    "hidden factor": "How strong would something unrecorded have to be, measured by last "
-    "time’s rating, to erase the "
-    "finding?",
-}
 TAKES = "Failed, it turns a difference into “{untrusted}”, {none}"
 TAKES_NONE = {
     True: "and “{none}” into “{unknown}”.",

@@ -279,20 +279,6 @@ VERDICT_WORDS: dict[Verdict, str] = {
 }
 """What the reader sees for each verdict."""
 
-# Checks that "none" cannot survive; the two rivals fail for "none" only where they themselves lie
-# beyond it
-REVOKES_NONE = (
-    "no baseline",
-    "attrition",
-    "overlap",
-    "few clusters",
-    "bracketing",
-    "noisy ratings",
-    "waitlist",
-    "unrelated skills",
-    "leaders",
-)
-
 
 def missing_needs(question: Question, filled: frozenset[str]) -> list[Need]:
     """What a question needs and the data do not hold; a missing table speaks for its columns."""

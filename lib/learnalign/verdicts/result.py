@@ -2,7 +2,6 @@
 
 import math
 import numbers
-import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -32,7 +31,14 @@ class Check:
 
     name: str
     outcome: Outcome
-    detail: str
+    detail: str = ""  # `why` in words
+    why: str = ""  # what was seen: a key of the check's words in `en/checks.yml`
+    facts: tuple[tuple[str, str], ...] = ()  # what those words ask for
+
+    @classmethod
+    def of(cls, name: str, outcome: Outcome, why: str, **facts: str) -> "Check":
+        """A check by what it saw; `words.check` says it."""
+        return cls(name, outcome, "", why, tuple(facts.items()))
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,10 @@ class Fit:
     n_clusters: int
     method: str
     design: Design
-    second: tuple[float, float] | None = (
-        None  # with few clusters: the interval of the wild cluster bootstrap
-    )
+    second: tuple[float, float] | None = None  # with few clusters: the wild bootstrap's interval
+    cluster: str = "manager"  # whose rows hang together: manager, unit, leader or person
+    rung: str = ""  # of the ladder of standard errors
+    held: tuple[str, ...] = ()  # what is the same in those who are compared
 
 
 @dataclass(frozen=True)
@@ -108,26 +115,16 @@ class Result:
     to_settle: str
     shown: bool
     note: str
-    std_error: float | None = (
-        None  # with `df`, what Holm and Benjamini-Hochberg need; on the log scale for a ratio
-    )
+    std_error: float | None = None  # with `df`, for Holm; on the log scale for a ratio
     df: float | None = None
+    cluster: str = ""  # whose rows hang together: manager, unit, leader or person
+    rung: str = ""  # of the ladder of standard errors
+    held: tuple[str, ...] = ()  # what is the same in those who are compared
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """What makes a row the same row in another notebook, or edition."""
         return self.question, self.measure, self.group, self.at
-
-
-def clustered_by(method: str) -> str:
-    """Whose rows hang together in a method's interval: manager, unit, leader or person; its text
-    says so last.
-
-    >>> clustered_by("unit x cycle fixed effects (same unit and cycle), CR1 by unit")
-    'unit'
-    """
-    found = re.findall(r"\bby (manager|unit|leader|person)\b", method)
-    return found[-1] if found else "manager"
 
 
 # --- how a figure is written

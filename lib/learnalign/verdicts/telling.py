@@ -6,17 +6,9 @@ from math import ceil, exp, log
 from scipy import stats
 
 from learnalign.verdicts.registry import Measure, Question
-from learnalign.verdicts.result import (
-    FEW_CLUSTERS,
-    Check,
-    Fit,
-    Result,
-    Verdict,
-    clustered_by,
-    number,
-    spread,
-)
+from learnalign.verdicts.result import FEW_CLUSTERS, Check, Fit, Result, Verdict, number, spread
 from learnalign.verdicts.wording import HELD, LIMIT, SENTENCES, SETTLES
+from learnalign.verdicts.words import settles
 
 FAR = 100  # times as much data: nobody will wait for that
 
@@ -26,13 +18,6 @@ def marks(smallest: float, unit: str) -> tuple[float, float, float]:
     matter upwards.
     """
     return (1 / smallest, 1.0, smallest) if unit == "hazard ratio" else (-smallest, 0.0, smallest)
-
-
-def rater_of(fit: Fit) -> str:
-    """Who stands behind the clusters: a manager, a team's leader, or the unit in the manager's
-    place.
-    """
-    return clustered_by(fit.method)
 
 
 def on_one_side(low: float, high: float, unit: str) -> str:
@@ -69,7 +54,7 @@ def band(smallest: float, unit: str) -> str:
 
 def numbers_of(fit: Fit, measure: Measure, smallest: float, contrast: str = "") -> dict[str, str]:
     """Every word and figure that a template may ask for."""
-    rater, own = rater_of(fit), fit.design == "adjusted" or measure.model == "groups"
+    rater, own = fit.cluster, fit.design == "adjusted" or measure.model == "groups"
     added = f" ({contrast})" if contrast else ""
     held = HELD[fit.design].format(rater=rater, held_too=measure.held)
     return difference(fit, measure.unit) | {
@@ -116,9 +101,7 @@ def what_settles(
 
     `bare` is the verdict before any check.
     """
-    mends = "; ".join(
-        dict.fromkeys(SETTLES[c.name].format(**numbers) for c in failed if c.name in SETTLES)
-    )
+    mends = "; ".join(filter(None, dict.fromkeys(settles(one, numbers) for one in failed)))
     revoked = bare != "unknown"
     if verdict not in ("untrusted", "unknown") or (revoked and not mends):
         return ""
@@ -190,6 +173,9 @@ def row_of(
         "n_people": fit and fit.n_people,
         "n_clusters": fit and fit.n_clusters,
         "method": fit.method if fit else "",
+        "cluster": fit.cluster if fit else "",
+        "rung": fit.rung if fit else "",
+        "held": fit.held if fit else (),
         "checks": (),
         "design": fit.design if fit else "described",
         "smallest_effect": smallest,

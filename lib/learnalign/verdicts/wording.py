@@ -2,8 +2,6 @@
 this module.
 """
 
-from collections.abc import Sequence
-
 from learnalign.verdicts.registry import (
     ACKNOWLEDGEMENTS,
     AUDIENCE,
@@ -190,10 +188,6 @@ NOTHING_VARIES: dict[str, tuple[str, str]] = {
 outcome.
 """
 
-LOT = (
-    "a design in which people do not choose for themselves: a waitlist, or an order of "
-    "invitation drawn by lot"
-)
 SETTLES: dict[str, str] = {
     "more, core": "To settle it: to see a difference of {smallest} in 8 of 10 such studies "
     "takes about {times} times "
@@ -216,20 +210,7 @@ SETTLES: dict[str, str] = {
     "edge": "To settle it: one or two more cycles; the likely range reaches just past "
     "{smallest}, the smallest that "
     "matters.",
-    "no baseline": "one more cycle, so that people are compared from the same start",
-    "few clusters": "{more_clusters} more {rater}s or more{or_managers}",
-    "lead test": LOT,
-    "bracketing": LOT,
-    "noisy ratings": "a second rating of the same people by somebody else, or " + LOT,
-    "overlap": (
-        "people who are alike and differ in it, as an order of invitation drawn by lot would give"
-    ),
-    "attrition": "the outcomes of those who left before they were known, or fewer who leave",
-    "bonus control": LOT,
-    "hidden factor": LOT,
-    "unrelated skills": LOT,
-    "waitlist": LOT,
-    "leaders": "an order, drawn by lot, in which leaders go first",
+    "one cycle": "To settle it: one more cycle, so that people are compared from the same start.",
     "compressed": "To settle it: ratings that tell people apart.",
     "record": "To settle it, record: {what}.",
     "many": "To settle it: ask this question alone, and first, in the next cycle.",
@@ -293,17 +274,3 @@ FACTS: dict[str, str] = {
 """How a fact is told, by its name, else its measure and then its unit; `first` and `rest` stand
 around its colon.
 """
-
-
-def listed(parts: Sequence[str]) -> str:
-    """Words in a row: commas, and the last with "and".
-
-    >>> listed(["a", "b", "c"])
-    'a, b and c'
-    """
-    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def sentence_case(text: str) -> str:
-    """A sentence with its first letter large and nothing after its end."""
-    return text[:1].upper() + text[1:].rstrip()
