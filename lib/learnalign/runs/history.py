@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 import pyarrow as pa
@@ -62,6 +62,7 @@ Edition = tuple[str, dt.date, str]  # report, as_of, about: a later run of the s
 Rows = dict[results.Key, Entry]
 READER = pydantic.TypeAdapter(Entry)
 OF_RESULT = get_type_hints(Result)
+LISTS = [name for name, hint in OF_RESULT.items() if get_origin(hint) is tuple]
 FIGURES = [
     name
     for name, hint in OF_RESULT.items()
@@ -236,7 +237,7 @@ def _load(content: bytes) -> tuple[dict[Edition, Rows], list[dict[str, Any]]]:
     damaged = []
     for row in found:
         try:
-            entry = _entry(row, row | {"checks": json.loads(row["checks"])})
+            entry = _entry(row, row | {name: json.loads(row[name]) for name in LISTS})
             _add(history.setdefault((entry.report, entry.as_of, entry.about), {}), entry)
         except (ValueError, TypeError) as error:
             damaged.append({"problem": _why(error), "row": row})
@@ -274,15 +275,15 @@ def _why(error: Exception) -> str:
 
 def _table(history: Mapping[Edition, Rows]) -> pa.Table:
     entries = [entry for _, rows in sorted(history.items()) for _, entry in sorted(rows.items())]
-    checks = [
-        json.dumps([vars(check) for check in one.result.checks], ensure_ascii=False)
+    rows = [
+        vars(one) | vars(one.result) | {name: _text(vars(one.result)[name]) for name in LISTS}
         for one in entries
     ]
-    rows = [
-        vars(one) | vars(one.result) | {"checks": text}
-        for one, text in zip(entries, checks, strict=True)
-    ]
     return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, default=vars, ensure_ascii=False)
 
 
 def _put(content: bytes, place: Path, work: Path, mode: int) -> None:

@@ -51,7 +51,7 @@ def check(found: Check) -> Check:
 
 def short(found: Check) -> str:
     """What a check saw, in the few words that a list has room for."""
-    text = phrases("checks")[found.name].get("short", {}).get(found.why)
+    text = phrases("checks").get(found.name, {}).get("short", {}).get(found.why)
     return text.format(**dict(found.facts)) if text else found.detail
 
 
