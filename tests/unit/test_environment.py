@@ -23,7 +23,6 @@ ON_CONDA_FORGE = {
     "duckdb": "python-duckdb",
     "ibis-framework[duckdb]": "ibis-duckdb",
     "matplotlib": "matplotlib-base",
-    "pandera[ibis]": "pandera-ibis",
 }
 NOT_ON_CONDA_FORGE = {"pyfixest"}  # asked for in its issues 549 and 1243
 

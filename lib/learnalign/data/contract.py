@@ -1,20 +1,21 @@
 """The contract: what every table must hold, checked in words that a person can act on.
 
-The canonical tables are data (`COLUMNS`); so are the promises about their rows (`rules`), which
-pandera checks inside the engine, so that a table of any size can be checked. Reading the files of
-a data set is in `datasets`.
+The canonical tables are data (`contract.yml`); so are the promises about their rows (`rules`),
+which are checked inside the engine, so that a table of any size can be checked. Reading the files
+of a data set is in `reading`.
 """
 
 import datetime as dt
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import ibis
 import ibis.expr.datatypes as types
 import pandas as pd
-import pandera.ibis as pa
 import pydantic
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
@@ -52,115 +53,25 @@ class Column:
     may_be_later: bool = False  # a deadline may lie after `as_of`; nothing else may
 
 
-def _need(name: str, kind: Kind = "text", **more: Any) -> Column:
-    return Column(name, kind, required=True, **more)
+def _column(name: str, facts: Mapping[str, Any]) -> Column:
+    return Column(name, **{**facts, "allowed": tuple(facts.get("allowed", ()))})
 
 
-ACTIVITY_TYPES = (
-    "course",
-    "certification",
-    "reading",
-    "on_the_job",
-    "coaching",
-    "mentoring",
-    "community",
-    "peer",
-    "reflection",
-    "other",
-)
-DONE, NOT_DONE = (
-    "completed",
-    ("in_progress", "no_show", "waitlisted", "cancelled_by_provider", "withdrawn"),
-)
-CHANNELS = ("help_request", "question", "self_assessment", "one_to_one", "reflection")
-
+_TABLES = read_yaml(Path(__file__).with_name("contract.yml"))
 COLUMNS: dict[str, tuple[Column, ...]] = {
-    "people": (_need("person_id"), _need("hired_on", "date"), Column("left_on", "date")),
-    "reviews": (
-        _need("person_id"),
-        _need("cycle"),
-        _need("reviewed_on", "date"),
-        _need("rating", "number"),
-        _need("unit"),
-        Column("manager_id"),
-        Column("grade"),
-        Column("fte", "number", low=0, high=1),
-    ),
-    "rewards": (
-        _need("person_id"),
-        _need("cycle"),
-        _need("effective_on", "date"),
-        _need("merit_pct", "number"),
-        Column("merit_target_pct", "number"),
-        Column("compa_ratio", "number", low=0),
-        Column("bonus_pct", "number"),
-        Column("company_factor", "number"),
-        Column("learning_enabled_performance", "whole", low=0, high=3),
-        Column("learning_positions_for_objectives", "whole", low=0, high=3),
-    ),
-    "learning": (
-        _need("person_id"),
-        _need("learned_on", "date"),
-        _need("activity_type", allowed=ACTIVITY_TYPES),
-        Column("mode", allowed=("formal", "informal", "social")),
-        Column("activity_id"),
-        Column("skill"),
-        Column("hours", "number", low=0),
-        Column("cost", "number", low=0),
-        Column("is_required", "flag"),
-        Column("recorded_by", allowed=("system", "self")),
-        Column("status", allowed=(DONE, *NOT_DONE)),
-    ),
-    "assessments": (
-        _need("person_id"),
-        _need("skill"),
-        _need("assessed_on", "date"),
-        _need("required_level", "number"),
-        _need("assessed_level", "number"),
-        Column("self_level", "number"),
-        Column("assessor_id"),
-        Column("trigger", allowed=("scheduled", "requested", "doubt")),
-    ),
-    "acknowledgements": (
-        _need("person_id"),
-        _need("acknowledged_on", "date"),
-        _need("channel", allowed=CHANNELS),
-        Column("skill"),
-        Column("audience", allowed=("private", "manager", "team", "public")),
-        Column("needed_by", "date", may_be_later=True),
-        Column("escalated_on", "date"),
-        Column("is_specific", "flag"),
-        Column("sets_scene", "flag"),
-        Column("offers_ideas", "flag"),
-        Column("is_appreciative", "flag"),
-    ),
-    "ties": (
-        _need("from_id"),
-        _need("to_id"),
-        _need("tied_on", "date"),
-        _need("kind", allowed=("mentors", "asks", "answers", "community")),
-        Column("programme"),
-    ),
-    "surveys": (
-        _need("unit"),
-        _need("wave_on", "date"),
-        _need(
-            "scale", allowed=("vision", "measures", "resources", "feedback", "psychological_safety")
-        ),
-        Column("domain", allowed=("leading", "culture", "learning")),
-        _need("item"),
-        _need("n", "whole", low=0),
-        _need("mean", "number"),
-    ),
+    name: tuple(_column(*column) for column in table["columns"].items())
+    for name, table in _TABLES.items()
+}
+KEYS = {name: tuple(table["key"]) for name, table in _TABLES.items() if "key" in table}
+DATE_OF = {  # the column that dates a row of each table
+    name: next(column.name for column in columns if column.kind == "date")
+    for name, columns in COLUMNS.items()
 }
 REQUIRED_TABLES = ("people", "reviews")
-KEYS = {
-    "people": ("person_id",),
-    "reviews": ("person_id", "cycle"),
-    "rewards": ("person_id", "cycle"),
-    "surveys": ("unit", "wave_on", "scale", "domain", "item"),
-}
 PEOPLE_REFERENCES = ("person_id", "from_id", "to_id")
+MODE_OF_TYPE: dict[str, str] = _TABLES["learning"]["columns"]["activity_type"]["allowed"]
+MODES = tuple(dict.fromkeys(MODE_OF_TYPE.values()))
+DONE = "completed"
 
 
 class Strict(pydantic.BaseModel):
@@ -263,153 +174,76 @@ class Rule:
     is_key: bool = False
 
 
-def _column_rules(column: Column) -> Iterator[Rule]:
-    name, (word, allowed) = column.name, KIND_WORDS[column.kind]
-    raw = f"_raw_{name}"
-    if column.required:
-        filled = (
-            (lambda t: t[raw].fill_null("").strip() != "")
-            if column.kind == "text"
-            else lambda t: t[raw].notnull()
-        )
-        yield Rule(name, "is empty", filled, allowed, "fill it in, or leave the row out", (raw,))
-    if column.kind != "text":
-        yield Rule(
-            name,
-            f"is not {word}",
-            lambda t: t[raw].isnull() | t[name].notnull(),
-            allowed,
-            "",
-            (raw,),
-        )
-    if column.allowed:
-        words = ", ".join(column.allowed)
-        yield Rule(
-            name,
-            "is not a value we know",
-            lambda t: t[name].isin(column.allowed),
-            words,
-            "",
-            (raw,),
-        )
-    if column.low is not None:
-        yield Rule(
-            name,
-            "is too low",
-            lambda t: t[name] >= column.low,
-            f"at least {column.low:g}",
-            "",
-            (raw,),
-        )
-    if column.high is not None:
-        yield Rule(
-            name,
-            "is too high",
-            lambda t: t[name] <= column.high,
-            f"at most {column.high:g}",
-            "",
-            (raw,),
-        )
-
-
-def _on_scale(meta: Meta) -> Callable[[Table], BooleanValue]:
-    scale = meta.rating_scale
-    if isinstance(scale, Span):
-        return lambda t: t.rating.between(scale.min, scale.max)
-    return lambda t: t.rating.isin(scale)
-
-
 def rules(table: str, meta: Meta) -> list[Rule]:
     """Every rule for the rows of `table`, on the annotated table that `annotate` makes."""
-    found = [rule for column in COLUMNS[table] for rule in _column_rules(column)]
+    found = [rule for column in COLUMNS[table] for rule in _cell_rules(column)]
     for column in COLUMNS[table]:
+        rule = partial(Rule, column.name, show=(column.name,))
         if column.kind == "date" and not column.may_be_later:
-            holds = lambda t, c=column.name: t[c] <= meta.as_of  # noqa: E731
-            fix = "correct the date, or as_of in dataset.yml"
-            text, allowed = f"is after as_of ({meta.as_of})", f"up to {meta.as_of}"
-            found.append(Rule(column.name, text, holds, allowed, fix, (column.name,)))
+            in_time = lambda t, c=column.name: t[c] <= meta.as_of  # noqa: E731
+            text, fix = (
+                f"is after as_of ({meta.as_of})",
+                "correct the date, or as_of in dataset.yml",
+            )
+            found.append(rule(text, in_time, f"up to {meta.as_of}", fix))
         if column.name in PEOPLE_REFERENCES and table != "people":
-            holds = lambda t, c=column.name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
+            known = lambda t, c=column.name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
             fix = "add the person to people, or correct the id"
-            found.append(
-                Rule(
-                    column.name,
-                    "is not in people",
-                    holds,
-                    "a person_id of people",
-                    fix,
-                    (column.name,),
-                )
-            )
+            found.append(rule("is not in people", known, "a person_id of people", fix))
     if table in KEYS:
-        key = " + ".join(KEYS[table])
-        found.append(
-            Rule(
-                KEYS[table][0],
-                f"stands more than once with the same {key}",
-                lambda t: t._copy == 1,
-                f"one row per {key}",
-                "keep one of the rows",
-                KEYS[table],
-                is_key=True,
-            )
-        )
-    if table == "people":
-        found.append(
-            Rule(
-                "left_on",
-                "is before hired_on",
-                lambda t: t.left_on >= t.hired_on,
-                "",
-                "correct one of the dates",
-                ("hired_on", "left_on"),
-            )
-        )
-    if table == "ties":
-        text = "is the same person as from_id"
-        found.append(Rule("to_id", text, lambda t: t.to_id != t.from_id, "", "", ("from_id",)))
-    return found + (_review_rules(meta) if table == "reviews" else [])
+        found.append(_key_rule(KEYS[table]))
+    if table == "reviews":
+        found.append(_scale_rule(meta))
+    return found + [_compared(facts) for facts in _TABLES[table].get("rules", ())]
 
 
-def _review_rules(meta: Meta) -> list[Rule]:
-    return [
-        Rule(
-            "rating",
-            "is not on the rating scale",
-            _on_scale(meta),
-            meta.scale_words,
-            "correct it, or rating_scale in dataset.yml",
-            ("_raw_rating",),
-        ),
-        Rule(
-            "manager_id",
-            "is the person reviewed: nobody reviews themselves",
-            lambda t: t.manager_id != t.person_id,
-            "another person",
-            "name the manager who gave the rating, or leave it empty",
-            ("person_id",),
-        ),
-        Rule(
-            "reviewed_on",
-            "is before the person was hired",
-            lambda t: t.reviewed_on >= t._hired_on,
-            "on or after people.hired_on",
-            "correct one of the dates",
-            ("_hired_on", "reviewed_on"),
-        ),
-        Rule(
-            "reviewed_on",
-            "is after the person left",
-            lambda t: t.reviewed_on <= t._left_on,
-            "on or before people.left_on",
-            "correct one of the dates",
-            ("_left_on", "reviewed_on"),
-        ),
-    ]
+def _cell_rules(column: Column) -> Iterator[Rule]:
+    name, raw, (word, allowed) = column.name, f"_raw_{column.name}", KIND_WORDS[column.kind]
+    rule = partial(Rule, name, show=(raw,))
+    if column.required:
+        fix = "fill it in, or leave the row out"
+        if column.kind == "text":
+            yield rule("is empty", lambda t: t[raw].fill_null("").strip() != "", allowed, fix)
+        else:
+            yield rule("is empty", lambda t: t[raw].notnull(), allowed, fix)
+    if column.kind != "text":
+        yield rule(f"is not {word}", lambda t: t[raw].isnull() | t[name].notnull(), allowed)
+    if words := column.allowed:
+        yield rule("is not a value we know", lambda t: t[name].isin(words), ", ".join(words))
+    if (low := column.low) is not None:
+        yield rule("is too low", lambda t: t[name] >= low, f"at least {low:g}")
+    if (high := column.high) is not None:
+        yield rule("is too high", lambda t: t[name] <= high, f"at most {high:g}")
+
+
+def _key_rule(key: tuple[str, ...]) -> Rule:
+    words, first = " + ".join(key), lambda t: t._copy == 1
+    text, allowed = f"stands more than once with the same {words}", f"one row per {words}"
+    return Rule(key[0], text, first, allowed, "keep one of the rows", key, is_key=True)
+
+
+def _scale_rule(meta: Meta) -> Rule:
+    scale, fix = meta.rating_scale, "correct it, or rating_scale in dataset.yml"
+    if isinstance(scale, Span):
+        holds = lambda t: t.rating.between(scale.min, scale.max)  # noqa: E731
+    else:
+        holds = lambda t: t.rating.isin(scale)  # noqa: E731
+    text = "is not on the rating scale"
+    return Rule("rating", text, holds, meta.scale_words, fix, ("_raw_rating",))
+
+
+COMPARISONS = {">=": operator.ge, "<=": operator.le, "!=": operator.ne}
+
+
+def _compared(facts: Mapping[str, Any]) -> Rule:
+    """A rule of `contract.yml`: a comparison of two columns."""
+    one, sign, other = facts["holds"].split()
+    holds = lambda t: COMPARISONS[sign](t[one], t[other])  # noqa: E731
+    return Rule(**{**facts, "holds": holds, "show": tuple(facts["show"])})
 
 
 def columns_of(table: str, meta: Meta) -> tuple[Column, ...]:
-    """The canonical columns of `table`, with the attributes of `people` that `dataset.yml` names."""
+    """The canonical columns of `table`; those of `people` with the attributes of `dataset.yml`."""
     extra = tuple(Column(name) for name in meta.attributes) if table == "people" else ()
     return (*COLUMNS[table], *extra)
 
@@ -472,37 +306,33 @@ def annotate(tables: Mapping[str, Table], table: str) -> Table:
     return annotated
 
 
-def schema(table: str, meta: Meta) -> pa.DataFrameSchema:
-    """The pandera schema of an annotated table: canonical types, and every rule as a named check."""
-    checks = [
-        pa.Check(
-            lambda data, rule=rule: rule.holds(data.table).fill_null(True),
-            name=str(i),
-            n_failure_cases=1,
-        )
-        for i, rule in enumerate(rules(table, meta))
+def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:
+    """Every broken rule of one table, in the order of the rules.
+
+    One query counts the rows that break each rule; rows are fetched only where there are any.
+    """
+    annotated, promises = annotate(tables, table).cache(), rules(table, meta)
+    counts = annotated.aggregate(
+        rows=annotated.count(),
+        **{
+            str(i): annotated.count(where=~rule.holds(annotated)) for i, rule in enumerate(promises)
+        },
+    )
+    n_rows, *n_broken = counts.to_pyarrow().to_pylist()[0].values()
+    if not n_rows and table in REQUIRED_TABLES:
+        return [Problem(table, "", "holds no rows", fix="add them")]
+    return [
+        _problem(annotated, table, rule, n) for rule, n in zip(promises, n_broken, strict=True) if n
     ]
-    columns = {c.name: pa.Column(TYPES[c.kind], nullable=True) for c in columns_of(table, meta)}
-    return pa.DataFrameSchema(columns, checks=checks, name=table)
 
 
-def _problem(annotated: Table, table: str, rule: Rule) -> Problem:
-    """A broken rule with the rows that break it and what stood there, counted inside the engine."""
+def _problem(annotated: Table, table: str, rule: Rule, n_rows: int) -> Problem:
+    """A broken rule with the first rows that break it and what stood there."""
     bad = annotated.filter(~rule.holds(annotated))
     some = bad.order_by("_row").limit(5).execute()
     values = [" / ".join(_word(row[name]) for name in rule.show) for _, row in some.iterrows()]
-    got = ", ".join(dict.fromkeys(value for value in values if value))
-    count = int(bad.count().execute())
-    return Problem(
-        table,
-        rule.column,
-        rule.problem,
-        got,
-        rule.allowed,
-        rule.fix,
-        tuple(some._row.astype(int)),
-        count,
-    )
+    got, rows = ", ".join(filter(None, dict.fromkeys(values))), tuple(some._row.astype(int))
+    return Problem(table, rule.column, rule.problem, got, rule.allowed, rule.fix, rows, n_rows)
 
 
 def _word(value: Any) -> str:
@@ -510,21 +340,3 @@ def _word(value: Any) -> str:
         return str(value)[:10]
     text = "" if pd.isna(value) else str(value)[:60]
     return text if text == text.strip() else repr(text)  # blanks around it would not be seen
-
-
-def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:
-    """Every broken rule of one table, in the order of the rules."""
-    annotated = annotate(tables, table).cache()
-    if not annotated.count().execute():
-        return (
-            [Problem(table, "", "holds no rows", fix="add them")]
-            if table in REQUIRED_TABLES
-            else []
-        )
-    try:
-        schema(table, meta).validate(annotated, lazy=True)
-    except pa.errors.SchemaErrors as error:
-        known = {str(i): rule for i, rule in enumerate(rules(table, meta))}
-        broken = {item.check.name for item in error.schema_errors}
-        return [_problem(annotated, table, rule) for name, rule in known.items() if name in broken]
-    return []
