@@ -16,6 +16,7 @@ from scipy.optimize import brentq
 
 from learnalign.data import reading
 from learnalign.data.contract import COLUMNS, KEYS, Meta
+from learnalign.data.folders import staged
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.reading import DataSet
 from northbank import page
@@ -150,7 +151,7 @@ def write(company: Company, out: Path) -> Path:
     """
     out = Path(out).resolve()
     _refuse_strangers(out, company)
-    with reading.staged(out) as folder:
+    with staged(out) as folder:
         _write_files(company, folder)
     return out
 

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from learnalign.data import importing, reading
+from learnalign.data import files, reading
 from learnalign.estimates import groups
 from learnalign.facts import contents, spending
 from learnalign.linking import windows
@@ -329,7 +329,7 @@ def test_the_summary_is_plain_text_in_its_own_lines(payload):
 
 def test_no_cell_and_no_header_is_a_formula(tmp_path):
     frame = pd.DataFrame(dict.fromkeys(CORPUS, CORPUS) | {"number": range(len(CORPUS))})
-    importing.safe_csv(frame, tmp_path / "x.csv")
+    files.safe_csv(frame, tmp_path / "x.csv")
     with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     assert len(rows) == len(CORPUS) + 1

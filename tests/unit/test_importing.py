@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from learnalign.data import importing, reading
+from learnalign.data import files, importing, reading
+from learnalign.data.mapping import read_mapping
 from learnalign.data.mistakes import DataError
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +97,7 @@ def test_a_small_import_from_end_to_end(job):
         "reviews.parquet",
     ]
     assert (job.out / "rejected.csv").read_text() == "table,file,line,reason\n"
-    assert reading.read(job.out).meta == importing.read_mapping(job.folder / "map.yml").dataset
+    assert reading.read(job.out).meta == read_mapping(job.folder / "map.yml").dataset
     assert job.rows("reviews")[0] | {"manager_id": None} == {
         "person_id": "ana",
         "cycle": "H1",
@@ -894,7 +895,7 @@ def cells(path: Path, delimiter: str = ",") -> list[str]:
 @pytest.mark.parametrize("text", FORMULAS)
 def test_no_text_and_no_header_is_run_as_a_formula(tmp_path, text):
     frame = pd.DataFrame({text: [text, "ops"], "n": [1, 2], "mixed": [text, -1]})
-    importing.safe_csv(frame, tmp_path / "a.csv")
+    files.safe_csv(frame, tmp_path / "a.csv")
     read = cells(tmp_path / "a.csv")
     assert len(read) == 9 and read[-3:] == ["ops", "2", "-1"]
     written = [cell for sign in ",;\t|" for cell in cells(tmp_path / "a.csv", sign)]
@@ -907,7 +908,7 @@ def test_numbers_dates_and_harmless_texts_stay_as_they_are(tmp_path):
         {"n": [-1.5] * n, "on": pd.to_datetime(["2024-01-01"] * n), "is": True, "no": None}
     )
     frame = numbers.assign(text=HARMLESS, day=dt.date(2024, 1, 1), kind=pd.Categorical(HARMLESS))
-    importing.safe_csv(frame, tmp_path / "safe.csv")
+    files.safe_csv(frame, tmp_path / "safe.csv")
     frame.to_csv(tmp_path / "plain.csv", index=False)
     assert (tmp_path / "safe.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
@@ -937,7 +938,7 @@ def test_csv_files_are_written_in_two_places_only():
     }
     assert {
         name: text.count(".to_csv(") for name, text in library.items() if ".to_csv(" in text
-    } == {"data/importing.py": 1, "northbank/tables.py": 1}
+    } == {"data/files.py": 1, "northbank/tables.py": 1}
 
 
 # --- real data
@@ -1011,7 +1012,7 @@ def test_the_science_classes_are_mapped_as_they_were_answered(shared, tmp_path):
 
 def test_the_shipped_mappings_are_read():
     for file in sorted((ROOT / "params/imports").glob("*.yml")):
-        mapping = importing.read_mapping(file)
+        mapping = read_mapping(file)
         assert (
             json.loads(mapping.model_dump_json())["source"]
             == yaml.safe_load(file.read_text("utf-8"))["source"]

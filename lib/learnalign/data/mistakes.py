@@ -56,6 +56,11 @@ class DataError(ValueError):
             "\n".join([f"{count}{f' in {where}' if where else ''}", *map(str, self.problems)])
         )
 
+    @classmethod
+    def one(cls, *problem: str, where: str = "", **more: Any) -> "DataError":
+        """An error with a single problem, given as the fields of `Problem`."""
+        return cls([Problem(*problem, **more)], where)
+
 
 # Exit codes of a run; a signal ends it with 128 and the signal's number, as in every shell
 PUBLISHED, ANALYSIS, CONTRACT, TOO_SMALL, DEADLINE, KERNEL_DIED, LOCKED, PUBLISH = range(8)
@@ -107,7 +112,7 @@ def problems_of(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: a key stands once; yes, no, on and off are words, not true and false."""
+    """YAML as people mean it: a key stands once; yes, no, on and off are words."""
 
     yaml_implicit_resolvers = {
         sign: [

@@ -1,0 +1,178 @@
+"""Files: from CSV to rows of text, and back; every fault is told, and nothing is guessed."""
+
+import codecs
+import csv
+import hashlib
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+import pandas as pd
+from ibis.expr.types import Table
+
+from learnalign.data.mistakes import DataError, Problem
+
+MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+# A spreadsheet may read as a formula what starts so, in a cell or after a sign that it takes for a
+# cell's end
+FORMULA = r"(^ *|[\t\n;|])(?=[=+\-@\t\n\uff1d\uff0b\uff0d\uff20])"
+IMPORT_IT = "save it as plain UTF-8, or bring it in with `learnalign import`"
+
+
+def fingerprint(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def unreadable(table: str, path: Path, error: Exception, fix: str = "") -> Problem:
+    """A file that cannot be opened, or is not what its name says."""
+    kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
+    text = getattr(error, "strerror", None) or str(error).split("\n")[0]
+    fix = fix or "save it again from its source"
+    return Problem(table, "", f"{path.name} cannot be read as {kind}", text, fix=fix)
+
+
+def check_utf8(path: Path, table: str) -> None:
+    """A look at the bytes of a CSV file: UTF-8 without a mark, else a `DataError`."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if mark := next((word for mark, word in MARKS.items() if start.startswith(mark)), None):
+        text = f"starts with a byte-order mark ({mark})"
+    elif b"\0" in start:
+        text = "is UTF-16, or no text"
+    elif line := bad_utf8_line(path):
+        got = f"other bytes in line {line}, as in Latin-1 or Windows-1252"
+        fix = f"{IMPORT_IT} and `encoding:`"
+        raise DataError.one(table, "", f"{path.name} is not UTF-8", got, "UTF-8", fix)
+    else:
+        return
+    raise DataError.one(table, "", f"{path.name} {text}", "", "UTF-8 without a mark", IMPORT_IT)
+
+
+def bad_utf8_line(path: Path) -> int | None:
+    """The first line of a file that is not UTF-8, or None."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                return number
+    return None
+
+
+def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
+    """The file itself, or a UTF-8 copy without a byte-order mark where it is written otherwise."""
+    plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    if plain and (line := bad_utf8_line(path)):
+        got = f"other bytes in line {line}"
+        fix = "name it in the mapping, such as `encoding: latin-1` or `encoding: windows-1252`"
+        raise DataError.one(path.name, "", "is not UTF-8", got, "UTF-8", fix)
+    with path.open("rb") as file:
+        if plain and file.read(3) != codecs.BOM_UTF8:
+            return path
+    copy = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
+    try:
+        with (
+            path.open(encoding="utf-8-sig" if plain else encoding, newline="") as old,
+            copy.open("w", encoding="utf-8", newline="") as new,
+        ):
+            shutil.copyfileobj(old, new)
+    except UnicodeError as error:
+        text = f"the file is not {encoding}"
+        raise DataError.one(path.name, "encoding", text, str(error)) from None
+    return copy
+
+
+def csv_header(path: Path, table: str, delimiter: str = ",") -> list[str]:
+    """The column names in the first line of a UTF-8 file; without a name, a column's place."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file, delimiter=delimiter, strict=True), [])
+    except csv.Error as error:
+        text = f"the first line of {path.name} cannot be read"
+        raise DataError.one(table, "", text, str(error), fix="close every quote") from None
+    if not any(name.strip() for name in header):
+        text = f"{path.name} is empty, or its first line is"
+        raise DataError.one(table, "", text, "", "a line with the column names, then the rows")
+    return [name or f"(column {number})" for number, name in enumerate(header, start=1)]
+
+
+def check_separator(header: Sequence[str], name: str, table: str) -> None:
+    """A `DataError` where the header is one column because commas do not separate it."""
+    for sign, word in SEPARATORS.items():
+        if len(header) == 1 and sign in header[0]:
+            text, got = f"{name} is separated by {word}", header[0][:60]
+            fix = "save it with commas, or bring it in with `learnalign import` and `delimiter:`"
+            raise DataError.one(table, "", text, got, "commas", fix)
+
+
+def doubled(header: Sequence[str], table: str) -> list[Problem]:
+    """Names that stand twice; the engine holds `Skill` and `skill` to be the same."""
+    names = [name.lower() for name in header]
+    twice = {low: name for low, name in zip(names, header, strict=True) if names.count(low) > 1}
+    return [Problem(table, n, "stands twice in the header", fix="keep one") for n in twice.values()]
+
+
+def csv_rows(
+    engine: Any,
+    path: Path,
+    name: str,
+    header: Sequence[str],
+    delimiter: str = ",",
+    missing: Sequence[str] = ("",),
+) -> Table:
+    """The rows of a UTF-8 file as text; a line with too many or too few values is never skipped.
+
+    It raises a `DataError`. `_row` is the row that a person sees in a spreadsheet: the header is
+    row 1. Blank lines are not counted.
+    """
+    here = ibis.util.gen_name("rows")
+    try:
+        engine.con.execute(
+            f"CREATE TABLE {here} AS SELECT row_number() OVER () + 1 AS _row, * FROM "
+            "read_csv(?, auto_detect=false, header=true, delim=?, quote='\"', escape='\"', "
+            "nullstr=?, columns=?, store_rejects=true, "
+            f"rejects_table='{here}_errors', rejects_scan='{here}_scans')",
+            [str(path), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
+        )
+    except duckdb.Error as error:
+        fix = "save it again, with one kind of line end and every quote closed"
+        raise DataError([unreadable(name, path, error, fix)]) from None
+    query = f"SELECT line, error_message FROM {here}_errors ORDER BY line"
+    if errors := engine.con.execute(query).fetchall():
+        lines = [line for line, _ in errors]
+        wrong = Problem(
+            name,
+            "",
+            "lines do not have one value per column",
+            errors[0][1],
+            f"{len(header)} values",
+            "quote values that hold a comma, and close every quote",
+        )
+        raise DataError([replace(wrong, rows=tuple(lines[:5]), n_rows=len({*lines}))])
+    return engine.table(here)
+
+
+def safe_csv(frame: pd.DataFrame, path: Path) -> None:
+    """Write a CSV file for a person's spreadsheet: nothing in it is run as a formula (CWE-1236).
+
+    An apostrophe goes before what a spreadsheet may take for a formula, and line ends in a text
+    become one kind: such texts are not read back as they were. Numbers stay numbers. Data sets that
+    are read again (`simulate`) are written as they are.
+    """
+    text = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
+    safe = frame.assign(**{name: frame[name].map(_no_formula, na_action="ignore") for name in text})
+    safe.rename(columns=_no_formula).to_csv(path, index=False, lineterminator="\n")
+
+
+def _no_formula(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return re.sub(FORMULA, r"\1'", re.sub("\r\n?", "\n", value))

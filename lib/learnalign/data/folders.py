@@ -1,0 +1,101 @@
+"""Folders: which files are a data set's tables; a new data set appears whole or not at all."""
+
+import difflib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from learnalign.data.contract import COLUMNS, REQUIRED_TABLES
+from learnalign.data.mistakes import DataError, Problem
+
+SUFFIXES = (".csv", ".parquet")
+BESIDE = {"dataset.yml", "rejected.csv", "TRUTH.md"}  # what a data set holds beside its tables
+
+
+def table_files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """The file of each table, and what is wrong with the folder as a whole."""
+    there = _data_files(folder)
+    if not there:
+        wanted = f"one CSV or Parquet file per table ({', '.join(COLUMNS)}) and a dataset.yml"
+        raise DataError.one(str(folder), "", "holds no tables", allowed=wanted, where=str(folder))
+    files, problems = {}, []
+    strangers = {stem.lower(): name for name, stem in there.items() if stem not in COLUMNS}
+    for table in COLUMNS:
+        mine = [name for name, stem in there.items() if stem == table]
+        needed = table in REQUIRED_TABLES
+        near = difflib.get_close_matches(table, strangers, n=1, cutoff=0.6 if needed else 0.85)
+        if len(mine) > 1:
+            found = ", ".join(mine)
+            problems.append(Problem(table, "", "has two files", found, "one file", "remove one"))
+        elif mine:
+            files[table] = folder / mine[0]
+        elif needed:
+            fix = f"did you mean {strangers[near[0]]!r}? Rename it" if near else ""
+            fix = fix or f"add {table}.csv or {table}.parquet"
+            text, found = "this required table is missing", ", ".join(there)
+            problems.append(Problem(table, "", text, found, "", fix))
+        elif near:
+            name, text = strangers[near[0]], "is not a table we know, but nearly one"
+            fix = f"rename it to {table!r}, or further from it"
+            problems.append(Problem(name, "", text, "", table, fix))
+    return files, problems
+
+
+def _data_files(folder: Path) -> dict[str, str]:
+    try:
+        paths = sorted(folder.iterdir())
+    except (OSError, ValueError) as error:
+        is_missing = isinstance(error, FileNotFoundError)
+        text = "there is no such folder" if is_missing else "is no folder that can be read"
+        raise DataError.one(str(folder), "", text, where=str(folder)) from None
+    return {path.name: path.stem for path in paths if path.suffix.lower() in SUFFIXES}
+
+
+@contextmanager
+def staged(out: Path) -> Iterator[Path]:
+    """A folder to write a data set in that becomes `out` when all went well, and vanishes when not.
+
+    An earlier data set in `out` is replaced whole; a folder with anything else in it is refused.
+    """
+    with ExitStack() as stack:
+        try:
+            _refuse_strangers(out.resolve())
+            stage = stack.enter_context(_replaced(out.resolve()))
+        except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+            text, fix = getattr(error, "strerror", None) or str(error), "name another folder"
+            raise DataError.one(str(out), "", "cannot be written", text, fix=fix) from None
+        yield stage
+
+
+@contextmanager
+def _replaced(out: Path) -> Iterator[Path]:
+    """A folder to write in that takes the place of `out` at the end, or leaves `out` as it was."""
+    for place in reversed([place for place in out.parents if not place.exists()]):
+        place.mkdir(mode=0o755)  # whatever the umask: nobody else may swap what is in it
+    stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    old = stage.with_name(f"{stage.name}-old")
+    try:
+        yield stage
+        stage.chmod(0o755)
+        if out.exists():
+            out.rename(old)
+        stage.rename(out)
+    except BaseException:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        raise
+    finally:
+        for rest in (stage, old):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
+def _refuse_strangers(out: Path) -> None:
+    """Whoever names a folder with other files in it did not mean to lose them."""
+    there = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    there |= {out.name} if out.exists() and not out.is_dir() else set()
+    ours = {f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES} | BESIDE
+    if strangers := there - ours if "dataset.yml" in there else there:
+        text, found = "is there already and is not a data set", ", ".join(sorted(strangers))[:200]
+        raise DataError.one(str(out), "", text, found, fix="name another folder")

@@ -1,0 +1,138 @@
+"""Sources: the rows of other systems' exports, as they stand in their files or come of a query."""
+
+import difflib
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import ibis
+from ibis.expr.types import Table
+
+from learnalign.data import files
+from learnalign.data.mapping import Mapping, TableMap, read_mapping
+from learnalign.data.mistakes import DataError
+
+NOT_YET = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one import works with: engine, mapping, the exports' folder, a place for copies."""
+
+    engine: Any
+    mapping: Mapping
+    folder: Path
+    scratch: Path
+
+    def run(self, table: str, place: str, sql: str) -> Table:
+        """The rows of one SELECT, computed once."""
+        here = ibis.util.gen_name("step")
+        query = sql.strip().rstrip(";")
+        try:
+            self.engine.con.execute(f"CREATE TABLE {here} AS SELECT * FROM (\n{query}\n)")
+        except duckdb.Error as error:
+            lines = (line for line in str(error).splitlines() if line.strip())
+            text = next(lines, type(error).__name__)
+            raise DataError.one(
+                table, place, "cannot be computed", text, fix="correct it"
+            ) from None
+        return self.engine.table(here)
+
+
+@contextmanager
+def opened(mapping_file: str | Path) -> Iterator[Job]:
+    """The job of a mapping file; its copies vanish afterwards."""
+    mapping = read_mapping(mapping_file)
+    folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
+    if not folder.is_dir():
+        file, text = Path(mapping_file).name, "there is no such folder"
+        fix = "correct `source`; it starts from the mapping's own folder"
+        raise DataError.one(file, "source", text, str(folder), fix=fix)
+    with tempfile.TemporaryDirectory(prefix="learnalign-") as scratch:
+        yield Job(ibis.duckdb.connect(temp_directory=scratch), mapping, folder, Path(scratch))
+
+
+@contextmanager
+def told(table: str) -> Iterator[None]:
+    """A source that cannot be opened or read, as a problem of the table that it is for."""
+    try:
+        yield
+    except (OSError, duckdb.Error) as error:
+        text, got = "the source cannot be read", str(error).split("\n")[0]
+        raise DataError.one(table, "", text, got, fix="correct the file") from None
+
+
+def origin(job: Job, table: str) -> Table:
+    """The source rows of a table, each with its file (`_file`) and line (`_line`)."""
+    made = job.mapping.tables[table]  # type: ignore[index]
+    if made.file is not None:
+        paths = _matching(job.folder, made.file, table)
+        parts = _alike([_read(job, path, made) for path in paths], paths, table)
+        return ibis.union(*parts) if len(parts) > 1 else parts[0]
+    for path in sorted(job.folder.iterdir()):
+        is_table = path.suffix.lower() in (".csv", ".parquet")
+        if is_table and path.stem not in job.engine.list_tables():
+            job.engine.create_view(path.stem, _read(job, path, made))
+    rows = job.run(table, "query", made.query or "")
+    places = {"_file": ibis.literal("(query)"), "_line": ibis.row_number() + 1}
+    return rows.mutate(**{name: at for name, at in places.items() if name not in rows.columns})
+
+
+def plain(name: str) -> str:
+    """A column's name without regard to case, spaces, accents and byte-order marks."""
+    letters = unicodedata.normalize("NFKD", name.removeprefix("\ufeff")).casefold()
+    return "".join(sign for sign in letters if sign.isalnum()) or name
+
+
+def _matching(folder: Path, pattern: str, table: str) -> list[Path]:
+    try:
+        found = sorted(path for path in folder.glob(pattern) if path.is_file())
+    except (ValueError, NotImplementedError, IndexError):
+        allowed = "a file name, or a pattern such as staff*.csv, below `source`"
+        raise DataError.one(table, "file", "is not a file pattern", pattern, allowed) from None
+    if not found:
+        there = [path.name for path in folder.iterdir() if path.is_file()]
+        near = difflib.get_close_matches(pattern, there, n=1)
+        fix = f"did you mean {near[0]!r}?" if near else "correct the pattern"
+        raise DataError.one(table, "file", "no file matches", pattern, fix=fix)
+    return found
+
+
+def _alike(parts: list[Table], paths: list[Path], table: str) -> list[Table]:
+    """The files of one pattern, whose columns must be the same, in the spelling of the first."""
+    first, found = parts[0].columns, []
+    spelling = {plain(name): name for name in first}
+    for path, part in zip(paths, parts, strict=True):
+        new = [name for name in part.columns if name not in first and plain(name) in spelling]
+        found.append(part.rename({spelling[plain(name)]: name for name in new}))
+        ours, theirs = dict(parts[0].schema().items()), dict(found[-1].schema().items())
+        if ours != theirs:
+            other = [n for n in {**ours, **theirs} if ours.get(n) != theirs.get(n)]
+            text = f"{path.name} does not have the columns of {paths[0].name}"
+            got = f"a difference in {', '.join(other)}"
+            fix = "give the files the same columns, or join them in a query with UNION ALL BY NAME"
+            raise DataError.one(table, "file", text, got, fix=fix)
+    return found
+
+
+def _read(job: Job, path: Path, made: TableMap) -> Table:
+    """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
+    suffix, name = path.suffix.lower(), path.name
+    if suffix in NOT_YET:
+        text, fix = "is in a format that cannot be imported yet", "save it as CSV or Parquet"
+        raise DataError.one(name, "", text, path.suffix, fix=fix)
+    if suffix == ".parquet":
+        rows = job.engine.read_parquet(path, hive_partitioning=False)
+        return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
+    delimiter = made.delimiter or job.mapping.delimiter
+    text = files.as_utf8(path, made.encoding or job.mapping.encoding, job.scratch)
+    header = files.csv_header(text, name, delimiter)
+    if twice := files.doubled(header, name):
+        raise DataError(twice)
+    rows = files.csv_rows(job.engine, text, name, header, delimiter, job.mapping.missing)
+    return rows.rename(_line="_row").mutate(_file=ibis.literal(name))
