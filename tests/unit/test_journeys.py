@@ -685,7 +685,7 @@ def of(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = LAST) -> journeys.
         if as_of >= END
         else reading.of_frames(frames, META.model_copy(update={"as_of": END.date()}))
     )
-    return journeys.gap_journeys(dataclasses.replace(cut, tables=whole.tables))
+    return journeys.gap_journeys(dataclasses.replace(cut, recorded=whole.recorded))
 
 
 def counted_by_hand(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = LAST) -> pd.DataFrame:

@@ -783,7 +783,7 @@ META = {"as_of": "2024-12-31", "rating_scale": [1, 2, 3]}
 def test_what_keeps_the_contract_passes_and_comes_back(tmp_path_factory, write_tables, company):
     dataset = reading.read(write_tables(tmp_path_factory.mktemp("data") / "x", company, **META))
     for name, frame in company.items():
-        back = rows(dataset, name)
+        back = dataset.recorded[name].to_pyarrow().to_pylist()
         assert len(back) == len(frame)
         for column in COLUMNS[name]:
             read = {

@@ -252,7 +252,7 @@ def of(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = END) -> pd.DataFra
     """
     cut = reading.of_frames(frames, META.model_copy(update={"as_of": as_of.date()}))
     whole = reading.of_frames(frames, META.model_copy(update={"as_of": dt.date(2099, 12, 31)}))
-    found = teams.team_quarters(dataclasses.replace(cut, tables=whole.tables))
+    found = teams.team_quarters(dataclasses.replace(cut, recorded=whole.recorded))
     return found.sort_values(["team_id", "quarter"], ignore_index=True)
 
 

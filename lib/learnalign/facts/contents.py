@@ -6,7 +6,8 @@ from importlib.metadata import version
 
 import pandas as pd
 
-from learnalign.data.reading import DataSet, date_of, up_to
+from learnalign.data.contract import DATE_OF
+from learnalign.data.reading import DataSet
 
 CONTENTS = ("table", "rows", "people", "first", "last")
 PERSON_OF = {"ties": "from_id", "surveys": None}
@@ -24,11 +25,7 @@ def contents(dataset: DataSet) -> pd.DataFrame:
     """
     rows = []
     for name, table in dataset.tables.items():
-        person, day, table = (
-            PERSON_OF.get(name, "person_id"),
-            date_of(name),
-            up_to(table, name, dataset.as_of),
-        )
+        person, day = PERSON_OF.get(name, "person_id"), DATE_OF[name]
         facts = (
             table.aggregate(
                 rows=table.count(),
@@ -55,7 +52,7 @@ def cycles(dataset: DataSet) -> pd.DataFrame:
     >>> cycles(datasets.read("data/demo")).cycle.tolist()[-2:]
     ['2025-H2', '2026-H1']
     """
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    reviews = dataset.tables["reviews"]
     day = reviews.reviewed_on
     made = reviews.group_by("cycle").aggregate(
         first=day.min(), last=day.max(), reviews=reviews.count()

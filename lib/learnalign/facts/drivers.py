@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.data.reading import DataSet, up_to
+from learnalign.data.reading import DataSet
 from learnalign.estimates import described, models
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
@@ -57,11 +57,11 @@ def grid(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
     >>> grid(datasets.read("data/demo")).status.value_counts().to_dict()
     {'measured': 720, 'not measured': 360}
     """
-    surveys = up_to(dataset.tables["surveys"], "surveys", dataset.as_of)
+    surveys = dataset.tables["surveys"]
     asked = surveys.filter(surveys.scale.isin([*DRIVERS])).execute()
     if asked.empty:
         return pd.DataFrame(columns=list(GRID))
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    reviews = dataset.tables["reviews"]
     year = (pd.Timestamp(dataset.as_of) - pd.Timedelta(days=365)).date()
     units = {
         *surveys.unit.execute(),

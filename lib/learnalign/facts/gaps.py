@@ -14,10 +14,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from learnalign.data.contract import DATE_OF
 from learnalign.data.reading import DataSet
 from learnalign.estimates import hazards, models
 from learnalign.estimates.described import mean, raters, share
-from learnalign.linking.account import DATE_OF, fit_events
+from learnalign.linking.account import learning_done
 from learnalign.linking.journeys import Journeys
 from learnalign.verdicts.result import Fit, number, spread
 
@@ -258,11 +259,8 @@ def asking(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
     >>> DAYS_IN_HAND in asking(demo, linking.link(demo).person_cycles)
     True
     """
-    said = fit_events("acknowledgements", dataset)
-    on, needed = said.acknowledged_on, said.needed_by
-    escalated = ibis.ifelse(
-        said.escalated_on <= dataset.as_of, said.escalated_on, ibis.null("date")
-    )
+    said = dataset.tables["acknowledgements"]
+    on, needed, escalated = said.acknowledged_on, said.needed_by, said.escalated_on
     dated, urgent = needed.notnull(), escalated.notnull()
     watched = dated | urgent | ("acknowledgements.needed_by" not in dataset.filled)
     asked = {
@@ -429,8 +427,11 @@ def _reflecting(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     windows = ibis.memtable(person_cycles[[*keys, "window_start", "window_end"]])
     start, end = (windows[name].cast("date") for name in ("window_start", "window_end"))
     rows = person_cycles.sort_values(["person_id", "reviewed_on", "cycle"])
-    for name, kind in (("acknowledgements", "channel"), ("learning", "activity_type")):
-        events = fit_events(name, dataset)
+    acknowledgements, learned = dataset.tables["acknowledgements"], learning_done(dataset)
+    for name, events, kind in (
+        ("acknowledgements", acknowledgements, "channel"),
+        ("learning", learned, "activity_type"),
+    ):
         events, on = events.filter(events[kind] == "reflection"), DATE_OF[name]
         inside = windows.join(
             events, [windows.person_id == events.person_id, events[on] >= start, events[on] < end]

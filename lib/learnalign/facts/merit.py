@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.data import reading
 from learnalign.data.reading import DataSet
 from learnalign.estimates import described, groups, models, pooling
 from learnalign.estimates.checks import BLIND
@@ -284,7 +283,7 @@ def follows(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
 
 
 def _coded(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
-    rewards = reading.up_to(dataset.tables["rewards"], "rewards", dataset.as_of)
+    rewards = dataset.tables["rewards"]
     codes = rewards.select("person_id", "cycle", *QUESTIONS).execute()
     rows = groups.merit_rows(person_cycles)
     coded = rows.merge(codes, how="left", on=["person_id", "cycle"])

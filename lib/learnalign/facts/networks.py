@@ -12,14 +12,15 @@ returned, and *answering* is being at the head of an arrow. METHODS 3 and 6 (Net
 (1978), Social Networks 1; Krackhardt & Stern (1988), Social Psychology Quarterly 51.
 """
 
+import ibis
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from learnalign.data.contract import DONE
-from learnalign.data.reading import DataSet, up_to
+from learnalign.data.reading import DataSet
 from learnalign.estimates.described import raters, share
+from learnalign.linking.account import learning_done
 from learnalign.verdicts.result import Fit
 
 MIN_NODES = 20  # people below which a network is too small to be described
@@ -213,14 +214,8 @@ def mentoring_reach(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFra
     (['company', 'grade', 'function'], True)
     """
     people, ties = _people(dataset, person_cycles), _ties(dataset, "mentors")
-    learning = up_to(dataset.tables["learning"], "learning", dataset.as_of)
-    done = learning.status.fill_null(DONE) == DONE
-    learned = (
-        learning.filter(done, learning.activity_type == "mentoring")
-        .select("person_id")
-        .distinct()
-        .execute()
-    )
+    learned = learning_done(dataset).filter(ibis._.activity_type == "mentoring")
+    learned = learned.select("person_id").distinct().execute()
     columns = ["attribute", "group", "people", "managers", "mentored", "mentors", "across_units"]
     if ties.empty and learned.empty:
         return pd.DataFrame(columns=columns)
@@ -339,7 +334,7 @@ def _rank(people: pd.DataFrame) -> pd.Series:
 
 def _ties(dataset: DataSet, *kinds: str) -> pd.DataFrame:
     """Each pair of people with a tie of these kinds up to `as_of`, once per kind and direction."""
-    ties = up_to(dataset.tables["ties"], "ties", dataset.as_of)
+    ties = dataset.tables["ties"]
     return (
         ties.filter(ties.kind.isin(kinds)).select("from_id", "to_id", "kind").distinct().execute()
     )

@@ -12,10 +12,9 @@ from typing import Literal
 
 import pandas as pd
 
-from learnalign.data.contract import DONE
-from learnalign.data.reading import DataSet, up_to
+from learnalign.data.reading import DataSet
 from learnalign.estimates import described
-from learnalign.linking.windows import MODE_OF_TYPE
+from learnalign.linking.account import learning_done
 from learnalign.verdicts.result import Fit
 
 HALF_YEAR_DAYS = 365.25 / 2
@@ -240,12 +239,8 @@ def _staff(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
 
 def _spent(dataset: DataSet) -> pd.DataFrame:
     """Completed learning by person, recorder and mode: the events are added up in the engine."""
-    rows = up_to(dataset.tables["learning"], "learning", dataset.as_of)
-    rows = rows.filter(rows.status.isnull() | (rows.status == DONE))
-    rows = rows.mutate(
-        mode=rows.mode.fill_null(rows.activity_type.cases(*MODE_OF_TYPE.items())),
-        recorded_by=rows.recorded_by.fill_null("not recorded"),
-    )
+    rows = learning_done(dataset)
+    rows = rows.mutate(recorded_by=rows.recorded_by.fill_null("not recorded"))
     said, by_system = rows.recorded_by != "not recorded", rows.recorded_by == "system"
     return (
         rows.group_by("person_id", "recorded_by", "mode")

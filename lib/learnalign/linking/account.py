@@ -10,7 +10,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import BooleanValue, Column, Table
 
-from learnalign.data.contract import DONE
+from learnalign.data.contract import DATE_OF, DONE
 from learnalign.data.kept import frames, marked
 from learnalign.data.reading import DataSet
 from learnalign.verdicts.result import ATTRITION
@@ -18,7 +18,6 @@ from learnalign.verdicts.result import ATTRITION
 OWN_LEARNING_DAYS = (
     30  # so soon after an acknowledgement, own learning on its skill makes it autonomous
 )
-DATE_OF = {"learning": "learned_on", "acknowledgements": "acknowledged_on"}
 
 
 def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] | None:
@@ -47,14 +46,15 @@ def days_before(day: Column, days: int) -> Column:
     return (day - ibis.interval(days=days)).cast("date")
 
 
-def after_as_of(late: BooleanValue, dataset: DataSet) -> Step:
+def after_as_of(name: str, rows: Table, dataset: DataSet) -> Step:
     """What is dated after the edition's end does not count in it."""
+    late = rows[DATE_OF[name]] > dataset.as_of
     return Step("after_as_of", f"after {dataset.as_of}, where this edition ends", late)
 
 
 def unfit_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
     """Reasons for which an event counts for nobody, whenever it was."""
-    steps = [after_as_of(events[DATE_OF[name]] > dataset.as_of, dataset)]
+    steps = [after_as_of(name, events, dataset)]
     if name == "learning":
         not_done = events.status.notnull() & (events.status != DONE)
         steps.append(
@@ -63,12 +63,10 @@ def unfit_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
     return steps
 
 
-def fit_events(name: str, dataset: DataSet) -> Table:
-    """The events of a table that can count: done, and not after the edition's end."""
-    kept = dataset.tables[name]
-    for step in unfit_steps(name, kept, dataset):
-        kept = kept.filter(~step.drops)
-    return kept
+def learning_done(dataset: DataSet) -> Table:
+    """Learning that was done: nobody waited for it, missed it, or is still at it."""
+    learning = dataset.tables["learning"]
+    return learning.filter(learning.status == DONE)
 
 
 def asking(asked: Table, learned: Table, keys: Sequence[str]) -> Table:

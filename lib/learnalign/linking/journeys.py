@@ -13,14 +13,15 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
-from learnalign.data.reading import DataSet, up_to
+from learnalign.data.contract import DATE_OF, DONE
+from learnalign.data.reading import DataSet
 from learnalign.linking.account import (
     Step,
     after_as_of,
     asking,
     days_before,
-    fit_events,
     flow,
+    learning_done,
     prepared,
 )
 from learnalign.verdicts.result import ATTRITION
@@ -89,18 +90,12 @@ def gap_journeys(dataset: DataSet) -> Journeys:
         _learned(_said(_placed(kept, "detected_on", reviews), dataset), dataset), dataset
     )
     frame = gaps.drop("scheduled", "_there", "_until").order_by(*SPELL).execute()
-    every = up_to(dataset.tables["reviews"], "reviews", dataset.as_of).select(
-        "person_id", "cycle", "rating"
-    )
+    every = dataset.tables["reviews"].select("person_id", "cycle", "rating")
     ratings = every.order_by("cycle", "person_id").execute()
-    assessments = dataset.tables["assessments"]
+    assessments = dataset.recorded["assessments"]
     flows = (
         [
-            flow(
-                "assessments",
-                assessments,
-                [after_as_of(assessments.assessed_on > dataset.as_of, dataset)],
-            ),
+            flow("assessments", assessments, [after_as_of("assessments", assessments, dataset)]),
             flow(
                 "gaps",
                 found,
@@ -148,12 +143,8 @@ def spells(dataset: DataSet, days: Table | None = None) -> Table:
 
 def _assessed_days(dataset: DataSet) -> Table:
     """A row per person, skill and day assessed; several on one day count by the best of them."""
-    table = up_to(dataset.tables["assessments"], "assessments", dataset.as_of)
-    planned = (
-        table.trigger == "scheduled"
-        if "assessments.trigger" in dataset.filled
-        else table.skill.notnull()
-    )
+    table = dataset.tables["assessments"]
+    planned = table.trigger == "scheduled"
     days = table.group_by("person_id", "skill", "assessed_on").aggregate(
         _short_of=(table.required_level - table.assessed_level).min(),
         required_level=table.required_level.max(),
@@ -173,8 +164,7 @@ def _assessed_days(dataset: DataSet) -> Table:
 def _employed(found: Table, dataset: DataSet) -> Table:
     """Gaps with when their person was hired and left; what closes after that closes nothing."""
     people = dataset.tables["people"]
-    left = ibis.ifelse(people.left_on <= dataset.as_of, people.left_on, ibis.null("date"))
-    joined = _beside(found, people.select("person_id", "hired_on", left_on=left), "person_id")
+    joined = _beside(found, people.select("person_id", "hired_on", "left_on"), "person_id")
     joined = joined.mutate(observed_until=ibis.literal(dataset.as_of, "date"))
     late = (joined.closed_on > joined.left_on).fill_null(False)
     joined = joined.mutate(
@@ -188,7 +178,7 @@ def _employed(found: Table, dataset: DataSet) -> Table:
 
 def _reviews(dataset: DataSet) -> Table:
     """A review per person and day; of the later cycle where a day has two."""
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    reviews = dataset.tables["reviews"]
     same_day = ibis.window(group_by=["person_id", "reviewed_on"], order_by=ibis.desc("cycle"))
     reviews = reviews.mutate(_copy=ibis.row_number().over(same_day))
     kept = reviews.filter(reviews._copy == 0)
@@ -290,24 +280,19 @@ def _during(gaps: Table, days: Table) -> Table:
 
 def _skill_days(name: str, dataset: DataSet) -> Table:
     """Days on which a person acknowledged, or learned on, a skill."""
-    events = fit_events(name, dataset)
-    on = {"_on": events["learned_on" if name == "learning" else "acknowledged_on"]}
-    on |= {"_voluntary": ~events.is_required.fill_null(False)} if name == "learning" else {}
+    events = learning_done(dataset) if name == "learning" else dataset.tables[name]
+    on = {"_on": events[DATE_OF[name]]}
+    on |= {"_voluntary": ~events.is_required} if name == "learning" else {}
     return events.filter(events.skill.notnull()).select("person_id", "skill", **on).distinct()
 
 
 def _mentored(gaps: Table, dataset: DataSet) -> Table:
     """Gaps with the day on which their person was first mentored, and first waited for it."""
-    ties = up_to(dataset.tables["ties"], "ties", dataset.as_of)
+    ties = dataset.tables["ties"]
     ties = ties.filter(ties.kind == "mentors")
-    done, all_learning = (
-        fit_events("learning", dataset),
-        up_to(dataset.tables["learning"], "learning", dataset.as_of),
-    )
-    done = done.filter(done.activity_type == "mentoring")
-    waited = all_learning.filter(
-        all_learning.activity_type == "mentoring", all_learning.status == "waitlisted"
-    )
+    mentoring = dataset.tables["learning"].filter(ibis._.activity_type == "mentoring")
+    done = mentoring.filter(mentoring.status == DONE)
+    waited = mentoring.filter(mentoring.status == "waitlisted")
     by = [
         ties.group_by(person_id="to_id").aggregate(_tied=ties.tied_on.min()),
         done.group_by("person_id").aggregate(_taught=done.learned_on.min()),
@@ -353,12 +338,12 @@ def _events_of(gaps: Table, name: str, dataset: DataSet) -> pd.DataFrame:
     """Days on which people with gaps acknowledged, or learned and at what cost, on any skill or
     none.
     """
-    events = fit_events(name, dataset)
-    events = events.semi_join(gaps, "person_id")
     if name == "acknowledgements":
-        days = events.select("person_id", "skill", "acknowledged_on").distinct()
+        said = dataset.tables[name].semi_join(gaps, "person_id")
+        days = said.select("person_id", "skill", "acknowledged_on").distinct()
         return days.order_by(*days.columns).execute()
-    events = events.mutate(is_voluntary=~events.is_required.fill_null(False))
+    events = learning_done(dataset).semi_join(gaps, "person_id")
+    events = events.mutate(is_voluntary=~events.is_required)
     keys = ("person_id", "skill", "learned_on", "activity_type", "is_voluntary")
     days = events.group_by(*keys).aggregate(hours=events.hours.sum(), cost=events.cost.sum())
     return days.order_by(*keys).execute()

@@ -10,8 +10,8 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
-from learnalign.data.reading import DataSet, up_to
-from learnalign.linking.account import fit_events, prepared
+from learnalign.data.reading import DataSet
+from learnalign.linking.account import prepared
 
 VISIBLE = ("team", "public")
 STARTS_WITHIN_DAYS = (
@@ -79,7 +79,7 @@ def _units(members: Table) -> Table:
 
 def _quarters(dataset: DataSet) -> list[tuple[int, dt.date, dt.date]]:
     """Whole quarters, from when acknowledgements began to be recorded until the end of the edition."""
-    began = fit_events("acknowledgements", dataset).acknowledged_on.min().execute()
+    began = dataset.tables["acknowledgements"].acknowledged_on.min().execute()
     if pd.isna(began):
         return []
     began = pd.Timestamp(began).date()
@@ -104,7 +104,7 @@ def _there(dataset: DataSet, calendar: Table) -> Table:
 
 def _with_team(there: Table, dataset: DataSet) -> Table:
     """Who leads them: the manager of the latest review before the quarter, else of the first."""
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    reviews = dataset.tables["reviews"]
     same_day = ibis.window(group_by=["person_id", "reviewed_on"], order_by=ibis.desc("cycle"))
     reviews = reviews.mutate(_copy=ibis.row_number().over(same_day))
     reviews = reviews.filter(reviews._copy == 0).select(
@@ -129,7 +129,7 @@ def _with_team(there: Table, dataset: DataSet) -> Table:
 
 def _with_acknowledging(there: Table, dataset: DataSet, calendar: Table) -> Table:
     """Whether they acknowledged in the quarter, and whether they did so visibly."""
-    events = fit_events("acknowledgements", dataset)
+    events = dataset.tables["acknowledgements"]
     days = events.group_by("person_id", "acknowledged_on").aggregate(
         _seen=events.audience.isin(VISIBLE).any()
     )

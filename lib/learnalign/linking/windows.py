@@ -21,16 +21,14 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
-from learnalign.data.contract import DONE, KEYS
+from learnalign.data.contract import DATE_OF, DONE, KEYS, MODES
 from learnalign.data.kept import keep
-from learnalign.data.reading import DataSet, up_to
+from learnalign.data.reading import DataSet
 from learnalign.linking.account import (
-    DATE_OF,
     Step,
     after_as_of,
     asking,
     days_before,
-    fit_events,
     flow,
     prepared,
     unfit_steps,
@@ -40,19 +38,6 @@ from learnalign.linking.teams import team_quarters
 
 FIRST_WINDOW_DAYS = 182
 LANDMARK_DAYS = 60
-MODE_OF_TYPE = {
-    "course": "formal",
-    "certification": "formal",
-    "reading": "informal",
-    "on_the_job": "informal",
-    "reflection": "informal",
-    "other": "informal",
-    "coaching": "social",
-    "mentoring": "social",
-    "community": "social",
-    "peer": "social",
-}
-MODES = ("formal", "informal", "social")
 KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
 NOT_HELD = (
     "cancelled_by_provider",
@@ -107,16 +92,15 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     """
     if made := prepared(dataset, "person_cycles", "attrition", embargo_days=embargo_days):
         return Linked(*made)
-    reviews = dataset.tables["reviews"]
-    late = reviews.reviewed_on > dataset.as_of
-    windows = _with_windows(reviews.filter(~late), dataset.tables["people"], embargo_days)
+    reviews = dataset.recorded["reviews"]
+    windows = _with_windows(dataset.tables["reviews"], dataset.tables["people"], embargo_days)
     reviewed = _with_landmark(windows, embargo_days).cache()
     events = {name: _events(dataset, name, reviewed) for name in ("learning", "acknowledgements")}
     cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset)
     cycles = cycles.drop("_landmark_end").order_by("person_id", "reviewed_on", "cycle")
     person_cycles = cycles.execute()
     assert_time_order(person_cycles)
-    flows = [flow("reviews", reviews, [after_as_of(late, dataset)])]
+    flows = [flow("reviews", reviews, [after_as_of("reviews", reviews, dataset)])]
     flows += [
         flow(name, at, _event_steps(name, at, dataset))
         for name, at in events.items()
@@ -143,7 +127,7 @@ def prepare(dataset: DataSet, folder: Path, *, embargo_days: int = 30) -> None:
         "fingerprints": dataset.fingerprints,
     }
     shutil.copyfile(dataset.folder / "dataset.yml", folder / "dataset.yml")
-    keep(folder, {name: dataset.tables[name] for name in dataset.fingerprints}, made, said)
+    keep(folder, {name: dataset.recorded[name] for name in dataset.fingerprints}, made, said)
 
 
 def assert_time_order(person_cycles: pd.DataFrame) -> None:
@@ -241,7 +225,7 @@ def _events(dataset: DataSet, name: str, reviewed: Table) -> Table:
     span = reviewed.group_by("person_id").aggregate(
         _first=reviewed.window_start.min(), _last=reviewed.window_end.max()
     )
-    return dataset.tables[name].left_join(span, "person_id").drop("person_id_right")
+    return dataset.recorded[name].left_join(span, "person_id").drop("person_id_right")
 
 
 def _event_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
@@ -276,21 +260,17 @@ def _enrolled(dataset: DataSet) -> Table:
     """Learning that was done, or that people enrolled in and did not get (`_lost`), and of which
     kind.
     """
-    learning = up_to(dataset.tables["learning"], "learning", dataset.as_of)
-    lost = learning.status.isin(NOT_HELD).fill_null(False)
-    mode = learning.mode.fill_null(learning.activity_type.cases(*MODE_OF_TYPE.items()))
-    kind = ibis.ifelse(learning.activity_type == "mentoring", "mentoring", mode)
-    learning = learning.mutate(
-        _lost=lost, _mode=mode, _kind=kind, _required=learning.is_required.fill_null(False)
-    )
-    return learning.filter(lost | (learning.status.fill_null(DONE) == DONE))
+    learning = dataset.tables["learning"]
+    kind = ibis.ifelse(learning.activity_type == "mentoring", "mentoring", learning.mode)
+    learning = learning.mutate(_lost=learning.status.isin(NOT_HELD), _kind=kind)
+    return learning.filter(learning._lost | (learning.status == DONE))
 
 
 def _learning_per_cycle(events: Table) -> Table:
-    own, early = ~events._lost & ~events._early, ~events._lost & events._early & ~events._required
-    voluntary, lost = own & ~events._required, events._lost & ~events._early & ~events._required
-    those = {"": own, "required_": own & events._required, "voluntary_": voluntary}
-    those |= {f"{mode}_": own & (events._mode == mode) for mode in MODES}
+    own, early = ~events._lost & ~events._early, ~events._lost & events._early & ~events.is_required
+    voluntary, lost = own & ~events.is_required, events._lost & ~events._early & ~events.is_required
+    those = {"": own, "required_": own & events.is_required, "voluntary_": voluntary}
+    those |= {f"{mode}_": own & (events.mode == mode) for mode in MODES}
     those |= {f"voluntary_{kind}_": voluntary & (events._kind == kind) for kind in KINDS}
     counts = {f"{name}hours": events.hours.sum(where=which) for name, which in those.items()}
     counts |= {f"{name}activities": events.count(where=which) for name, which in those.items()}
@@ -309,7 +289,7 @@ def _learning_per_cycle(events: Table) -> Table:
 
 def _unrelated_per_cycle(done: Table, assessed: Table) -> Table:
     """Voluntary learning on skills that the person was never assessed in."""
-    own = done.filter(~done._early, ~done._required, done.skill.notnull())
+    own = done.filter(~done._early, ~done.is_required, done.skill.notnull())
     other = own.anti_join(assessed, ["person_id", "skill"])
     return other.group_by("person_id", "cycle").aggregate(
         unrelated_hours=other.hours.sum(), unrelated_activities=other.count()
@@ -322,7 +302,7 @@ def _gaps_per_cycle(dataset: DataSet, reviewed: Table) -> Table:
     """
     found = spells(dataset)
     found = found.filter(found.scheduled)
-    said = fit_events("acknowledgements", dataset)
+    said = dataset.tables["acknowledgements"]
     own = [
         found.person_id == said.person_id,
         found.skill == said.skill,
@@ -371,7 +351,7 @@ def _asking_per_cycle(said: Table, done: Table) -> Table:
     """Acknowledgements that were autonomous, and dependent, within the window."""
     keys = ["person_id", "cycle", "skill"]
     asked = said.filter(~said._early, said.skill.notnull()).select(*keys, _on="acknowledged_on")
-    learned = done.filter(~done._early, ~done._required, done.skill.notnull()).select(
+    learned = done.filter(~done._early, ~done.is_required, done.skill.notnull()).select(
         *keys, _on="learned_on"
     )
     days = asking(asked, learned, keys)
@@ -387,17 +367,13 @@ def _join_exposures(reviewed: Table, dataset: DataSet) -> Table:
     Where a table holds nothing at all the exposure is empty, not zero: not recorded is not "did
     not". The last review of a person has no next window yet: empty too.
     """
-    said = _in_windows(
-        fit_events("acknowledgements", dataset), DATE_OF["acknowledgements"], reviewed
-    )
+    said = _in_windows(dataset.tables["acknowledgements"], DATE_OF["acknowledgements"], reviewed)
     enrolled = _in_windows(_enrolled(dataset), DATE_OF["learning"], reviewed)
     done = enrolled.filter(~enrolled._lost)
-    assessed = up_to(dataset.tables["assessments"], "assessments", dataset.as_of)
-    assessed = assessed.select("person_id", "skill").distinct()
-    dates = DATE_OF | {"assessments": "assessed_on"}
+    assessed = dataset.tables["assessments"].select("person_id", "skill").distinct()
     first = {
-        name: dataset.tables[name][on].min().execute()
-        for name, on in dates.items()
+        name: dataset.tables[name][DATE_OF[name]].min().execute()
+        for name in ("learning", "acknowledgements", "assessments")
         if name in dataset.filled
     }
     cycles = reviewed
@@ -482,7 +458,7 @@ def _zero_or_empty(cycles: Table, name: str, began: dt.date, dataset: DataSet) -
 def _join_rewards(cycles: Table, dataset: DataSet) -> Table:
     rewards = dataset.tables["rewards"]
     bonus, factor = rewards.bonus_pct, rewards.company_factor
-    rewards = rewards.filter(rewards.effective_on <= dataset.as_of).select(
+    rewards = rewards.select(
         "person_id",
         "cycle",
         "merit_pct",
@@ -520,20 +496,19 @@ def _reward_flows(dataset: DataSet, reviewed: Table) -> list[pd.DataFrame]:
     """Rewards without a review, and reviews without a reward: neither can speak about merit."""
     if "rewards" not in dataset.filled:
         return []
-    rewards = dataset.tables["rewards"]
-    late = after_as_of(rewards.effective_on > dataset.as_of, dataset)
+    rewards = dataset.recorded["rewards"]
     keys = ["person_id", "cycle"]
     rated = rewards.left_join(reviewed.select(*keys, _rated=True), keys).drop(
         "person_id_right", "cycle_right"
     )
-    in_time = rewards.filter(~late.drops).select(*keys, _paid=True)
+    in_time = dataset.tables["rewards"].select(*keys, _paid=True)
     paid = reviewed.left_join(in_time, keys).drop("person_id_right", "cycle_right")
-    late_too = after_as_of(rated.effective_on > dataset.as_of, dataset)
+    late = after_as_of("rewards", rated, dataset)
     return [
         flow(
             "rewards",
             rated,
-            [late_too, Step("no_review", "no review in that cycle", rated._rated.isnull())],
+            [late, Step("no_review", "no review in that cycle", rated._rated.isnull())],
         ),
         flow(
             "merit",

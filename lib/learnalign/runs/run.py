@@ -218,7 +218,7 @@ def _chapters(
 
 def _ids(dataset: DataSet) -> frozenset[str]:
     """Whatever stands for a person in a data set: no message may hold it."""
-    people, reviews = dataset.tables["people"], dataset.tables["reviews"]
+    people, reviews = dataset.recorded["people"], dataset.recorded["reviews"]
     return frozenset(people.person_id.execute()) | frozenset(reviews.manager_id.execute().dropna())
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from ibis.expr.types import Table
 
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.data.reading import DataSet, filled, up_to
+from learnalign.data.reading import DataSet
 from learnalign.privacy.rule import MIN_MANAGERS
 from learnalign.runs.spec import COMPANY, EACH
 
@@ -109,14 +109,13 @@ def part(dataset: DataSet, unit: str) -> DataSet:
             )
         return table.semi_join(people, "person_id")
 
-    tables = {name: own(name, table).cache() for name, table in dataset.tables.items()}
-    current = {name: up_to(table, name, dataset.as_of) for name, table in tables.items()}
-    return replace(dataset, tables=tables, filled=filled(current, dataset.meta))
+    recorded = {name: own(name, table).cache() for name, table in dataset.recorded.items()}
+    return replace(dataset, recorded=recorded)
 
 
 def _latest(dataset: DataSet) -> Table:
     """The unit of everybody's latest review; of two on a day, the later cycle's."""
-    reviews = up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    reviews = dataset.tables["reviews"]
     order = ibis.window(
         group_by="person_id", order_by=[ibis.desc("reviewed_on"), ibis.desc("cycle")]
     )
@@ -126,7 +125,7 @@ def _latest(dataset: DataSet) -> Table:
 
 def _sizes(dataset: DataSet) -> pd.DataFrame:
     """People of each unit, and managers who rated them, by the unit's name."""
-    latest, reviews = _latest(dataset), up_to(dataset.tables["reviews"], "reviews", dataset.as_of)
+    latest, reviews = _latest(dataset), dataset.tables["reviews"]
     rated = reviews.select("person_id", "manager_id").join(latest, "person_id")
     sizes = rated.group_by("unit").aggregate(
         people=rated.person_id.nunique(), managers=rated.manager_id.nunique()
