@@ -1,24 +1,69 @@
 """Does learning show up in performance and merit, and does it pay to say "I don't know"?
 
-The modules are small and meet in notebooks, so that the flow is visible on the page::
+An analyst types `la.` and a verb; every verb takes a study, or rows of one::
 
     import learnalign as la
 
-    data = la.tables.read("data/demo")
+    study = la.study("data/demo")
+    la.headline(la.ask(study, "Q2"))
 
-A module is imported when it is first named, so that `learnalign --help` answers at once. Inside
+A verb is imported when it is first named, so that `learnalign --help` answers at once. Inside
 IPython, and so in every notebook, frames that carry people are from then on not displayed
-(`redaction`).
+(`privacy.redaction`).
 """
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
-from types import ModuleType
+from typing import Any
+
+VERBS = {
+    "study": "studies",
+    "read": "data.reading",
+    "check": "data.reading",
+    "bring_in": "data.importing",
+    "ask": "estimates.ask",
+    "beside": "estimates.ask",
+    "describe": "facts.describe",
+    "headline": "report.verbs",
+    "intervals": "report.verbs",
+    "dose": "report.verbs",
+    "shares": "report.verbs",
+    "checks": "report.verbs",
+    "flow": "report.verbs",
+    "table": "report.verbs",
+    "provenance": "report.verbs",
+    "journey": "report.verbs",
+    "curves": "report.verbs",
+    "matrix": "report.verbs",
+    "grid": "report.verbs",
+    "network": "report.verbs",
+    "spread": "report.verbs",
+    "hand_over": "studies",
+    "run": "runs.run",
+    "audit": "privacy.audit",
+    "history": "runs.history:read",
+    "simulate": "northbank.tables",
+}
+"""Where each verb is made, in the order in which they are needed."""
+ROOMS = ("data", "verdicts", "linking", "privacy", "estimates", "facts", "report", "runs")
+
+__all__ = [*VERBS]
 
 
-def __getattr__(name: str) -> ModuleType | str:
-    """Import the module `name` of this package, or look up its version, when it is first named."""
+def __dir__() -> list[str]:
+    """The verbs, and the rooms in which everything else is."""
+    return [*VERBS, *ROOMS, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    """A verb, a room or the version, when it is first named; else the nearest name there is."""
+    if name in VERBS:
+        home, _, function = VERBS[name].partition(":")
+        module = import_module(home if home.startswith("northbank") else f"{__name__}.{home}")
+        globals()[name] = found = getattr(module, function or name)
+        return found
+    if name in ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 
@@ -26,10 +71,11 @@ def __getattr__(name: str) -> ModuleType | str:
             return version(__name__)
         except PackageNotFoundError:  # read from a folder that was never installed
             return "0+unknown"
-    module = f"{__name__}.{name}"
-    if name.startswith("_") or find_spec(module) is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(module)
+    import difflib
+
+    near = difflib.get_close_matches(name, __dir__(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise AttributeError(f"module {__name__!r} has no verb or room {name!r}{hint}", name=name)
 
 
 if "IPython" in sys.modules and (_shell := sys.modules["IPython"].get_ipython()):

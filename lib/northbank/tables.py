@@ -156,6 +156,20 @@ def write(company: Company, out: Path) -> Path:
     return out
 
 
+def simulate(
+    out: str | Path, *, people: int = 1500, cycles: int = 6, seed: int = 1, truth: Truth = NORTHBANK
+) -> Path:
+    """Draw a made-up bank whose truth is known and write it to a folder: `northbank` and `write`.
+
+    >>> import tempfile
+    >>> import learnalign as la
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     la.check(la.simulate(f"{folder}/bank", people=60, cycles=2))
+    ()
+    """
+    return write(northbank(people=people, cycles=cycles, seed=seed, truth=truth), Path(out))
+
+
 def _write_files(company: Company, folder: Path) -> None:
     plain = {"lineterminator": "\n", "float_format": "%.2f", "date_format": "%Y-%m-%d"}
     for name, table in company.tables.items():

@@ -6,40 +6,25 @@ own folder where it lies elsewhere: there its notebooks are looked for first, th
 the package, and there editions are put.
 """
 
-import datetime as dt
 from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
 
 from learnalign.data import shipped
-from learnalign.data.contract import Strict
 from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
-from learnalign.privacy import rule
+from learnalign.studies import Settings, SmallestEffects
 
 COMPANY, EACH = "company", "each"
 
 
-class SmallestEffects(Strict):
-    """The smallest effects that matter, agreed before anyone looks."""
-
-    rating_sd: pydantic.PositiveFloat = 0.10
-    merit_pp: pydantic.PositiveFloat = 0.25
-    hazard_ratio: float = pydantic.Field(1.2, gt=1)
-    share_pp: pydantic.PositiveFloat = 3
-
-
-class RunSpec(Strict):
+class RunSpec(Settings):
     """One report: its data, its notebooks, whom it is about, and what was agreed beforehand."""
 
     report: str
     data: str
-    as_of: dt.date | None = None
     notebooks: tuple[str, ...] = pydantic.Field(min_length=1)
     units: tuple[str, ...] = pydantic.Field((COMPANY,), min_length=1)
-    smallest_effect: SmallestEffects = SmallestEffects()
-    min_group: int = pydantic.Field(10, ge=rule.FLOOR)
-    embargo_days: int = pydantic.Field(30, ge=0, le=365)
     engine: Literal["duckdb"] = "duckdb"
     deadline_minutes: float = pydantic.Field(30, gt=0, le=24 * 60)
     last_cycle_share: float = pydantic.Field(0.5, ge=0, le=1)

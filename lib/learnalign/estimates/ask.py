@@ -1,0 +1,275 @@
+"""Ask: a question's answer, and what is asked beside it, judged and as it may be shown.
+
+The one road from a study to rows: which estimator a measure has, what its families are, what
+privacy hides of them, and that the study keeps what was told.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from learnalign.data.mistakes import DataError, Problem
+from learnalign.estimates import closing, contrasts, groups, leaders, rivals
+from learnalign.privacy import rule
+from learnalign.studies import Answers, Study, tell
+from learnalign.verdicts import judge
+from learnalign.verdicts.registry import MEASURES, QUESTIONS
+from learnalign.verdicts.result import Check, Comparison, Fit, Result
+
+Fits = dict[str, Fit]
+
+
+def months(study: Study) -> closing.Months:
+    """The months in which gaps were open, made once for every question on closing."""
+    return study.made(_months)
+
+
+def _months(study: Study) -> closing.Months:
+    return closing.months(study.journeys)
+
+
+def _on_rating(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
+    return lambda study: contrasts.with_ordered_logit(estimator(study.cycles), study.cycles)
+
+
+def _on_merit(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
+    return lambda study: estimator(study.cycles, bonus_rewards_individual=_is_individual(study))
+
+
+def _on_closing(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
+    return lambda study: estimator(months(study))
+
+
+def _is_individual(study: Study) -> bool:
+    return study.dataset.meta.bonus_rewards_individual
+
+
+ESTIMATORS: Mapping[str, Callable[[Study], Comparison]] = {
+    "learning_to_rating": _on_rating(contrasts.learning_to_rating),
+    "acknowledging_to_rating": _on_rating(contrasts.acknowledging_to_rating),
+    "acknowledging_to_merit_total": _on_merit(contrasts.acknowledging_to_merit_total),
+    "acknowledging_to_merit_at_equal_rating": _on_merit(
+        contrasts.acknowledging_to_merit_at_equal_rating
+    ),
+    "learning_to_merit_at_equal_rating": _on_merit(contrasts.learning_to_merit_at_equal_rating),
+    "leader_to_team": lambda study: leaders.leader_to_team(study.quarters),
+    "acknowledging_to_closure": _on_closing(closing.acknowledging_to_closure),
+    "mentoring_to_closure": _on_closing(closing.mentoring_to_closure),
+}
+
+
+# --- a question
+
+
+def ask(study: Study, *questions: str) -> Answers:
+    """The answers to questions that were fixed before anyone looked ("Q2"), or to all of them.
+
+    Each measure of a question has a headline row, and beside it the raw figure, which holds nothing
+    equal. A row has its verdict, a sentence, the interval in the unit of the row, the checks that
+    tried to refute it, and what would settle it; where privacy says so it is blank. A measure
+    ("acknowledging_to_merit_total") can be asked for alone.
+
+    Misleads where rows are picked after looking: every question is corrected for how many are asked
+    in a report (Holm), and here not yet.
+
+    >>> import learnalign as la
+    >>> answers = la.ask(la.study("data/demo"), "Q2")
+    >>> [(row.measure, row.at, row.verdict) for row in answers]
+    [('acknowledging_to_rating', '', 'none'), ('acknowledging_to_rating', 'raw', 'described')]
+    """
+    rows = [row for key in _measures(questions) for row in study.made(_answer, key)]
+    return tell(study, rows, answers=True)
+
+
+def compared(study: Study, measure: str) -> Comparison:
+    """What was found for a measure, before it is judged: raw, adjusted, and who fell out."""
+    return study.made(_compared, measure)
+
+
+def _compared(study: Study, measure: str) -> Comparison:
+    return ESTIMATORS[measure](study)
+
+
+def _answer(study: Study, key: str) -> tuple[Result, ...]:
+    measure = MEASURES[key][1]
+    if measure.model == "cost":
+        fit, reason = cost(study)
+        hidden = rule.too_small(fit, study.min_group)
+        return judge.judge_cost(fit, reason, hidden=hidden, unit=currency(study))
+    found = compared(study, key)
+    hidden = rule.reason_to_hide(found, study.min_group)
+    smallest = study.smallest(measure.smallest)
+    return judge.judge(found, smallest_effect=smallest, hidden=hidden)
+
+
+def cost(study: Study, amount: str = "cost") -> tuple[Fit | None, str]:
+    """What one more closed gap takes, in cost or hours; None, and why, where learning is not seen
+    to close gaps.
+    """
+    if not judge.stands(study.made(_family, "kinds of learning")[:1]):
+        return None, "not standing"
+    return closing.cost_per_closed_gap(months(study), amount)
+
+
+def currency(study: Study) -> str:
+    """What cost is in."""
+    return study.dataset.meta.currency or "currency"
+
+
+def _measures(names: tuple[str, ...]) -> list[str]:
+    """The measures of questions, or of themselves, each once."""
+    found = []
+    for name in names or QUESTIONS:
+        if name in QUESTIONS:
+            found += [measure.key for measure in QUESTIONS[name].measures]
+        elif name in ESTIMATORS or name == "cost_per_closed_gap":
+            found.append(name)
+        else:
+            raise unknown("question", name, [*QUESTIONS, *ESTIMATORS])
+    return list(dict.fromkeys(found))
+
+
+def unknown(what: str, name: str, known: list[str]) -> DataError:
+    """That there is no such thing to ask for, and the nearest that there is."""
+    near = difflib.get_close_matches(str(name), known, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else ""
+    return DataError(
+        [Problem(what, "", f"there is no such {what}", str(name), ", ".join(known), fix)]
+    )
+
+
+# --- what is asked beside it
+
+
+@dataclass(frozen=True)
+class Found:
+    """The fits of a family, checks that hold for all of them, and which of them add up."""
+
+    fits: Mapping[str, Fit | None]
+    checks: tuple[Check, ...] = ()
+    parts: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """What is asked beside a measure: by which function; who is compared where it is not as there.
+
+    `measure` is the headline that its rows cannot outdo, or a family of its own without one.
+    """
+
+    question: str
+    measure: str
+    make: Callable[[Study], Found]
+    part: tuple[str, str] | None = None
+
+
+def _amounts(study: Study) -> Found:
+    cycles = study.cycles
+    equal = {"at an equal number and depth of gaps": rivals.at_equal_gaps(cycles)}
+    return Found(
+        contrasts.dose(cycles, "acknowledging_to_rating") | contrasts.asking(cycles) | equal
+    )
+
+
+def _bonus(study: Study) -> Found:
+    individual = _is_individual(study)
+    return Found(
+        {"bonus": rivals.acknowledging_to_bonus(study.cycles, bonus_rewards_individual=individual)}
+    )
+
+
+def _groups(study: Study) -> Found:
+    fits, left = groups.by_attribute(study.dataset, study.cycles, min_people=study.min_group)
+    rest = left[left.why == "too little to compare"]
+    names = [*fits, *(rest.attribute + ": " + rest.group.astype(str))]
+    attributes = study.dataset.meta.attributes
+    parts = [tuple(one for one in names if one.startswith(f"{name}: ")) for name in attributes]
+    return Found(fits, parts=tuple(parts))
+
+
+FAMILIES: Mapping[str, Family] = {
+    "dose": Family(
+        "Q1", "learning_to_rating", lambda s: Found(contrasts.dose(s.cycles, "learning_to_rating"))
+    ),
+    "kinds": Family(
+        "Q1",
+        "learning_to_rating",
+        lambda s: Found(rivals.kinds(s.cycles) | rivals.unrelated(s.cycles)),
+        rivals.MORE,
+    ),
+    "held or cancelled": Family(
+        "Q1",
+        "learning_to_rating",
+        lambda s: Found({"held, against cancelled or waitlisted": rivals.compared(s.cycles)}),
+        rivals.MORE,
+    ),
+    "amounts": Family("Q2", "acknowledging_to_rating", _amounts),
+    "bonus": Family("Q3", "acknowledging_to_merit_total", _bonus),
+    "groups": Family("Q5", "merit_by_group", _groups),
+    "said before": Family(
+        "Q6", "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
+    ),
+    "kinds of learning": Family(
+        "Q6", "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
+    ),
+    "waitlist": Family(
+        "Q8", "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
+    ),
+}
+
+
+def beside(study: Study, *names: str) -> Answers:
+    """What is asked beside a question ("Q2"): all its families, or one family by its name ("dose").
+
+    A family is the same contrast in steps, kinds, groups, or among other people, corrected for how
+    many rows it has (Benjamini-Hochberg). What the headline did not survive, its family does not
+    survive either. Units and blank rows as in `ask`; empty where nothing of it can be estimated.
+
+    Misleads where its rows are compared with each other by eye.
+
+    >>> import learnalign as la
+    >>> [row.at for row in la.beside(la.study("data/demo"), "dose")]
+    ['low', 'middle', 'high']
+    """
+    known = {*QUESTIONS, *FAMILIES}
+    if strange := [name for name in names if name not in known]:
+        raise unknown("family", strange[0], [*QUESTIONS, *FAMILIES])
+    chosen = [name for one in names for name in FAMILIES if one in (name, FAMILIES[name].question)]
+    return tell(study, [row for name in chosen for row in study.made(_family, name)], answers=True)
+
+
+def _family(study: Study, name: str) -> tuple[Result, ...]:
+    family = FAMILIES[name]
+    found = family.make(study)
+    fits = {at: fit for at, fit in found.fits.items() if fit is not None}
+    hidden = rule.reasons(fits, study.min_group, found.parts)
+    if family.measure not in ESTIMATORS:
+        smallest = study.smallest(MEASURES[family.measure][1].smallest)
+        about = {"smallest_effect": smallest, "hidden": hidden, "checks": found.checks}
+        return judge.judge_kinds(family.measure, fits, **about)
+    headline = study.made(_answer, family.measure)[0]
+    return judge.judge_family(headline, fits, hidden=hidden, part=family.part)
+
+
+# --- what can be asked at all
+
+
+def askable(study: Study) -> pd.DataFrame:
+    """What each question needs, what is missing, and what could be seen, before any result.
+
+    With it "we don't know" is told of every question that cannot be asked of these data.
+    """
+    filled, smallest = study.dataset.filled, dict(study.settings.smallest_effect)
+    study.told.coverage = study.made(_coverage)
+    tell(study, judge.unanswerable(filled, smallest))
+    return study.told.coverage
+
+
+def _coverage(study: Study) -> pd.DataFrame:
+    few = {"min_people": study.min_group}
+    seen = {name: contrasts.detectable(study.cycles, name, **few) for name in contrasts.MEASURED}
+    seen |= {name: closing.detectable(months(study), name, **few) for name in closing.MEASURED}
+    seen |= {"leader_to_team": leaders.detectable(study.quarters)}
+    return judge.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

@@ -1,0 +1,160 @@
+"""Verbs that show: each takes a study, or rows of one, and gives something to look at.
+
+What is shown of a study is kept by it, for the run that started the notebook. Nothing here draws
+(`show` does) or counts (`facts` does): a verb says only which of the two meet.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from learnalign.estimates import ask
+from learnalign.facts import contents, describe, drivers, gaps, merit, networks
+from learnalign.report import show
+from learnalign.report.pictures import Block, Picture
+from learnalign.studies import Answers, Study
+from learnalign.verdicts import judge
+from learnalign.verdicts.registry import ASKED, MEASURES, QUESTIONS, VERDICT_WORDS
+
+# --- rows
+
+
+def headline(answers: Answers) -> Block:
+    """The answers first: question, verdict, sentence, and what it stands on.
+
+    Below them what these data cannot tell the questions' chapter, as nobody recorded it.
+
+    >>> import learnalign as la
+    >>> la.headline(la.ask(la.study("data/demo"), "Q2")).text.splitlines()[0]
+    'Do people who say “I don’t know” do better or worse at the next review?'
+    """
+    study = answers.study
+    chapter = QUESTIONS[answers[0].question].notebook
+    unknown = judge.unknowns(study.dataset.filled, chapter)
+    words = {"words": VERDICT_WORDS, "questions": ASKED, "unknown": unknown}
+    return show.headline(answers, **words, min_group=study.min_group)
+
+
+def intervals(rows: Answers) -> Picture | Block:
+    """Intervals against the smallest effect that matters, a line each; the finding is the title."""
+    return show.interval(rows, min_group=rows.study.min_group)
+
+
+def dose(rows: Answers) -> Picture | Block:
+    """Steps of an amount, in order, each against none. Misleads when read as one fitted curve."""
+    return show.dose(rows, min_group=rows.study.min_group)
+
+
+def shares(rows: Answers) -> Picture | Block:
+    """Described facts, a line each, with their intervals; nothing is ordered by size."""
+    return show.shares(rows, min_group=rows.study.min_group)
+
+
+def checks(rows: Answers) -> Block:
+    """How this could be wrong: every check, how each figure was made, and what would settle it."""
+    return show.checks(rows, min_group=rows.study.min_group)
+
+
+# --- of the study
+
+
+def flow(study: Study, of: str = "") -> Picture | Block:
+    """Who is in the data and who fell out: of all tables, of "gaps", of a question or its measure.
+
+    A table alone ("learning") is shown, and handed over with all of them only.
+    """
+    key, account = _account(study, of)
+    if key:
+        study.told.flows[key] = account
+    return show.flow(account, min_group=study.min_group)
+
+
+PAID = ("rewards", "merit")  # their flows are told where merit is asked about
+
+
+def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
+    """An account of who fell out, and under which name it is handed over; "" for not at all."""
+    linked = study.linked.attrition
+    if not of:
+        return "linked", linked[~linked.table.isin(PAID)]
+    if of == "gaps":
+        return of, study.journeys.attrition
+    if of in QUESTIONS or of in MEASURES:
+        measure = QUESTIONS[of].measures[0].key if of in QUESTIONS else of
+        return measure, ask.compared(study, measure).attrition
+    if of not in (known := [*linked.table.unique()]):
+        raise ask.unknown("flow", of, [*known, "gaps", *QUESTIONS])
+    return "", linked[linked.table == of]
+
+
+def table(study: Study | pd.DataFrame, of: str) -> Block:
+    """A table of the study by its name ("contents"), or a frame of groups under a caption.
+
+    A frame is shown as it is: what is too small in it must be blank before (`privacy.rule`), and a
+    frame of people is refused.
+
+    >>> import learnalign as la
+    >>> la.table(la.study("data/demo"), "contents").text.splitlines()[0]
+    'The tables of the data set'
+    """
+    if isinstance(study, pd.DataFrame):
+        return show.table(study, of)
+    if of not in describe.TABLES:
+        raise ask.unknown("table", of, [*describe.TABLES])
+    found = describe.TABLES[of]
+    caption = found.caption if isinstance(found.caption, str) else found.caption(study)
+    unknown = judge.unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
+    return show.table(found.make(study), caption, unknown=unknown)
+
+
+def provenance(study: Study) -> Block:
+    """Where the figures come from: data, day, fingerprint, settings, versions."""
+    about = {"embargo_days": study.settings.embargo_days, "min_group": study.min_group}
+    return show.provenance(contents.provenance(study.dataset, **about))
+
+
+# --- pictures
+
+
+def journey(study: Study) -> Picture | Block:
+    """Gaps detected; of those acknowledged, learned on, closed. Misleads as an order in time."""
+    return kept(study, show.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
+
+
+def curves(study: Study) -> Picture | Block:
+    """The share of gaps closed, and of those whose people left first, by months since found."""
+    few = {"min_group": study.min_group}
+    return kept(study, show.curves(gaps.curve(study.journeys, **few), **few))
+
+
+def matrix(study: Study) -> Picture | Block:
+    """Merit less its target, by rating and target, and how much of merit the two leave open."""
+    title = merit.in_words(merit.discretion(study.cycles))
+    found = show.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
+    return kept(study, found)
+
+
+def grid(study: Study) -> Picture | Block:
+    """What units say of the four drivers, in each domain, in the last wave; never a ranking."""
+    few = {"min_group": study.min_group}
+    return kept(study, show.grid(drivers.scorecard(study.dataset, **few), **few))
+
+
+def network(study: Study) -> Picture | Block:
+    """Who asks whom, as shares, and how far each moves when ties are missing; never a person."""
+    found = networks.missing_ties(study.dataset, study.cycles)
+    return kept(study, show.network(found, min_group=study.min_group))
+
+
+def spread(study: Study) -> Picture | Block:
+    """How managers differ in what acknowledging goes with in merit; never a ranking."""
+    found, why = merit.over_managers(study.cycles, smallest=study.smallest("merit_pp"))
+    about: dict[str, Any] = {"unit": "percentage points", "otherwise": why}
+    return kept(study, show.spread_over_managers(found, **about, min_group=study.min_group))
+
+
+def kept(study: Study, picture: Picture | Block) -> Picture | Block:
+    """A picture, kept to be drawn again in the report where it has a record of what was drawn."""
+    if picture.record is not None:
+        study.told.pictures[f"{picture.record['kind']}: {picture.record['title']}"] = picture
+    return picture

@@ -1,0 +1,215 @@
+"""The study: data and settings said once, linked once, and what was told of them on the way.
+
+An analyst makes one with `la.study` and gives it to every other verb. (The module is not called as
+the verb is: Python would put a module of that name in the verb's place.)
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, SupportsIndex, TypeVar, overload
+
+import pandas as pd
+import pydantic
+
+from learnalign.data import reading
+from learnalign.data.contract import Strict
+from learnalign.data.mistakes import DataError, problems_of
+from learnalign.data.reading import DataSet
+from learnalign.linking import journeys, teams, windows
+from learnalign.privacy import rule
+from learnalign.verdicts import document
+from learnalign.verdicts.registry import QUESTIONS
+from learnalign.verdicts.result import Result, number
+
+Made = TypeVar("Made")
+
+
+class SmallestEffects(Strict):
+    """The smallest effects that matter, agreed before anyone looks."""
+
+    rating_sd: pydantic.PositiveFloat = 0.10
+    merit_pp: pydantic.PositiveFloat = 0.25
+    hazard_ratio: float = pydantic.Field(1.2, gt=1)
+    share_pp: pydantic.PositiveFloat = 3
+
+
+class Settings(Strict):
+    """What is said once of a study, by a notebook or by a run's params file."""
+
+    as_of: dt.date | None = None
+    smallest_effect: SmallestEffects = SmallestEffects()
+    min_group: int = pydantic.Field(10, ge=rule.FLOOR)
+    embargo_days: int = pydantic.Field(30, ge=0, le=365)
+
+
+@dataclass
+class Told:
+    """What was told of a study so far: all that `hand_over` needs. Told again, it is told once."""
+
+    rows: dict[document.Key, Result] = field(default_factory=dict)
+    answers: set[document.Key] = field(default_factory=set)  # told by their question's chapter only
+    flows: dict[str, pd.DataFrame] = field(default_factory=dict)
+    pictures: dict[str, Any] = field(default_factory=dict)
+    coverage: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Study:
+    """A data set, what was agreed beforehand, and whatever is made of the two, each made once.
+
+    It holds rows about people and never shows them: printed, it tells its size and its settings.
+    """
+
+    dataset: DataSet
+    settings: Settings
+    told: Told = field(default_factory=Told)
+    _made: dict[Any, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        reviews = self.dataset.tables["reviews"]
+        rows, people = reviews.count().execute(), reviews.person_id.nunique().execute()
+        size = f"{number(rows)} reviews of {number(people)} people"
+        few = f"reviews of fewer than {self.min_group} people"
+        return (
+            f"Study({self.dataset.meta.title}, up to {self.dataset.as_of}: "
+            f"{size if people >= self.min_group else few}; min_group {self.min_group}, "
+            f"embargo_days {self.settings.embargo_days})"
+        )
+
+    @property
+    def min_group(self) -> int:
+        """How many people must stand behind what is shown."""
+        return self.settings.min_group
+
+    def smallest(self, name: str) -> float:
+        """The smallest effect that matters, by its name in the settings."""
+        return float(getattr(self.settings.smallest_effect, name))
+
+    @cached_property
+    def linked(self) -> windows.Linked:
+        """Person-cycles, and the account of what fell out on the way to them."""
+        return windows.link(self.dataset, embargo_days=self.settings.embargo_days)
+
+    @property
+    def cycles(self) -> pd.DataFrame:
+        """A row per person and review."""
+        return self.linked.person_cycles
+
+    @cached_property
+    def journeys(self) -> journeys.Journeys:
+        """Gaps from their finding to their closing."""
+        return journeys.gap_journeys(self.dataset)
+
+    @cached_property
+    def quarters(self) -> pd.DataFrame:
+        """A row per team and quarter."""
+        return teams.team_quarters(self.dataset)
+
+    def made(self, make: Callable[..., Made], *about: Any) -> Made:
+        """What `make(study, *about)` gives, made at the first call."""
+        key = (make, *about)
+        if key not in self._made:
+            self._made[key] = make(self, *about)
+        return self._made[key]
+
+
+class Answers(tuple[Result, ...]):
+    """Rows of results with their study. They add up, can be cut, and print as sentences."""
+
+    study: Study
+
+    def __new__(cls, study: Study, rows: Iterable[Result]) -> "Answers":
+        """The rows, none of them twice."""
+        made = super().__new__(cls, {row.key: row for row in rows}.values())
+        made.study = study
+        return made
+
+    def __add__(self, other: tuple[Result, ...]) -> "Answers":  # type: ignore[override]
+        return Answers(self.study, (*self, *other))
+
+    @overload  # type: ignore[override]
+    def __getitem__(self, place: SupportsIndex) -> Result: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Answers": ...
+    def __getitem__(self, place: Any) -> Any:
+        found = super().__getitem__(place)
+        return Answers(self.study, found) if isinstance(place, slice) else found
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            f"{row.question} {row.measure}{', ' * bool(row.at)}{row.at}: {row.sentence}"
+            for row in self
+        )
+
+
+# --- verbs
+
+
+def study(
+    data: str | Path | DataSet,
+    *,
+    as_of: dt.date | str | None = None,
+    min_group: int = 10,
+    embargo_days: int = 30,
+    smallest_effect: dict[str, float] | None = None,
+) -> Study:
+    """A study of a folder of tables: everything that is agreed before anyone looks, said once.
+
+    Nothing later than `as_of` counts (the data's own, when empty). Fewer than `min_group` people
+    are never shown. Exposure ends `embargo_days` before the review. `smallest_effect`: the smallest
+    difference that matters, as `rating_sd` (SD), `merit_pp` and `share_pp` (percentage points) and
+    `hazard_ratio`; those left out are 0.10, 0.25, 3 and 1.2.
+
+    Raises `DataError` with all that is wrong with the settings and the data at once.
+
+    >>> import learnalign as la
+    >>> la.study("data/demo", smallest_effect={"rating_sd": 0.2})
+    Study(Northbank (simulated), up to 2026-06-30: 6 780 reviews of 1 428 people; min_group 10, ...)
+    """
+    said = {"as_of": as_of, "min_group": min_group, "embargo_days": embargo_days}
+    said |= {} if smallest_effect is None else {"smallest_effect": smallest_effect}
+    problems, settings = [], Settings()
+    try:
+        settings = Settings.model_validate(said)
+    except pydantic.ValidationError as error:
+        problems += problems_of(
+            error, "study", [*Settings.model_fields, *SmallestEffects.model_fields]
+        )
+    try:
+        dataset = data if isinstance(data, DataSet) else reading.read(data, as_of=settings.as_of)
+    except DataError as error:
+        raise DataError([*problems, *error.problems]) from None
+    if problems:
+        raise DataError(problems)
+    return Study(dataset, settings)
+
+
+def tell(study: Study, rows: Iterable[Result] = (), *, answers: bool = False) -> Answers:
+    """Rows that were shown to somebody: the study keeps them for `hand_over`."""
+    found = Answers(study, rows)
+    for row in found:
+        study.told.rows[row.key] = row
+        if answers:
+            study.told.answers.add(row.key)
+    return found
+
+
+def hand_over(study: Study, out: str) -> None:
+    """Give what was told to the run that started the notebook; with `out` empty, do nothing.
+
+    `out` is the file that the run gave, named as the notebook is. Handed over are the answers to
+    the questions of this notebook's chapter, and all facts, flows and pictures that were shown.
+    Shown again, in a cell that ran twice, a thing is handed over once.
+
+    >>> import learnalign as la
+    >>> la.hand_over(la.study("data/demo"), out="")
+    """
+    told, notebook = study.told, Path(out).stem
+    own = {question.key for question in QUESTIONS.values() if question.notebook == notebook}
+    rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
+    flows = pd.concat(told.flows.values(), ignore_index=True) if told.flows else None
+    flow = rule.flow(flows, study.min_group)
+    document.write(out, notebook, rows, flow, told.coverage, list(told.pictures.values()))
