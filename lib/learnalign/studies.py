@@ -22,7 +22,7 @@ from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import rule
 from learnalign.verdicts import document
 from learnalign.verdicts.registry import QUESTIONS
-from learnalign.verdicts.result import Result, number
+from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
 
@@ -71,7 +71,7 @@ class Study:
     def __repr__(self) -> str:
         reviews = self.dataset.tables["reviews"]
         rows, people = reviews.count().execute(), reviews.person_id.nunique().execute()
-        size = f"{number(rows)} reviews of {number(people)} people"
+        size = f"{rows:,} reviews of {people:,} people"
         few = f"reviews of fewer than {self.min_group} people"
         return (
             f"Study({self.dataset.meta.title}, up to {self.dataset.as_of}: "
@@ -167,7 +167,7 @@ def study(
 
     >>> import learnalign as la
     >>> la.study("data/demo", smallest_effect={"rating_sd": 0.2})
-    Study(Northbank (simulated), up to 2026-06-30: 6 780 reviews of 1 428 people; min_group 10, ...)
+    Study(Northbank (simulated), up to 2026-06-30: 6,780 reviews of 1,428 people; min_group 10, ...)
     """
     said = {"as_of": as_of, "min_group": min_group, "embargo_days": embargo_days}
     said |= {} if smallest_effect is None else {"smallest_effect": smallest_effect}

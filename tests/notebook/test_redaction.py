@@ -15,14 +15,18 @@ IDS = ("zoe-4711", "yan-0815")
 MADE = """
 import ibis, pandas as pd
 import learnalign as la
+from learnalign.data import contract, reading
+from learnalign.linking.windows import Linked
 
 frame = pd.DataFrame({"person_id": ["zoe-4711", "yan-0815"], "unit": "ops", "rating": [3.25, 4.5]})
 by_unit = frame.groupby("unit").rating.mean().reset_index()
 table = ibis.memtable(frame)
-meta = la.tables.Meta(title="Drawn", as_of="2024-12-31", rating_scale=[1, 5])
+meta = contract.Meta(title="Drawn", as_of="2024-12-31", rating_scale=[1, 5])
 people = frame[["person_id"]].assign(hired_on=pd.Timestamp("2020-01-01"))
-data = la.datasets.of_frames({"people": people}, meta)
-links = la.linking.Linked(frame, by_unit)
+data = reading.of_frames({"people": people}, meta)
+links = Linked(frame, by_unit)
+study = la.study("data/demo")
+answers = la.ask(study, "Q6")
 """
 HIDDEN = [
     "frame",
@@ -50,6 +54,14 @@ HIDDEN = [
     "data.tables",
     "data.tables['people']",
     "links",
+    "study",
+    "study.dataset",
+    "study.cycles",
+    "study.linked",
+    "study.journeys.gaps",
+    "study.quarters",
+    "vars(study)",
+    "answers",
 ]
 SHOWN = [
     "by_unit",
@@ -91,7 +103,7 @@ def test_no_frame_of_people_is_displayed_in_any_format(outputs):
     assert [source for source, text in hidden if text == "[]"] == []
     by_source = dict(hidden)
     assert (
-        "2 rows x 3 columns of people: not displayed. Show results through learnalign.charts."
+        "2 rows x 3 columns of people: not displayed. Show results by the verbs of learnalign."
         in by_source["frame"]
     )
     assert '"text/html"' not in by_source["frame"] and '"text/html"' not in by_source["table"]

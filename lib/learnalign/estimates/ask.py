@@ -108,7 +108,7 @@ def cost(study: Study, amount: str = "cost") -> tuple[Fit | None, str]:
     """What one more closed gap takes, in cost or hours; None, and why, where learning is not seen
     to close gaps.
     """
-    if not judge.stands(study.made(_family, "kinds of learning")[:1]):
+    if not judge.stands(study.made(_family, "learning_to_closure")[:1]):
         return None, "not standing"
     return closing.cost_per_closed_gap(months(study), amount)
 
@@ -199,7 +199,7 @@ FAMILIES: Mapping[str, Family] = {
         lambda s: Found(rivals.kinds(s.cycles) | rivals.unrelated(s.cycles)),
         rivals.MORE,
     ),
-    "held or cancelled": Family(
+    "held_or_cancelled": Family(
         "Q1",
         "learning_to_rating",
         lambda s: Found({"held, against cancelled or waitlisted": rivals.compared(s.cycles)}),
@@ -207,11 +207,11 @@ FAMILIES: Mapping[str, Family] = {
     ),
     "amounts": Family("Q2", "acknowledging_to_rating", _amounts),
     "bonus": Family("Q3", "acknowledging_to_merit_total", _bonus),
-    "groups": Family("Q5", "merit_by_group", _groups),
-    "said before": Family(
+    "merit_by_group": Family("Q5", "merit_by_group", _groups),
+    "said_before": Family(
         "Q6", "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
     ),
-    "kinds of learning": Family(
+    "learning_to_closure": Family(
         "Q6", "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
     ),
     "waitlist": Family(

@@ -41,7 +41,7 @@ def redacted(shown: Any) -> str:
     name, is shown.
 
     >>> redacted(pd.DataFrame({"person_id": ["ana", "ben"], "rating": [3, 4]}))
-    '2 rows x 2 columns of people: not displayed. Show results through learnalign.charts.'
+    '2 rows x 2 columns of people: not displayed. Show results by the verbs of learnalign.'
     >>> redacted(pd.DataFrame({"unit": ["ops"], "people": [12]}))
     ''
     """
@@ -53,7 +53,7 @@ def redacted(shown: Any) -> str:
         " x ".join(f"{n:,} {what}" for n, what in zip(sizes, ("rows", "columns"), strict=False))
         or "A table"
     )
-    return f"{size} of people: not displayed. Show results through learnalign.charts."
+    return f"{size} of people: not displayed. Show results by the verbs of learnalign."
 
 
 def _of_people(label: Any) -> bool:

@@ -14,7 +14,7 @@ from learnalign.report import show
 from learnalign.report.pictures import Block, Picture
 from learnalign.studies import Answers, Study
 from learnalign.verdicts import judge
-from learnalign.verdicts.registry import ASKED, MEASURES, QUESTIONS, VERDICT_WORDS
+from learnalign.verdicts.registry import ASKED, QUESTIONS, VERDICT_WORDS
 
 # --- rows
 
@@ -79,11 +79,11 @@ def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
         return "linked", linked[~linked.table.isin(PAID)]
     if of == "gaps":
         return of, study.journeys.attrition
-    if of in QUESTIONS or of in MEASURES:
-        measure = QUESTIONS[of].measures[0].key if of in QUESTIONS else of
+    measure = QUESTIONS[of].measures[0].key if of in QUESTIONS else of
+    if measure in ask.ESTIMATORS:
         return measure, ask.compared(study, measure).attrition
-    if of not in (known := [*linked.table.unique()]):
-        raise ask.unknown("flow", of, [*known, "gaps", *QUESTIONS])
+    if of not in study.dataset.tables:
+        raise ask.unknown("flow", of, [*study.dataset.tables, "gaps", *QUESTIONS])
     return "", linked[linked.table == of]
 
 
