@@ -197,19 +197,19 @@ def tell(study: Study, rows: Iterable[Result] = (), *, answers: bool = False) ->
     return found
 
 
-def hand_over(study: Study, out: str) -> None:
+def hand_over(study: Study, chapter: str, out: str) -> None:
     """Give what was told to the run that started the notebook; with `out` empty, do nothing.
 
-    `out` is the file that the run gave, named as the notebook is. Handed over are the answers to
-    the questions of this notebook's chapter, and all facts, flows and pictures that were shown.
-    Shown again, in a cell that ran twice, a thing is handed over once.
+    Handed over are the answers to the questions of this `chapter` (the notebook's name), and all
+    facts, flows and pictures that were shown; `out` is the file that the run named. Shown again, in
+    a cell that ran twice, a thing is handed over once.
 
     >>> import learnalign as la
-    >>> la.hand_over(la.study("data/demo"), out="")
+    >>> la.hand_over(la.study("data/demo"), "coverage", out="")
     """
-    told, notebook = study.told, Path(out).stem
-    own = {question.key for question in QUESTIONS.values() if question.notebook == notebook}
+    told = study.told
+    own = {question.key for question in QUESTIONS.values() if question.notebook == chapter}
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
     flows = pd.concat(told.flows.values(), ignore_index=True) if told.flows else None
     flow = rule.flow(flows, study.min_group)
-    document.write(out, notebook, rows, flow, told.coverage, list(told.pictures.values()))
+    document.write(out, chapter, rows, flow, told.coverage, list(told.pictures.values()))

@@ -261,7 +261,7 @@ def good() -> dict:
         ]
     cells += [
         prose("## What to do"),
-        code("la.hand_over(study, out)\nx = 1"),
+        code('la.hand_over(study, "learning_and_performance", out)\nx = 1'),
         code("la.provenance(study)"),
     ]
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
