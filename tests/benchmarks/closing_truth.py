@@ -63,8 +63,8 @@ def judged(truth: Truth, seed: int, people: int) -> dict[str, tuple]:
     months = closing.months(found)
     comparisons = [
         leaders.leader_to_team(teams.team_quarters(dataset)),
-        closing.acknowledging_to_closure(months),
-        closing.mentoring_to_closure(months),
+        closing.compare(months, "acknowledging_to_closure"),
+        closing.compare(months, "mentoring_to_closure"),
     ]
     rows = {}
     for comparison in comparisons:

@@ -167,9 +167,9 @@ def _named(table: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 def judged(person_cycles: pd.DataFrame, bonus_rewards_individual: bool) -> dict[str, tuple]:
     """What one company's measures say, after Holm across them."""
-    rows, found = [], {}
+    rows, found, pay = [], {}, {"bonus_rewards_individual": bonus_rewards_individual}
     for measure in SHORT:
-        comparison = comparison_of(measure, person_cycles, bonus_rewards_individual)
+        comparison = contrasts.compare(person_cycles, measure, **pay)
         smallest = SMALLEST[judge.MEASURES[measure][1].unit]
         rows.append(judge.judge(comparison, smallest_effect=smallest)[0])
         fit = comparison.adjusted
@@ -177,12 +177,6 @@ def judged(person_cycles: pd.DataFrame, bonus_rewards_individual: bool) -> dict[
         figures = (fit.estimate, fit.std_error) if fit else (math.nan, math.nan)
         found[measure] = (bare, naive(samples.prepare(measure, person_cycles).frame), *figures)
     return {row.measure: (row.verdict, *found[row.measure]) for row in judge.holm(rows)}
-
-
-def comparison_of(measure: str, person_cycles, bonus_rewards_individual: bool):
-    """One measure's comparison, as its notebook makes it."""
-    extra = {"bonus_rewards_individual": bonus_rewards_individual} if "merit" in measure else {}
-    return getattr(contrasts, measure)(person_cycles, **extra)
 
 
 def naive(frame) -> str:

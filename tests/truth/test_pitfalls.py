@@ -12,7 +12,8 @@ import pytest
 from scipy.special import expit, ndtri
 from scipy.stats import linregress, ttest_ind
 
-from learnalign.estimates import ladder, sensitivity, weights
+from learnalign.estimates import checks, ladder, sensitivity
+from learnalign.estimates.columns import within
 from learnalign.verdicts import multiplicity
 
 pytestmark = pytest.mark.truth
@@ -43,7 +44,7 @@ def lag_instrument(
     It needs no reliability; the noise of the two ratings must not go together.
     """
     groups = np.zeros(len(y)) if groups is None else groups
-    y, x, last, before = (ladder.within(column, groups) for column in (y, x, last, before))
+    y, x, last, before = (within(column, groups) for column in (y, x, last, before))
     return float(
         np.linalg.solve(
             np.stack([x, before]) @ np.column_stack([x, last]), np.stack([x, before]) @ y
@@ -55,7 +56,7 @@ def retention_weights(stayed: np.ndarray, *known: np.ndarray) -> np.ndarray:
     """One over the probability of staying, by what is known of everybody; 0 for who left (Robins,
     Finkelstein 2000).
     """
-    return np.where(stayed, 1 / weights.propensity(stayed, np.column_stack(known)), 0.0)
+    return np.where(stayed, 1 / checks.propensity(stayed, np.column_stack(known)), 0.0)
 
 
 def repeated(world, seed: int, reps: int, *arguments) -> np.ndarray:
@@ -135,7 +136,7 @@ def test_pitfall_05_a_forced_curve_and_a_fixed_pool_hide_what_teams_gain():
         rank = latent.reshape(200, 10).argsort(axis=1).argsort(axis=1).ravel()
         score = ndtri((rank + 0.5) / 10)
         paid = 0.3 * does + rng.normal(size=people)
-        paid = ladder.within(paid, team)
+        paid = within(paid, team)
         return (
             between(score, does),
             slope(score, does),
@@ -277,7 +278,7 @@ def test_pitfall_07_those_who_were_punished_left():
         ours = np.average(merit[said == 1], weights=weight[said == 1])
         ours -= np.average(merit[said == 0], weights=weight[said == 0])
         sides = [stayed & (said == side) for side in (1, 0)]
-        low, high = weights.trimmed_bounds(
+        low, high = sensitivity.trimmed_bounds(
             *(merit[side] for side in sides), stayed[said == 1].mean() / stayed[said == 0].mean()
         )
         return gap(merit[stayed], said[stayed]), ours, low, high
@@ -307,7 +308,7 @@ def test_pitfall_14_a_formula_bonus_is_blind_to_what_moves_merit():
             slope(of_manager, said, groups=manager)
         return (
             slope(merit, said, groups=manager),
-            gap(ladder.within(of_manager, manager), said),
+            gap(within(of_manager, manager), said),
             slope(shared, said, groups=manager),
         )
 

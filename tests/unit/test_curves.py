@@ -73,7 +73,6 @@ SPREAD = Spread(
     sd_high=0.5,
     quantiles=((0.1, -0.6), (0.25, -0.4), (0.5, -0.2), (0.75, 0.1), (0.9, 0.2)),
     n_below=47,
-    share_below=0.29,
     n_managers=163,
     smallest=0.1,
     level=0.95,

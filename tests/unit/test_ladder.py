@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign.estimates import ladder
-from learnalign.estimates.ladder import Slope, slope, within
+from learnalign.estimates.columns import within
+from learnalign.estimates.ladder import Slope, slope
 from learnalign.verdicts.result import FEW_CLUSTERS
 
 JTRAIN = ("d88", "d89", "grant", "grant_1")

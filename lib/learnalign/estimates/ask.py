@@ -30,33 +30,28 @@ def _months(study: Study) -> closing.Months:
     return closing.months(study.journeys)
 
 
-def _on_rating(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
-    return lambda study: contrasts.with_ordered_logit(estimator(study.cycles), study.cycles)
-
-
-def _on_merit(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
-    return lambda study: estimator(study.cycles, bonus_rewards_individual=_is_individual(study))
-
-
-def _on_closing(estimator: Callable[..., Comparison]) -> Callable[[Study], Comparison]:
-    return lambda study: estimator(months(study))
-
-
 def _is_individual(study: Study) -> bool:
     return study.dataset.meta.bonus_rewards_individual
 
 
-ESTIMATORS: Mapping[str, Callable[[Study], Comparison]] = {
-    "learning_to_rating": _on_rating(contrasts.learning_to_rating),
-    "acknowledging_to_rating": _on_rating(contrasts.acknowledging_to_rating),
-    "acknowledging_to_merit_total": _on_merit(contrasts.acknowledging_to_merit_total),
-    "acknowledging_to_merit_at_equal_rating": _on_merit(
-        contrasts.acknowledging_to_merit_at_equal_rating
-    ),
-    "learning_to_merit_at_equal_rating": _on_merit(contrasts.learning_to_merit_at_equal_rating),
-    "leader_to_team": lambda study: leaders.leader_to_team(study.quarters),
-    "acknowledging_to_closure": _on_closing(closing.acknowledging_to_closure),
-    "mentoring_to_closure": _on_closing(closing.mentoring_to_closure),
+def _on_cycles(study: Study, measure: str) -> Comparison:
+    individual = _is_individual(study)
+    found = contrasts.compare(study.cycles, measure, bonus_rewards_individual=individual)
+    return contrasts.with_ordered_logit(found, study.cycles)
+
+
+def _on_gaps(study: Study, measure: str) -> Comparison:
+    return closing.compare(months(study), measure)
+
+
+def _on_teams(study: Study, measure: str) -> Comparison:
+    return leaders.leader_to_team(study.quarters)
+
+
+ESTIMATORS: Mapping[str, Callable[[Study, str], Comparison]] = {
+    **dict.fromkeys(contrasts.MEASURED, _on_cycles),
+    **dict.fromkeys(closing.MEASURED, _on_gaps),
+    "leader_to_team": _on_teams,
 }
 
 
@@ -89,7 +84,7 @@ def compared(study: Study, measure: str) -> Comparison:
 
 
 def _compared(study: Study, measure: str) -> Comparison:
-    return ESTIMATORS[measure](study)
+    return ESTIMATORS[measure](study, measure)
 
 
 def _answer(study: Study, key: str) -> tuple[Result, ...]:

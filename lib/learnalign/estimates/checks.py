@@ -1,65 +1,60 @@
 """Checks: what a finding must survive. Each can only take a verdict away, and says what it saw.
 
-The rules are DESIGN 3's. Passing them is no proof: they are weak alarms (METHODS 3b). The checks
-that need the smallest effect that matters (the two bracketing fits, noisy ratings, few clusters)
-are made in `verdicts`.
+The rules are DESIGN 3's; the words are in `verdicts/en/checks.yml`. Passing them is no proof: they
+are weak alarms (METHODS 3b). No check hands over a share of people: of a small group it would tell
+how many. The checks that need the smallest effect that matters (the two bracketing fits, noisy
+ratings, few clusters) are made in `verdicts`.
 """
 
 import numpy as np
 import pandas as pd
+from scipy import optimize, special, stats
 
-from learnalign.estimates import models, sensitivity, weights
-from learnalign.estimates.ladder import within
-from learnalign.estimates.samples import Sample, differs_within, is_binary, unexplained
+from learnalign.estimates import sensitivity
+from learnalign.estimates.columns import unexplained, within
+from learnalign.estimates.core import NUMBER, Sample, differs_within, is_binary
 from learnalign.verdicts.result import Check, Fit
 
 PAST = ("exposure_previous", "exposure_previous_2")
 YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
 BLIND = 0.05  # with less of its variance left within unit, cycle and grade a bonus can show nothing
 APART = 0.03  # losses further apart than this may make a difference, or hide one
-BEYOND, MOST = (
-    0.10,
-    0.50,
-)  # of the weight beyond the trim: fails the check; leaves nothing to compare
+TRIM = 0.05  # a balanced propensity below it, or above 1 less it, has hardly anybody alike
+BEYOND, MOST = 0.10, 0.50  # of the weight beyond the trim: fails; leaves nothing to compare
+RIDGE = 1e-6  # on columns of unit variance: unseen where groups overlap, finite where they do not
+YEAR = 12  # months
+
+
+def alone(
+    name: str, fit: Fit | None, *, null: float = 0.0, missing: str = "few", **facts: str
+) -> Check:
+    """A check that something which must not go with the outcome does not; None is not possible."""
+    if fit is None:
+        return Check.of(name, "not possible", missing)
+    if fit.low <= null <= fit.high:
+        return Check.of(name, "passed", "alone", **facts)
+    return Check.of(name, "failed", "together", **facts)
+
+
+# --- on person-cycles
 
 
 def baseline(sample: Sample) -> Check:
     """Whether people are compared from the same start."""
-    if sample.priors:
-        priors = models.NUMBER[len(sample.priors)]
-        return Check.of("no baseline", "passed", "held", priors=priors)
-    return Check.of("no baseline", "failed", "missing")
+    if not sample.priors:
+        return Check.of("no baseline", "failed", "missing")
+    return Check.of("no baseline", "passed", "held", priors=NUMBER[len(sample.priors)])
 
 
-def lead_test(sample: Sample, unit: str) -> Check:
-    """The next window's exposure must not go with this outcome, with this and the two past windows
-    held.
-    """
+def lead_test(sample: Sample) -> Check:
+    """The next window's exposure must not go with this outcome, this and past windows held equal."""
     seen = sample.rows.dropna(subset=["exposure_next", *PAST])
     seen = seen[differs_within(seen, "exposure_next")]
     if sample.too_thin(seen):
         return Check.of("lead test", "not possible", "few")
-    try:
-        fit = models.core(sample, seen, exposure="exposure_next", also=["exposure", *PAST])
-    except ValueError:
-        return Check.of("lead test", "not possible", "not apart")
-    what = (
-        "rating" if unit == "SD" else "merit"
-    )  # and no figures: few people may do otherwise next time
-    if fit.low <= 0 <= fit.high:
-        return Check.of("lead test", "passed", "alone", what=what)
-    return Check.of("lead test", "failed", "together", what=what)
-
-
-def overlap(share: float | None) -> Check:
-    """People with and without the exposure must be alike enough to be compared; `share` is
-    `share_beyond`'s.
-    """
-    if share is None:
-        return Check.of("overlap", "not possible", "nothing held")
-    # the share itself stays here: of a small group it would tell how many
-    found = ("failed", "more") if share > BEYOND else ("passed", "less")
-    return Check.of("overlap", *found, share=f"{BEYOND:.0%}")
+    fit = sample.core(seen, exposure="exposure_next", also=["exposure", *PAST])
+    what = "merit" if "bonus" in seen else "rating"
+    return alone("lead test", fit, missing="not apart", what=what)
 
 
 def share_beyond(sample: Sample) -> float | None:
@@ -72,7 +67,15 @@ def share_beyond(sample: Sample) -> float | None:
     middle = rows.groupby("rater_cycle").exposure.transform("mean")
     exposed = rows.exposure == 1 if is_binary(rows) else rows.exposure > middle
     inside = within(rows[held].to_numpy(float), rows.rater_cycle.to_numpy())
-    return weights.beyond_trim(exposed.to_numpy(), inside)
+    return beyond_trim(exposed.to_numpy(), inside)
+
+
+def overlap(share: float | None, where: str = "") -> Check:
+    """People (or `where` else) on both sides must be alike enough; `share` is `beyond_trim`'s."""
+    if share is None:
+        return Check.of("overlap", "not possible", "nothing held")
+    found = ("failed", f"more{where}") if share > BEYOND else ("passed", f"less{where}")
+    return Check.of("overlap", *found, share=f"{BEYOND:.0%}")
 
 
 def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
@@ -88,15 +91,15 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
     losses = [(known.early == 1, known.reviewed_next == 0)] if known.early.nunique() == 2 else []
     if "bonus" in everybody:
         paid = everybody.dropna(subset=["exposure"])
-        losses.append(
-            (paid.exposure == 1 if is_binary(paid) else paid.exposed, paid.outcome.isna())
-        )
-    losses = [(did, lost) for did, lost in losses if did.any() and (~did).any()]
-    if not losses:
+        did = paid.exposure == 1 if is_binary(paid) else paid.exposed
+        losses.append((did, paid.outcome.isna()))
+    rates = [
+        (lost[did].mean(), lost[~did].mean()) for did, lost in losses if did.any() and (~did).any()
+    ]
+    if not rates:
         return Check.of("attrition", "not possible", "nobody")
-    rates = [(lost[did].mean(), lost[~did].mean()) for did, lost in losses]
     with_it, without = max(rates, key=lambda pair: abs(pair[0] - pair[1]))
-    points = f"{APART * 100:.0f}"  # never the rates: see overlap
+    points = f"{APART * 100:.0f}"
     if abs(with_it - without) > APART:
         return Check.of("attrition", "failed", "apart", points=points)
     low, high = _worst_case(sample, fit, with_it, without)
@@ -108,34 +111,50 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
 def _worst_case(
     sample: Sample, fit: Fit, lost_with: float, lost_without: float
 ) -> tuple[float, float]:
-    """The estimate when those lost in excess were the best, or the worst, of their group (Lee's
-    trimming).
-    """
-    rows = sample.rows
-    cell = rows.rater_cycle.to_numpy()
-    held = sample.controls()
-    y = unexplained(
-        within(rows.outcome.to_numpy(float), cell), within(rows[held].to_numpy(float), cell)
-    )
+    """The estimate when those lost in excess were the best, or the worst, of their group."""
+    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
+    held = within(rows[sample.controls()].to_numpy(float), cell)
+    y = unexplained(within(rows.outcome.to_numpy(float), cell), held)
     x = within(rows.exposure.to_numpy(float), cell)
     with_it, without = y[x > 0], y[x <= 0]
     fuller = with_it if lost_with < lost_without else without
     excess = abs(lost_with - lost_without) / (1 - min(lost_with, lost_without))
     kept = 1 - np.ceil(excess * len(fuller)) / len(fuller)  # whole rows are left out
-    ends = weights.trimmed_bounds(with_it, without, 1 / kept if fuller is with_it else kept)
+    ends = sensitivity.trimmed_bounds(with_it, without, 1 / kept if fuller is with_it else kept)
     gap, seen = x[x > 0].mean() - x[x <= 0].mean(), with_it.mean() - without.mean()
     low, high = (fit.estimate + (end - seen) / gap for end in ends)
     return low, high
 
 
+def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
+    """The bonus, which the company's result sets, must not go with what people did; blind when a
+    formula sets it.
+    """
+    if rewards_individual:
+        return Check.of("bonus control", "not possible", "individual")
+    rows = sample.rows.dropna(subset=["bonus"])
+    if len(rows) < len(sample.rows) / 2 or sample.too_thin(rows):
+        return Check.of("bonus control", "not possible", "few")
+    if set_by_formula(rows):
+        return Check.of("bonus control", "not possible", "formula")
+    fit = sample.core(rows[differs_within(rows, "exposure")], outcome="bonus")
+    return alone("bonus control", fit, missing="not apart")
+
+
+def set_by_formula(rows: pd.DataFrame) -> bool:
+    """Whether hardly anything of a known bonus differs within unit, cycle and grade."""
+    by = rows.groupby(["unit", "cycle", "grade"]).bonus
+    inside, free = rows.bonus - by.transform("mean"), len(rows) - by.ngroups
+    total = rows.bonus.var()
+    return free < 10 or not total > 0 or bool((inside @ inside) / free < BLIND * total)
+
+
 def strength_to_erase(sample: Sample, fit: Fit) -> float | None:
-    """How strong, against last time's rating, something unseen would have to be to bring the
-    estimate to 0.
+    """How strong, against last time's rating, something unseen must be to bring the estimate to 0.
 
     In units of what the last rating explains of exposure and outcome beyond all else that is held
     equal (Cinelli & Hazlett 2020, section 4.4); None where no past rating is held, or where it
-    hardly goes with the exposure: then anything unseen would seem to need the strength of many of
-    it.
+    hardly goes with the exposure: then anything unseen would seem to need many times its strength.
     """
     if not sample.priors:
         return None
@@ -159,31 +178,99 @@ def _share(one: np.ndarray, other: np.ndarray) -> float:
     return float((one @ other) ** 2 / size) if size > 0 else 0.0
 
 
-def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
-    """The bonus, which the company's result sets, must not go with what people did; blind when a
-    formula sets it.
-    """
-    if rewards_individual:
-        return Check.of("bonus control", "not possible", "individual")
-    rows = sample.rows.dropna(subset=["bonus"])
-    if len(rows) < len(sample.rows) / 2 or sample.too_thin(rows):
-        return Check.of("bonus control", "not possible", "few")
-    if set_by_formula(rows):
-        return Check.of("bonus control", "not possible", "formula")
-    try:
-        fit = models.core(sample, rows[differs_within(rows, "exposure")], outcome="bonus")
-    except ValueError:
-        return Check.of("bonus control", "not possible", "not apart")
-    if fit.low <= 0 <= fit.high:
-        return Check.of("bonus control", "passed", "alone")
-    return Check.of("bonus control", "failed", "together")
+# --- on gap-months
 
 
-def set_by_formula(rows: pd.DataFrame) -> bool:
-    """Whether hardly anything of the bonus differs within unit, cycle and grade; `rows` are
-    prepared, none without.
+def baseline_of_gaps(rows: pd.DataFrame) -> Check:
+    """Whether half of the gap-months, or more, are of people with a past rating."""
+    if rows.held_unrated.mean() <= 0.5:
+        return Check.of("no baseline", "passed", "held in gaps")
+    return Check.of("no baseline", "failed", "missing in gaps")
+
+
+def leaving(rows: pd.DataFrame, exposure: str) -> Check:
+    """People whose gaps are open must not leave at rates far apart, with it and without it."""
+    rate, months = rows.groupby(exposure).left.mean(), rows.groupby(exposure).size()
+    gone = 1 - (1 - rate) ** YEAR
+    error = np.sqrt((rate * (1 - rate) / months * (YEAR * (1 - rate) ** (YEAR - 1)) ** 2).sum())
+    # by chance few leavers differ by more
+    failed = abs(gone[1] - gone[0]) - stats.norm.ppf(0.975) * error > APART
+    found = ("failed", "apart in gaps") if failed else ("passed", "near in gaps")
+    return Check.of("attrition", *found, points=f"{APART * 100:.0f}")
+
+
+# --- whether two groups are alike enough to be compared
+
+
+def propensity(exposed: np.ndarray, covariates: np.ndarray) -> np.ndarray:
+    """Probability of being exposed, for each row, by a logit on the covariates (maximum likelihood).
+
+    `exposed` (n,) is boolean or 0/1; `covariates` (n, k) need no column of ones, and those without
+    variation tell nothing. Where a column separates the groups the probabilities come close to 0
+    and 1, which is the right answer for a check of overlap (Rosenbaum & Rubin 1983). Raises
+    ValueError when everybody or nobody is exposed, or a value is missing.
+
+    Misleads when what decides on exposure bends or interacts in ways that the columns do not carry.
+
+    >>> exposed = np.array([0, 0, 1, 0, 1, 1])
+    >>> propensity(exposed, np.array([[1], [2], [3], [4], [5], [6.0]])).round(2)
+    array([0.05, 0.14, 0.35, 0.65, 0.86, 0.95])
     """
-    by = rows.groupby(["unit", "cycle", "grade"]).bonus
-    inside, free = rows.bonus - by.transform("mean"), len(rows) - by.ngroups
-    total = rows.bonus.var()
-    return free < 10 or not total > 0 or bool((inside @ inside) / free < BLIND * total)
+    t, z = _groups(exposed, covariates)
+    z = z[:, np.ptp(z, axis=0) > 1e-9 * (1 + np.abs(z).max(axis=0))]
+    x = np.column_stack([np.ones(len(t)), (z - z.mean(axis=0)) / z.std(axis=0)])
+    ridge = RIDGE * (np.arange(x.shape[1]) > 0)
+
+    def loss(beta: np.ndarray) -> tuple[float, np.ndarray]:
+        at = x @ beta
+        value = np.logaddexp(0, at).sum() - t @ at + ridge @ beta**2 / 2
+        return value, x.T @ (special.expit(at) - t) + ridge * beta
+
+    def curvature(beta: np.ndarray) -> np.ndarray:
+        p = special.expit(x @ beta)
+        return (x * (p * (1 - p))[:, None]).T @ x + np.diag(ridge + 1e-12)
+
+    start = special.logit(t.mean()) * (np.arange(x.shape[1]) == 0)
+    how = {"method": "trust-exact", "options": {"gtol": 1e-8}}
+    found = optimize.minimize(loss, start, jac=True, hess=curvature, **how)
+    return special.expit(x @ found.x)
+
+
+def balanced(propensity: np.ndarray, exposed: np.ndarray) -> np.ndarray:
+    """The propensity as if both groups were equally large: a rare exposure is no lack of overlap.
+
+    e(1 - p) / (e(1 - p) + (1 - e)p), with p the share exposed: near 0 or 1 only where one group has
+    hardly anybody like the other.
+    """
+    p = np.asarray(exposed, float).mean()
+    odds_for, odds_against = propensity * (1 - p), (1 - propensity) * p
+    return odds_for / (odds_for + odds_against)
+
+
+def beyond_trim(exposed: np.ndarray, covariates: np.ndarray, trim: float = TRIM) -> float:
+    """Share of the weight of both groups, each weighing one half, with hardly anybody alike in the
+    other: a balanced propensity below `trim` or above 1 - `trim`. Raises as `propensity`.
+
+    Misleads when the groups overlap in each column, but not in how the columns go together.
+
+    >>> alike, x = np.array([0, 0, 0, 1, 1, 1]), np.array([[1], [2], [3], [1], [2], [3.0]])
+    >>> beyond_trim(alike, x), beyond_trim(np.array([0, 0, 1, 0, 0, 1]), x)
+    (0.0, 1.0)
+    """
+    e = balanced(propensity(exposed, covariates), exposed)
+    t = np.asarray(exposed, bool)
+    outside = (e < trim) | (e > 1 - trim)
+    return float((outside[t].mean() + outside[~t].mean()) / 2)
+
+
+def _groups(exposed: np.ndarray, covariates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    t, z = np.asarray(exposed, float), np.asarray(covariates, float)
+    z = z[:, None] if z.ndim == 1 else z
+    for values, name in ((t, "group"), (z, "covariates")):
+        if not np.isfinite(values).all():
+            raise ValueError(f"the {name} must have no missing value")
+    if len(t) != len(z):
+        raise ValueError(f"{len(t)} people and {len(z)} rows of covariates: one row each is needed")
+    if not np.isin(t, (0, 1)).all() or not 0 < t.sum() < len(t):
+        raise ValueError("two groups are needed, marked 0 and 1")
+    return t, z

@@ -1,9 +1,8 @@
-"""Estimates: raw and adjusted differences with their intervals, side by side, what was dropped, and
-what could refute.
+"""Contrasts: raw and adjusted differences side by side, what was dropped, and what could refute.
 
-The core model compares people with the same manager in the same cycle (rater x cycle fixed
-effects), the same two prior ratings and the same role, with standard errors clustered by manager.
-Nothing here decides what a figure means: that is `verdicts`.
+The adjusted figure is the core model's (`core`): people with the same manager in the same cycle, the
+same two prior ratings and the same role. Nothing here decides what a figure means: that is
+`verdicts`.
 """
 
 from dataclasses import replace
@@ -12,83 +11,124 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, models, samples
-from learnalign.estimates.ladder import within
-from learnalign.verdicts.result import Check, Comparison, Fit, number, spread
+from learnalign.estimates import checks, core, rivals, samples
+from learnalign.estimates.columns import unexplained, within
+from learnalign.estimates.ladder import fixed_effects
+from learnalign.verdicts.result import Comparison, Fit, number, spread
 
-MEASURED, POWER = samples.MEASURED, 0.80
+MEASURED = tuple(samples.MEASURES)
+POWER = 0.80
 
 
-def learning_to_rating(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Comparison:
-    """Difference in the rating (SD within cycle) per +1 SD of log(1 + voluntary hours) in the
-    window.
+def compare(
+    person_cycles: pd.DataFrame,
+    measure: str,
+    *,
+    bonus_rewards_individual: bool = False,
+    level: float = 0.95,
+) -> Comparison:
+    """One of `samples.MEASURES`, raw and adjusted, with its checks and its rivals.
 
-    Hours where any are recorded, else the number of activities; the notes say which. Raw, and among
-    people with the same manager, cycle, role and two prior ratings (METHODS 3, core model).
+    Raw on everybody with an exposure; adjusted among those with prior ratings and a colleague to
+    compare with. Estimates and their units, and when each misleads:
 
-    Misleads when something that the prior ratings do not carry moves both learning and the rating:
-    a new motivation, a hidden talent. The checks are weak alarms for that; passing them is no
-    proof.
+    - `learning_to_rating`: rating (SD within cycle) per +1 SD of log(1 + voluntary hours) in the
+      window; hours where any are recorded, else activities, and the notes say which. Misleads when
+      something that prior ratings do not carry moves both: a new motivation, a hidden talent.
+    - `acknowledging_to_rating`: rating (SD), acknowledged at least once in the window against not.
+      Misleads when strugglers acknowledge more and prior ratings are noisy: part of the struggle
+      stays in the figure, towards "lower" (METHODS 5, row 6).
+    - `acknowledging_to_merit_total`: merit (percentage points). The rating of the same cycle is not
+      held equal: a penalty that works through it is part of the figure (METHODS 5, row 2). Misleads
+      so too, and where merit depends on a place in the salary range that is not recorded.
+    - `acknowledging_to_merit_at_equal_rating`: the same within rating and cell of the merit matrix
+      (Castilla 2008): the reward stage only. Misleads when something unseen moves both rating and
+      merit: holding the rating equal then makes a difference where there is none.
+    - `learning_to_merit_at_equal_rating`: so too, the third of the cycle with most voluntary hours
+      (else activities) against the rest.
 
-    >>> from learnalign.data import reading as datasets
-    >>> from learnalign.linking import windows as linking
-    >>> comparison = learning_to_rating(linking.link(datasets.read("data/demo")).person_cycles)
-    >>> comparison.adjusted.design
+    The checks are weak alarms: passing them is no proof.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> compare(cycles, "learning_to_rating").adjusted.design
     'adjusted'
     """
-    return _compare("learning_to_rating", person_cycles, level)
-
-
-def acknowledging_to_rating(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Comparison:
-    """Difference in the rating (SD within cycle): acknowledged at least once in the window against
-    not.
-
-    Misleads when strugglers acknowledge more and the prior ratings are noisy: part of the struggle
-    stays in the figure, towards "lower" (METHODS 5, row 6). The lead test, the within-person fit
-    and the reliability-corrected fit are alarms for that.
-    """
-    return _compare("acknowledging_to_rating", person_cycles, level)
-
-
-def acknowledging_to_merit_total(
-    person_cycles: pd.DataFrame, *, bonus_rewards_individual: bool = False, level: float = 0.95
-) -> Comparison:
-    """Difference in merit (percentage points): acknowledged at least once in the window against
-    not, in total.
-
-    The rating of the same cycle is not held equal: a penalty that works through the rating is part
-    of it (METHODS 5, row 2). Misleads as `acknowledging_to_rating` does, and where merit depends on
-    a place in the salary range that is not recorded.
-    """
-    return _compare("acknowledging_to_merit_total", person_cycles, level, bonus_rewards_individual)
-
-
-def acknowledging_to_merit_at_equal_rating(
-    person_cycles: pd.DataFrame, *, bonus_rewards_individual: bool = False, level: float = 0.95
-) -> Comparison:
-    """As `acknowledging_to_merit_total`, within the same rating and cell of the merit matrix
-    (Castilla 2008).
-
-    Misleads when something unseen moves both rating and merit: holding the rating equal then makes
-    a difference where there is none (METHODS 5, row 2). It speaks of the reward stage only.
-    """
-    return _compare(
-        "acknowledging_to_merit_at_equal_rating", person_cycles, level, bonus_rewards_individual
+    prepared = samples.prepare(measure, person_cycles)
+    if prepared.frame is None:
+        return Comparison(measure, None, None, reason=prepared.reason)
+    sample = samples.comparable(prepared)
+    notes = (*prepared.notes, *_fallbacks(sample))
+    found = Comparison(measure, None, None, (), sample.account, notes)
+    if reason := prepared.nothing_to_compare:
+        return replace(found, reason=reason)
+    found = replace(found, raw=_raw(prepared.frame, sample.rater, level))
+    if reason := sample.no_estimate or ("" if found.raw else "too few"):
+        return replace(found, reason=reason)
+    beyond = checks.share_beyond(sample)
+    if (beyond or 0) > checks.MOST:
+        return replace(found, reason="no overlap")
+    adjusted = sample.core(level=level)
+    if adjusted is None:
+        return replace(found, reason="no difference within")
+    tried = [
+        checks.baseline(sample),
+        checks.lead_test(sample),
+        checks.overlap(beyond),
+        checks.attrition(sample, prepared.frame, adjusted),
+    ]
+    if prepared.is_merit:
+        tried.append(checks.bonus_control(sample, bonus_rewards_individual))
+    return replace(
+        found,
+        adjusted=adjusted,
+        checks=tuple(tried),
+        rivals=(
+            ("bracketing", rivals.within_person(prepared.frame, sample.rater, level)),
+            ("noisy ratings", rivals.corrected(sample, level)),
+        ),
+        strength_to_erase=checks.strength_to_erase(sample, adjusted),
+        contrast=_contrast_in_words(sample.rows, prepared.noun),
+        n_cycles=sample.rows.cycle.nunique(),
+        modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
 
 
-def learning_to_merit_at_equal_rating(
-    person_cycles: pd.DataFrame, *, bonus_rewards_individual: bool = False, level: float = 0.95
-) -> Comparison:
-    """Difference in merit (percentage points) within rating and matrix cell: the third who learned
-    most, and the rest.
+def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
+    """None where one manager's people alone decide it, or nothing is left to judge it by."""
+    known = frame.dropna(subset=["exposure", "outcome", "rater"])
+    about = {"method": "nothing held equal", "clustered_by": rater, "design": "described"}
+    try:
+        fit = fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, **about)
+    except ValueError:
+        return None
+    return replace(fit, n_people_smaller=core.people_in_the_smaller(known))
 
-    Thirds are of voluntary hours (else activities) within the cycle. Misleads as
-    `acknowledging_to_merit_at_equal_rating` does.
+
+def _fallbacks(sample: core.Sample) -> list[str]:
+    notes = []
+    if sample.rater == "unit":
+        notes.append("no managers are recorded: the unit stands in for the manager")
+    if len(sample.priors) == 1:
+        notes.append("too few people have two prior ratings: one is held equal")
+    return notes
+
+
+def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
+    """What +1 SD is, around the median, in the unit that people know; nothing where rounding leaves
+    no difference.
     """
-    return _compare(
-        "learning_to_merit_at_equal_rating", person_cycles, level, bonus_rewards_individual
-    )
+    if not noun or core.is_binary(rows):
+        return ""
+    logs = np.log1p(rows.amount.astype(float))
+    middle, width = logs.median(), logs.groupby(rows.cycle).std(ddof=0).mean()
+    digits = 1 if noun == "hours" else 0
+    less, more = (f"{np.expm1(value):.{digits}f}" for value in (middle, middle + width))
+    return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
+
+
+# --- before any result
 
 
 def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 10) -> float | None:
@@ -100,27 +140,21 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
     `min_people` are in one of the groups: the figure would tell how many. At best: people under one
     manager may be more alike than that.
     """
-    prepared = samples.prepare(measure, person_cycles)
-    if prepared.frame is None:
+    sample = samples.usable(samples.prepare(measure, person_cycles))
+    if sample is None or core.people_in_the_smaller(sample.rows) < min_people:
         return None
-    sample = samples.comparable(measure, prepared)
-    if samples.nothing_to_compare(prepared) or samples.why_no_estimate(sample):
-        return None
-    if samples.people_in_the_smaller(sample.rows) < min_people:
-        return None
-    held = sample.controls()
-    free = samples.residual_df(sample.rows, held)
+    rows, held, free = sample.rows, sample.controls(), sample.residual_df()
     outcome, exposure = (
-        _variance_left(sample.rows, column, held, free) for column in ("outcome", "exposure")
+        _variance_left(rows, column, held, free) for column in ("outcome", "exposure")
     )
     in_sd = detectable_effect(
         free,
-        sd_exposure=sample.rows.exposure.std(),
-        r2_outcome=1 - outcome / sample.rows.outcome.var(),
-        r2_exposure=1 - exposure / sample.rows.exposure.var(),
-        clusters=sample.rows.rater.nunique(),
+        sd_exposure=rows.exposure.std(),
+        r2_outcome=1 - outcome / rows.outcome.var(),
+        r2_exposure=1 - exposure / rows.exposure.var(),
+        clusters=rows.rater.nunique(),
     )
-    return in_sd * float(sample.rows.outcome.std())
+    return in_sd * float(rows.outcome.std())
 
 
 def detectable_effect(
@@ -135,8 +169,20 @@ def detectable_effect(
     >>> round(detectable_effect(1_000, sd_exposure=0.21**0.5, r2_outcome=0.5, r2_exposure=0.2), 2)
     0.15
     """
-    t = stats.t.ppf(0.975, clusters - 1) + stats.t.ppf(POWER, clusters - 1)
+    t = reach(clusters)
     return float(t * np.sqrt((1 - r2_outcome) / (n * sd_exposure**2 * (1 - r2_exposure))))
+
+
+def reach(clusters: float) -> float:
+    """How many standard errors a true difference must be to be found in 80 of 100 studies."""
+    return float(stats.t.ppf([0.975, POWER], clusters - 1).sum())
+
+
+def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
+    """Variance of a column that managers, cycles and what is held equal leave over."""
+    inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
+    left = unexplained(inside[:, 0], inside[:, 1:])
+    return float(left @ left / free)
 
 
 # --- within one measure
@@ -152,18 +198,14 @@ def dose(person_cycles: pd.DataFrame, measure: str, *, level: float = 0.95) -> d
     prepared = samples.prepare(measure, person_cycles)
     if prepared.frame is None:
         return {}
-    sample = samples.comparable(measure, prepared)
+    sample = samples.comparable(prepared)
     amount = sample.rows.amount.astype(float)
     some = amount[amount > 0]
-    place = (
-        some.rank(pct=True).where(some > some.min(), 0).reindex(amount.index)
-    )  # equal amounts share one step
-    step = np.where(amount > 0, np.minimum(1 + np.floor(3 * place), 3), 0)
-    columns = {
-        name: (step == number).astype(float)
-        for number, name in enumerate(("low", "middle", "high"), start=1)
-    }
-    return models.beside(sample, columns, level)
+    place = some.rank(pct=True).where(some > some.min(), 0)  # equal amounts share one step
+    thirds = np.minimum(1 + np.floor(3 * place.reindex(amount.index)), 3)
+    step = np.where(amount > 0, thirds, 0)
+    names = enumerate(("low", "middle", "high"), start=1)
+    return sample.beside({name: (step == place).astype(float) for place, name in names}, level)
 
 
 def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
@@ -182,16 +224,12 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
     }
     if prepared.frame is None or any(count.isna().all() for count in kinds.values()):
         return {}
-    sample = samples.comparable("acknowledging_to_rating", prepared)
-    hours = person_cycles.voluntary_hours.notna().any()
-    learned = pd.to_numeric(
-        person_cycles.voluntary_hours if hours else person_cycles.voluntary_activities
-    )
+    sample = samples.comparable(prepared)
+    learned = pd.to_numeric(person_cycles[samples.voluntary(person_cycles)])
     marks = {name: (count > 0).astype(float) for name, count in kinds.items()}
     marks["learned"] = samples.log_sd(learned, person_cycles.cycle).fillna(0.0)
-    found = models.beside(
-        sample, {name: mark.reindex(sample.rows.index) for name, mark in marks.items()}, level
-    )
+    rows = sample.rows.index
+    found = sample.beside({name: mark.reindex(rows) for name, mark in marks.items()}, level)
     return {name: fit for name, fit in found.items() if name in kinds}
 
 
@@ -202,140 +240,15 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
     It can take nothing away: it says whether the choice to treat grades as numbers matters. For
     ratings only.
     """
-    if found.adjusted is None or "rating" not in found.measure.split("_to_")[1].split("_at_")[0]:
+    if found.adjusted is None or samples.MEASURES[found.measure].outcome != "rating":
         return found
-    fit = models.ordered_logit(
-        samples.comparable(found.measure, samples.prepare(found.measure, person_cycles))
-    )
+    fit = rivals.ordered_logit(samples.comparable(samples.prepare(found.measure, person_cycles)))
     if fit is None:
-        return replace(
-            found, notes=(*found.notes, "an ordered logit could not be fitted to these ratings")
-        )
-    claimed = np.sign(found.adjusted.low) == np.sign(found.adjusted.high) and np.sign(
-        found.adjusted.estimate
-    )
+        text = "an ordered logit could not be fitted to these ratings"
+        return replace(found, notes=(*found.notes, text))
+    ends = np.sign([found.adjusted.low, found.adjusted.high])
+    claimed = ends[0] if ends[0] == ends[1] else 0
     same = (fit.low > 1) - (fit.high < 1) == claimed
     text = f"an ordered logit with {fit.cluster}s’ means {'agrees' if same else 'does not agree'}"
-    figures = (
-        f"{number(fit.estimate)} times the odds of a better rating, {spread(fit.low, fit.high)}"
-    )
-    return replace(found, notes=(*found.notes, f"{text} ({figures})"))
-
-
-# --- raw and adjusted, with what was dropped and what could refute it
-
-
-def _compare(
-    measure: str, cycles: pd.DataFrame, level: float, bonus_rewards_individual: bool = False
-) -> Comparison:
-    """Raw on everybody with an exposure; adjusted on those with priors and a colleague to compare
-    with.
-    """
-    prepared = samples.prepare(measure, cycles)
-    if prepared.frame is None:
-        return Comparison(measure, None, None, reason=prepared.reason)
-    frame, sample = prepared.frame, samples.comparable(measure, prepared)
-    notes = (*prepared.notes, *_fallbacks(sample))
-    found = Comparison(measure, None, None, (), sample.account, notes)
-    if reason := samples.nothing_to_compare(prepared):
-        return replace(found, reason=reason)
-    known = frame.dropna(subset=["exposure", "outcome", "rater"])
-    try:
-        raw = models.fixed_effects(
-            known,
-            "outcome",
-            "exposure",
-            cluster="rater",
-            level=level,
-            design="described",
-            method="nothing held equal",
-            clustered_by=sample.rater,
-        )
-    except ValueError:  # one manager's people alone decide it, or nothing is left to judge it by
-        return replace(found, reason=samples.why_no_estimate(sample) or "too few")
-    raw = replace(raw, n_people_smaller=samples.people_in_the_smaller(known))
-    if reason := samples.why_no_estimate(sample):
-        return replace(found, raw=raw, reason=reason)
-    beyond = checks.share_beyond(sample)
-    if (beyond or 0) > checks.MOST:
-        return replace(found, raw=raw, reason="no overlap")
-    try:
-        adjusted = models.core(sample, level=level)
-    except ValueError:  # the exposure is a copy of what is held equal
-        return replace(found, raw=raw, reason="no difference within")
-    return replace(
-        found,
-        raw=raw,
-        adjusted=adjusted,
-        checks=_checks(prepared, sample, adjusted, beyond, bonus_rewards_individual),
-        rivals=_rivals(prepared, sample, level),
-        strength_to_erase=checks.strength_to_erase(sample, adjusted),
-        contrast=_contrast_in_words(sample.rows, prepared.noun)
-        if not samples.is_binary(sample.rows)
-        else "",
-        n_cycles=sample.rows.cycle.nunique(),
-        modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
-    )
-
-
-def _checks(
-    prepared: samples.Prepared,
-    sample: samples.Sample,
-    fit: Fit,
-    beyond: float | None,
-    bonus_rewards_individual: bool,
-) -> tuple[Check, ...]:
-    is_merit = "bonus" in prepared.frame
-    unit = "percentage points" if is_merit else "SD"
-    found = [
-        checks.baseline(sample),
-        checks.lead_test(sample, unit),
-        checks.overlap(beyond),
-        checks.attrition(sample, prepared.frame, fit),
-    ]
-    return (
-        (*found, checks.bonus_control(sample, bonus_rewards_individual))
-        if is_merit
-        else tuple(found)
-    )
-
-
-def _rivals(
-    prepared: samples.Prepared, sample: samples.Sample, level: float
-) -> tuple[tuple[str, Fit | None], ...]:
-    """The same contrast under other assumptions; None where that was not possible."""
-    return (
-        ("bracketing", models.within_person(prepared, sample.rater, level)),
-        ("noisy ratings", models.corrected(sample, level)),
-    )
-
-
-def _fallbacks(sample: samples.Sample) -> list[str]:
-    notes = (
-        ["no managers are recorded: the unit stands in for the manager"]
-        if sample.rater == "unit"
-        else []
-    )
-    if len(sample.priors) == 1:
-        notes.append("too few people have two prior ratings: one is held equal")
-    return notes
-
-
-def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
-    """What +1 SD is, around the median, in the unit that people know; nothing where rounding leaves
-    no difference.
-    """
-    if not noun:
-        return ""
-    logs = np.log1p(rows.amount.astype(float))
-    middle, width = logs.median(), logs.groupby(rows.cycle).std(ddof=0).mean()
-    digits = 1 if noun == "hours" else 0
-    less, more = (f"{np.expm1(value):.{digits}f}" for value in (middle, middle + width))
-    return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
-
-
-def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
-    """Variance of a column that managers, cycles and what is held equal leave over."""
-    inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
-    left = samples.unexplained(inside[:, 0], inside[:, 1:])
-    return float(left @ left / free)
+    odds = f"{number(fit.estimate)} times the odds of a better rating, {spread(fit.low, fit.high)}"
+    return replace(found, notes=(*found.notes, f"{text} ({odds})"))

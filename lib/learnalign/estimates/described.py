@@ -7,8 +7,9 @@ the people on both sides of a share before anybody else does.
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
+from learnalign.estimates.ladder import interval
 from learnalign.verdicts.result import Fit
 
 
@@ -20,8 +21,8 @@ def raters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
     none: a unit among managers would count as one of them, and three of them are what privacy asks
     for. Misleads where those without a manager are of one kind, as heads are: they fall out.
 
-    >>> raters(pd.DataFrame({"manager_id": ["mia", None], "unit": "ops"}))[0].fillna("nobody").tolist()
-    ['mia', 'nobody']
+    >>> raters(pd.DataFrame({"manager_id": ["mia", None], "unit": "ops"}))[0].fillna("-").tolist()
+    ['mia', '-']
     """
     return (rows.unit, "unit") if rows.manager_id.isna().all() else (rows.manager_id, "manager")
 
@@ -53,20 +54,19 @@ def share(
     >>> share([2, 0], list("ab"), list("xy"), of=[3, 1]).estimate
     50.0
     """
-    rows = _known(
-        pd.Series(yes, dtype="Float64" if of is not None else "boolean"), person, cluster, of
-    )
+    values = pd.Series(yes, dtype="boolean" if of is None else "Float64")
+    rows = _known(values, person, cluster, of)
     if rows is None:
         return None
     p, error = _ratio(rows)
     people = [rows.person[side > 0].nunique() for side in (rows.value, rows.of - rows.value)]
     if 0 < p < 1:
-        reach = stats.t.ppf(0.5 + level / 2, rows.cluster.nunique() - 1) * error / (p * (1 - p))
-        low, high = 1 / (1 + np.exp(-(np.log(p / (1 - p)) + np.array([-reach, reach]))))
+        logit = special.logit(p), error / (p * (1 - p))
+        low, high = special.expit(interval(*logit, rows.cluster.nunique() - 1, level))
     else:
         reach = (0.5 - level / 2) ** (1 / rows.person.nunique())
         low, high = (0.0, 1 - reach) if p == 0 else (reach, 1.0)
-    return _fit(100 * p, 100 * low, 100 * high, 100 * error, rows, level, "share", by, min(people))
+    return _fit(rows, 100 * p, 100 * low, 100 * high, 100 * error, level, "share", by, min(people))
 
 
 def mean(
@@ -92,8 +92,8 @@ def mean(
     if rows is None:
         return None
     middle, error = _ratio(rows)
-    reach = stats.t.ppf(0.5 + level / 2, rows.cluster.nunique() - 1) * error
-    return _fit(middle, middle - reach, middle + reach, error, rows, level, "mean", by, None)
+    ends = interval(middle, error, rows.cluster.nunique() - 1, level)
+    return _fit(rows, middle, *ends, error, level, "mean", by, None)
 
 
 def _known(
@@ -108,9 +108,7 @@ def _known(
 
 
 def _ratio(rows: pd.DataFrame) -> tuple[float, float]:
-    """The sum of values over the sum of what they are of, and its linearised standard error by
-    cluster.
-    """
+    """The sum of values over the sum of what they are of, and its linearised error by cluster."""
     middle = rows.value.sum() / rows.of.sum()
     scores = (rows.value - middle * rows.of).groupby(rows.cluster).sum()
     error = np.sqrt(len(scores) / (len(scores) - 1) * (scores @ scores)) / rows.of.sum()
@@ -118,11 +116,11 @@ def _ratio(rows: pd.DataFrame) -> tuple[float, float]:
 
 
 def _fit(
+    rows: pd.DataFrame,
     estimate: float,
     low: float,
     high: float,
     error: float,
-    rows: pd.DataFrame,
     level: float,
     what: str,
     by: str,
@@ -130,17 +128,14 @@ def _fit(
 ) -> Fit:
     clusters = rows.cluster.nunique()
     return Fit(
-        float(estimate),
-        float(low),
-        float(high),
-        float(error),
+        *map(float, (estimate, low, high, error)),
         clusters - 1,
         level,
-        int(rows.of.sum()),
-        rows.person.nunique(),
-        smaller,
-        clusters,
-        f"{what}, clustered by {by}",
-        "described",
+        n_rows=int(rows.of.sum()),
+        n_people=rows.person.nunique(),
+        n_people_smaller=smaller,
+        n_clusters=clusters,
+        method=f"{what}, clustered by {by}",
+        design="described",
         cluster=by,
     )

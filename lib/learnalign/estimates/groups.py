@@ -12,8 +12,11 @@ import numpy as np
 import pandas as pd
 
 from learnalign.data.reading import DataSet
-from learnalign.estimates import described, models
-from learnalign.estimates.samples import MIN_RESIDUAL_DF, MOST_CELLS, independent
+from learnalign.estimates import described
+from learnalign.estimates.columns import independent
+from learnalign.estimates.core import MIN_RESIDUAL_DF
+from learnalign.estimates.ladder import fixed_effects
+from learnalign.estimates.samples import MOST_CELLS
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 LEFT_OUT = ("attribute", "group", "people", "managers", "why")
@@ -89,7 +92,7 @@ def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
         return None
     held_too, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
     try:
-        fit = models.fixed_effects(
+        fit = fixed_effects(
             rows,
             "outcome",
             "x",

@@ -1,4 +1,4 @@
-"""Closure: how soon gaps close, what goes with closing, and what one more closed gap costs.
+"""Hazards: what goes with closing a gap in the months in which it is open, and how many close.
 
 Time starts when the gap is detected, for everybody. What happens later (acknowledging, learning)
 counts from the first month that begins after it, so nobody is credited with the time they had to
@@ -14,10 +14,13 @@ import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from learnalign.estimates.ladder import interval
 from learnalign.verdicts.result import Fit
 
-MONTH_DAYS, WINDOW_DAYS = 30, 90
+STEP_DAYS = 30  # a gap-month: a step of the grid, and no month of the calendar
+WINDOW_DAYS = 90
 EVENTS = ("open", "closed", "left")
+ENDS = ["closed_on", "left_on", "observed_until"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,6 @@ class CostPerClosure:
     extra: float
     extra_low: float
     extra_high: float
-    horizon: int
-    level: float
     n_people: int
 
 
@@ -66,58 +67,59 @@ def gap_months(
     Misleads when closing is seen only at rare assessments: the month is then that of the
     assessment.
 
-    >>> day = pd.Timestamp
-    >>> gaps = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "detected_on": [day("2024-01-01")],
-    ...     "closed_on": [day("2024-03-20")], "left_on": [pd.NaT], "observed_until": [day("2024-12-31")]})
-    >>> said = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "acknowledged_on": [day("2024-02-10")]})
-    >>> learned = pd.DataFrame({"person_id": ["ana"], "skill": ["sql"], "learned_on": [day("2024-01-20")]})
-    >>> gap_months(gaps, said, learned)[["month", "closed", "acknowledged", "learned"]].to_numpy().tolist()
+    >>> ana, day = {"person_id": ["ana"], "skill": ["sql"]}, lambda text: [pd.Timestamp(text)]
+    >>> found, closed = day("2024-01-01"), day("2024-03-20")
+    >>> gaps = pd.DataFrame(ana | {"detected_on": found, "closed_on": closed, "left_on": [pd.NaT]})
+    >>> gaps["observed_until"] = day("2024-12-31")
+    >>> said = pd.DataFrame(ana | {"acknowledged_on": day("2024-02-10")})
+    >>> rows = gap_months(gaps, said, pd.DataFrame(ana | {"learned_on": day("2024-01-20")}))
+    >>> rows[["month", "closed", "acknowledged", "learned"]].to_numpy().tolist()
     [[1, 0, 0, 0], [2, 0, 0, 1], [3, 1, 1, 1]]
     """
     rows = _open_months(gaps)
-    own, window = ["person_id", "skill"], pd.Timedelta(days=WINDOW_DAYS)
-    said_since, learned_since = rows.detected_on - window, rows.starts_on - window
-    on_skill = _events(rows, learning, "learned_on", own, learned_since)
-    said = _events(rows, acknowledgements, "acknowledged_on", own, said_since)
+    window = pd.Timedelta(days=WINDOW_DAYS)
+
+    def counted(events: pd.DataFrame, on: str, since: pd.Series) -> tuple[pd.Series, pd.Series]:
+        """Events on the skill and on any."""
+        keys = (["person_id", "skill"], ["person_id"])
+        return tuple(_events(rows, events, on, key, since - window) for key in keys)
+
+    said, said_any = counted(acknowledgements, "acknowledged_on", rows.detected_on)
+    learned, learned_any = counted(learning, "learned_on", rows.starts_on)
     found = {
         "acknowledged": said > 0,
-        "acknowledged_elsewhere": _events(
-            rows, acknowledgements, "acknowledged_on", ["person_id"], said_since
-        )
-        > said,
-        "learned": on_skill > 0,
-        "learned_elsewhere": _events(rows, learning, "learned_on", ["person_id"], learned_since)
-        > on_skill,
+        "acknowledged_elsewhere": said_any > said,
+        "learned": learned > 0,
+        "learned_elsewhere": learned_any > learned,
     }
     if "activity_type" in learning:
         for kind, events in learning.groupby("activity_type"):
-            found[f"learned_{kind}"] = _events(rows, events, "learned_on", own, learned_since) > 0
+            found[f"learned_{kind}"] = counted(events, "learned_on", rows.starts_on)[0] > 0
     if "mentored_on" in rows:
         found["mentored"] = rows.mentored_on < rows.starts_on
         found["waiting"] = (rows.waitlisted_on < rows.starts_on) & ~found["mentored"]
-    return rows.drop(columns="starts_on").assign(
-        **{name: known.astype(int) for name, known in found.items()}
-    )
+    marks = {name: known.astype(int) for name, known in found.items()}
+    return rows.drop(columns="starts_on").assign(**marks)
 
 
 def _open_months(gaps: pd.DataFrame) -> pd.DataFrame:
     """The gap-months, without exposures; `closed` wins where somebody closes and leaves on the same
     day.
     """
-    end = gaps[["closed_on", "left_on", "observed_until"]].min(axis=1)
+    end = gaps[ENDS].min(axis=1)
     days, observed = ((until - gaps.detected_on).dt.days for until in (end, gaps.observed_until))
     if observed.isna().any() or (days < 0).any():
         raise ValueError("A gap has no end of observation, or ended before it was detected.")
-    ends_in = days // MONTH_DAYS + 1
+    ends_in = days // STEP_DAYS + 1
     rows = gaps.reset_index(drop=True).assign(
         _ends_in=ends_in.to_numpy(),
         _closed=(gaps.closed_on == end).to_numpy(),
         _left=((gaps.left_on == end) & (gaps.closed_on != end)).to_numpy(),
     )
-    rows = rows.loc[rows.index.repeat(np.minimum(ends_in, observed // MONTH_DAYS))]
+    rows = rows.loc[rows.index.repeat(np.minimum(ends_in, observed // STEP_DAYS))]
     rows["month"] = rows.groupby(level=0).cumcount() + 1
     rows = rows.reset_index(drop=True)
-    rows["starts_on"] = rows.detected_on + pd.to_timedelta((rows.month - 1) * MONTH_DAYS, unit="D")
+    rows["starts_on"] = rows.detected_on + pd.to_timedelta((rows.month - 1) * STEP_DAYS, unit="D")
     for event in ("closed", "left"):
         rows[event] = (rows[f"_{event}"] & (rows.month == rows._ends_in)).astype(int)
     return rows.drop(columns=["_ends_in", "_closed", "_left"])
@@ -126,22 +128,17 @@ def _open_months(gaps: pd.DataFrame) -> pd.DataFrame:
 def _events(
     rows: pd.DataFrame, events: pd.DataFrame, on: str, by: list[str], since: pd.Series
 ) -> pd.Series:
-    """How many events of the row's person (and skill) fell from `since` to before the month's
-    start.
-    """
-    kinds = rows[by].dtypes.to_dict() | {
-        on: "datetime64[ns]"
-    }  # a table without rows has none of its own
+    """How many events with the row's keys fell from `since` to before the month's start."""
+    # a table without rows has no types of its own
+    kinds = rows[by].dtypes.to_dict() | {on: "datetime64[ns]"}
     dated = events[[*by, on]].dropna().astype(kinds).sort_values(on)
     dated["_count"] = dated.groupby(by).cumcount() + 1
 
     def before(day: pd.Series) -> pd.Series:
-        asked = (
-            rows[by].assign(_day=day.astype("datetime64[ns]")).sort_values("_day", kind="stable")
-        )
-        known = pd.merge_asof(
-            asked, dated, left_on="_day", right_on=on, by=by, allow_exact_matches=False
-        )
+        asked = rows[by].assign(_day=day.astype("datetime64[ns]"))
+        asked = asked.sort_values("_day", kind="stable")
+        exact = {"left_on": "_day", "right_on": on, "allow_exact_matches": False}
+        known = pd.merge_asof(asked, dated, by=by, **exact)
         return known._count.fillna(0).set_axis(asked.index).reindex(rows.index)
 
     return before(rows.starts_on) - before(since)
@@ -172,33 +169,23 @@ def hazard(
     from the rest. Misleads when hard gaps get the courses (confounding by indication). Prentice and
     Gloeckler 1978; METHODS 3, Q6.
 
-    >>> rows = pd.DataFrame({"person_id": range(80), "month": 1, "closed": [1, 0, 0, 0] * 10 + [1, 1, 0, 0] * 10,
-    ...                      "learned": [0] * 40 + [1] * 40})
-    >>> round(hazard(rows, "learned")[0].estimate, 2)  # log(0.5) / log(0.75)
+    >>> closed = [1, 0, 0, 0] * 10 + [1, 1, 0, 0] * 10
+    >>> rows = pd.DataFrame({"person_id": range(80), "month": 1, "closed": closed})
+    >>> found = hazard(rows.assign(learned=rows.person_id // 40), "learned")
+    >>> round(found[0].estimate, 2)  # log(0.5) / log(0.75)
     2.41
     """
     names = [exposures] if isinstance(exposures, str) else list(exposures)
     rows, _, result = _cloglog(gap_months, names, controls, cluster)
-    people, clusters = rows.person_id.nunique(), rows[cluster].nunique()
-    method = (
-        f"discrete-time hazard (cloglog, month held equal), clustered by {cluster}, "
-        f"t({clusters - 1})"
-    )
-    return tuple(
-        _ratio(
-            result.params[place],
-            result.bse[place],
-            clusters - 1,
-            level,
-            method,
-            n_rows=len(rows),
-            n_people=people,
-            n_people_smaller=_smaller(rows, name),
-            n_clusters=clusters,
-            cluster=cluster,
-        )
-        for place, name in enumerate(names)
-    )
+    df = rows[cluster].nunique() - 1
+    method = f"discrete-time hazard (cloglog, month held equal), clustered by {cluster}, t({df})"
+
+    def ratio(name: str, log_ratio: float, error: float) -> Fit:
+        ends = np.exp([log_ratio, *interval(log_ratio, error, df, level)]).tolist()
+        size = len(rows), rows.person_id.nunique(), _smaller(rows, name), df + 1
+        return Fit(*ends, float(error), df, level, *size, method, "adjusted", cluster=cluster)
+
+    return tuple(map(ratio, names, result.params, result.bse))
 
 
 def _cloglog(
@@ -207,31 +194,26 @@ def _cloglog(
     """The rows that say something, the design with its columns named, and the clustered fit."""
     rows = gap_months.dropna(subset=[*names, *controls, cluster, "month", "closed"])
     numbers = [name for name in controls if pd.api.types.is_numeric_dtype(rows[name])]
-    kinds = [name for name in controls if name not in numbers]
-    rows = _telling(rows, ["month", *kinds])
+    kinds = ["month", *(name for name in controls if name not in numbers)]
+    rows = _telling(rows, kinds)
     for name in names:
-        if (
-            set(rows[name].unique()) <= {0, 1}
-            and rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum() != 2
-        ):
+        sides = rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum()
+        if _is_mark(rows[name]) and sides != 2:
             raise ValueError(
-                f"{name}: no gap closed with it, or none without it, in a month that can be "
-                "compared."
+                f"{name}: no gap closed with it, or none without it, in a month that can be compared."
             )
     if rows[cluster].nunique() < 2:
         raise ValueError(
-            "Fewer than two people stand behind the gap-months: no interval can be computed."
+            "Fewer than two people stand behind the gap-months: no interval is possible."
         )
     dummies = [
         pd.get_dummies(rows[k].astype(str), prefix=k, drop_first=k != "month", dtype=float)
-        for k in ("month", *kinds)
+        for k in kinds
     ]
     design = pd.concat([rows[[*names, *numbers]].astype(float), *dummies], axis=1)
     triangle = np.linalg.qr(design.to_numpy(), mode="r")
     if len(triangle) < design.shape[1] or np.linalg.matrix_rank(triangle) < design.shape[1]:
-        raise ValueError(
-            "An exposure or a control cannot be told from the others, or from the month."
-        )
+        raise ValueError("An exposure or a control cannot be told from the others, or the month.")
     family = sm.families.Binomial(link=sm.families.links.CLogLog())
     result = sm.GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
         cov_type="cluster", cov_kwds={"groups": pd.factorize(rows[cluster])[0]}
@@ -260,21 +242,18 @@ def _telling(rows: pd.DataFrame, strata: list[str]) -> pd.DataFrame:
     return rows
 
 
+def _is_mark(values: pd.Series) -> bool:
+    return set(values.unique()) <= {0, 1}
+
+
 def _smaller(rows: pd.DataFrame, name: str) -> int | None:
     """People in the smaller of the two groups; somebody with months of both kinds is in both."""
-    if not set(rows[name].unique()) <= {0, 1}:
-        return None
-    return int(min(rows.person_id[rows[name] == side].nunique() for side in (0, 1)))
+    return smaller(rows, name) if _is_mark(rows[name]) else None
 
 
-def _ratio(
-    log_ratio: float, std_error: float, df: float, level: float, method: str, **about: object
-) -> Fit:
-    half = stats.t.ppf(0.5 + level / 2, df) * std_error
-    estimate, low, high = np.exp([log_ratio, log_ratio - half, log_ratio + half]).tolist()
-    return Fit(
-        estimate, low, high, float(std_error), df, level, method=method, design="adjusted", **about
-    )
+def smaller(rows: pd.DataFrame, mark: str) -> int:
+    """People in the smaller of the groups with and without it; with months of both, in both."""
+    return int(min(rows.person_id[rows[mark] == side].nunique() for side in (0, 1)))
 
 
 # --- how many close, and what one more costs
@@ -320,17 +299,11 @@ def _incidence_error(share, still, count, gone, at_risk) -> np.ndarray:
     together.
     """
     # where all who are left go at once, what they had left to reach is 0: the term drops out
-    before = np.divide(
-        gone, at_risk * (at_risk - gone), where=at_risk > gone, out=np.zeros(len(gone))
-    )
+    left = at_risk * (at_risk - gone)
+    before = np.divide(gone, left, where=left > 0, out=np.zeros(len(gone)))
     own, both = still**2 * count * (at_risk - count) / at_risk**3, still * count / at_risk**2
-    variance = (
-        share**2 * np.cumsum(before)
-        - 2 * share * np.cumsum(share * before)
-        + np.cumsum(share**2 * before)
-    )
-    variance += np.cumsum(own) - 2 * share * np.cumsum(both) + 2 * np.cumsum(share * both)
-    return np.sqrt(np.maximum(variance, 0))
+    squares = share**2 * np.cumsum(before) + np.cumsum(share**2 * before + own + 2 * share * both)
+    return np.sqrt(np.maximum(squares - 2 * share * np.cumsum(share * before + both), 0))
 
 
 def _loglog(share, error, at_risk, level: float) -> tuple[np.ndarray, np.ndarray]:
@@ -361,38 +334,31 @@ def cost_per_closed_gap(
     at its observed rate. The interval turns that of the extra closed gaps over (delta method; cost
     and leaving taken as known).
 
-    Raises ValueError when that interval holds 0 or fewer: a cost per extra closed gap then means
-    nothing. Misleads exactly as the hazard ratio does; it is no saving in money unless a closed gap
-    has a price.
+    Raises NoExtra when that interval holds 0 or fewer, and ValueError as `hazard`. Misleads exactly
+    as the hazard ratio does; it is no saving in money unless a closed gap has a price.
 
-    >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "learned": [0] * 400 + [1] * 400,
-    ...                      "closed": [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100})
+    >>> closed = [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100
+    >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "closed": closed})
+    >>> rows["learned"] = rows.person_id // 400
     >>> round(cost_per_closed_gap(rows, "learned", 40_000, horizon=1).estimate)
     400
     """
     rows, columns, result = _cloglog(gap_months, [exposure], controls, cluster)
     closing = _closing(gap_months, exposure, horizon, columns, result.model.exog.mean(axis=0))
-    extra, error = _delta(
-        lambda p: closing(p, 1.0)[0] - closing(p, 0.0)[0], result.params, result.cov_params()
-    )
-    half = stats.t.ppf(0.5 + level / 2, rows[cluster].nunique() - 1) * error
-    if extra - half <= 0:
+
+    def more(params: np.ndarray) -> float:
+        return closing(params, 1.0)[0] - closing(params, 0.0)[0]
+
+    extra, error = _delta(more, result.params, result.cov_params())
+    low, high = interval(extra, error, rows[cluster].nunique() - 1, level)
+    if low <= 0:
         raise NoExtra(
-            f"Extra closed gaps per gap are {extra - half:.3f} to {extra + half:.3f}: "
-            "with none or fewer among them, a cost per extra closed gap means nothing."
+            f"Extra closed gaps per gap are {low:.3f} to {high:.3f}: with none or fewer among them, "
+            "a cost per extra closed gap means nothing."
         )
     per_gap = cost / (gap_months[exposure] > 0).sum() * closing(result.params, 1.0)[1]
-    return CostPerClosure(
-        per_gap / extra,
-        per_gap / (extra + half),
-        per_gap / (extra - half),
-        extra,
-        extra - half,
-        extra + half,
-        horizon,
-        level,
-        rows.person_id.nunique(),
-    )
+    costs = per_gap / extra, per_gap / high, per_gap / low
+    return CostPerClosure(*costs, extra, low, high, rows.person_id.nunique())
 
 
 def _closing(
@@ -407,17 +373,16 @@ def _closing(
         raise ValueError(f"No gap was open in every month up to {horizon}: the horizon is too far.")
     closed, at_risk = by["closed"]["sum"], by["closed"]["count"]
     leaving = (by["left"]["sum"] / (at_risk - closed).clip(lower=1)).to_numpy()
-    said_nothing = np.array(
-        [f"month_{month}" not in columns for month in months]
-    )  # in these, none closed or all did
     design = np.tile(average, (horizon, 1))
     for place, name in enumerate(columns):
         if name in {f"month_{month}" for month in gap_months.month}:
             design[:, place] = [name == f"month_{month}" for month in months]
+    # in these months none closed or all did
+    silent = np.array([f"month_{month}" not in columns for month in months])
 
     def closing(params: np.ndarray, on: float) -> tuple[float, float]:
         kept_up = np.where(columns == exposure, on, design)
-        chance = np.where(said_nothing, closed == at_risk, -np.expm1(-np.exp(kept_up @ params)))
+        chance = np.where(silent, closed == at_risk, -np.expm1(-np.exp(kept_up @ params)))
         still = np.concatenate([[1.0], np.cumprod((1 - chance) * (1 - leaving))[:-1]])
         return float(still @ chance), float(still.sum())
 
@@ -426,9 +391,6 @@ def _closing(
 
 def _delta(function, params: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
     """A function of the parameters and its standard error, by central differences."""
-    step = 1e-5
-    slopes = [
-        (function(params + e) - function(params - e)) / (2 * step)
-        for e in step * np.eye(len(params))
-    ]
+    steps = 1e-5 * np.eye(len(params))
+    slopes = [(function(params + e) - function(params - e)) / 2e-5 for e in steps]
     return function(params), float(np.sqrt(np.array(slopes) @ covariance @ slopes))

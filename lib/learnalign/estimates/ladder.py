@@ -1,5 +1,4 @@
-"""The ladder of standard errors for one linear slope: the fewer the clusters, the more careful the
-interval.
+"""The ladder of standard errors for a linear slope: the fewer the clusters, the more care.
 
 With many clusters the usual cluster-robust error is good enough. With few it is too small, most of
 all when the exposure is a leader's; CR2 corrects its bias and Bell-McCaffrey degrees of freedom say
@@ -7,49 +6,35 @@ how far to trust it. Below 20 clusters a second interval, made by another idea, 
 first: what they disagree on is not settled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.verdicts.result import FEW_CLUSTERS
+from learnalign.estimates.columns import codes, demeaned, lengths, numbers, sums
+from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
 RUNGS = {
-    "CR1": (
-        "Liang-Zeger errors with the factor G/(G - 1) x (n - 1)/(n - k), t with G - 1 "
-        "degrees of freedom"
-    ),
+    "CR1": "errors with the factor G/(G - 1) x (n - 1)/(n - k), t with G - 1 degrees of freedom",
     "CR2": "bias-reduced errors, t with Bell-McCaffrey (Satterthwaite) degrees of freedom",
 }
-"""CR1 from MANY_CLUSTERS on, CR2 below; below FEW_CLUSTERS also the wild cluster restricted
-bootstrap.
-"""
+"""CR1 from MANY_CLUSTERS on, CR2 below; below FEW_CLUSTERS also the wild bootstrap."""
 
 MANY_CLUSTERS = 50
 MOST_CLUSTERS = 2_000  # CR2 needs so many squared; with more, hardly any one of them can rule
-WEBB = np.sqrt([0.5, 1.0, 1.5, 0.5, 1.0, 1.5]) * [
-    -1,
-    -1,
-    -1,
-    1,
-    1,
-    1,
-]  # with two points few samples are distinct
+WEBB = np.sqrt([0.5, 1.0, 1.5] * 2) * np.repeat([-1, 1], 3)  # with two points few samples differ
 DRAWS, SEED = 9_999, 20_010
-SAME = (
-    1e-9  # what is left of a column, against its spread, below which nothing is left but rounding
-)
+SAME = 1e-9  # left of a column, against its spread: below this it is nothing but rounding
 ROUNDING = 1e-13  # the same against its level
 FARTHEST = 1e6  # standard errors: an interval still open there is called unbounded
+NONE = "no interval can be computed"
 
 
 @dataclass(frozen=True)
 class Slope:
-    """One slope with its interval: what `x` goes with in `y`, per unit of `x`, and what that stands
-    on.
-    """
+    """One slope with its interval, in `y` per unit of `x`, and what it stands on."""
 
     estimate: float
     std_error: float
@@ -60,17 +45,35 @@ class Slope:
     rung: str  # a key of RUNGS
     n_rows: int  # rows that tell something: those alone in their group are left out
     n_clusters: int
-    second: tuple[float, float] | None = (
-        None  # below 20 clusters: the wild bootstrap's interval; ends may be infinite
-    )
+    second: tuple[float, float] | None = None  # below 20 clusters; ends may be infinite
     p_second: float | None = None  # its p-value for no difference
+
+    def fit(
+        self, people: int, smaller: int | None, method: str, by: str, design: Design = "adjusted"
+    ) -> Fit:
+        """The slope as the record that is judged: of how many people, how made, clustered `by`."""
+        return Fit(
+            estimate=self.estimate,
+            low=self.low,
+            high=self.high,
+            std_error=self.std_error,
+            df=self.df,
+            level=self.level,
+            n_rows=self.n_rows,
+            n_people=people,
+            n_people_smaller=smaller,
+            n_clusters=self.n_clusters,
+            method=f"{method}, {self.rung} by {by}",
+            design=design,
+            second=self.second,
+            cluster=by,
+            rung=self.rung,
+        )
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """Least squares with the groups swept out. `q` has orthonormal columns, what is left of x in
-    the last.
-    """
+class _Fitted:
+    """Least squares with groups swept out; `q` has orthonormal columns, what is left of x last."""
 
     q: np.ndarray
     length: float  # of what is left of x
@@ -86,21 +89,49 @@ class _Fit:
 
     def by_cluster(self, values: np.ndarray) -> np.ndarray:
         """Sums of the columns of `values` (n,) or (n, k) over each cluster: (G,) or (G, k)."""
-        return _sums(values, self.cluster, self.n_clusters)
+        return sums(values, self.cluster, self.n_clusters)
 
 
-def within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
-    """`values` less their group means: what is left when only members of one group are compared.
+# --- the two doors: columns of a frame, or plain arrays
 
-    `values` is (n,) or (n, k), `groups` (n,) of any labels; the answer has the shape of `values`.
-    Raises ValueError when either has gaps. Misleads when most groups have one member: these become
-    exact zeros.
 
-    >>> within(np.array([1.0, 3.0, 10.0, 30.0]), np.array(["a", "a", "b", "b"])).tolist()
-    [-1.0, 1.0, -10.0, 10.0]
+def fixed_effects(
+    frame: pd.DataFrame,
+    outcome: str,
+    exposure: str,
+    *,
+    controls: Sequence[str] = (),
+    absorb: str = "",
+    cluster: str,
+    person: str = "person_id",
+    level: float = 0.95,
+    method: str = "least squares",
+    design: Design = "adjusted",
+    clustered_by: str = "",
+) -> Fit:
+    """The coefficient of the column `exposure` by least squares, as a record of a contrast.
+
+    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are. The
+    interval is `slope`'s. Rows with a gap in any of the columns are left out; raises as `slope`.
+
+    Misleads when what moves both exposure and outcome is neither absorbed nor a control.
+
+    >>> frame = pd.DataFrame({"y": [1, 2, 3, 5, 2, 4.0], "x": [0, 1] * 3, "team": list("aabbcc")})
+    >>> fit = fixed_effects(frame, "y", "x", absorb="team", cluster="team", person="team")
+    >>> round(fit.estimate, 3), fit.method
+    (1.667, 'least squares, CR2 by team')
     """
-    values = _numbers(values, "values")
-    return _demeaned(values, _codes(groups, len(values), "groups"))
+    names = {outcome, exposure, *controls, cluster, person, *([absorb] if absorb else [])}
+    frame = frame.dropna(subset=list(names))
+    found = slope(
+        frame[outcome].to_numpy(float),
+        frame[exposure].to_numpy(float),
+        frame[cluster].to_numpy(),
+        controls=frame[list(controls)].to_numpy(float) if controls else None,
+        groups=frame[absorb].to_numpy() if absorb else None,
+        level=level,
+    )
+    return found.fit(frame[person].nunique(), None, method, clustered_by or cluster, design)
 
 
 def slope(
@@ -113,28 +144,26 @@ def slope(
     level: float = 0.95,
     rung: str | None = None,
 ) -> Slope:
-    """The difference in `y` per unit of `x` (n,), `controls` (n, k) and `groups` held equal, by
-    least squares.
+    """The difference in `y` per unit of `x` (n,), `controls` (n, k) and `groups` held equal.
 
-    Without `groups` an intercept is fitted. The interval is for errors that may be alike, in any
-    way, within `clusters`: CR1 with t(G - 1) from 50 clusters on, equal to pyfixest's default; CR2
-    with Bell-McCaffrey degrees of freedom below, and where fewer than 20 of many hold the
-    comparison (Pustejovsky and Tipton 2018), unless `rung` names one of RUNGS. Below 20 clusters
-    also the interval of the wild cluster restricted bootstrap with Webb weights (MacKinnon and Webb
-    2018), whatever the rung; where the clusters are too few for it to reject anything its ends are
-    infinite. Rows alone in their group tell nothing and are left out. CR1's factor counts groups
+    By least squares; without `groups` an intercept is fitted. The interval is for errors that may
+    be alike, in any way, within `clusters`: CR1 with t(G - 1) from 50 clusters on, equal to
+    pyfixest's default; CR2 with Bell-McCaffrey degrees of freedom below, and where fewer than 20 of
+    many hold the comparison (Pustejovsky and Tipton 2018), unless `rung` names one of RUNGS. Below
+    20 clusters also the interval of the wild cluster restricted bootstrap with Webb weights
+    (MacKinnon and Webb 2018); its ends are infinite where clusters are too few for it to reject
+    anything. Rows alone in their group tell nothing and are left out. CR1's factor counts groups
     only where one of them meets several clusters.
 
     Raises ValueError on gaps, with fewer than two clusters, when `x` or a control cannot be told
-    from the other terms, when nothing of `y` is left, or when a cluster alone decides the slope:
-    then no interval exists.
+    from the other terms, when nothing of `y` is left, or when a cluster alone decides the slope.
 
     Misleads when fewer than four clusters have an exposure that does not vary within clusters, and
     when a group meets several clusters: CR2 is then approximate, so give few such groups as 0/1
-    controls instead. CR2 needs G x G numbers: do not ask for it with very many clusters.
+    controls instead.
 
-    >>> y, x = np.array([1, 2, 3, 5, 2, 4.0]), np.array([0, 1, 0, 1, 0, 1])
-    >>> found = slope(y, x, clusters=np.array(list("aabbcc")), groups=np.array(list("aabbcc")))
+    >>> y, x, team = np.array([1, 2, 3, 5, 2, 4.0]), np.array([0, 1] * 3), np.array(list("aabbcc"))
+    >>> found = slope(y, x, clusters=team, groups=team)
     >>> round(found.estimate, 3), round(found.std_error, 3), round(found.df, 3), found.rung
     (1.667, 0.333, 2.0, 'CR2')
     """
@@ -145,30 +174,25 @@ def slope(
     fit = _fit(y, x, clusters, controls, groups)
     rung = rung or ("CR2" if _needs_care(fit) else "CR1")
     error, df = _cr1(fit) if rung == "CR1" else _cr2(fit)
-    estimate, error = fit.score / fit.length, error / fit.length
-    half = stats.t.ppf((1 + level) / 2, df) * error
-    second, p_second = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
-    return Slope(
-        float(estimate),
-        float(error),
-        float(df),
-        float(estimate - half),
-        float(estimate + half),
-        level,
-        rung,
-        len(fit.residual),
-        fit.n_clusters,
-        second,
-        p_second,
-    )
+    estimate, error, df = fit.score / fit.length, float(error / fit.length), float(df)
+    ends = interval(estimate, error, df, level)
+    second = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
+    size = len(fit.residual), fit.n_clusters
+    return Slope(estimate, error, df, *ends, level, rung, *size, *second)
+
+
+def interval(estimate: float, error: float, df: float, level: float) -> tuple[float, float]:
+    """The ends of an interval by the t distribution; with infinite `df` by the normal one."""
+    half = float(stats.t.ppf(0.5 + level / 2, df) * error)
+    return estimate - half, estimate + half
 
 
 # --- least squares
 
 
-def _fit(y, x, clusters, controls, groups) -> _Fit:
+def _fit(y, x, clusters, controls, groups) -> _Fitted:
     y, columns, cluster, group = _rows(y, x, clusters, controls, groups)
-    q, r = np.linalg.qr(_demeaned(columns, group))
+    q, r = np.linalg.qr(demeaned(columns, group))
     _refuse_copies(columns, np.abs(np.diag(r)))
     length = r[-1, -1]
     q[:, -1] *= np.sign(length)
@@ -178,51 +202,44 @@ def _fit(y, x, clusters, controls, groups) -> _Fit:
     home = np.zeros(n_groups, dtype=int)
     home[group] = cluster
     nested = (home[group] == cluster).all()
-    left = _demeaned(y, group)
+    left = demeaned(y, group)
     scores = q.T @ left
     residual = left - q @ scores
     _refuse_exact(y, left, residual)
     spent = columns.shape[1] + (1 if nested else n_groups)
-    return _Fit(q, float(np.abs(length)), float(scores[-1]), residual, cluster, group, spent)
+    return _Fitted(q, float(np.abs(length)), float(scores[-1]), residual, cluster, group, spent)
 
 
-def _rows(
-    y, x, clusters, controls, groups
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _rows(y, x, clusters, controls, groups) -> tuple[np.ndarray, ...]:
     """y, the controls and x as columns, codes of clusters and groups; without rows that are alone
     in their group.
     """
-    y, x = _numbers(y, "y"), _numbers(x, "x")
-    columns = (
-        x[:, None] if controls is None else np.column_stack([_numbers(controls, "controls"), x])
-    )
-    if y.ndim > 1 or x.ndim > 1 or len(columns) != len(y):
+    y, x = numbers(y, "y"), numbers(x, "x")
+    held = [] if controls is None else [numbers(controls, "controls")]
+    if y.ndim > 1 or x.ndim > 1 or any(len(column) != len(y) for column in (x, *held)):
         raise ValueError("y and x must be plain columns of one length, and the controls as long")
-    cluster = _codes(clusters, len(y), "clusters")
-    group = np.zeros(len(y), dtype=int) if groups is None else _codes(groups, len(y), "groups")
+    columns = np.column_stack([*held, x])
+    cluster = codes(clusters, len(y), "clusters")
+    group = np.zeros(len(y), dtype=int) if groups is None else codes(groups, len(y), "groups")
     alone = np.bincount(group, minlength=1)[group] == 1
     if alone.any():
         y, columns = y[~alone], columns[~alone]
-        cluster, group = (pd.factorize(codes[~alone])[0] for codes in (cluster, group))
+        cluster, group = (pd.factorize(of[~alone])[0] for of in (cluster, group))
     if len(y) == 0 or cluster.max() == 0:
-        raise ValueError(
-            "fewer than two clusters with rows to compare: no interval can be computed"
-        )
+        raise ValueError(f"fewer than two clusters with rows to compare: {NONE}")
     if len(y) <= columns.shape[1]:
-        raise ValueError("there are as many terms as rows to compare: no interval can be computed")
+        raise ValueError(f"there are as many terms as rows to compare: {NONE}")
     return y, columns, cluster, group
 
 
 def _refuse_copies(columns: np.ndarray, left: np.ndarray) -> None:
-    """Raise when a column, in the order of the columns, has only rounding left beside those before
-    it.
-    """
-    spread, size = _lengths(columns - columns.mean(axis=0)), _lengths(columns)
+    """Raise when a column has only rounding left beside those before it."""
+    spread, size = lengths(columns - columns.mean(axis=0)), lengths(columns)
     nothing = left <= np.maximum(SAME * spread, ROUNDING * size)
     if nothing[:-1].any():
+        place = np.argmax(nothing) + 1
         raise ValueError(
-            f"control {np.argmax(nothing) + 1} cannot be told from the groups and the "
-            "controls before it"
+            f"control {place} cannot be told from the groups and the controls before it"
         )
     if nothing[-1]:
         raise ValueError(
@@ -231,17 +248,15 @@ def _refuse_copies(columns: np.ndarray, left: np.ndarray) -> None:
 
 
 def _refuse_exact(y: np.ndarray, left: np.ndarray, residual: np.ndarray) -> None:
-    rounding = ROUNDING * _lengths(y)
-    if _lengths(left) <= max(rounding, 1e-12 * _lengths(y - y.mean())):
+    rounding = ROUNDING * lengths(y)
+    if lengths(left) <= max(rounding, 1e-12 * lengths(y - y.mean())):
         raise ValueError("y does not vary within the groups: there is nothing to explain")
-    if _lengths(residual) <= max(rounding, 1e-12 * _lengths(left)):
-        raise ValueError(
-            "x, the controls and the groups explain y without rest: no interval can be computed"
-        )
+    if lengths(residual) <= max(rounding, 1e-12 * lengths(left)):
+        raise ValueError(f"x, the controls and the groups explain y without rest: {NONE}")
 
 
-def _needs_care(fit: _Fit) -> bool:
-    """Few clusters, or many of which few hold nearly all of the comparison: CR1 would be too sure."""
+def _needs_care(fit: _Fitted) -> bool:
+    """Few clusters, or many of which few hold nearly all of the comparison: CR1 is too sure."""
     weight = fit.by_cluster(fit.q[:, -1] ** 2)  # sums to 1
     few_count = 1 / (weight @ weight) < FEW_CLUSTERS
     return fit.n_clusters < MANY_CLUSTERS or (few_count and fit.n_clusters <= MOST_CLUSTERS)
@@ -250,28 +265,23 @@ def _needs_care(fit: _Fit) -> bool:
 # --- the rungs: the standard error of the score, and its degrees of freedom
 
 
-def _cr1(fit: _Fit) -> tuple[float, float]:
+def _cr1(fit: _Fitted) -> tuple[float, float]:
     g, n = fit.n_clusters, len(fit.residual)
     scores = fit.by_cluster(fit.q[:, -1] * fit.residual)
     meat = scores @ scores
     if n <= fit.spent or meat <= 1e-24 * (fit.residual @ fit.residual):
-        raise ValueError(
-            "the clusters leave no freedom to judge the slope by: no interval can be computed"
-        )
+        raise ValueError(f"the clusters leave no freedom to judge the slope by: {NONE}")
     return np.sqrt(meat * g / (g - 1) * (n - 1) / (n - fit.spent)), g - 1
 
 
-def _cr2(fit: _Fit) -> tuple[float, float]:
-    """CR2 and its Bell-McCaffrey degrees of freedom, for working errors that are independent and
-    alike.
+def _cr2(fit: _Fitted) -> tuple[float, float]:
+    """CR2 and its Bell-McCaffrey degrees of freedom, for independent working errors, all alike.
 
     With orthonormal columns the hat matrix of a cluster is Q_g Q_g', and (I - Q_g Q_g')^(-1/2) Q_g
     = Q_g T_g where T_g has the eigenvectors of the k x k matrix Q_g' Q_g: rows enter in sums only.
     """
     q, e = fit.q, fit.residual
-    inner = np.stack(
-        [fit.by_cluster(q * column[:, None]) for column in q.T], axis=1
-    )  # Q_g' Q_g: (G, k, k)
+    inner = np.stack([fit.by_cluster(q * column[:, None]) for column in q.T], axis=1)  # Q_g' Q_g
     values, vectors = np.linalg.eigh(inner)
     free = values < 1 - 1e-10
     root = np.where(free, 1 - values, 1.0) ** -0.5 * free
@@ -281,10 +291,9 @@ def _cr2(fit: _Fit) -> tuple[float, float]:
     spread = np.einsum("gij,gj->gi", vectors, values * root * onto)
     expected = -spread @ spread.T  # of the products of two clusters' scores
     np.fill_diagonal(expected, (values * free * onto**2).sum(axis=1))
-    # the trace is 1 unless part of what is left of x sits in clusters that fit themselves, with no
-    # error to see
+    # the trace is 1 unless part of what is left of x sits in clusters that fit themselves
     if np.trace(expected) < 1 - 1e-6 or scores @ scores <= 1e-24 * (e @ e):
-        raise ValueError("a cluster alone decides the slope: no interval can be computed")
+        raise ValueError(f"a cluster alone decides the slope: {NONE}")
     return np.sqrt(scores @ scores), np.trace(expected) ** 2 / (expected**2).sum()
 
 
@@ -292,10 +301,9 @@ def _cr2(fit: _Fit) -> tuple[float, float]:
 
 
 def _wild(
-    fit: _Fit, level: float, *, draws: int = DRAWS, seed: int = SEED
+    fit: _Fitted, level: float, *, draws: int = DRAWS, seed: int = SEED
 ) -> tuple[tuple[float, float], float]:
-    """Interval and p-value for no difference: at each tested value the residuals of its own
-    restricted fit.
+    """Interval, and p-value for no difference; each tested value has residuals of its own.
 
     With d standard errors between estimate and tested value, these are e + d q. A sample that
     multiplies clusters by w has the score (e + d q)'w and cluster scores linear in w and in d, so a
@@ -303,20 +311,16 @@ def _wild(
     """
     unit = np.sqrt((fit.by_cluster(fit.q[:, -1] * fit.residual) ** 2).sum())
     at_zero, per_unit = _linear(fit, fit.residual / unit), _linear(fit, fit.q[:, -1])
-    order = np.lexsort(
-        (np.abs(at_zero[0]), np.round(per_unit[0], 9))
-    )  # labels and row order must not matter
+    # by what clusters hold, so that labels and row order do not matter
+    order = np.lexsort((np.abs(at_zero[0]), np.round(per_unit[0], 9)))
     weights = _webb(len(order), draws, seed)[np.argsort(order)]
     (n0, s0), (n1, s1) = ((c @ weights, (np.diag(c) - h) @ weights) for c, h in (at_zero, per_unit))
-    a, b, c = (1 - 1e-10) * np.stack(
-        [(s0 * s0).sum(0), 2 * (s0 * s1).sum(0), (s1 * s1).sum(0)]
-    )  # so that ties count
-    b, c = np.where(
-        c > 1e-20, (b, c), 0
-    )  # rounding must not grow with d where x drops out of the sample's residuals
-    beyond = np.stack(
-        [n0**2, 2 * n0 * n1, n1**2 - a, -b, -c]
-    )  # |t*| >= |t|, without dividing, in powers of d
+    squares = [(s0 * s0).sum(0), 2 * (s0 * s1).sum(0), (s1 * s1).sum(0)]
+    a, b, c = (1 - 1e-10) * np.stack(squares)  # so that ties count
+    # where x drops out of the sample's residuals, rounding must not grow with d
+    b, c = np.where(c > 1e-20, (b, c), 0)
+    # |t*| >= |t|, without dividing, in powers of d
+    beyond = np.stack([n0**2, 2 * n0 * n1, n1**2 - a, -b, -c])
 
     def p(d: float) -> float:
         return np.count_nonzero(d ** np.arange(5) @ beyond >= 0) / beyond.shape[1]
@@ -326,7 +330,7 @@ def _wild(
     return (float(low), float(high)), p(fit.score / unit)
 
 
-def _linear(fit: _Fit, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _linear(fit: _Fitted, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """c and H: multiplying the clusters of `u` by w gives the score c'w and the cluster scores
     (diag(c) - H) w.
     """
@@ -336,7 +340,7 @@ def _linear(fit: _Fit, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     size = np.bincount(fit.group)
     if len(size) > 1:  # the sample's group means: zero where a group is inside one cluster
         cell = fit.group * g + fit.cluster
-        of_q, of_u = (_sums(part, cell, len(size) * g).reshape(-1, g) for part in (q, u))
+        of_q, of_u = (sums(part, cell, len(size) * g).reshape(-1, g) for part in (q, u))
         hat = hat + of_q.T @ (of_u / size[:, None])
     return products[:, -1], hat
 
@@ -349,8 +353,9 @@ def _webb(g: int, draws: int, seed: int) -> np.ndarray:
 
 
 def _reach(p: Callable[[float], float], alpha: float) -> float:
-    """How far from the estimate the test first rejects, by bisection of a step function; infinite
-    if it does not.
+    """How far from the estimate the test first rejects; infinite if it does not.
+
+    By bisection, as `p` is a step function.
     """
     inside, outside = 0.0, 1.0
     while p(outside) > alpha:
@@ -361,45 +366,3 @@ def _reach(p: Callable[[float], float], alpha: float) -> float:
         middle = (inside + outside) / 2
         inside, outside = (middle, outside) if p(middle) > alpha else (inside, middle)
     return outside
-
-
-# --- columns and codes
-
-
-def _numbers(values: np.ndarray, name: str) -> np.ndarray:
-    values = np.asarray(values, dtype=float)
-    if not np.isfinite(values).all():
-        raise ValueError(f"{name} has gaps or infinite values: leave these rows out first")
-    return values
-
-
-def _codes(labels: np.ndarray, n: int, name: str) -> np.ndarray:
-    codes, _ = pd.factorize(np.asarray(labels))
-    if len(codes) != n:
-        raise ValueError(
-            f"{name} must have one label for each of the {n} rows, but got {len(codes)}"
-        )
-    if (codes < 0).any():
-        raise ValueError(f"{name} has gaps: leave these rows out first")
-    return codes
-
-
-def _lengths(values: np.ndarray) -> np.ndarray:
-    return np.sqrt((values * values).sum(axis=0))
-
-
-def _sums(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
-    if values.ndim == 1:
-        return np.bincount(codes, values, n_codes)
-    return np.column_stack([np.bincount(codes, column, n_codes) for column in values.T])
-
-
-def _demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    if len(values) == 0:
-        return values
-    values = values - values.mean(axis=0)  # first of all, so that a large level costs no digits
-    size = np.bincount(codes)
-    if len(size) == 1:
-        return values
-    means = _sums(values, codes, len(size)).T / size
-    return values - means.T[codes]

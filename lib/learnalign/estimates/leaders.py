@@ -3,20 +3,24 @@
 A campaign moves leaders and teams at once and looks like leading; so leaders count a quarter
 before, teams are compared with themselves and with other teams of their unit in the same quarter,
 and the leader's next quarter, which cannot have led anybody yet, must show nothing.
+
+`team_quarters` has a row per team and quarter (`linking.teams`): team_id, unit, leader_id, quarter
+(a whole number, one more each quarter), people, share (0 to 1, of the team's members, without the
+leader) and leader_acknowledged (0/1, visibly, in this quarter).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import pyfixest as pf
-from scipy import stats
 
-from learnalign.estimates import ladder
-from learnalign.estimates.samples import two_or_more
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Design, Fit
-
-POWER = 0.80
+from learnalign.estimates import checks, ladder
+from learnalign.estimates.columns import unexplained, within
+from learnalign.estimates.contrasts import reach
+from learnalign.estimates.core import two_or_more
+from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
 
 
 @dataclass(frozen=True)
@@ -42,150 +46,134 @@ class EventStudy:
 # --- the leader's quarter before
 
 
+def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Comparison:
+    """Q4: raw and adjusted (`team_follow`) side by side, and the placebo as its check.
+
+    Misleads as `team_follow` does. A campaign in the whole unit is held equal by its quarter; one
+    in half of the unit is not.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.linking import teams
+    >>> leader_to_team(teams.team_quarters(reading.read("data/demo"))).adjusted.design
+    'adjusted'
+    """
+    found = Comparison("leader_to_team", None, None)
+    known = _leading(team_quarters).dropna(subset=["before"])
+    if known.before.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
+        return replace(found, reason="no leaders" if len(team_quarters) else "no team")
+    try:
+        raw = _slope(known, "before", "nothing held equal", "described", level)
+        following = team_follow(team_quarters, level=level)
+    except ValueError:
+        return replace(found, reason="no leaders")
+    placebo = checks.alone("leaders", following.placebo)
+    return replace(found, raw=raw, adjusted=following.lagged, checks=(placebo,))
+
+
 def team_follow(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Following:
     """Difference in a team's acknowledgement share when its leader acknowledged visibly in the
     quarter before.
 
-    A row per team and quarter: team_id, unit, leader_id, quarter (a whole number, one more each
-    quarter), people, share (0 to 1, of the team's members, without the leader) and
-    leader_acknowledged (0/1, in this quarter). Percentage points, with team and unit x quarter
-    effects, clustered by leader (`learnalign.estimates.ladder`). The placebo is the same leader's
-    next quarter, with this one and the last held equal, so that habit is not taken for foresight.
+    Percentage points, with team and unit x quarter effects, clustered by leader (`ladder`). The
+    placebo is the same leader's next quarter, with this one and the last held equal, so that habit
+    is not taken for foresight.
 
     Raises ValueError where three leaders or fewer change. Misleads when something local, and not in
     the unit's quarter, moves the leader first and the team a quarter later. METHODS 3, Q4, and 5,
     row 18.
 
     >>> rng = np.random.default_rng(1)
-    >>> rows = pd.DataFrame({"team_id": np.repeat(range(60), 8), "unit": "north", "quarter": np.tile(range(8), 60)})
-    >>> rows = rows.assign(leader_id=rows.team_id, people=8, leader_acknowledged=rng.integers(0, 2, 480))
+    >>> rows = pd.DataFrame({"team_id": np.repeat(range(60), 8), "quarter": np.tile(range(8), 60)})
+    >>> rows = rows.assign(unit="north", leader_id=rows.team_id, people=8)
+    >>> rows["leader_acknowledged"] = rng.integers(0, 2, 480)
     >>> before = rows.groupby("team_id").leader_acknowledged.shift(fill_value=0)
     >>> found = team_follow(rows.assign(share=0.3 + 0.1 * before + rng.normal(0, 0.05, 480)))
     >>> bool(9 < found.lagged.estimate < 11)
     True
     """
-    rows = team_quarters.assign(
-        _lag=_leading(team_quarters, -1),
-        _now=_leading(team_quarters, 0),
-        _next=_leading(team_quarters, 1),
-    )
-    lagged = _within_teams(rows, "_lag", [], level)
+    rows = _leading(team_quarters)
+    lagged = _within_teams(rows, "before", [], level)
     try:
-        placebo = _within_teams(rows, "_next", ["_lag", "_now"], level)
+        placebo = _within_teams(rows, "after", ["before", "now"], level)
     except ValueError:
         placebo = None
     return Following(lagged, placebo)
 
 
-def _leading(team_quarters: pd.DataFrame, quarters: int) -> np.ndarray:
-    """Whether each row's leader acknowledged visibly so many quarters later; empty where that is
-    not known.
+def _leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
+    """With whether each row's leader acknowledged visibly in the quarter `before`, `now`, `after`;
+    empty where that is not known.
     """
     own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
-    asked = pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
-    return own.reindex(asked).to_numpy()
+    moved = {
+        name: pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
+        for name, quarters in (("before", -1), ("now", 0), ("after", 1))
+    }
+    return team_quarters.assign(**{name: own.reindex(at).to_numpy() for name, at in moved.items()})
 
 
-def _comparable(rows: pd.DataFrame, exposure: str, held: list[str]) -> pd.DataFrame:
+def _comparable(rows: pd.DataFrame, exposure: str, held: Sequence[str] = ()) -> pd.DataFrame:
     """Rows of teams, and of units' quarters, that hold two or more; ValueError where too few
     leaders change.
     """
-    rows = rows.dropna(
-        subset=["team_id", "unit", "leader_id", "share", exposure, *held]
-    ).reset_index(drop=True)
+    names = ["team_id", "unit", "leader_id", "share", exposure, *held]
+    rows = rows.dropna(subset=names).reset_index(drop=True)
     rows = two_or_more(rows, [["team_id"], ["unit", "quarter"]])
-    changes = rows.groupby("leader_id")[exposure].nunique() > 1
-    if changes.sum() <= TOO_FEW_CLUSTERS:
+    changes = (rows.groupby("leader_id")[exposure].nunique() > 1).sum()
+    if changes <= TOO_FEW_CLUSTERS:
         raise ValueError(
-            f"Only {changes.sum()} leaders both acknowledged and did not: too few to compare."
+            f"Only {changes} leaders both acknowledged and did not: too few to compare."
         )
     return rows
 
 
 def _within_teams(rows: pd.DataFrame, exposure: str, held: list[str], level: float) -> Fit:
     rows = _comparable(rows, exposure, held)
-    slope = ladder.slope(
-        100 * rows.share.to_numpy(float),
-        rows[exposure].to_numpy(float),
-        rows.leader_id.to_numpy(),
-        controls=_unit_quarters(rows, held),
-        groups=rows.team_id.to_numpy(),
-        level=level,
-    )
-    return _of_slope(rows, exposure, slope, "team and unit x quarter fixed effects", "adjusted")
+    equal = {"controls": _unit_quarters(rows, held), "groups": rows.team_id.to_numpy()}
+    method = "team and unit x quarter fixed effects"
+    return _slope(rows, exposure, method, "adjusted", level, **equal)
 
 
-def _of_slope(
-    rows: pd.DataFrame, exposure: str, slope: ladder.Slope, method: str, design: Design
+def _slope(
+    rows: pd.DataFrame, exposure: str, method: str, design: Design, level: float, **equal
 ) -> Fit:
-    by_team = [
-        rows[rows[exposure] == side].groupby("team_id").people.max().sum() for side in (0, 1)
-    ]
-    return Fit(
-        slope.estimate,
-        slope.low,
-        slope.high,
-        slope.std_error,
-        slope.df,
-        slope.level,
-        slope.n_rows,
-        int(rows.groupby("team_id").people.max().sum()),
-        int(min(by_team)),
-        slope.n_clusters,
-        f"{method}, {slope.rung} by leader",
-        design,
-        slope.second,
-        "leader",
-        slope.rung,
-    )
+    y, x = 100 * rows.share.to_numpy(float), rows[exposure].to_numpy(float)
+    slope = ladder.slope(y, x, rows.leader_id.to_numpy(), level=level, **equal)
+    sides = [rows, rows[rows[exposure] == 0], rows[rows[exposure] == 1]]
+    people = [int(side.groupby("team_id").people.max().sum()) for side in sides]
+    return slope.fit(people[0], min(people[1:]), method, "leader", design)
 
 
-def _unit_quarters(rows: pd.DataFrame, held: list[str]) -> np.ndarray | None:
+def _unit_quarters(rows: pd.DataFrame, held: Sequence[str] = ()) -> np.ndarray | None:
     """What is held equal, without the directions that teams, or the columns before, already carry."""
     cells = pd.get_dummies(rows.groupby(["unit", "quarter"]).ngroup(), dtype=float)
-    columns = np.column_stack([cells.to_numpy(), rows[held].to_numpy(float)])
-    inside = ladder.within(columns, rows.team_id.to_numpy())
+    columns = np.column_stack([cells.to_numpy(), rows[list(held)].to_numpy(float)])
+    inside = within(columns, rows.team_id.to_numpy())
     size, direction = np.linalg.eigh(inside.T @ inside)
     kept = direction[:, size > 1e-9 * max(size.max(), 1.0)]
     return inside @ kept if kept.size else None
 
 
-# --- the question, with what could refute it
+def detectable(team_quarters: pd.DataFrame) -> float | None:
+    """The smallest difference in percentage points that Q4 could show, before any result (METHODS
+    4).
 
-
-def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Comparison:
-    """Q4 from `teams.team_quarters`: raw and adjusted (`team_follow`) side by side, and the placebo
-    as its check.
-
-    Misleads as `team_follow` does. A campaign in the whole unit is held equal by its quarter; one
-    in half of the unit is not.
-
-    >>> from learnalign.data import reading as datasets
-    >>> from learnalign.linking import teams
-    >>> leader_to_team(teams.team_quarters(datasets.read("data/demo"))).adjusted.design
-    'adjusted'
+    From what teams and their units' quarters leave over of the share and of the leader's quarter
+    before; whether the two go together is never computed. None where too few leaders change. At
+    best, as for every detectable effect.
     """
-    rows = (
-        team_quarters.assign(_lag=_leading(team_quarters, -1))
-        if len(team_quarters)
-        else team_quarters
-    )
-    found = Comparison("leader_to_team", None, None)
-    known = rows.dropna(subset=["_lag"]) if len(rows) else rows
-    if known.empty or known._lag.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
-        return replace(found, reason="no leaders" if len(rows) else "no team")
     try:
-        slope = ladder.slope(
-            100 * known.share.to_numpy(float),
-            known._lag.to_numpy(float),
-            known.leader_id.to_numpy(),
-            level=level,
-        )
-        following = team_follow(team_quarters, level=level)
+        rows = _comparable(_leading(team_quarters), "before")
     except ValueError:
-        return replace(found, reason="no leaders")
-    raw = _of_slope(known, "_lag", slope, "nothing held equal", "described")
-    return replace(found, raw=raw, adjusted=following.lagged, checks=(_placebo(following.placebo),))
+        return None
+    values = np.column_stack([100 * rows.share, rows.before]).astype(float)
+    values, held = within(values, rows.team_id.to_numpy()), _unit_quarters(rows)
+    left = values if held is None else unexplained(values, held)
+    (share, _), (_, lead) = left.T @ left
+    if lead <= 1e-9 * (values[:, 1] @ values[:, 1]):  # every leader of a unit does the same
+        return None
+    free = len(rows) - rows.team_id.nunique() - (0 if held is None else held.shape[1]) - 1
+    return float(reach(rows.leader_id.nunique()) * np.sqrt(share / max(free, 1) / lead))
 
 
 def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
@@ -195,30 +183,21 @@ def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
     `people` are the most that the teams had, added up: nobody's name is needed for it. Empty
     without teams.
     """
-    if team_quarters.empty:
-        return pd.DataFrame(columns=["what", "rows", "teams", "people"])
-    before = _leading(team_quarters, -1)
+    rows = _leading(team_quarters)
     kinds = {
-        "quarters of teams": np.ones(len(team_quarters), bool),
-        "the leader’s quarter before is known": ~np.isnan(before),
-        "the leader had acknowledged visibly in it": before == 1,
+        "quarters of teams": rows,
+        "the leader’s quarter before is known": rows[rows.before.notna()],
+        "the leader had acknowledged visibly in it": rows[rows.before == 1],
     }
-    teams = {
-        what: team_quarters[here].groupby("team_id").people.max() for what, here in kinds.items()
-    }
-    rows = [
-        (what, int(kinds[what].sum()), len(most), int(most.sum())) for what, most in teams.items()
+    table = [
+        (what, len(some), some.team_id.nunique(), int(some.groupby("team_id").people.max().sum()))
+        for what, some in kinds.items()
+        if len(rows)
     ]
-    return pd.DataFrame(rows, columns=["what", "rows", "teams", "people"])
+    return pd.DataFrame(table, columns=["what", "rows", "teams", "people"])
 
 
-def _placebo(fit: Fit | None) -> Check:
-    """The leader's next quarter has led nobody yet: it must not go with the team's share now."""
-    if fit is None:
-        return Check.of("leaders", "not possible", "few")
-    if fit.low <= 0 <= fit.high:
-        return Check.of("leaders", "passed", "alone")
-    return Check.of("leaders", "failed", "together")
+# --- the first time
 
 
 def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
@@ -231,11 +210,9 @@ def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str,
     """
     rows = team_quarters.dropna(subset=["leader_acknowledged"])
     said = rows[rows.leader_acknowledged == 1].groupby("leader_id").quarter.min()
-    rows = rows.assign(
-        adopted=rows.leader_id.map(said).astype(float), share=100 * rows.share.astype(float)
-    )
+    adopted, share = rows.leader_id.map(said).astype(float), 100 * rows.share.astype(float)
     try:
-        study = event_study(rows, level=level)
+        study = event_study(rows.assign(adopted=adopted, share=share), level=level)
     except ValueError:
         return {}
     by_quarter = {_since(k): fit for k, fit in study.by_period if -3 <= k <= 3}
@@ -245,44 +222,8 @@ def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str,
 def _since(quarters: int) -> str:
     if quarters == 0:
         return "in the same quarter"
-    return (
-        f"{abs(quarters)} quarter{'s' * (abs(quarters) != 1)} "
-        f"{'before' if quarters < 0 else 'after'}"
-    )
-
-
-def detectable(team_quarters: pd.DataFrame) -> float | None:
-    """The smallest difference in percentage points that Q4 could show, before any result (METHODS
-    4).
-
-    From what teams and their units' quarters leave over of the share and of the leader's quarter
-    before; whether the two go together is never computed. None where too few leaders change. At
-    best, as for every detectable effect.
-    """
-    if team_quarters.empty:
-        return None
-    rows = team_quarters.assign(_lag=_leading(team_quarters, -1))
-    try:
-        rows = _comparable(rows, "_lag", [])
-    except ValueError:
-        return None
-    values = ladder.within(
-        np.column_stack([100 * rows.share, rows._lag]).astype(float), rows.team_id.to_numpy()
-    )
-    held = _unit_quarters(rows, [])
-    left = (
-        values - held @ np.linalg.lstsq(held, values, rcond=None)[0] if held is not None else values
-    )
-    if left[:, 1] @ left[:, 1] <= 1e-9 * (
-        values[:, 1] @ values[:, 1]
-    ):  # every leader of a unit does the same
-        return None
-    free = len(rows) - rows.team_id.nunique() - (0 if held is None else held.shape[1]) - 1
-    t = stats.t.ppf([0.975, POWER], rows.leader_id.nunique() - 1).sum()
-    return float(t * np.sqrt((left[:, 0] @ left[:, 0]) / max(free, 1) / (left[:, 1] @ left[:, 1])))
-
-
-# --- the first time
+    size, side = abs(quarters), "before" if quarters < 0 else "after"
+    return f"{size} quarter{'s' * (size != 1)} {side}"
 
 
 def event_study(panel: pd.DataFrame, *, level: float = 0.95) -> EventStudy:
@@ -297,90 +238,73 @@ def event_study(panel: pd.DataFrame, *, level: float = 0.95) -> EventStudy:
     of leaders.
 
     Raises ValueError with three or fewer adopting leaders, or a leader twice in a quarter. Memory
-    grows with the square of the leaders: thousands are many. Misleads when leaders choose their
-    first time by what they see coming in the team.
+    grows with the square of the leaders. Misleads when leaders choose their first time by what they
+    see coming in the team.
 
-    >>> rows = pd.DataFrame({"leader_id": np.repeat(range(40), 6), "quarter": np.tile(range(6), 40)})
+    >>> rows = pd.DataFrame({"leader_id": np.repeat(range(40), 6), "quarter": [*range(6)] * 40})
     >>> rows["adopted"] = rows.leader_id.map(lambda leader: 3 if leader < 20 else np.nan)
-    >>> rows["share"] = 0.1 * (rows.quarter >= rows.adopted) + np.random.default_rng(1).normal(0, 0.01, 240)
+    >>> noise = np.random.default_rng(1).normal(0, 0.01, 240)
+    >>> rows["share"] = 0.1 * (rows.quarter >= rows.adopted) + noise
     >>> round(event_study(rows).att.estimate, 2)
     0.1
     """
-    rows = _estimable(_checked(panel))
-    since = rows.period - rows.adopted
+    rows = _estimable(panel)
+    since = rows.quarter - rows.adopted
     leaders = since.groupby(since).transform("size")  # one row a leader
     shown = sorted(int(k) for k in since[leaders > TOO_FEW_CLUSTERS].unique())
-    names = [f"since_{place}" for place in range(len(shown))]
-    rows = rows.assign(
-        **{name: (since == k).astype(float) for name, k in zip(names, shown, strict=True)}
-    )
-    att = _two_stages(rows, ["treated"], level)[0]
-    return EventStudy(att, tuple(zip(shown, _two_stages(rows, names, level), strict=True)))
+    marks = {f"since_{place}": (since == k).astype(float) for place, k in enumerate(shown)}
+    (att,) = _two_stages(rows, ["treated"], level)
+    periods = zip(shown, _two_stages(rows.assign(**marks), [*marks], level), strict=True)
+    return EventStudy(att, tuple(periods))
 
 
-def _checked(panel: pd.DataFrame) -> pd.DataFrame:
-    """The panel under plain names, with whether a row is treated."""
-    rows = pd.DataFrame(
-        {
-            "unit": panel.leader_id,
-            "period": panel.quarter,
-            "adopted": panel.adopted.astype(float),
-            "y": panel.share.astype(float),
-        }
-    ).dropna(subset=["unit", "period", "y"])
-    if rows.duplicated(["unit", "period"]).any():
+def _estimable(panel: pd.DataFrame) -> pd.DataFrame:
+    """Rows, with whether they are treated, of leaders and quarters with a level of their own: two
+    rows or more before adoption.
+    """
+    rows = panel.dropna(subset=["leader_id", "quarter", "share"]).reset_index(drop=True)
+    if rows.duplicated(["leader_id", "quarter"]).any():
         raise ValueError("A leader has several rows in one quarter.")
-    if (rows.groupby("unit").adopted.nunique(dropna=False) > 1).any():
+    if (rows.groupby("leader_id").adopted.nunique(dropna=False) > 1).any():
         raise ValueError("A leader has several values of adopted.")
-    return rows.assign(treated=(rows.period >= rows.adopted).astype(float)).reset_index(drop=True)
-
-
-def _estimable(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose unit and period have a level of their own: two rows or more before adoption."""
-    rows = two_or_more(rows, [["unit"], ["period"]], rows.treated == 0)
-    adopting = rows.unit[rows.treated == 1].nunique()
+    rows = rows.astype({"adopted": float, "share": float})
+    rows = rows.assign(treated=(rows.quarter >= rows.adopted).astype(float))
+    rows = two_or_more(rows, [["leader_id"], ["quarter"]], rows.treated == 0)
+    adopting = rows.leader_id[rows.treated == 1].nunique()
     if adopting <= TOO_FEW_CLUSTERS:
         raise ValueError(
-            f"Only {adopting} leaders adopt with two rows before and somebody to compare "
-            "with: too few."
+            f"Only {adopting} leaders adopt with two rows before and somebody to compare with: "
+            "too few."
         )
     return rows.reset_index(drop=True)
 
 
 def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]:
-    data = rows.assign(unit=pd.factorize(rows.unit)[0], period=pd.factorize(rows.period)[0])
     model = pf.did2s(
-        data,
-        yname="y",
-        first_stage="~ 0 | unit + period",
+        rows.assign(**{name: pd.factorize(rows[name])[0] for name in ("leader_id", "quarter")}),
+        yname="share",
+        first_stage="~ 0 | leader_id + quarter",
         second_stage=f"~ {' + '.join(marks)}",
         treatment="treated",
-        cluster="unit",
+        cluster="leader_id",
     )
-    estimates, errors, units = model.coef(), model.se(), rows.unit.nunique()
-    exposed = rows.groupby("period").treated.transform("max") == 1
-    controls = rows.unit[
-        exposed & (rows.treated == 0)
-    ].nunique()  # in a quarter in which others are treated
-    half = stats.t.ppf(0.5 + level / 2, units - 1) * errors
-    method = (
-        "two-stage differences (did2s), controls not yet or never treated, clustered "
-        f"by leader, t({units - 1})"
-    )
+    estimates, errors, count = model.coef(), model.se(), rows.leader_id.nunique()
+    exposed = rows.groupby("quarter").treated.transform("max") == 1  # others are treated then
+    controls = rows.leader_id[exposed & (rows.treated == 0)].nunique()
+    controlled = "controls not yet or never treated"
     return [
         Fit(
-            float(estimates[mark]),
-            float(estimates[mark] - half[mark]),
-            float(estimates[mark] + half[mark]),
-            float(errors[mark]),
-            units - 1,
+            estimate := float(estimates[mark]),
+            *ladder.interval(estimate, error := float(errors[mark]), count - 1, level),
+            error,
+            count - 1,
             level,
-            int((rows[mark] == 1).sum()),
-            units,
-            min(rows.unit[rows[mark] == 1].nunique(), controls),
-            units,
-            method,
-            "adjusted",
+            n_rows=int((rows[mark] == 1).sum()),
+            n_people=count,
+            n_people_smaller=min(rows.leader_id[rows[mark] == 1].nunique(), controls),
+            n_clusters=count,
+            method=f"two-stage differences (did2s), {controlled}, clustered by leader, t({count - 1})",
+            design="adjusted",
             cluster="leader",
         )
         for mark in marks

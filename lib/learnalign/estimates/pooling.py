@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
-MIN_MANAGERS = 20
+from learnalign.estimates.ladder import interval
+
+MIN_POOLED = 20  # managers; fewer do not make a distribution
 SURE = 0.9  # the posterior probability from which a manager counts as beyond the smallest effect
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 DRAWS = 300
@@ -18,22 +20,16 @@ DRAWS = 300
 
 @dataclass(frozen=True)
 class Pooled:
-    """A mean over managers, the variance of true slopes between them, and Cochran's Q (on n - 1
-    degrees).
-    """
+    """A mean over managers, and the variance of true slopes between them."""
 
     mean: float
     std_error: float
     tau2: float
-    q: float
-    n: int
 
 
 @dataclass(frozen=True)
 class Spread:
-    """The distribution of managers' slopes: mean and SD with intervals, quantiles, and how many are
-    beyond doubt.
-    """
+    """The distribution of managers' slopes: mean and SD with intervals, and quantiles."""
 
     mean: float
     mean_low: float
@@ -43,7 +39,6 @@ class Spread:
     sd_high: float
     quantiles: tuple[tuple[float, float], ...]  # (probability, slope) of the shrunken slopes
     n_below: int  # managers whose slope is below -smallest with a posterior probability above 0.9
-    share_below: float
     n_managers: int
     smallest: float
     level: float
@@ -53,8 +48,8 @@ def paule_mandel(estimates: ArrayLike, std_errors: ArrayLike) -> Pooled:
     """Mean of the true values behind noisy estimates, and their variance `tau2`, never below 0.
 
     tau2 makes the weighted squares around the mean equal to their expectation, n - 1 (Paule and
-    Mandel 1982); `q` is Cochran's, at tau2 = 0. Raises ValueError with fewer than two estimates,
-    gaps, or a standard error that is not positive.
+    Mandel 1982). Raises ValueError with fewer than two estimates, gaps, or a standard error that is
+    not positive.
 
     Misleads when standard errors are themselves guesses from a few people, or go with the size of
     the slope.
@@ -66,9 +61,7 @@ def paule_mandel(estimates: ArrayLike, std_errors: ArrayLike) -> Pooled:
     b, s = _checked(estimates, std_errors)
     tau2 = _tau2(b, s, len(b) - 1)
     weight = 1 / (s**2 + tau2)
-    return Pooled(
-        float(weight @ b / weight.sum()), float(weight.sum() ** -0.5), tau2, _q(0.0, b, s), len(b)
-    )
+    return Pooled(float(weight @ b / weight.sum()), float(weight.sum() ** -0.5), tau2)
 
 
 def distribution(
@@ -95,30 +88,17 @@ def distribution(
     (60, True, True)
     """
     b, s = _checked(estimates, std_errors)
-    if len(b) < MIN_MANAGERS:
+    if (n := len(b)) < MIN_POOLED:
         raise ValueError(
-            f"A distribution over managers needs at least {MIN_MANAGERS} of them, and there "
-            f"are {len(b)}."
+            f"A distribution over managers needs at least {MIN_POOLED} of them, and there are {n}."
         )
-    pooled, (sd_low, sd_high) = paule_mandel(b, s), sd_between(b, s, level=level)
-    half = stats.norm.ppf((1 + level) / 2) * pooled.std_error
+    pooled = paule_mandel(b, s)
+    mean = pooled.mean, *interval(pooled.mean, pooled.std_error, np.inf, level)
+    sd = pooled.tau2**0.5, *sd_between(b, s, level=level)
     values, _ = _shrunken(b, s, pooled.mean, pooled.tau2)
-    below = int((_below(b, s, pooled, -smallest, np.random.default_rng(seed)) > SURE).sum())
     quantiles = tuple(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
-    return Spread(
-        pooled.mean,
-        pooled.mean - half,
-        pooled.mean + half,
-        pooled.tau2**0.5,
-        sd_low,
-        sd_high,
-        quantiles,
-        below,
-        below / len(b),
-        len(b),
-        smallest,
-        level,
-    )
+    below = _below(b, s, pooled, -smallest, np.random.default_rng(seed)) > SURE
+    return Spread(*mean, *sd, quantiles, int(below.sum()), n, smallest, level)
 
 
 def sd_between(
@@ -133,11 +113,9 @@ def sd_between(
     0.0
     """
     b, s = _checked(estimates, std_errors)
-    low, high = (
-        np.sqrt(_tau2(b, s, stats.chi2.ppf(side, len(b) - 1)))
-        for side in ((1 + level) / 2, (1 - level) / 2)
-    )
-    return float(low), float(high)
+    targets = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], len(b) - 1)
+    low, high = (_tau2(b, s, target) ** 0.5 for target in targets)
+    return low, high
 
 
 def unseen_sd(std_errors: ArrayLike, *, level: float = 0.95) -> float:
@@ -153,8 +131,11 @@ def unseen_sd(std_errors: ArrayLike, *, level: float = 0.95) -> float:
     """
     s = np.asarray(std_errors, float)
     least = stats.chi2.ppf((1 - level) / 2, len(s) - 1)
-    spread = lambda tau2: (s**2 / (s**2 + tau2)).sum() * (1 - 1 / len(s)) - least  # noqa: E731
-    return float(np.sqrt(optimize.brentq(spread, 0.0, len(s) * (s**2).max() / least)))
+
+    def surplus(tau2: float) -> float:
+        return (s**2 / (s**2 + tau2)).sum() * (1 - 1 / len(s)) - least
+
+    return optimize.brentq(surplus, 0.0, len(s) * (s**2).max() / least) ** 0.5
 
 
 def _checked(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -172,13 +153,10 @@ def _q(tau2: float, b: np.ndarray, s: np.ndarray) -> float:
 
 
 def _tau2(b: np.ndarray, s: np.ndarray, target: float) -> float:
-    """The tau2 at which the weighted squares come down to `target`; 0 where they are below it from
-    the start.
-    """
+    """The tau2 at which the weighted squares come down to `target`; 0 if they start below it."""
     if _q(0.0, b, s) <= target:
         return 0.0
-    # squares divided by tau2 alone are larger than with the noise added: beyond this the target is
-    # undershot
+    # squares over tau2 alone are larger than with the noise added: beyond this they are too small
     top = ((b - b.mean()) ** 2).sum() / target
     return float(optimize.brentq(lambda tau2: _q(tau2, b, s) - target, 0.0, top))
 
@@ -186,9 +164,7 @@ def _tau2(b: np.ndarray, s: np.ndarray, target: float) -> float:
 def _shrunken(
     b: np.ndarray, s: np.ndarray, mean: float, tau2: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each manager's slope drawn to the mean by its noise, and its posterior SD. For use inside
-    only.
-    """
+    """Each manager's slope drawn to the mean by its noise, and its posterior SD: for use inside."""
     kept = tau2 / (tau2 + s**2)
     return mean + kept * (b - mean), np.sqrt(kept) * s
 

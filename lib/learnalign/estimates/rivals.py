@@ -1,18 +1,36 @@
-"""Kinds: the headlines on rating asked again, more narrowly: kinds of learning, what was not held,
-gaps alike, bonus.
+"""Rivals: a headline's contrast under other assumptions, or asked more narrowly.
 
-None is a headline. What the headline did not survive its parts do not survive either
-(`verdicts.judge_family`).
+Three fits of one contrast stand side by side. The core model is right when what moves the exposure
+shows in past ratings; the within-person fit when it is a lasting trait of the person; the
+reliability-corrected fit when it is a lasting ability that past ratings show with noise. A finding
+that needs one of them to be right is no finding.
+
+What is asked more narrowly (kinds of learning, gaps alike, what was not held, the bonus) is no
+headline either: what the headline did not survive its parts do not survive (`judge_family`).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
+from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from learnalign.estimates import checks, models, samples
-from learnalign.verdicts.result import Fit
+from learnalign.estimates import checks, samples, sensitivity
+from learnalign.estimates.columns import absorbed, independent
+from learnalign.estimates.core import (
+    MIN_RESIDUAL_DF,
+    Sample,
+    differs_within,
+    held,
+    people_in_the_smaller,
+    two_or_more,
+)
+from learnalign.estimates.ladder import fixed_effects, interval
+from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
+MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
+MOST_GRADES = 12  # on a finer scale the cuts between grades cannot be told apart
+RELIABLE = 0.2, 0.95  # beyond it an estimated reliability tells that the correction does not hold
 KINDS = {
     "required learning": "required",
     "voluntary formal learning": "voluntary_formal",
@@ -28,8 +46,128 @@ UNRELATED, RELATED = (
 )
 MANY_GAPS = 4  # so many in one window, or more, are held equal together
 STRONG = (
-    10  # F of the first stage (Staiger and Stock 1997); with less the interval promises too much
+    10  # F of the first stage (Staiger and Stock 1997); below it the interval promises too much
 )
+
+
+# --- the same contrast under other assumptions
+
+
+def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit | None:
+    """The same people compared with themselves, under the same manager and cycle; None where too
+    few change.
+
+    `frame` is a prepared one. Right when what moves both is a lasting trait; wrong after a
+    transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Least squares with
+    person and manager x cycle effects; people who stay with their manager are within one cluster,
+    so the ladder's interval is exact but for those who move.
+    """
+    groups = ["person_id", "rater_cycle", *(["cell"] if "cell" in frame else [])]
+    rows = frame.dropna(subset=["exposure", "outcome", "rater", *groups])
+    rows = two_or_more(rows[differs_within(rows, "exposure")], [["person_id"], ["rater_cycle"]])
+    by_person = rows.groupby("person_id").exposure
+    changes = by_person.transform("max") - by_person.transform("min") > 1e-9
+    people = rows[changes].person_id.nunique()
+    free = len(rows) - sum(rows[name].nunique() for name in groups)
+    few = people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS
+    if few or free < MIN_RESIDUAL_DF:
+        return None
+    moves = ("held_compa", "held_cell_rating", "held_cell_target")  # of a person's own
+    controls = [name for name in held(frame) if name.startswith(moves)]
+    columns = ["outcome", "exposure", *independent(rows, controls, "rater_cycle")]
+    inside = pd.DataFrame(absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
+    inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
+    try:
+        fit = fixed_effects(
+            inside,
+            "outcome",
+            "exposure",
+            controls=columns[2:],
+            cluster="rater",
+            level=level,
+            method=f"person and {rater} x cycle fixed effects",
+            design="within_person",
+            clustered_by=rater,
+        )
+    except ValueError:
+        return None
+    return replace(fit, n_people_smaller=people)
+
+
+def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
+    """The core model with the noise of past ratings taken out of them; None where their noise is
+    not known.
+
+    The reliability of one rating is how far two ratings of a person in a row go together within
+    managers and cycles: the two prior ratings where both are held, else the prior and this one.
+    Right when people take up the exposure for what they can do, whatever a rating said; wrong when
+    the rating itself, or the luck in it, moves them (METHODS 3, Q2 and 6c).
+    """
+    if not sample.priors:
+        return None
+    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
+    pair = rows[[*sample.priors, "rating_sd"]].to_numpy(float).T[:2]
+    reliability = sensitivity.reliability(*pair, groups=cell)
+    if not RELIABLE[0] <= reliability <= RELIABLE[1]:
+        return None
+    controls = [name for name in sample.controls() if name not in sample.priors]
+    try:
+        found = sensitivity.errors_in_variables(
+            rows.outcome.to_numpy(float),
+            rows.exposure.to_numpy(float),
+            rows[list(sample.priors)].to_numpy(float),
+            reliability,
+            clusters=rows.rater.to_numpy(),
+            groups=cell,
+            level=level,
+            controls=rows[controls].to_numpy(float) if controls else None,
+        )
+    except ValueError:
+        return None
+    method = f"as the core model, past ratings corrected for a reliability of {reliability:.2f}"
+    return found.fit(rows.person_id.nunique(), None, method, sample.rater)
+
+
+def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
+    """Odds of a better rating, as one ratio: the agreement check for treating grades as numbers.
+
+    An ordered logit on the grades themselves, with managers' and cycles' means of every column in
+    place of their fixed effects, which would bias it (Mundlak 1978; METHODS 3); clustered by
+    manager. `std_error` is on the log scale. None for a scale of more than 12 values, or where it
+    does not converge.
+    """
+    rows, names = sample.rows, ["exposure", *sample.priors]
+    if not 2 < rows.rating.nunique() <= MOST_GRADES:
+        return None
+    means = rows[names].groupby(rows.rater_cycle).transform("mean").add_suffix("_mean")
+    table = pd.concat([rows[names], means], axis=1).astype(float)
+    groups = {"groups": pd.factorize(rows.rater)[0]}
+    model = OrderedModel(rows.rating.astype("category").cat.as_ordered(), table, distr="logit")
+    found = model.fit(method="bfgs", disp=False, cov_type="cluster", cov_kwds=groups)
+    error, clusters = float(found.bse["exposure"]), rows.rater.nunique()
+    if not found.mle_retvals["converged"] or not np.isfinite(error):
+        return None
+    middle = float(found.params["exposure"])
+    ends = interval(middle, error, clusters - 1, level)
+    estimate, low, high = np.exp([middle, *ends]).tolist()
+    return Fit(
+        estimate,
+        low,
+        high,
+        error,
+        clusters - 1.0,
+        level,
+        len(rows),
+        rows.person_id.nunique(),
+        people_in_the_smaller(rows),
+        clusters,
+        f"ordered logit with {sample.rater} means, by {sample.rater}",
+        "adjusted",
+        cluster=sample.rater,
+    )
+
+
+# --- kinds of learning
 
 
 def kinds(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
@@ -45,15 +183,14 @@ def kinds(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]
     like to log), and as Q1 does: people choose their kinds. What is required is not chosen, but
     those behind with it may differ.
 
-    >>> from learnalign.data import reading as datasets
-    >>> from learnalign.linking import windows as linking
-    >>> kinds(linking.link(datasets.read("data/demo")).person_cycles)["required learning"].design
+    >>> from learnalign.data import reading
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> kinds(cycles)["required learning"].design
     'adjusted'
     """
-
-    def amounts(unit: str) -> dict[str, pd.Series]:
-        return {name: _number(person_cycles, f"{column}_{unit}") for name, column in KINDS.items()}
-
+    unit = samples.voluntary(person_cycles).removeprefix("voluntary_")
+    amounts = {name: _number(person_cycles, f"{column}_{unit}") for name, column in KINDS.items()}
     return _at_once(person_cycles, amounts, level)
 
 
@@ -69,16 +206,28 @@ def unrelated(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, 
     Misleads where people are assessed in what they asked for, and where skills are named
     differently in both tables.
     """
+    name = samples.voluntary(person_cycles)
+    other = _number(person_cycles, name.replace("voluntary", "unrelated"))
+    rest = (_number(person_cycles, name) - other).clip(lower=0)  # sums may differ by rounding
+    return _at_once(person_cycles, {UNRELATED: other, RELATED: rest}, level)
 
-    def amounts(unit: str) -> dict[str, pd.Series]:
-        other = _number(person_cycles, f"unrelated_{unit}")
-        rest = _number(person_cycles, f"voluntary_{unit}") - other
-        return {
-            UNRELATED: other,
-            RELATED: rest.clip(lower=0),
-        }  # sums of hours may differ by rounding
 
-    return _at_once(person_cycles, amounts, level)
+def _number(cycles: pd.DataFrame, name: str) -> pd.Series:
+    return pd.to_numeric(cycles[name]).astype(float)
+
+
+def _at_once(cycles: pd.DataFrame, amounts: dict[str, pd.Series], level: float) -> dict[str, Fit]:
+    prepared = samples.prepare("learning_to_rating", cycles)
+    if prepared.frame is None:
+        return {}
+    logs = {name: samples.log_sd(amount, cycles.cycle) for name, amount in amounts.items()}
+    known = pd.DataFrame(logs).notna().all(axis=1)
+    sample = samples.comparable(replace(prepared, frame=prepared.frame[known]))
+    rows = sample.rows.index
+    return sample.beside({name: values.reindex(rows) for name, values in logs.items()}, level)
+
+
+# --- what others decided
 
 
 def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
@@ -101,17 +250,49 @@ def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
     """
     prepared = samples.prepare("learning_to_rating", person_cycles)
     names = [column.removeprefix("voluntary_") for column in KINDS.values() if column != "required"]
-    lost = pd.DataFrame({name: _number(person_cycles, f"{name}_not_held") for name in names})
-    got = pd.DataFrame(
-        {name: _number(person_cycles, f"voluntary_{name}_activities") for name in names}
+    lost, got = (
+        pd.DataFrame({name: _number(person_cycles, column.format(name)) for name in names})
+        for column in ("{}_not_held", "voluntary_{}_activities")
     )
     if prepared.frame is None or lost.isna().all(axis=None):
         return None
     enrolled = (got + lost).add_prefix("held_enrolled_")
-    frame = prepared.frame.assign(**enrolled, got=got.sum(axis=1), lost=lost.sum(axis=1))[
-        enrolled.sum(axis=1) > 0
-    ]
-    return _through(replace(prepared, frame=frame, held=(*prepared.held, *enrolled)), level)
+    frame = prepared.frame.assign(**enrolled, got=got.sum(axis=1), lost=lost.sum(axis=1))
+    prepared = replace(prepared, frame=frame[enrolled.sum(axis=1) > 0])
+    sample = samples.comparable(prepared)
+    rows = sample.rows[differs_within(sample.rows, "got")]
+    smaller = min(rows[side].person_id.nunique() for side in (rows.lost > 0, rows.lost == 0))
+    nothing = prepared.nothing_to_compare or replace(sample, rows=rows).no_estimate
+    return None if nothing or smaller < MIN_CHANGERS else _through(sample, rows, smaller, level)
+
+
+def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> Fit | None:
+    """What the exposure goes with in the outcome, as far as `got` moves the exposure: two stages,
+    one instrument.
+
+    The sandwich of such an estimate is that of what it leaves of the outcome on the instrument,
+    over the first stage: so its interval climbs the same ladder as any other.
+    """
+    first, second = (sample.core(rows, outcome=y, exposure="got") for y in ("exposure", "outcome"))
+    if not first or not second or first.estimate < STRONG**0.5 * first.std_error:
+        return None
+    estimate = second.estimate / first.estimate
+    left = rows.assign(outcome=rows.outcome - estimate * rows.exposure)
+    rest = sample.core(left, exposure="got", level=level)
+    return rest and replace(
+        rest,
+        estimate=estimate,
+        low=estimate + rest.low / first.estimate,
+        high=estimate + rest.high / first.estimate,
+        std_error=rest.std_error / first.estimate,
+        n_people_smaller=smaller,
+        second=rest.second and tuple(estimate + end / first.estimate for end in rest.second),
+        design="compared",
+        method=f"{rest.method}, as far as learning differs because activities were held or not",
+    )
+
+
+# --- gaps alike, and the bonus
 
 
 def at_equal_gaps(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
@@ -127,23 +308,18 @@ def at_equal_gaps(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | 
     being assessed: the severity held equal is then a part of what acknowledging goes with.
     """
     prepared = samples.prepare("acknowledging_to_rating", person_cycles)
-    number, said = (
-        _number(person_cycles, "gaps_assessed"),
-        _number(person_cycles, "gaps_acknowledged"),
+    number, said, severity = (
+        _number(person_cycles, f"gaps_{name}") for name in ("assessed", "acknowledged", "severity")
     )
     if prepared.frame is None:
         return None
-    held = {f"held_gaps_{n}": (number == n).astype(float) for n in range(2, MANY_GAPS)}
-    held |= {f"held_gaps_{MANY_GAPS}": (number >= MANY_GAPS).astype(float)}
-    held |= {"held_gaps_severity": _number(person_cycles, "gaps_severity") / number}
-    frame = prepared.frame.assign(exposure=(said > 0).astype(float), **held)[
-        (number > 0) & said.notna()
-    ]
-    return _core(
-        "acknowledging_to_rating",
-        replace(prepared, frame=frame, held=(*prepared.held, *held)),
-        level,
+    alike = {f"held_gaps_{n}": (number == n).astype(float) for n in range(2, MANY_GAPS)}
+    alike |= {f"held_gaps_{MANY_GAPS}": (number >= MANY_GAPS).astype(float)}
+    frame = prepared.frame.assign(
+        exposure=(said > 0).astype(float), **alike, held_gaps_severity=severity / number
     )
+    sample = samples.usable(replace(prepared, frame=frame[(number > 0) & said.notna()]))
+    return sample and sample.core(level=level)
 
 
 def acknowledging_to_bonus(
@@ -162,83 +338,5 @@ def acknowledging_to_bonus(
     frame = prepared.frame.dropna(subset=["bonus"])
     if checks.set_by_formula(frame):
         return None
-    frame = frame.assign(outcome=frame.bonus)
-    return _core("acknowledging_to_merit_total", replace(prepared, frame=frame), level)
-
-
-# --- the fits
-
-
-def _number(cycles: pd.DataFrame, name: str) -> pd.Series:
-    return pd.to_numeric(cycles[name]).astype(float)
-
-
-def _at_once(
-    cycles: pd.DataFrame, amounts: Callable[[str], dict[str, pd.Series]], level: float
-) -> dict[str, Fit]:
-    prepared = samples.prepare("learning_to_rating", cycles)
-    if prepared.frame is None:
-        return {}
-    logs = {
-        name: samples.log_sd(amount, cycles.cycle)
-        for name, amount in amounts(prepared.noun).items()
-    }
-    known = pd.DataFrame(logs).notna().all(axis=1)
-    sample = samples.comparable(
-        "learning_to_rating", replace(prepared, frame=prepared.frame[known])
-    )
-    return models.beside(
-        sample, {name: values.reindex(sample.rows.index) for name, values in logs.items()}, level
-    )
-
-
-def _core(measure: str, prepared: samples.Prepared, level: float) -> Fit | None:
-    sample = samples.comparable(measure, prepared)
-    if samples.nothing_to_compare(prepared) or samples.why_no_estimate(sample):
-        return None
-    try:
-        return models.core(sample, level=level)
-    except ValueError:  # the exposure is a copy of what is held equal
-        return None
-
-
-def _through(prepared: samples.Prepared, level: float) -> Fit | None:
-    """What the exposure goes with in the outcome, as far as `got` moves the exposure: two stages,
-    one instrument.
-
-    The sandwich of such an estimate is that of what it leaves of the outcome on the instrument,
-    over the first stage: so its interval climbs the same ladder as any other.
-    """
-    sample = samples.comparable("learning_to_rating", prepared)
-    rows = sample.rows[samples.differs_within(sample.rows, "got")]
-    sides = [rows[turned].person_id.nunique() for turned in (rows.lost > 0, rows.lost == 0)]
-    few = min(sides) < models.MIN_CHANGERS
-    if (
-        few
-        or samples.nothing_to_compare(prepared)
-        or samples.why_no_estimate(replace(sample, rows=rows))
-    ):
-        return None
-    try:
-        first, second = (
-            models.core(sample, rows, outcome=y, exposure="got") for y in ("exposure", "outcome")
-        )
-        estimate = second.estimate / first.estimate
-        left = rows.assign(outcome=rows.outcome - estimate * rows.exposure)
-        rest = models.core(sample, left, exposure="got", level=level)
-    except ValueError:
-        return None
-    if first.estimate < STRONG**0.5 * first.std_error:
-        return None
-    ends = rest.second and tuple(estimate + end / first.estimate for end in rest.second)
-    return replace(
-        rest,
-        estimate=estimate,
-        low=estimate + rest.low / first.estimate,
-        high=estimate + rest.high / first.estimate,
-        std_error=rest.std_error / first.estimate,
-        n_people_smaller=min(sides),
-        second=ends,
-        design="compared",
-        method=f"{rest.method}, as far as learning differs because activities were held or not",
-    )
+    sample = samples.usable(replace(prepared, frame=frame.assign(outcome=frame.bonus)))
+    return sample and sample.core(level=level)

@@ -1,14 +1,15 @@
 """Sensitivity: how wrong the assumptions would have to be to overturn a finding.
 
-Two kinds of figure: how strong something unseen would have to be (`times_as_strong`, the E-values),
-and what the estimate becomes when the noise in past ratings is taken out (`errors_in_variables`).
-None of them shows that there is nothing unseen.
+How strong something unseen would have to be (`times_as_strong`, the E-value), what the estimate
+becomes when the noise in past ratings is taken out (`errors_in_variables`), and what those who left
+could have changed (`trimmed_bounds`). None of them shows that there is nothing unseen.
 """
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize
 
-from learnalign.estimates.ladder import Slope, within
+from learnalign.estimates.columns import sums, unexplained, within
+from learnalign.estimates.ladder import Slope, interval
 
 
 def times_as_strong(
@@ -19,13 +20,12 @@ def times_as_strong(
     benchmark_r2_outcome: float,
 ) -> float:
     """How many times as strong as a known factor something unseen must be to bring the estimate to
-    0.
+    0: strong with the exposure and with the outcome.
 
     `benchmark_r2_exposure` is the known factor's partial R2 with the exposure given the other
     controls, `benchmark_r2_outcome` its partial R2 with the outcome given these and the exposure;
-    `std_error` and `df` are those of least squares with it among the controls. "As strong" means in
-    both. Infinite where the known factor explains nothing of one of them. Grows with the estimate.
-    Raises ValueError for figures out of range.
+    `std_error` and `df` are those of least squares with it among the controls. Infinite where it
+    explains nothing of one of them. Raises ValueError for figures out of range.
 
     Misleads when the known factor is weak by nature: many times little is still little.
 
@@ -47,23 +47,16 @@ def times_as_strong(
 
     def surplus(explained: float) -> float:
         """The bound less the estimate, where something unseen explains this much of the exposure."""
-        known = (
-            explained * r2_x / (1 - explained * (1 - r2_x))
-        )  # how it then goes with the known factor
-        others = (1 - explained) / (1 - explained * (1 - r2_x))  # 1 - known, without loss of digits
-        with_outcome = (
-            (np.sqrt(explained * most) + np.sqrt(known)) ** 2 / others * r2_y / (1 - r2_y)
-        )
-        return float(np.sqrt(min(1.0, with_outcome) * explained / (1 - explained)) - target)
+        left = 1 - explained * (1 - r2_x)
+        known, others = explained * r2_x / left, (1 - explained) / left  # of the known factor
+        strength = (np.sqrt(explained * most) + np.sqrt(known)) ** 2 / others
+        with_outcome = min(1.0, strength * r2_y / (1 - r2_y))
+        return float(np.sqrt(with_outcome * explained / (1 - explained)) - target)
 
-    edge = (
-        1 - 1e-12
-    )  # beyond it only an estimate a million standard errors from 0 would still stand
-    return (
-        float(optimize.brentq(surplus, 0.0, edge, xtol=1e-14) * most)
-        if surplus(edge) > 0
-        else float(most)
-    )
+    edge = 1 - 1e-12  # only an estimate a million standard errors from 0 still stands beyond it
+    if surplus(edge) <= 0:
+        return float(most)
+    return float(optimize.brentq(surplus, 0.0, edge, xtol=1e-14) * most)
 
 
 def e_value(ratio: float) -> float:
@@ -71,12 +64,10 @@ def e_value(ratio: float) -> float:
     a risk ratio 1.
 
     For a hazard or odds ratio only where the outcome is rare. Below 1 the ratio is turned round.
-    Raises ValueError unless positive.
+    Raises ValueError unless positive. VanderWeele & Ding (2017), Annals of Internal Medicine 167.
 
     Misleads when it is read as the chance of confounding: it says how much would be needed, not
     what there is.
-
-    VanderWeele & Ding (2017), Annals of Internal Medicine 167.
 
     >>> round(e_value(3.9), 2), round(e_value(0.8), 2)
     (7.26, 1.81)
@@ -85,6 +76,32 @@ def e_value(ratio: float) -> float:
         raise ValueError("a positive ratio is needed")
     ratio = max(ratio, 1 / ratio)
     return float(ratio + np.sqrt(ratio * (ratio - 1)))
+
+
+def trimmed_bounds(with_it: np.ndarray, without: np.ndarray, ratio: float) -> tuple[float, float]:
+    """Lowest and highest difference in mean outcome, first less second, that leaving at unequal
+    rates allows (Lee 2009, Review of Economic Studies 76).
+
+    Outcomes (n,) and (m,) of those who stayed, and the `ratio` of the groups' retention, first by
+    second. In the group that kept more of its people the excess is cut off at the top, or at the
+    bottom: the worst cases. Without sampling error, for those who would stay either way.
+
+    Misleads when exposure makes some people leave and others stay: it must push everybody one way.
+
+    >>> trimmed_bounds(np.array([1, 2, 3, 4.0]), np.array([1, 2, 3.0]), 4 / 3)
+    (0.0, 1.0)
+    """
+    if ratio < 1:
+        low, high = trimmed_bounds(without, with_it, 1 / ratio)
+        return -high, -low
+    low, high = _lowest(with_it, 1 / ratio), -_lowest(-with_it, 1 / ratio)
+    return low - float(without.mean()), high - float(without.mean())
+
+
+def _lowest(values: np.ndarray, share: float) -> float:
+    """Mean of the lowest share of the values; the one on the edge counts in part."""
+    weight = np.clip(share * len(values) - np.arange(len(values)), 0, 1)
+    return float(weight @ np.sort(values) / weight.sum())
 
 
 def reliability(
@@ -103,7 +120,7 @@ def reliability(
     >>> round(reliability(np.array([1, 2, 3, 4]), np.array([2, 1, 4, 3])), 2)
     0.6
     """
-    one, two = (_demeaned(values, groups) for values in (prior_1, prior_2))
+    one, two = (_inside(values, groups) for values in (prior_1, prior_2))
     scale = np.sqrt(one @ one * (two @ two))
     if not scale > 1e-12 * len(one):
         raise ValueError("a prior rating does not vary, so its reliability cannot be told")
@@ -125,49 +142,49 @@ def errors_in_variables(
 
     Shapes: y, x (n,), priors (n, k), controls (n, c); means of `groups` are taken out of all.
     `reliability` is that of one rating within the groups; that of the mean of k is k r / (1 + (k -
-    1) r), and the rest of its variance is taken out of the normal equations. Sandwich of these
-    equations, summed within `clusters`, t(G - 1). Raises ValueError when the reliability is not in
-    (0, 1], or too low for what `x` explains of the ratings.
+    1) r), and the rest of its variance is taken out of the normal equations (Fuller 1987,
+    Measurement Error Models, section 2.2; METHODS 6c). Sandwich of these equations, summed within
+    `clusters`, t(G - 1). Raises ValueError on gaps, when the reliability is not in (0, 1], or too
+    low for what `x` explains of the ratings.
 
     Misleads when the reliability is wrong (it is taken as known, so its own uncertainty is not in
     the interval), when the noise of the ratings moves the exposure, or when it lasts (a rater's
     standing liking).
 
-    Fuller (1987), Measurement Error Models, section 2.2; METHODS 6c.
-
     >>> rng = np.random.default_rng(1)
     >>> ability = rng.normal(size=4_000)
     >>> priors = ability[:, None] + rng.normal(size=(4_000, 2))
     >>> x = (ability + rng.normal(size=4_000) < 0) * 1.0
-    >>> round(errors_in_variables(ability + 0.5 * x, x, priors, 0.5, clusters=np.arange(4_000)).estimate, 2)
+    >>> y, people = ability + 0.5 * x, np.arange(4_000)
+    >>> round(errors_in_variables(y, x, priors, 0.5, clusters=people).estimate, 2)
     0.51
     """
-    priors = np.asarray(priors, float)
-    priors = priors[:, None] if priors.ndim == 1 else priors
     if not 0 < reliability <= 1:
         raise ValueError("the reliability of a rating must be above 0, and not above 1")
+    priors = np.asarray(priors, float).reshape(len(y), -1)
     k = priors.shape[1]
     noise = 1 - k * reliability / (1 + (k - 1) * reliability)
-    z = _columns([x, priors.mean(axis=1)], controls, groups)
-    others = np.delete(z, 1, axis=1)
-    left = z[:, 1] - others @ np.linalg.lstsq(others, z[:, 1], rcond=None)[0]
-    if left @ left - noise * (z[:, 1] @ z[:, 1]) < 1e-9 * (z[:, 1] @ z[:, 1]):
+    held = np.empty((len(y), 0)) if controls is None else np.reshape(controls, (len(y), -1))
+    z = _inside(np.column_stack([x, priors.mean(axis=1), held]), groups)
+    left, size = unexplained(z[:, 1], np.delete(z, 1, axis=1)), z[:, 1] @ z[:, 1]
+    if left @ left - noise * size < 1e-9 * size:
         raise ValueError(
             "with so low a reliability, nothing would be left of the ratings beyond the other terms"
         )
-    return _solved(_demeaned(y, groups), z, clusters, level, noise)
-
-
-def _solved(
-    y: np.ndarray, z: np.ndarray, clusters: np.ndarray, level: float, noise: float
-) -> Slope:
-    """Root of the normal equations and their sandwich; the share `noise` of column 1's own moment
-    is taken out.
-    """
-    _, cluster = np.unique(np.asarray(clusters), return_inverse=True)
+    cluster = np.unique(np.asarray(clusters), return_inverse=True)[1]
     (n, k), g = z.shape, int(cluster.max(initial=-1)) + 1
     if g < 2 or n <= k + 1:
         raise ValueError("at least two clusters, and more rows than terms, are needed")
+    estimate, error = _solved(_inside(y, groups), z, cluster, noise)
+    error *= np.sqrt(g / (g - 1) * (n - 1) / (n - k - 1))
+    ends = interval(estimate, error, g - 1, level)
+    return Slope(estimate, error, float(g - 1), *ends, level, "CR1", n, g)
+
+
+def _solved(y: np.ndarray, z: np.ndarray, cluster: np.ndarray, noise: float) -> tuple[float, float]:
+    """Root of the normal equations for column 0, and its plain sandwich error; the share `noise` of
+    column 1's own moment is taken out.
+    """
     moment, length = z.T @ z, np.sqrt((z**2).sum(axis=0))
     scale = np.outer(length, length)
     if not (scale > 0).all() or np.linalg.svd(moment / scale, compute_uv=False)[-1] < 1e-9:
@@ -178,27 +195,10 @@ def _solved(
     beta = bread @ z.T @ y
     rows = z * (y - z @ beta)[:, None]
     rows[:, 1] += out * beta[1]
-    scores = np.column_stack([np.bincount(cluster, column) for column in rows.T])
-    variance = bread @ (scores.T @ scores) @ bread.T * g / (g - 1) * (n - 1) / (n - k - 1)
-    estimate, error = float(beta[0]), float(np.sqrt(variance[0, 0]))
-    reach = float(stats.t.ppf((1 + level) / 2, g - 1) * error)
-    return Slope(
-        estimate, error, float(g - 1), estimate - reach, estimate + reach, level, "CR1", n, g
-    )
+    scores = sums(rows, cluster, cluster.max() + 1) @ bread[0]
+    return float(beta[0]), float(np.sqrt(scores @ scores))
 
 
-def _columns(
-    named: list[np.ndarray], controls: np.ndarray | None, groups: np.ndarray | None
-) -> np.ndarray:
-    extra = (
-        [] if controls is None else list(np.asarray(controls, float).reshape(len(named[0]), -1).T)
-    )
-    return np.column_stack([_demeaned(column, groups) for column in [*named, *extra]])
-
-
-def _demeaned(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+def _inside(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
     """Values less the mean of their group, or of all."""
-    values = np.asarray(values, float)
-    if not (len(values) and np.isfinite(values).all()):
-        raise ValueError("no value may be missing")
     return within(values, np.zeros(len(values), dtype=int) if groups is None else groups)

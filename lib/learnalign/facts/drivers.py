@@ -13,7 +13,7 @@ import pandas as pd
 from scipy import stats
 
 from learnalign.data.reading import DataSet
-from learnalign.estimates import described, models
+from learnalign.estimates import described, ladder
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 DRIVERS = {
@@ -194,7 +194,7 @@ def _difference(rows: pd.DataFrame, sides: list[pd.DataFrame], level: float) -> 
         return None
     rows = rows.assign(percent=100 * rows.acknowledged_before.astype(float))
     try:
-        fit = models.fixed_effects(
+        fit = ladder.fixed_effects(
             rows,
             "percent",
             "strong",

@@ -16,7 +16,7 @@ from scipy import stats
 
 from learnalign.data.contract import DATE_OF
 from learnalign.data.reading import DataSet
-from learnalign.estimates import hazards, models
+from learnalign.estimates import hazards, ladder
 from learnalign.estimates.described import mean, raters, share
 from learnalign.linking.account import learning_done
 from learnalign.linking.journeys import Journeys
@@ -454,7 +454,7 @@ def _difference(rows: pd.DataFrame, by: str) -> Fit | None:
         rows.groupby("group").group.transform("size") > 1
     ]  # those alone in their group tell nothing
     try:
-        fit = models.fixed_effects(
+        fit = ladder.fixed_effects(
             rows,
             "percent",
             "reflected",

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from learnalign.data.reading import DataSet
-from learnalign.estimates import described, groups, models, pooling
+from learnalign.estimates import described, groups, ladder, pooling
 from learnalign.estimates.checks import BLIND
-from learnalign.estimates.samples import MIN_RESIDUAL_DF, MOST_CELLS
+from learnalign.estimates.core import MIN_RESIDUAL_DF
+from learnalign.estimates.samples import MOST_CELLS
 from learnalign.verdicts.result import Fit, number, spread
 
 QUESTIONS = {
@@ -321,11 +322,11 @@ def over_managers(
     rows = rows.assign(x=_around(rows, "x", ["rater"]), y=_around(rows, "y", ["rater"]))
     sums = pd.DataFrame({"xx": rows.x**2, "xy": rows.x * rows.y}).groupby(rows.rater).sum()
     sums = sums[sums.xx > 1e-9]
-    if len(sums) < pooling.MIN_MANAGERS:
+    if len(sums) < pooling.MIN_POOLED:
         enough = f"{MIN_SIDE} people or more on each side"
         return (
             None,
-            f"{len(sums)} of the managers have {enough}, and {pooling.MIN_MANAGERS} are needed",
+            f"{len(sums)} of the managers have {enough}, and {pooling.MIN_POOLED} are needed",
         )
     slopes = sums.xy / sums.xx
     left = rows.y - rows.rater.map(slopes) * rows.x
@@ -385,7 +386,7 @@ def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, rank
     rows = rows.assign(x=x / size[0], y=y / size[1], group=rows.groupby(keys).ngroup())
     r = float(rows.x @ rows.y)
     try:
-        fit = models.fixed_effects(
+        fit = ladder.fixed_effects(
             rows, "y", "x", absorb="group", cluster="rater", method="correlation"
         )
     except ValueError:

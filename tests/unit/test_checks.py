@@ -1,5 +1,5 @@
-"""Weights: equal to statsmodels and to published figures, near a truth, and usable where groups do
-not overlap.
+"""Checks of overlap: propensities equal to statsmodels and to published figures, near a truth, and
+usable where groups do not overlap.
 
 The file takes about three seconds.
 """
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from learnalign.estimates import weights
+from learnalign.estimates import checks, sensitivity
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_training_effect_by_weights_alone(training):
     """The raw difference is -8,498; the experiment itself found +1,794."""
     y, t, z = training
     assert y[t == 1].mean() - y[t == 0].mean() == pytest.approx(-8497.52, abs=0.005)
-    e = weights.propensity(t, z)
+    e = checks.propensity(t, z)
     kept = (e >= 0.05) & (e <= 0.95)
     y, t, e = y[kept], t[kept] == 1, e[kept]
     weighted = y[t].mean() - np.average(y[~t], weights=(e / (1 - e))[~t])
@@ -58,7 +58,7 @@ def test_smoking_cessation_and_weight():
         people[["sex", "race", "education", "exercise", "active"]].astype(str), drop_first=True
     )
     quit_, gain = people.qsmk.to_numpy() == 1, people.wt82_71.to_numpy(float)
-    e = weights.propensity(quit_, pd.concat([amounts, amounts**2, kinds], axis=1).to_numpy(float))
+    e = checks.propensity(quit_, pd.concat([amounts, amounts**2, kinds], axis=1).to_numpy(float))
     weight = np.where(quit_, 1 / e, 1 / (1 - e))
     weighted = np.average(gain[quit_], weights=weight[quit_]) - np.average(
         gain[~quit_], weights=weight[~quit_]
@@ -82,7 +82,7 @@ def test_propensity_equals_statsmodels(training):
         .predict()
     )
     np.testing.assert_allclose(
-        weights.propensity(t, z), expected, atol=1e-7
+        checks.propensity(t, z), expected, atol=1e-7
     )  # the ridge moves the ninth digit
 
 
@@ -91,20 +91,20 @@ def test_columns_without_variation_are_left_out(constant):
     z = np.arange(20.0)
     t = np.array([0, 1] * 5 + [0, 1, 1, 1, 0, 1, 1, 0, 1, 1])
     both = np.column_stack([np.full(20, constant), z])
-    np.testing.assert_array_equal(weights.propensity(t, both), weights.propensity(t, z[:, None]))
-    np.testing.assert_allclose(weights.propensity(t, np.full((20, 1), constant)), t.mean())
+    np.testing.assert_array_equal(checks.propensity(t, both), checks.propensity(t, z[:, None]))
+    np.testing.assert_allclose(checks.propensity(t, np.full((20, 1), constant)), t.mean())
 
 
 def test_a_column_that_separates_the_groups_gives_probabilities_near_0_and_1():
     t = np.repeat([0, 1], 50)
     z = np.column_stack([np.arange(100.0), np.tile([1.0, 2.0], 50)])
-    e = weights.propensity(t, z)
+    e = checks.propensity(t, z)
     assert e[t == 0].max() < 0.05 and e[t == 1].min() > 0.95
-    assert weights.beyond_trim(t, z) == 1
+    assert checks.beyond_trim(t, z) == 1
     # one dummy that is 1 only among the exposed: those people alone have nobody like them
     only = np.column_stack([np.where(np.arange(100) < 90, 0.0, 1.0)])
-    assert weights.propensity(t, only)[-10:].min() > 0.99
-    assert weights.beyond_trim(t, only) == pytest.approx(10 / 50 / 2)
+    assert checks.propensity(t, only)[-10:].min() > 0.99
+    assert checks.beyond_trim(t, only) == pytest.approx(10 / 50 / 2)
 
 
 def test_columns_that_say_the_same_do_no_harm():
@@ -112,7 +112,7 @@ def test_columns_that_say_the_same_do_no_harm():
     z = rng.normal(size=(200, 1))
     t = rng.random(200) < expit(z[:, 0])
     np.testing.assert_allclose(
-        weights.propensity(t, np.hstack([z, 3 * z])), weights.propensity(t, z), atol=1e-6
+        checks.propensity(t, np.hstack([z, 3 * z])), checks.propensity(t, z), atol=1e-6
     )
 
 
@@ -122,11 +122,11 @@ def test_a_rare_exposure_is_not_taken_for_a_lack_of_overlap():
     z = rng.normal(size=(5_000, 2))
     rare = rng.random(5_000) < expit(-4 + 0.5 * z[:, 0])
     assert (
-        weights.propensity(rare, z) < 0.05
+        checks.propensity(rare, z) < 0.05
     ).mean() > 0.9  # the plain propensity would set nearly everybody aside
-    assert weights.beyond_trim(rare, z) < 0.02
+    assert checks.beyond_trim(rare, z) < 0.02
     apart = rng.random(5_000) < expit(-4 + 4 * z[:, 0])
-    assert weights.beyond_trim(apart, z) > 0.30
+    assert checks.beyond_trim(apart, z) > 0.30
 
 
 @pytest.mark.property
@@ -135,7 +135,7 @@ def test_balanced_propensity_is_the_one_of_equal_groups(share, balanced):
     """Whatever share is exposed, the balanced propensity that made the plain one comes back."""
     exposed = np.arange(1_000) < round(1_000 * share)
     odds = balanced / (1 - balanced) * exposed.mean() / (1 - exposed.mean())
-    assert weights.balanced(np.array([odds / (1 + odds)]), exposed)[0] == pytest.approx(balanced)
+    assert checks.balanced(np.array([odds / (1 + odds)]), exposed)[0] == pytest.approx(balanced)
 
 
 @pytest.mark.parametrize(
@@ -150,60 +150,7 @@ def test_balanced_propensity_is_the_one_of_equal_groups(share, balanced):
 )
 def test_what_cannot_be_weighted_is_refused_in_words(exposed, covariates, message):
     with pytest.raises(ValueError, match=message):
-        weights.propensity(np.array(exposed), np.array(covariates))
-
-
-def attrition_bounds(y: np.ndarray, group: np.ndarray, stayed: np.ndarray) -> tuple[float, float]:
-    """The bounds of everybody's outcomes, of which those of leavers are not read."""
-    sides = [stayed & (group == side) for side in (1, 0)]
-    kept = [
-        inside.sum() / (group == side).sum() for inside, side in zip(sides, (1, 0), strict=True)
-    ]
-    return weights.trimmed_bounds(*(y[inside] for inside in sides), kept[0] / kept[1])
-
-
-def test_bounds_by_hand():
-    """Of ten, ten and eight stayed: two of the first group, the highest or the lowest, are cut off."""
-    y = np.concatenate([np.arange(10.0), np.arange(8.0), [np.nan, np.nan]])
-    group, stayed = np.repeat([1, 0], 10), np.isfinite(y)
-    assert attrition_bounds(y, group, stayed) == pytest.approx((3.5 - 3.5, 5.5 - 3.5))
-    assert attrition_bounds(y, 1 - group, stayed) == pytest.approx((3.5 - 5.5, 3.5 - 3.5))
-
-
-def test_equal_retention_gives_a_point():
-    y = np.array([1.0, 2, 3, np.nan, 4, 5, 9, np.nan])
-    low, high = attrition_bounds(y, np.repeat([0, 1], 4), np.isfinite(y))
-    assert low == high == pytest.approx(4)
-
-
-@pytest.mark.property
-@given(st.integers(0, 10_000))
-def test_bounds_hold_the_plain_difference_and_do_not_mind_the_order(seed):
-    rng = np.random.default_rng(seed)
-    group, y = np.arange(40) % 2, rng.normal(size=40).round(1)
-    stayed = rng.random(40) < 0.7
-    stayed[:2] = True
-    low, high = attrition_bounds(np.where(stayed, y, np.nan), group, stayed)
-    difference = y[stayed & (group == 1)].mean() - y[stayed & (group == 0)].mean()
-    assert low - 1e-9 <= difference <= high + 1e-9
-    order = rng.permutation(40)
-    assert attrition_bounds(y[order], group[order], stayed[order]) == pytest.approx((low, high))
-
-
-@pytest.mark.truth
-def test_bounds_hold_the_truth_when_the_exposure_only_drives_people_out():
-    """Acknowledging costs .30 and the lowest-paid of those who acknowledged leave: staying seems to
-    pay.
-    """
-    rng = np.random.default_rng(7)
-    said = np.arange(20_000) % 2
-    pay = rng.normal(size=20_000) - 0.3 * said
-    stayed = ~((said == 1) & (pay < -0.9))
-    low, high = attrition_bounds(np.where(stayed, pay, np.nan), said, stayed)
-    assert pay[stayed & (said == 1)].mean() - pay[stayed & (said == 0)].mean() > 0.05
-    assert (
-        low - 0.06 <= -0.3 <= high
-    )  # the worst case is this one; .06: four standard errors of a mean difference
+        checks.propensity(np.array(exposed), np.array(covariates))
 
 
 def test_nothing_is_changed():
@@ -211,6 +158,6 @@ def test_nothing_is_changed():
     z, y = rng.normal(size=(60, 2)), rng.normal(size=60)
     t = np.arange(60) % 2
     before = [v.copy() for v in (z, y, t)]
-    weights.beyond_trim(t, z), weights.trimmed_bounds(y, y[:30], 0.9)
+    checks.beyond_trim(t, z), sensitivity.trimmed_bounds(y, y[:30], 0.9)
     for now, then in zip((z, y, t), before, strict=True):
         np.testing.assert_array_equal(now, then)

@@ -1,0 +1,103 @@
+"""Columns: what members of one group differ in, and what one column says beyond others."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from scipy.sparse.linalg import lsmr
+
+
+def within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """`values` (n,) or (n, k) less the means of their `groups` (n,): what members differ in.
+
+    Raises ValueError when either has gaps. Misleads when most groups have one member: these become
+    exact zeros.
+
+    >>> within(np.array([1.0, 3.0, 10.0, 30.0]), np.array(["a", "a", "b", "b"])).tolist()
+    [-1.0, 1.0, -10.0, 10.0]
+    """
+    values = numbers(values, "values")
+    return demeaned(values, codes(groups, len(values), "groups"))
+
+
+def absorbed(values: np.ndarray, groups: pd.DataFrame) -> np.ndarray:
+    """Columns without the means of several groupings, by sparse least squares on their dummies."""
+    row = np.arange(len(values))
+    codes = [pd.factorize(groups[name])[0] for name in groups]
+    marks = [sparse.csr_array((np.ones(len(row)), (row, code))) for code in codes]
+    dummies = sparse.hstack(marks).tocsr()
+    scaled = dummies @ sparse.diags_array(1 / np.sqrt(dummies.sum(axis=0)))  # converges sooner
+    exact = {"atol": 1e-9, "btol": 1e-9, "maxiter": 10_000}
+    fitted = [scaled @ lsmr(scaled, column, **exact)[0] for column in values.T]
+    return values - np.column_stack(fitted)
+
+
+def unexplained(target: np.ndarray, held: np.ndarray) -> np.ndarray:
+    """What the columns of `held`, by least squares, leave over of `target` (n,) or (n, k).
+
+    No intercept is fitted: means must already be taken out of both (`within`).
+    """
+    return target - held @ np.linalg.lstsq(held, target, rcond=None)[0] if held.size else target
+
+
+def independent(rows: pd.DataFrame, columns: Sequence[str], groups: str) -> list[str]:
+    """Those of `columns`, first come first kept, that say something new within `groups`."""
+    if not columns or rows.empty:
+        return []
+    values = rows[list(columns)].to_numpy(float)
+    inside, size = within(values, rows[groups].to_numpy()), lengths(values) + 1e-300
+    kept: list[str] = []
+    basis = np.empty((len(rows), 0))
+    for place, name in enumerate(columns):
+        rest = inside[:, place] - basis @ (basis.T @ inside[:, place])
+        rest = rest - basis @ (basis.T @ rest)  # twice is enough
+        length = np.sqrt(rest @ rest)
+        if length > 1e-7 * size[place]:
+            kept.append(name)
+            basis = np.column_stack([basis, rest / length])
+    return kept
+
+
+def numbers(values: np.ndarray, name: str) -> np.ndarray:
+    """`values` as numbers; ValueError, with the name of the column, on gaps."""
+    values = np.asarray(values, dtype=float)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has gaps or infinite values: leave these rows out first")
+    return values
+
+
+def codes(labels: np.ndarray, n: int, name: str) -> np.ndarray:
+    """Labels of any kind as numbers from 0; ValueError on gaps, or where they are not `n`."""
+    found, _ = pd.factorize(np.asarray(labels))
+    if len(found) != n:
+        raise ValueError(
+            f"{name} must have one label for each of the {n} rows, but got {len(found)}"
+        )
+    if (found < 0).any():
+        raise ValueError(f"{name} has gaps: leave these rows out first")
+    return found
+
+
+def lengths(values: np.ndarray) -> np.ndarray:
+    """The Euclidean length of each column."""
+    return np.sqrt((values * values).sum(axis=0))
+
+
+def sums(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
+    """Sums of `values` (n,) or (n, k) over the rows of each code."""
+    if values.ndim == 1:
+        return np.bincount(codes, values, n_codes)
+    return np.column_stack([np.bincount(codes, column, n_codes) for column in values.T])
+
+
+def demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`within` on what is already numbers and codes."""
+    if len(values) == 0:
+        return values
+    values = values - values.mean(axis=0)  # first of all, so that a large level costs no digits
+    size = np.bincount(codes)
+    if len(size) == 1:
+        return values
+    means = sums(values, codes, len(size)).T / size
+    return values - means.T[codes]

@@ -1,0 +1,182 @@
+"""Core: the core model on a sample of person-cycles that can be compared.
+
+People with the same manager in the same cycle are compared, at the same prior ratings and the same
+role, with standard errors clustered by manager.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from learnalign.estimates.columns import independent
+from learnalign.estimates.ladder import fixed_effects
+from learnalign.verdicts.result import ATTRITION, TOO_FEW_CLUSTERS, Fit
+
+MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
+NUMBER = {1: "prior rating", 2: "two prior ratings"}
+HELD = {
+    "cell": "rating and matrix cell",
+    "grade": "grade",
+    "tenure": "tenure",
+    "fte": "hours of work",
+    "compa_ratio": "place in the salary range",
+    "gaps": "number and severity of gaps",
+    "enrolled": "number of activities enrolled in, by kind",
+}
+"""Columns `held_<key>…` of a prepared frame are held equal besides prior ratings."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Person-cycles that an adjusted comparison can use, and the account of the others."""
+
+    rows: pd.DataFrame
+    priors: tuple[str, ...]
+    rater: str  # "manager" or "unit"
+    account: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ATTRITION)))
+
+    def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
+        """The columns held equal, without those that say nothing more within managers and cycles."""
+        if rows is None and not also:
+            return self._own_controls
+        rows = self.rows if rows is None else rows
+        return independent(rows, [*self.priors, *also, *held(self.rows)], "rater_cycle")
+
+    @cached_property
+    def _own_controls(self) -> list[str]:
+        """The sample's own, which nearly every fit and check asks for."""
+        return independent(self.rows, [*self.priors, *held(self.rows)], "rater_cycle")
+
+    def residual_df(self, rows: pd.DataFrame | None = None) -> int:
+        """Rows less all that is fitted: managers and cycles, what is held equal, the exposure."""
+        controls, rows = self.controls(rows), self.rows if rows is None else rows
+        return len(rows) - rows.rater_cycle.nunique() - len(controls) - 1
+
+    def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
+        """Whether so few are left that nothing can be said, or single people could be worked out."""
+        raters = (self.rows if rows is None else rows).rater.nunique()
+        return self.residual_df(rows) < MIN_RESIDUAL_DF or raters < 2
+
+    @property
+    def no_estimate(self) -> str:
+        """A key of the reasons when the sample cannot carry an estimate; else empty."""
+        if self.too_thin():
+            return "too few"
+        if self.rows.rater.nunique() <= TOO_FEW_CLUSTERS:
+            return "three raters"
+        return "no discretion" if "cell" in self.rows and not _left_over(self.rows) else ""
+
+    def core(
+        self,
+        rows: pd.DataFrame | None = None,
+        *,
+        outcome: str = "outcome",
+        exposure: str = "exposure",
+        also: Sequence[str] = (),
+        level: float = 0.95,
+    ) -> Fit | None:
+        """The core model: a difference in `outcome` per unit of exposure (METHODS 3).
+
+        Among people with the same manager and cycle, and what the sample (and `also`) holds equal.
+        None when the exposure cannot be told from what is held equal. Misleads when past ratings
+        do not carry what moves both.
+        """
+        controls, rows = self.controls(rows, also), self.rows if rows is None else rows
+        same = self._held_in_words(controls)
+        try:
+            fit = fixed_effects(
+                rows,
+                outcome,
+                exposure,
+                controls=controls,
+                absorb="rater_cycle",
+                cluster="rater",
+                level=level,
+                method=f"{self.rater} x cycle fixed effects (same {', same '.join(same)})",
+                design="adjusted" if self.priors else "associated",
+                clustered_by=self.rater,
+            )
+        except ValueError:
+            return None
+        return replace(fit, n_people_smaller=people_in_the_smaller(rows), held=same)
+
+    def _held_in_words(self, controls: Sequence[str]) -> tuple[str, ...]:
+        priors = [NUMBER[len(self.priors)]] if self.priors else []
+        held = [word for key, word in HELD.items() if any(_is_of(key, name) for name in controls)]
+        return (f"{self.rater} and cycle", *priors, *held)
+
+    def beside(self, columns: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Fit]:
+        """The core model with several exposures at once, each held equal in the others' figures.
+
+        `columns` (n,) each, in the order of the sample's rows: marks of 0 and 1, or amounts. Left
+        out is what nobody does, what everybody under a manager does, and what differs under three
+        managers or fewer. Misleads where one of them moves another: what works through the other
+        is held out of its figure.
+        """
+        rows = self.rows.assign(**{f"_{name}": value for name, value in columns.items()})
+        if self.too_thin(rows):
+            return {}
+        found = {}
+        for name in columns:
+            some = rows[differs_within(rows, f"_{name}")]  # the others say nothing of it
+            if self.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
+                continue
+            others = [f"_{other}" for other in columns if other != name]
+            fit = self.core(some, exposure=f"_{name}", also=others, level=level)
+            value = some[f"_{name}"]
+            exposed = value > value.groupby(some.cycle).transform("min")
+            people = people_in_the_smaller(some.assign(exposure=value, exposed=exposed))
+            if fit:
+                found[name] = replace(fit, n_people_smaller=people)
+        return found
+
+
+def _is_of(key: str, column: str) -> bool:
+    return column.startswith(f"held_{key}")
+
+
+def held(frame: pd.DataFrame) -> list[str]:
+    """The columns of a prepared frame that are held equal besides prior ratings."""
+    return [name for name in frame if name.startswith("held_")]
+
+
+def _left_over(rows: pd.DataFrame) -> bool:
+    """Whether merit varies within a cell of the matrix and a cycle, or around the matrix's target."""
+    if rows.gap.notna().all() and rows.gap.abs().max() < 1e-6:
+        return False
+    by_cell = rows.groupby(["cell", "cycle"]).outcome
+    return bool((by_cell.transform("max") - by_cell.transform("min") > 1e-6).any())
+
+
+def people_in_the_smaller(rows: pd.DataFrame) -> int:
+    """People in the smaller of the compared groups; for a slope, those with any exposure at all."""
+    exposed = rows.exposure == 1 if is_binary(rows) else rows.exposed
+    sides = [rows[exposed].person_id.nunique(), rows[~exposed].person_id.nunique()]
+    return min(sides) if is_binary(rows) else sides[0]
+
+
+def is_binary(rows: pd.DataFrame) -> bool:
+    """Whether the exposure is did against did not."""
+    return bool(rows.exposure.isin([0, 1]).all())
+
+
+def two_or_more(
+    rows: pd.DataFrame, keys: list[list[str]], counted: pd.Series | None = None
+) -> pd.DataFrame:
+    """Rows whose level of every key holds two (counted) rows or more: one alone explains itself."""
+    counted, before = pd.Series(1, rows.index) if counted is None else counted, -1
+    while len(rows) != before:
+        before = len(rows)
+        for key in keys:
+            of = counted.loc[rows.index].groupby([rows[name] for name in key]).transform("sum")
+            rows = rows[of >= 2]
+    return rows
+
+
+def differs_within(rows: pd.DataFrame, column: str) -> pd.Series:
+    """Whether people under the same manager in the same cycle differ in a column, for each row."""
+    by_cell = rows.groupby("rater_cycle")[column]
+    return by_cell.transform("max") - by_cell.transform("min") > 1e-9
