@@ -18,7 +18,7 @@ from learnalign.data.contract import DATE_OF
 from learnalign.data.reading import DataSet
 from learnalign.estimates import hazards, ladder
 from learnalign.estimates.described import mean, raters, share
-from learnalign.linking.account import learning_done
+from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.linking.journeys import Journeys
 from learnalign.verdicts.result import Fit, number, spread
 
@@ -279,9 +279,7 @@ def asking(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
         )
         .execute()
     )
-    latest = person_cycles.sort_values(["reviewed_on", "cycle"]).drop_duplicates(
-        "person_id", keep="last"
-    )
+    latest = latest_reviews(person_cycles)
     people = people.merge(latest[["person_id", "manager_id", "unit"]], on="person_id")
     cluster, by = raters(people)
     return _known(

@@ -20,7 +20,7 @@ from scipy import special
 
 from learnalign.data.reading import DataSet
 from learnalign.estimates.described import raters, share
-from learnalign.linking.account import learning_done
+from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.verdicts.result import Fit
 
 MIN_NODES = 20  # people below which a network is too small to be described
@@ -303,11 +303,7 @@ def _people(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     """Who is employed at `as_of`, by their latest review; `cluster` is who rates them
     (`described.raters`).
     """
-    last = (
-        person_cycles.sort_values(["person_id", "reviewed_on", "cycle"])
-        .groupby("person_id")
-        .tail(1)
-    )
+    last = latest_reviews(person_cycles).sort_values("person_id")
     left_on = pd.to_datetime(last.left_on)
     people = last[left_on.isna() | (left_on >= pd.Timestamp(dataset.as_of))].reset_index(drop=True)
     cluster, by = raters(people)

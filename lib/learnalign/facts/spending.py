@@ -14,7 +14,7 @@ import pandas as pd
 
 from learnalign.data.reading import DataSet
 from learnalign.estimates import described
-from learnalign.linking.account import learning_done
+from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.verdicts.result import Fit
 
 HALF_YEAR_DAYS = 365.25 / 2
@@ -223,9 +223,7 @@ def _staff(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     """A row per person with a review: unit and manager of the latest, and half-years employed since
     recording began.
     """
-    latest = person_cycles.sort_values(["reviewed_on", "cycle"]).drop_duplicates(
-        "person_id", keep="last"
-    )
+    latest = latest_reviews(person_cycles)
     began = pd.Timestamp(dataset.tables["learning"].learned_on.min().execute())
     end = (
         pd.to_datetime(latest.left_on)

@@ -1,6 +1,4 @@
-"""Flows: the account of every row that falls out of a table on its way, and the reasons that all
-tables share.
-"""
+"""Accounts: every row that falls out of a table on its way, and what all of linking shares."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +13,8 @@ from learnalign.data.kept import frames, marked
 from learnalign.data.reading import DataSet
 from learnalign.verdicts.result import ATTRITION
 
-OWN_LEARNING_DAYS = (
-    30  # so soon after an acknowledgement, own learning on its skill makes it autonomous
-)
+OWN_LEARNING_DAYS = 30  # own learning on the skill so soon after makes asking autonomous
+SAID_BEFORE_DAYS = 90  # saying so long before a gap was found is an acknowledgement of that gap
 
 
 def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] | None:
@@ -32,6 +29,9 @@ def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] 
     return frames(dataset.folder, names, said["types"])
 
 
+# --- the account
+
+
 @dataclass(frozen=True)
 class Step:
     """A reason to leave rows out, in the order in which reasons are tried."""
@@ -41,26 +41,38 @@ class Step:
     drops: BooleanValue
 
 
-def days_before(day: Column, days: int) -> Column:
-    """The day so many days earlier."""
-    return (day - ibis.interval(days=days)).cast("date")
-
-
 def after_as_of(name: str, rows: Table, dataset: DataSet) -> Step:
     """What is dated after the edition's end does not count in it."""
     late = rows[DATE_OF[name]] > dataset.as_of
     return Step("after_as_of", f"after {dataset.as_of}, where this edition ends", late)
 
 
-def unfit_steps(name: str, events: Table, dataset: DataSet) -> list[Step]:
-    """Reasons for which an event counts for nobody, whenever it was."""
-    steps = [after_as_of(name, events, dataset)]
-    if name == "learning":
-        not_done = events.status.notnull() & (events.status != DONE)
-        steps.append(
-            Step("not_completed", "not completed (waitlisted, withdrawn, no-show, open)", not_done)
-        )
-    return steps
+def flow(name: str, table: Table, steps: Sequence[Step]) -> pd.DataFrame:
+    """Rows and people dropped at each step, for their first reason, and left after it."""
+    number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
+    sorted_out = table.mutate(_step=number.fill_null(len(steps)))
+    at, who, counts = sorted_out._step, sorted_out.person_id, {}
+    for i in range(len(steps) + 1):
+        for kind, those in (("gone", at == i - 1), ("left", at >= i)):
+            counts[f"{kind}_{i}"] = sorted_out.count(where=those)
+            counts[f"{kind}_people_{i}"] = who.nunique(where=those)
+    counted = iter(sorted_out.aggregate(**counts).to_pyarrow().to_pylist()[0].values())
+    reasons = [("read", "read"), *((step.key, step.reason) for step in steps)]
+    rows = [(name, *reason, *(next(counted) for _ in range(4))) for reason in reasons]
+    return pd.DataFrame(rows, columns=list(ATTRITION))
+
+
+# --- what all of linking shares
+
+
+def beside(rows: Table, more: Table, *keys: str) -> Table:
+    """Rows with the columns of another table, empty where it has none for their keys."""
+    return rows.left_join(more, list(keys)).drop(*(f"{key}_right" for key in keys))
+
+
+def days_before(day: Column, days: int) -> Column:
+    """The day so many days earlier."""
+    return (day - ibis.interval(days=days)).cast("date")
 
 
 def learning_done(dataset: DataSet) -> Table:
@@ -69,9 +81,35 @@ def learning_done(dataset: DataSet) -> Table:
     return learning.filter(learning.status == DONE)
 
 
+def one_per_day(dataset: DataSet) -> Table:
+    """Reviews, one of a person and day: of the later cycle where a day has two."""
+    reviews = dataset.tables["reviews"]
+    same_day = ibis.window(group_by=["person_id", "reviewed_on"], order_by=ibis.desc("cycle"))
+    reviews = reviews.mutate(_copy=ibis.row_number().over(same_day))
+    return reviews.filter(reviews._copy == 0)
+
+
+def placed(rows: Table, keys: Sequence[str], before: BooleanValue, reviews: Table) -> Table:
+    """Rows of people, known by `keys`, with their latest review `before` a day, else their first.
+
+    `_latest` is the day of the former, and empty where there is none.
+    """
+    seen = rows.join(reviews, [rows.person_id == reviews.person_id, before])
+    latest = seen.group_by(*keys).aggregate(_latest=seen.reviewed_on.max())
+    first = reviews.group_by("person_id").aggregate(_first=reviews.reviewed_on.min())
+    found = beside(beside(rows, latest, *keys), first, "person_id")
+    found = found.mutate(reviewed_on=ibis.coalesce(found._latest, found._first)).drop("_first")
+    return beside(found, reviews, "person_id", "reviewed_on").drop("reviewed_on")
+
+
+def latest_reviews(person_cycles: pd.DataFrame) -> pd.DataFrame:
+    """The latest person-cycle of everybody; of two on a day, the later cycle's."""
+    in_time = person_cycles.sort_values(["reviewed_on", "cycle"])
+    return in_time.drop_duplicates("person_id", keep="last")
+
+
 def asking(asked: Table, learned: Table, keys: Sequence[str]) -> Table:
-    """Days on which something was acknowledged (`_asked` times) or learned, and what came after the
-    acknowledging.
+    """Days on which something was acknowledged (`_asked` times) or learned, and what came after.
 
     `_soon`, autonomous: own completed voluntary learning on that day or in the 30 days after.
     `_alone`, dependent: acknowledged again on a later day, and no such learning from the first day
@@ -79,8 +117,7 @@ def asking(asked: Table, learned: Table, keys: Sequence[str]) -> Table:
     be both, or neither. Both tables have the `keys` within which events belong together (person,
     skill, and a window or a gap) and the day `_on`.
     """
-    asked, learned = asked.mutate(_asked=1, _learned=0), learned.mutate(_asked=0, _learned=1)
-    both = asked.union(learned)
+    both = asked.mutate(_asked=1, _learned=0).union(learned.mutate(_asked=0, _learned=1))
     days = both.group_by(*keys, "_on").aggregate(
         _asked=both._asked.sum(), _learned=both._learned.sum()
     )
@@ -94,28 +131,3 @@ def asking(asked: Table, learned: Table, keys: Sequence[str]) -> Table:
         _soon=days._answered <= (days._on + ibis.interval(days=OWN_LEARNING_DAYS)).cast("date"),
         _alone=days._again.notnull() & (days._answered.isnull() | (days._answered > days._again)),
     )
-
-
-def flow(name: str, table: Table, steps: Sequence[Step]) -> pd.DataFrame:
-    """Rows and people dropped at each step and left after it; a row is dropped for its first reason
-    only.
-    """
-    number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
-    sorted_out = table.mutate(_step=number.fill_null(len(steps)))
-    at, who = sorted_out._step, sorted_out.person_id
-    counts = {}
-    for i in range(len(steps) + 1):
-        for kind, those in (("gone", at == i - 1), ("left", at >= i)):
-            counts |= {
-                f"{kind}_{i}": sorted_out.count(where=those),
-                f"{kind}_people_{i}": who.nunique(where=those),
-            }
-    counted = sorted_out.aggregate(**counts).execute().iloc[0]
-    rows = []
-    for i, step in enumerate((None, *steps)):
-        key, reason = (step.key, step.reason) if step else ("read", "read")
-        found = [
-            int(counted[f"{kind}_{i}"]) for kind in ("gone", "gone_people", "left", "left_people")
-        ]
-        rows.append((name, key, reason, *found))
-    return pd.DataFrame(rows, columns=list(ATTRITION))

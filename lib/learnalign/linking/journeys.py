@@ -16,28 +16,27 @@ from ibis.expr.types import Column, Table
 from learnalign.data.contract import DATE_OF, DONE
 from learnalign.data.reading import DataSet
 from learnalign.linking.account import (
+    SAID_BEFORE_DAYS,
     Step,
     after_as_of,
     asking,
+    beside,
     days_before,
     flow,
     learning_done,
+    one_per_day,
+    placed,
     prepared,
 )
 from learnalign.verdicts.result import ATTRITION
 
-SAID_BEFORE_DAYS = (
-    90  # an acknowledgement so long before a gap was found is an acknowledgement of that gap
-)
 SPELL = ("person_id", "skill", "spell")
 FLAGS = ("acknowledged_before", "autonomous", "dependent")
 
 
 @dataclass(frozen=True, repr=False)
 class Journeys:
-    """Gaps, the scheduled assessments behind them, what their people said and learned; shows counts
-    only.
-    """
+    """Gaps, the assessments behind them, what their people said and learned; shows counts only."""
 
     gaps: pd.DataFrame
     assessed: pd.DataFrame
@@ -49,14 +48,12 @@ class Journeys:
         return f"Journeys({len(self.gaps):,} gaps of {self.gaps.person_id.nunique():,} people)"
 
 
-JOURNEYS = tuple(
-    f"journeys_{part.name}" for part in fields(Journeys)
-)  # their names where they are kept
+# the names of its parts where they are kept
+JOURNEYS = tuple(f"journeys_{part.name}" for part in fields(Journeys))
 
 
 def gap_journeys(dataset: DataSet) -> Journeys:
-    """A row per gap found by a scheduled assessment: detected, acknowledged, learning started,
-    closed, or left.
+    """A row per gap found by a scheduled assessment, from its detection until it closed.
 
     `gaps` has the keys person_id, skill and spell, then `detected_on`, `severity` (required less
     assessed level), `acknowledged_on` (the first time from 90 days before detection until it
@@ -72,61 +69,48 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     assessments are rare (a gap closes before anybody looks), or when the schedule follows what
     people said.
 
-    >>> from learnalign.data import reading as datasets
-    >>> gaps = gap_journeys(datasets.read("data/demo")).gaps
+    >>> from learnalign.data.reading import read
+    >>> gaps = gap_journeys(read("data/demo")).gaps
     >>> bool((gaps.closed_on.dropna() > gaps.detected_on[gaps.closed_on.notna()]).all())
     True
     """
     if made := prepared(dataset, *JOURNEYS):
         return Journeys(*made)
     days = _assessed_days(dataset)
-    days = (
-        days.cache() if "assessments" in dataset.filled else days
-    )  # a table that is missing belongs to no engine
+    if "assessments" in dataset.filled:  # a table that is missing belongs to no engine
+        days = days.cache()
     found = _employed(spells(dataset, days), dataset).cache()
-    kept = found.filter(found.scheduled, found._there).cache()
-    reviews = _reviews(dataset).cache()
-    gaps = _mentored(
-        _learned(_said(_placed(kept, "detected_on", reviews), dataset), dataset), dataset
-    )
-    frame = gaps.drop("scheduled", "_there", "_until").order_by(*SPELL).execute()
-    every = dataset.tables["reviews"].select("person_id", "cycle", "rating")
-    ratings = every.order_by("cycle", "person_id").execute()
-    assessments = dataset.recorded["assessments"]
-    flows = (
-        [
-            flow("assessments", assessments, [after_as_of("assessments", assessments, dataset)]),
-            flow(
-                "gaps",
-                found,
-                [
-                    Step(
-                        "not_scheduled",
-                        "found in doubt or on request, not by a scheduled assessment",
-                        ~found.scheduled,
-                    ),
-                    Step("left_before", "found after the person had left", ~found._there),
-                ],
-            ),
-        ]
-        if "assessments" in dataset.filled
-        else []
-    )
+    kept, reviews = found.filter(found.scheduled, found._there).cache(), _reviews(dataset).cache()
+    gaps = _said(_placed(kept, "detected_on", reviews), dataset)
+    gaps = _mentored(_learned(gaps, dataset), dataset).drop("scheduled", "_there", "_until")
+    frame = gaps.order_by(*SPELL).execute()
+    assessed = _scheduled(days, dataset, reviews).execute()
+    scale, flags = _cycle_scale(dataset), dict.fromkeys(FLAGS, "boolean")
     return Journeys(
-        _in_sd(frame.assign(status=_status(frame)), ratings).astype(
-            dict.fromkeys(FLAGS, "boolean")
-        ),
-        _in_sd(_scheduled(days, dataset, reviews).execute(), ratings).astype({FLAGS[0]: "boolean"}),
+        _in_sd(frame.assign(status=_status(frame)), scale).astype(flags),
+        _in_sd(assessed, scale).astype({FLAGS[0]: "boolean"}),
         _events_of(kept, "acknowledgements", dataset),
         _events_of(kept, "learning", dataset),
-        pd.concat(flows, ignore_index=True) if flows else pd.DataFrame(columns=list(ATTRITION)),
+        _attrition(found, dataset),
     )
+
+
+def _attrition(found: Table, dataset: DataSet) -> pd.DataFrame:
+    if "assessments" not in dataset.filled:
+        return pd.DataFrame(columns=list(ATTRITION))
+    assessments = dataset.recorded["assessments"]
+    late = after_as_of("assessments", assessments, dataset)
+    reason = "found in doubt or on request, not by a scheduled assessment"
+    steps = [
+        Step("not_scheduled", reason, ~found.scheduled),
+        Step("left_before", "found after the person had left", ~found._there),
+    ]
+    flows = [flow("assessments", assessments, [late]), flow("gaps", found, steps)]
+    return pd.concat(flows, ignore_index=True)
 
 
 def spells(dataset: DataSet, days: Table | None = None) -> Table:
-    """Every gap as an Ibis table, whatever found it: its key, detected_on, closed_on, severity,
-    levels, scheduled.
-    """
+    """Every gap as an Ibis table, whatever found it: key, days, severity, levels, `scheduled`."""
     days = _assessed_days(dataset) if days is None else days
     days = days.filter(days.spell > 0)
     first = days._starts
@@ -144,27 +128,25 @@ def spells(dataset: DataSet, days: Table | None = None) -> Table:
 def _assessed_days(dataset: DataSet) -> Table:
     """A row per person, skill and day assessed; several on one day count by the best of them."""
     table = dataset.tables["assessments"]
-    planned = table.trigger == "scheduled"
     days = table.group_by("person_id", "skill", "assessed_on").aggregate(
         _short_of=(table.required_level - table.assessed_level).min(),
         required_level=table.required_level.max(),
         assessed_level=table.assessed_level.max(),
         self_level=table.self_level.max(),
-        _scheduled=planned.fill_null(False).any(),
+        _scheduled=(table.trigger == "scheduled").fill_null(False).any(),
     )
-    in_time = {"group_by": ["person_id", "skill"], "order_by": "assessed_on"}
+    by_skill = {"group_by": ["person_id", "skill"], "order_by": "assessed_on"}
+    in_time, so_far = ibis.window(**by_skill), ibis.window(**by_skill, rows=(None, 0))
     days = days.mutate(is_gap=days._short_of > 0)
-    days = days.mutate(_open=days.is_gap.lag(1).over(ibis.window(**in_time)).fill_null(False))
+    days = days.mutate(_open=days.is_gap.lag(1).over(in_time).fill_null(False))
     days = days.mutate(_starts=days.is_gap & ~days._open)
-    return days.mutate(
-        spell=days._starts.cast("int").sum().over(ibis.window(**in_time, rows=(None, 0)))
-    )
+    return days.mutate(spell=days._starts.cast("int").sum().over(so_far))
 
 
 def _employed(found: Table, dataset: DataSet) -> Table:
     """Gaps with when their person was hired and left; what closes after that closes nothing."""
     people = dataset.tables["people"]
-    joined = _beside(found, people.select("person_id", "hired_on", "left_on"), "person_id")
+    joined = beside(found, people.select("person_id", "hired_on", "left_on"), "person_id")
     joined = joined.mutate(observed_until=ibis.literal(dataset.as_of, "date"))
     late = (joined.closed_on > joined.left_on).fill_null(False)
     joined = joined.mutate(
@@ -177,54 +159,40 @@ def _employed(found: Table, dataset: DataSet) -> Table:
 
 
 def _reviews(dataset: DataSet) -> Table:
-    """A review per person and day; of the later cycle where a day has two."""
-    reviews = dataset.tables["reviews"]
-    same_day = ibis.window(group_by=["person_id", "reviewed_on"], order_by=ibis.desc("cycle"))
-    reviews = reviews.mutate(_copy=ibis.row_number().over(same_day))
-    kept = reviews.filter(reviews._copy == 0)
-    return kept.select(
+    return one_per_day(dataset).select(
         "person_id", "reviewed_on", "unit", "manager_id", "grade", "cycle", rating_before="rating"
     )
 
 
-def _in_sd(rows: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the rating in SD of its cycle; summed up in one order: an engine's threads differ
-    in the last digit.
-    """
-    by_cycle = ratings.groupby("cycle").rating
-    mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, float("nan"))
-    own = rows.rating_before - rows.cycle.map(mean).astype(float)
-    return rows.drop(columns="cycle").assign(
-        rating_before=own / rows.cycle.map(spread).astype(float)
-    )
+def _cycle_scale(dataset: DataSet) -> pd.DataFrame:
+    """Mean and SD of every cycle's ratings; in one order, as threads differ in the last digit."""
+    ratings = dataset.tables["reviews"].select("person_id", "cycle", "rating")
+    by_cycle = ratings.order_by("cycle", "person_id").execute().groupby("cycle").rating
+    spread = by_cycle.std(ddof=0).replace(0, float("nan"))
+    return pd.DataFrame({"mean": by_cycle.mean(), "sd": spread}, dtype=float)
+
+
+def _in_sd(rows: pd.DataFrame, scale: pd.DataFrame) -> pd.DataFrame:
+    mean, sd = (rows.cycle.map(scale[name]).astype(float) for name in scale)
+    in_sd = (rows.rating_before - mean) / sd
+    return rows.drop(columns="cycle").assign(rating_before=in_sd)
 
 
 def _placed(rows: Table, on: str, reviews: Table) -> Table:
-    """Rows with unit, manager, grade and rating of the person's latest review on or before the day,
-    else the first.
+    """Rows with unit, manager, grade and rating of the latest review by that day, else the first.
+
+    A first review after that day gives no rating.
     """
-    keys = [name for name in ("person_id", "skill", "spell", on) if name in rows.columns]
-    before = rows.join(
-        reviews, [rows.person_id == reviews.person_id, reviews.reviewed_on <= rows[on]]
-    )
-    latest = before.group_by(*keys).aggregate(_latest=before.reviewed_on.max())
-    first = reviews.group_by("person_id").aggregate(_first=reviews.reviewed_on.min())
-    placed = _beside(_beside(rows, latest, *keys), first, "person_id")
-    placed = placed.mutate(reviewed_on=ibis.coalesce(placed._latest, placed._first))
-    placed = _beside(placed, reviews, "person_id", "reviewed_on")
-    known = ibis.ifelse(placed._latest.notnull(), placed.rating_before, ibis.null(float))
-    return placed.mutate(rating_before=known).drop("_latest", "_first", "reviewed_on")
+    keys = [name for name in (*SPELL, on) if name in rows.columns]
+    found = placed(rows, keys, reviews.reviewed_on <= rows[on], reviews)
+    known = ibis.ifelse(found._latest.notnull(), found.rating_before, ibis.null(float))
+    return found.mutate(rating_before=known).drop("_latest")
 
 
 def _said(gaps: Table, dataset: DataSet) -> Table:
     """When a gap was first acknowledged: from 90 days before it was found until it closed."""
-    days = _skill_days("acknowledgements", dataset)
-    since = days_before(gaps.detected_on, SAID_BEFORE_DAYS)
-    own = [days.person_id == gaps.person_id, days.skill == gaps.skill, days._on >= since]
-    hits = gaps.join(
-        days, [*own, days._on <= gaps._until, (days._on < gaps.closed_on).fill_null(True)]
-    )
-    table = _beside(gaps, hits.group_by(*SPELL).aggregate(acknowledged_on=hits._on.min()), *SPELL)
+    hits = _during(gaps, _skill_days("acknowledgements", dataset))
+    table = beside(gaps, hits.group_by(*SPELL).aggregate(acknowledged_on=hits._on.min()), *SPELL)
     before = (table.acknowledged_on < table.detected_on).fill_null(False)
     return table.mutate(acknowledged_before=_where_recorded(before, table.detected_on, dataset))
 
@@ -233,49 +201,35 @@ def _where_recorded(said: Column, on: Column, dataset: DataSet) -> Column:
     """Empty where no acknowledgement of a skill by anybody was recorded before that day."""
     days = _skill_days("acknowledgements", dataset)
     began = days._on.min().execute() if "acknowledgements.skill" in dataset.filled else None
-    return (
-        ibis.null(bool)
-        if began is None or pd.isna(began)
-        else ibis.ifelse(on > began, said, ibis.null(bool))
-    )
+    if began is None or pd.isna(began):
+        return ibis.null(bool)
+    return ibis.ifelse(on > began, said, ibis.null(bool))
 
 
 def _learned(gaps: Table, dataset: DataSet) -> Table:
-    """When learning on the skill started after detection, and whether asking was autonomous or
-    dependent.
-    """
-    done, said = _skill_days("learning", dataset), _skill_days("acknowledgements", dataset)
-    inside = _during(gaps, done)
-    started = inside.filter(inside._on >= inside.detected_on)
-    table = _beside(
-        gaps, started.group_by(*SPELL).aggregate(learning_started_on=started._on.min()), *SPELL
-    )
-    own = inside.filter(inside._voluntary).select(*SPELL, "_on")
-    days = asking(_during(gaps, said).select(*SPELL, "_on"), own, SPELL)
+    """When learning on the skill started, and whether asking was autonomous or dependent."""
+    inside = _during(gaps, _skill_days("learning", dataset))
+    started = inside.filter(inside._on >= inside.detected_on).group_by(*SPELL)
+    table = beside(gaps, started.aggregate(learning_started_on=ibis._._on.min()), *SPELL)
+    said = _during(gaps, _skill_days("acknowledgements", dataset))
+    own = inside.filter(inside._voluntary)
+    days = asking(said.select(*SPELL, "_on"), own.select(*SPELL, "_on"), SPELL)
     kinds = days.group_by(*SPELL).aggregate(
         autonomous=days._asked.sum(where=days._soon).fill_null(0) > 0,
         dependent=days._asked.sum(where=days._alone).fill_null(0) > 0,
     )
-    asked = _beside(table, kinds, *SPELL)
+    asked = beside(table, kinds, *SPELL)
     known = asked.acknowledged_on.notnull() & ("learning.skill" in dataset.filled)
-    return asked.mutate(
-        **{k: ibis.ifelse(known, asked[k], ibis.null(bool)) for k in ("autonomous", "dependent")}
-    )
+    nothing = ibis.null(bool)
+    return asked.mutate(**{k: ibis.ifelse(known, asked[k], nothing) for k in FLAGS[1:]})
 
 
 def _during(gaps: Table, days: Table) -> Table:
-    """Days of the same person and skill from 90 days before detection to the day before the gap
-    closed.
-    """
-    since = days_before(gaps.detected_on, SAID_BEFORE_DAYS)
-    inside = [
-        days.person_id == gaps.person_id,
-        days.skill == gaps.skill,
-        days._on >= since,
-        days._on <= gaps._until,
-    ]
-    joined = gaps.join(days, [*inside, (days._on < gaps.closed_on).fill_null(True)])
-    return joined.drop("person_id_right", "skill_right")
+    """Days of the same person and skill, from 90 days before a gap was found until it closed."""
+    same = [days.person_id == gaps.person_id, days.skill == gaps.skill]
+    since = days._on >= days_before(gaps.detected_on, SAID_BEFORE_DAYS)
+    until = [days._on <= gaps._until, (days._on < gaps.closed_on).fill_null(True)]
+    return gaps.join(days, [*same, since, *until]).drop("person_id_right", "skill_right")
 
 
 def _skill_days(name: str, dataset: DataSet) -> Table:
@@ -288,56 +242,38 @@ def _skill_days(name: str, dataset: DataSet) -> Table:
 
 def _mentored(gaps: Table, dataset: DataSet) -> Table:
     """Gaps with the day on which their person was first mentored, and first waited for it."""
-    ties = dataset.tables["ties"]
-    ties = ties.filter(ties.kind == "mentors")
+    ties = dataset.tables["ties"].filter(ibis._.kind == "mentors")
     mentoring = dataset.tables["learning"].filter(ibis._.activity_type == "mentoring")
-    done = mentoring.filter(mentoring.status == DONE)
-    waited = mentoring.filter(mentoring.status == "waitlisted")
-    by = [
+    done, waited = (mentoring.filter(ibis._.status == which) for which in (DONE, "waitlisted"))
+    for first in (
         ties.group_by(person_id="to_id").aggregate(_tied=ties.tied_on.min()),
         done.group_by("person_id").aggregate(_taught=done.learned_on.min()),
         waited.group_by("person_id").aggregate(waitlisted_on=waited.learned_on.min()),
-    ]
-    for table in by:
-        gaps = _beside(gaps, table, "person_id")
+    ):
+        gaps = beside(gaps, first, "person_id")
     return gaps.mutate(mentored_on=ibis.least(gaps._tied, gaps._taught)).drop("_tied", "_taught")
 
 
 def _scheduled(days: Table, dataset: DataSet, reviews: Table) -> Table:
-    """Scheduled assessments made while no gap was open, and whether the skill had been acknowledged
-    before.
-    """
+    """Scheduled assessments made while no gap was open, and whether it had been acknowledged."""
+    keys = ("person_id", "skill", "assessed_on")
     people = dataset.tables["people"]
     rows = days.filter(days._scheduled, ~days._open)
-    rows = rows.anti_join(
-        people, [rows.person_id == people.person_id, people.left_on < rows.assessed_on]
-    )
-    rows = rows.select(
-        "person_id",
-        "skill",
-        "assessed_on",
-        "required_level",
-        "assessed_level",
-        "self_level",
-        "is_gap",
-    )
-    said = _skill_days("acknowledgements", dataset)
-    own = [said.person_id == rows.person_id, said.skill == rows.skill, said._on < rows.assessed_on]
-    hits = rows.join(said, [*own, said._on >= days_before(rows.assessed_on, SAID_BEFORE_DAYS)])
-    keys = ("person_id", "skill", "assessed_on")
-    rows = _beside(rows, hits.group_by(*keys).aggregate(_said=hits.count()), *keys)
-    before = _where_recorded(rows._said.notnull(), rows.assessed_on, dataset)
-    return (
-        _placed(rows.mutate(acknowledged_before=before), "assessed_on", reviews)
-        .drop("_said")
-        .order_by(*keys)
-    )
+    has_left = [rows.person_id == people.person_id, people.left_on < rows.assessed_on]
+    rows = rows.anti_join(people, has_left)
+    rows = rows.select(*keys, "required_level", "assessed_level", "self_level", "is_gap")
+    said, on = _skill_days("acknowledgements", dataset), rows.assessed_on
+    own = [said.person_id == rows.person_id, said.skill == rows.skill]
+    before = [said._on < on, said._on >= days_before(on, SAID_BEFORE_DAYS)]
+    hits = rows.join(said, [*own, *before]).group_by(*keys).aggregate(_said=ibis._.count())
+    rows = beside(rows, hits, *keys)
+    was_said = _where_recorded(rows._said.notnull(), rows.assessed_on, dataset)
+    rows = rows.mutate(acknowledged_before=was_said).drop("_said")
+    return _placed(rows, "assessed_on", reviews).order_by(*keys)
 
 
 def _events_of(gaps: Table, name: str, dataset: DataSet) -> pd.DataFrame:
-    """Days on which people with gaps acknowledged, or learned and at what cost, on any skill or
-    none.
-    """
+    """Days on which people with gaps acknowledged, or learned and at what cost, on any skill."""
     if name == "acknowledgements":
         said = dataset.tables[name].semi_join(gaps, "person_id")
         days = said.select("person_id", "skill", "acknowledged_on").distinct()
@@ -347,11 +283,6 @@ def _events_of(gaps: Table, name: str, dataset: DataSet) -> pd.DataFrame:
     keys = ("person_id", "skill", "learned_on", "activity_type", "is_voluntary")
     days = events.group_by(*keys).aggregate(hours=events.hours.sum(), cost=events.cost.sum())
     return days.order_by(*keys).execute()
-
-
-def _beside(rows: Table, more: Table, *keys: str) -> Table:
-    """Rows with the columns of another table, empty where it has none for their keys."""
-    return rows.left_join(more, list(keys)).drop(*(f"{key}_right" for key in keys))
 
 
 def _status(gaps: pd.DataFrame) -> pd.Series:
