@@ -14,7 +14,7 @@ import os
 import re
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,21 +30,29 @@ from learnalign.verdicts import document as results
 CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 EMAIL = re.compile(r"[\w.+-]{2,}@[A-Za-z0-9-]{2,}(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 WORD, LONG = re.compile(r"[^\W_]+"), re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
-PEOPLE = re.compile(r"(\d[\d\u202f,]*)\s+(?:people|managers)\b")
+NUMBER = r"(\d[\d\u202f,]*)"
+PEOPLE = re.compile(rf"{NUMBER}\s+(?:people|managers)\b")
 CHANGED = "do not pass it on; ask for the edition as it was published"
 LEAKS = "take the edition back and run it again without it"
 UNSEEN = (
-    "Not looked at: what people know of each other, editions that are neither here nor in "
-    "the ledger, letters drawn in "
-    "report.pdf, and the notebooks in restricted/, which are not published."
+    "Not looked at: what people know of each other, editions that are neither here nor in the "
+    "ledger, letters drawn in report.pdf, and the notebooks in restricted/, which are not published."
 )
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 READ = ("report.html", "summary.txt", "index.html")  # what people read of an edition
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as JSON writes letters
 RESTRICTED = re.compile(r"(?:units/[^/]+/)?restricted/")  # not published
-SHORT = re.compile(
-    r"(?:\d ?){1,5}|(?:\w ?){1,3}"
-)  # an id like this cannot be told from a count, or from chance
+# An id like this cannot be told from a count, or from chance
+SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")
+IDS = {
+    "people": ("person_id",),
+    "reviews": ("person_id", "manager_id"),
+    "ties": ("from_id", "to_id"),
+    "assessments": ("assessor_id",),
+}
+ADDRESSES = ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "formaction")
+Documents = Mapping[Path, Mapping[str, Any]]  # by the edition's folder
+ELEMENTS = ("script", "iframe", "object", "embed", "base", "form", "link")
 
 
 @dataclass(frozen=True)
@@ -58,10 +66,8 @@ class Audit:
     unseen: str
 
     def __str__(self) -> str:
-        size = (
-            f"{self.editions} edition{'s' * (self.editions != 1)}, {self.figures} "
-            f"figures, {self.hidden} hidden"
-        )
+        editions = f"{self.editions} edition{'s' * (self.editions != 1)}"
+        size = f"{editions}, {self.figures} figures, {self.hidden} hidden"
         told = "\n".join(map(str, self.findings)) or f"{size}: nothing found"
         return f"{told}\n{self.unseen}"
 
@@ -76,13 +82,10 @@ def audit(out: Path, data: Path | None = None) -> Audit:
     """
     folders = _folders(out)
     if not folders:
-        raise DataError(
-            [Problem(str(out), "", "holds no edition", fix="name OUT, or OUT/report/as_of")]
-        )
-    place = next(
-        (one for one in (out, *out.resolve().parents[:2]) if (one / results.LEDGER).is_file()), out
-    )
-    ledger, damaged = results.ledger(place)
+        problem = Problem(str(out), "", "holds no edition", fix="name OUT, or OUT/report/as_of")
+        raise DataError([problem])
+    places = (one for one in (out, *out.resolve().parents[:2]) if (one / results.LEDGER).is_file())
+    ledger, damaged = results.ledger(next(places, out))
     found = [
         Finding(results.LEDGER, f"line {number} is damaged: what it was for is not known", CHANGED)
         for number in damaged
@@ -96,29 +99,18 @@ def audit(out: Path, data: Path | None = None) -> Audit:
     ids, short = _ids(data) if data else (frozenset(), 0)
     lines = _lines(documents, ledger)
     for folder in folders:
-        rest = _of_edition(documents[folder], lines, ledger) if folder in documents else []
+        document = documents.get(folder)
         below = {one: documents.get(one) for one in folders if folder in one.parents}
-        told = [*_of_files(folder, documents.get(folder), ids, below), *rest]
-        found += [Finding(f"{folder}: {one.where}", one.what, one.fix) for one in told]
+        told = [*_of_files(folder, document, ids, below)]
+        told += _of_edition(document, lines, ledger) if document else ()
+        found += [replace(one, where=f"{folder}: {one.where}") for one in told]
     found += _of_runs(documents)
-    rows = [row for document in documents.values() for row in document["results"]]
-    unseen = (
-        f"{UNSEEN} {short} ids that are as short as a count were not looked for."
-        if short
-        else UNSEEN
-    )
-    return Audit(
-        tuple(found),
-        len(folders),
-        sum(row["shown"] for row in rows),
-        sum(not row["shown"] for row in rows),
-        unseen,
-    )
+    shown = [row["shown"] for document in documents.values() for row in document["results"]]
+    more = f" {short} ids that are as short as a count were not looked for." if short else ""
+    return Audit(tuple(found), len(folders), sum(shown), shown.count(False), UNSEEN + more)
 
 
-def _lines(
-    documents: Mapping[Path, Mapping[str, Any]], ledger: Sequence[results.Line]
-) -> list[results.Line]:
+def _lines(documents: Documents, ledger: Sequence[results.Line]) -> list[results.Line]:
     """What was published: the editions' own word for it, and for those that are not here the
     ledger's.
     """
@@ -127,47 +119,36 @@ def _lines(
     return [*here, *(line for line in ledger if (line.run_id, line.unit) not in known)]
 
 
-def _of_runs(documents: Mapping[Path, Mapping[str, Any]]) -> Iterator[Finding]:
+def _of_runs(documents: Documents) -> Iterator[Finding]:
     """What the editions of a run, its units' and the company's, tell together."""
     runs: dict[str, dict[str, Path]] = {}
     for folder, document in documents.items():
-        runs.setdefault(document["run"]["run_id"], {}).setdefault(
-            document["run"].get("unit", ""), folder
-        )
-    for units in runs.values():
-        together = (
-            breaches.joint([documents[folder] for folder in units.values()])
-            if len(units) > 1
-            else []
-        )
+        run = document["run"]
+        runs.setdefault(run["run_id"], {}).setdefault(run.get("unit", ""), folder)
+    for units in (units for units in runs.values() if len(units) > 1):
         place = f"{units.get('', min(units.values()))} and its units"
-        yield from (Finding(f"{place}: {one.where}", one.what, one.fix) for one in together)
+        for one in breaches.joint([documents[folder] for folder in units.values()]):
+            yield replace(one, where=f"{place}: {one.where}")
 
 
 def _of_edition(
     document: Mapping[str, Any], lines: Sequence[results.Line], ledger: Sequence[results.Line]
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """What an edition's results tell, and whether they are those that the ledger was told of."""
     others = [line for line in lines if line.run_id != document["run"]["run_id"]]
-    found = breaches.found(document, breaches.of_same(others, document))
+    yield from breaches.found(document, breaches.of_same(others, document))
     if ledger and breaches.line_of(document) not in ledger:
-        found.append(
-            Finding("results.json", f"is not as {results.LEDGER} says it was published", CHANGED)
-        )
-    return found
+        yield Finding("results.json", f"is not as {results.LEDGER} says it was published", CHANGED)
 
 
 def _folders(out: Path) -> list[Path]:
     """The editions at `out`, below it, or below the reports in it, each with those of its units."""
     for pattern in ("", "*/", "*/*/"):
-        held = {
-            path.parent
-            for name in ("results.json", "manifest.json")
-            for path in out.glob(f"{pattern}{name}")
-        }
-        if shown := sorted(folder for folder in held if not folder.name.startswith(".")):
-            units = {path.parent for folder in shown for path in folder.glob("units/*/*.json")}
-            return [*shown, *sorted(units - set(shown))]
+        files = [*out.glob(f"{pattern}results.json"), *out.glob(f"{pattern}manifest.json")]
+        held = {file.parent for file in files if not file.parent.name.startswith(".")}
+        if held:
+            units = {path.parent for folder in held for path in folder.glob("units/*/*.json")}
+            return [*sorted(held), *sorted(units - held)]
     return []
 
 
@@ -182,13 +163,8 @@ def _of_files(
     """
     yield from _of_manifest(folder, document)
     pages = {path.relative_to(folder).as_posix() for path in folder.rglob("*.html")}
-    pages |= {
-        f"../../{name}" for name in ("index.html", "report.html") if folder.parent.name == "units"
-    }
-    held = {
-        name: set(_numbers([document, *(below.values() if name == "index.html" else ())]))
-        for name in READ
-    }
+    if folder.parent.name == "units":
+        pages |= {"../../index.html", "../../report.html"}
     pool = counts.pool(document).values() if document else ()
     numbers = {str(count) for some in pool for count in some}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -196,24 +172,27 @@ def _of_files(
         if RESTRICTED.match(name) or any(one in path.parents for one in below):
             continue
         content = path.read_bytes()
-        yield from (
-            Finding(name, f"holds {hit}", LEAKS)
-            for hit in sorted(_people_in(content, ids) - numbers)
-        )
-        text = content.decode("utf-8", "replace")
-        if name in READ and name.endswith(".html"):
-            yield from (Finding(name, what, CHANGED) for what in _of_page(text, pages))
-            text = _Page.of(text).text
-        if document and name in READ:
-            told = {re.sub("[\u202f,]", "", found) for found in PEOPLE.findall(text)}
-            yield from (
-                Finding(
-                    name,
-                    f"tells of {count} people or managers, which results.json does not",
-                    CHANGED,
-                )
-                for count in sorted(told - held[name])
-            )
+        for hit in sorted(_people_in(content, ids) - numbers):
+            yield Finding(name, f"holds {hit}", LEAKS)
+        if name in READ:
+            held = [document, *(below.values() if name == "index.html" else ())]
+            yield from _of_text(name, content.decode("utf-8", "replace"), pages, held)
+
+
+def _of_text(
+    name: str, text: str, pages: Collection[str], held: Sequence[Any]
+) -> Iterator[Finding]:
+    """What a file that people read may not ask for, and the numbers of people in it that no
+    document `held` has.
+    """
+    if name.endswith(".html"):
+        page = _Page.of(text)
+        yield from (Finding(name, what, CHANGED) for what in _of_page(page, text, pages))
+        text = page.text
+    told = {_plain(number) for number in PEOPLE.findall(text)} if held[0] else set()
+    for count in sorted(told - set(_numbers(held))):
+        what = f"tells of {count} people or managers, which results.json does not"
+        yield Finding(name, what, CHANGED)
 
 
 def _people_in(content: bytes, ids: frozenset[str]) -> set[str]:
@@ -226,10 +205,8 @@ def _people_in(content: bytes, ids: frozenset[str]) -> set[str]:
         found |= {hit for some in near for hit in EMAIL.findall(some)}
         words = WORD.findall(text) if ids else []
         for length in lengths:
-            found |= ids & {
-                " ".join(some)
-                for some in zip(*(words[start:] for start in range(length)), strict=False)
-            }
+            runs = zip(*(words[start:] for start in range(length)), strict=False)
+            found |= ids & {" ".join(some) for some in runs}
     return found
 
 
@@ -242,9 +219,8 @@ def _of_manifest(folder: Path, document: Mapping[str, Any] | None) -> Iterator[F
         return
     if document and run_id != document["run"]["run_id"]:
         yield Finding("manifest.json", "is of another run than results.json", CHANGED)
-    there = {
-        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()
-    }
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    there = {name: path for name, path in files.items() if not path.is_dir()}
     for name in sorted(there.keys() - digests.keys() - {"manifest.json"}):
         yield Finding(name, "is not part of the edition", "take it away")
     for name, digest in digests.items():
@@ -252,14 +228,10 @@ def _of_manifest(folder: Path, document: Mapping[str, Any] | None) -> Iterator[F
             yield Finding(name, "is not as it was published", CHANGED)
         if name not in there and not RESTRICTED.match(name):
             yield Finding(name, "is missing", CHANGED)
-    if (
-        os.name == "posix"
-        and (folder / "restricted").is_dir()
-        and (folder / "restricted").stat().st_mode & 0o077
-    ):
-        yield Finding(
-            "restricted", "can be read by others than its owner", "chmod 700 it, or leave it out"
-        )
+    closed = folder / "restricted"
+    if os.name == "posix" and closed.is_dir() and closed.stat().st_mode & 0o077:
+        fix = "chmod 700 it, or leave it out"
+        yield Finding("restricted", "can be read by others than its owner", fix)
 
 
 class _Page(HTMLParser):
@@ -291,37 +263,25 @@ class _Page(HTMLParser):
         self.text += "" if self._silent else data
 
 
-def _of_page(text: str, pages: Collection[str]) -> Iterator[str]:
+def _of_page(page: _Page, text: str, pages: Collection[str]) -> Iterator[str]:
     """What a page may not have: another policy, a script, anything from elsewhere but a link to one
     of the `pages`.
     """
-    tags = _Page.of(text).tags
-    rules = [
-        held.get("content")
-        for tag, held in tags
-        if held.get("http-equiv", "").lower() == "content-security-policy"
-    ]
+    policy = "content-security-policy"
+    metas = [held for _, held in page.tags if held.get("http-equiv", "").lower() == policy]
+    rules = [held.get("content") for held in metas]
     if rules != [CSP]:
         yield f"has another content security policy: {rules}"
-    for tag, held in tags:
-        if tag in ("script", "iframe", "object", "embed", "base", "form", "link"):
+    for tag, held in page.tags:
+        if tag in ELEMENTS:
             yield f"has an element <{tag}>"
         for name, value in held.items():
             plain = re.sub(r"[\s\x00-\x1f]", "", value).lower()
             if name.startswith("on"):
                 yield f"has a script in {name}"
-            is_address = name in (
-                "src",
-                "href",
-                "xlink:href",
-                "srcset",
-                "action",
-                "poster",
-                "data",
-                "formaction",
-            )
             is_page = tag == "a" and name == "href" and value.partition("#")[0] in pages
-            if is_address and plain and not is_page and not plain.startswith(("#", "data:image/")):
+            is_inside = not plain or plain.startswith(("#", "data:image/"))
+            if name in ADDRESSES and not is_page and not is_inside:
                 yield f"asks for {value[:80]}"
     if re.search(r"url\(\s*['\"]?\s*(?!#|data:|['\")\s])|@import", unescape(text), re.IGNORECASE):
         yield "asks for something from elsewhere in its style"
@@ -336,17 +296,10 @@ def _texts(content: bytes, depth: int = 2) -> Iterator[str]:
     """
     inner = [*_base64(content), *_streams(content)] if depth else []
     content = STREAM.sub(b"", content)
-    for text in {
-        content.decode("utf-8", "replace"),
-        content.decode("latin-1"),
-        content.replace(b"\0", b"").decode("utf-8", "replace"),
-    }:
-        yield from {
-            text,
-            unescape(text),
-            unquote(text),
-            ESCAPED.sub(lambda found: chr(int(found[1], 16)), text),
-        }
+    narrow, latin = content.replace(b"\0", b""), content.decode("latin-1")
+    for text in {content.decode("utf-8", "replace"), latin, narrow.decode("utf-8", "replace")}:
+        letters = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+        yield from {text, unescape(text), unquote(text), letters}
     for one in inner:
         yield from _texts(one, depth - 1)
 
@@ -367,6 +320,10 @@ def _streams(content: bytes) -> Iterator[bytes]:
             continue
 
 
+def _plain(number: str) -> str:
+    return re.sub("[\u202f,]", "", number)
+
+
 def _numbers(content: Any) -> Iterator[str]:
     """Every whole number in a document, as it is written, and those in its texts."""
     if isinstance(content, Mapping):
@@ -375,14 +332,8 @@ def _numbers(content: Any) -> Iterator[str]:
         for one in content:
             yield from _numbers(one)
     elif isinstance(content, str):
-        yield from (
-            re.sub("[\u202f,]", "", found) for found in re.findall(r"\d[\d\u202f,]*", content)
-        )
-    elif (
-        isinstance(content, int | float)
-        and not isinstance(content, bool)
-        and content == int(content)
-    ):
+        yield from map(_plain, re.findall(NUMBER, content))
+    elif type(content) in (int, float) and content == int(content):
         yield str(int(content))
 
 
@@ -390,20 +341,8 @@ def _ids(data: Path) -> tuple[frozenset[str], int]:
     """The ids of people in a data set, as text; and how many look like a count, and are not among
     them.
     """
-    places = [
-        ("people", "person_id"),
-        ("reviews", "person_id"),
-        ("reviews", "manager_id"),
-        ("ties", "from_id"),
-        ("ties", "to_id"),
-        ("assessments", "assessor_id"),
-    ]
     tables = reading.read(data).tables
-    held = {
-        str(one)
-        for table, name in places
-        for one in tables[table][name].execute().dropna().unique()
-    }
-    found = {" ".join(WORD.findall(one)) for one in held}
+    held = [tables[table][name].execute() for table, names in IDS.items() for name in names]
+    found = {" ".join(WORD.findall(str(one))) for ids in held for one in ids.dropna().unique()}
     short = {one for one in found if SHORT.fullmatch(one)}
     return frozenset(found - short), len(short)

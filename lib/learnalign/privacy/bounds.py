@@ -11,14 +11,14 @@ between them. A sum that the shown numbers contradict is left out: it does not h
 (as where a row's definition looks at the whole company), so nobody can reckon with it.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from scipy import sparse
+from scipy.cluster.hierarchy import DisjointSet
 from scipy.optimize import linprog
-from scipy.sparse.csgraph import connected_components
 
 TRIES = 6
 CLOSE = 1e-6  # a linear program's numbers are not exact
@@ -43,51 +43,49 @@ def narrow(
     >>> narrow(known, [{"all": 1, "women": -1, "men": -1}], ["men"], 20)
     {'men': (1.0, 19.0)}
     """
-    places = {name: place for place, name in enumerate(ends)}
-    rows = [
-        (number, places[name], weight)
-        for number, one in enumerate(sums)
-        for name, weight in one.items()
-    ]
-    which, column, signs = zip(*rows, strict=True) if rows else ((), (), ())
-    matrix = sparse.csr_array(
-        (np.array(signs, float), (which, column)), shape=(len(sums), len(ends))
-    )
-    of = connected_components(abs(matrix).T @ abs(matrix), directed=False)[1]
-    limits, names, found = np.array([*ends.values()], float).reshape(-1, 2), [*ends], {}
-    asked = [places[name] for name in names if name in set(wanted)]
-    for part in dict.fromkeys(of[asked]):
-        columns = np.flatnonzero(of == part)
-        inside = matrix[:, columns]
-        inside = inside[np.flatnonzero(abs(inside).sum(axis=1))]
-        seek = np.flatnonzero(np.isin(columns, asked))
-        where = (tuple(some.tolist()) for some in (inside.indices, inside.indptr))
-        system = (inside.data.tobytes(), *where, inside.shape)
-        for place, low, high in _solved(
-            system, limits[columns].tobytes(), tuple(seek.tolist()), least
-        ):
-            found[names[columns[place]]] = (low, high)
+    hanging, names, adding, found = DisjointSet(ends), defaultdict(list), defaultdict(list), {}
+    for one in sums:
+        first, *others = one
+        for other in others:
+            hanging.merge(first, other)
+    for name in ends:
+        names[hanging[name]].append(name)
+    for one in sums:
+        adding[hanging[next(iter(one))]].append(one)
+    asked = set(wanted)
+    for part in dict.fromkeys(hanging[name] for name in ends if name in asked):
+        place = {name: number for number, name in enumerate(names[part])}
+        rows = tuple(
+            tuple((place[name], float(weight)) for name, weight in one.items())
+            for one in adding[part]
+        )
+        limits = tuple((float(low), float(high)) for low, high in map(ends.get, place))
+        seek = tuple(number for name, number in place.items() if name in asked)
+        for number, low, high in _solved(rows, limits, seek, least):
+            found[names[part][number]] = (low, high)
     return found
 
 
 @lru_cache(maxsize=4096)  # gate and audit look again and again, mostly at what has not changed
 def _solved(
-    system: tuple[Any, ...], ends: bytes, wanted: tuple[int, ...], least: float
+    sums: tuple[tuple[tuple[int, float], ...], ...],
+    ends: tuple[Ends, ...],
+    wanted: tuple[int, ...],
+    least: float,
 ) -> tuple[tuple[int, float, float], ...]:
     """Of numbers that hang together, those that are too well known: place, lowest, highest."""
-    signs, where, starts, shape = system
-    matrix = sparse.csr_array(
-        (np.frombuffer(signs), np.array(where, int), np.array(starts, int)), shape=shape
-    )
-    return tuple(_narrow(matrix, np.frombuffer(ends).reshape(-1, 2), wanted, least))
+    matrix = sparse.lil_array((len(sums), len(ends)))
+    for number, one in enumerate(sums):
+        for place, weight in one:
+            matrix[number, place] = weight
+    return tuple(_narrow(matrix.tocsr(), np.array(ends), wanted, least))
 
 
 def _narrow(
     matrix: sparse.csr_array, limits: np.ndarray, wanted: tuple[int, ...], least: float
 ) -> Iterator[tuple[int, float, float]]:
-    limits = np.where(
-        np.isinf(limits), 10 * (limits[np.isfinite(limits)].sum() + least), limits
-    )  # as good as no end
+    far = 10 * (limits[np.isfinite(limits)].sum() + least)  # as good as no end
+    limits = np.where(np.isinf(limits), far, limits)
     together = np.zeros(len(limits))
     together[[*wanted]] = 1.0
     if (low := _farthest(matrix, limits, together)) is None:
@@ -96,23 +94,20 @@ def _narrow(
     high = _farthest(matrix, limits, -together)
     low, high = np.minimum(low, high), np.maximum(low, high)
     places, draws = np.array(wanted), np.random.default_rng(1)
-    for _ in range(
-        TRIES
-    ):  # most are wide: a few solutions that pull all that are left apart show it of many at once
-        left = places[high[places] - low[places] < least - CLOSE]
-        if not left.size:
+    # Most are wide: a few solutions that pull all that are left apart show it of many at once
+    for _ in range(TRIES):
+        places = places[high[places] - low[places] < least - CLOSE]
+        if not places.size:
             return
         goal = np.zeros(len(limits))
-        goal[left] = draws.choice([-1.0, 1.0], left.size)
+        goal[places] = draws.choice([-1.0, 1.0], places.size)
         for point in (_farthest(matrix, limits, goal), _farthest(matrix, limits, -goal)):
             low, high = np.minimum(low, point), np.maximum(high, point)
-    for place in left:
+    for place in places:
         goal = np.zeros(len(limits))
         goal[place] = 1.0
         for sign in (1, -1):
-            if (
-                high[place] - low[place] < least - CLOSE
-            ):  # else a solution found before shows that it is wide
+            if high[place] - low[place] < least - CLOSE:  # else a solution before shows it is wide
                 point = _farthest(matrix, limits, sign * goal)
                 low, high = np.minimum(low, point), np.maximum(high, point)
         if high[place] - low[place] < least - CLOSE:
@@ -137,11 +132,5 @@ def _farthest(matrix: sparse.csr_array, limits: np.ndarray, goal: np.ndarray) ->
     """
     if not matrix.shape[0]:
         return np.where(goal > 0, limits[:, 0], limits[:, 1])
-    return linprog(
-        goal,
-        A_eq=matrix,
-        b_eq=np.zeros(matrix.shape[0]),
-        bounds=limits,
-        method="highs-ds",
-        options={"presolve": False},
-    ).x
+    zero, fixed = np.zeros(matrix.shape[0]), {"method": "highs-ds", "options": {"presolve": False}}
+    return linprog(goal, A_eq=matrix, b_eq=zero, bounds=limits, **fixed).x

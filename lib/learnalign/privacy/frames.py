@@ -97,17 +97,14 @@ def beside_total(
     """
     gone = list(hidden)
     rest = sorted((size, place) for place, size in enumerate(people) if not gone[place])
-    while any(gone) and _is_small(
-        [size for size, is_gone in zip(people, gone, strict=True) if is_gone], min_group
-    ):
+    hidden = [size for size, is_gone in zip(people, gone, strict=True) if is_gone]
+    while hidden and rule.is_told(hidden, min_group):
         if not rest:
             return gone, True
-        gone[rest.pop(0)[1]] = True
+        size, place = rest.pop(0)
+        gone[place] = True
+        hidden.append(size)
     return gone, False
-
-
-def _is_small(sizes: Sequence[float], min_group: int) -> bool:
-    return len(sizes) < 2 or sum(sizes) < min_group
 
 
 def rows(frame: pd.DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:

@@ -9,11 +9,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import pandas as pd
 
-from learnalign.privacy import bounds, flows
+from learnalign.privacy import flows
 from learnalign.verdicts.result import ATTRITION, Comparison, Fit, Result
 
 FLOOR = 5
@@ -23,6 +22,7 @@ OPEN = (
     "completed activities without a recorded cost, or at 0",
 )
 """Facts of how a record was kept, of nobody: they may be 0 % and 100 %."""
+SUBTRACTED = "another could be had by subtraction"
 HIDDEN = "Not shown, to protect individuals: {}."
 
 
@@ -104,32 +104,25 @@ def reasons(
     for whole, names in zip(wholes, parts, strict=True):
         if len(whole) < len(set(names)):  # what could not be made may be had as well
             gone |= _fewest(fits, whole, gone)
-    while more := _told(fits, wholes, gone, min_group):
-        gone |= more
-    return found | {
-        name: "another could be had by subtraction" for name in fits if name in gone - {*found}
-    }
+    while more := [
+        _fewest(fits, each, gone) for each in wholes if _tells(fits, each, gone, min_group)
+    ]:
+        gone = gone.union(*more)
+    return found | {name: SUBTRACTED for name in fits if name in gone - {*found}}
 
 
-def _told(
-    fits: Mapping[str, Fit], wholes: Sequence[Sequence[str]], gone: set[str], min_group: int
-) -> set[str]:
-    """What to hide next, as something hidden is known too closely; nothing where no more can be."""
-    people = {name: _sides(fits[name]) for whole in wholes for name in whole}
-    ends: dict[Any, bounds.Ends] = {}
-    sums = []
-    for side in range(3):
-        ends |= {
-            (side, name): (0, math.inf) if name in gone else (counts[side], counts[side])
-            for name, counts in people.items()
-        }
-        for place, whole in enumerate(wholes):
-            all_ = sum(people[name][side] for name in whole)
-            ends[side, place] = (all_, all_)
-            sums.append({(side, place): 1.0} | {(side, name): -1.0 for name in whole})
-    wanted = [(side, name) for side, name in ends if name in gone]
-    known = {name for _, name in bounds.narrow(ends, sums, wanted, min_group)}
-    return set().union(*(_fewest(fits, whole, gone) for whole in wholes if known & {*whole}))
+def _tells(fits: Mapping[str, Fit], whole: Sequence[str], gone: set[str], min_group: int) -> bool:
+    """Whether what is hidden of a whole is known too closely, and more of it could be hidden."""
+    hidden = [_sides(fits[name]) for name in whole if name in gone]
+    few = any(is_told(sizes, min_group) for sizes in zip(*hidden, strict=True))
+    return few and len(hidden) < len(whole)
+
+
+def is_told(sizes: Sequence[float], min_group: int) -> bool:
+    """Whether the hidden parts of a whole are known too closely to who knows the whole and the
+    others: one alone, or fewer than `min_group` people together.
+    """
+    return len(sizes) < 2 or sum(sizes) < min_group
 
 
 def _fewest(fits: Mapping[str, Fit], names: Sequence[str], gone: set[str]) -> set[str]:
