@@ -1,13 +1,12 @@
-"""How a single result is read and drawn: in words, in HTML, and as a small picture of its interval.
+"""How a single result is read and drawn: its words, and the mark of its interval.
 
-The interval stands against the smallest effect that matters; what was not estimated or is hidden
-says so in words. `charts` offers all of it to notebooks and reports.
+There is one mark for an interval, a macro of `marks.svg.j2`: in a strip, in a line of a table and
+in a legend it stands against the smallest effect that matters. What was not estimated or is hidden
+says so in words. Whoever draws a result has suppressed it before.
 """
 
-import datetime as dt
 import math
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,44 +14,25 @@ from types import SimpleNamespace
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
-from learnalign.privacy import rule
+from learnalign.report.typesetting import (
+    amount,
+    bold,
+    date,
+    heading,
+    percent,
+    phrases,
+    plain,
+    prose,
+    say,
+    seen,
+    unbroken,
+)
 from learnalign.verdicts.result import DASH, MINUS, THIN, UNITS, Result, number, spread
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
-MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-MEASURED = re.compile(
-    r"(?<=\d) (?=(SD|pp|times|%|[A-Z]{3})\b|%)"
-)  # a figure and its unit stay on one line
-NARROW = "\u00a0"
-FIGURES = re.compile(
-    r"(?<!&#)((?:\u2212|\b)\d+(?:<i></i>\d{3})*(?:\.\d+)?(?:\u00a0(?:SD|pp|times|%|[A-Z]{3})\b)?)"
-)
-# what neither XML nor HTML may hold, and marks that turn the direction of text and so what a reader
-# sees
-NO_LETTERS = "".join(
-    chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF)
-)  # and of no page
-UNSEEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
-    f"{NO_LETTERS}]"
-)
 RATIO_TICKS = (
     (0.01, 0.1, 1, 10, 100),
     (0.1, 0.3, 1, 3, 10),
@@ -72,42 +52,21 @@ class Look:
     dashes: str
     mark: str
     filled: bool
+    tone: str = "known"  # the name of its colour in the style sheet
 
 
 _KNOWN = Look("#0b6664", "", "o", True)
 LOOKS = {
-    "higher": _KNOWN,
-    "lower": _KNOWN,
-    "small": _KNOWN,
-    "none": _KNOWN,
-    "unknown": Look("#85560a", "1 6", "o", False),
-    "untrusted": Look("#97293a", "7 5", "D", False),
-    "hidden": Look(SOFT, "", "o", False),
-    "described": Look(INK, "", "s", True),
+    **dict.fromkeys(("higher", "lower", "small", "none"), _KNOWN),
+    "unknown": Look("#85560a", "1 6", "o", False, "unknown"),
+    "untrusted": Look("#97293a", "7 5", "D", False, "untrusted"),
+    "hidden": Look(SOFT, "", "", False, "hidden"),
+    "described": Look(INK, "", "s", True, "described"),
+    "raw": Look(SOFT, "", "o", False),
 }
-RAW = Look(SOFT, "", "o", False)
 
 
-def plain(value: Any) -> str:
-    """A parameter or a fact as text, nested or not; nothing is left empty.
-
-    >>> plain({"pp": 0.25, "units": ["company"], "seed": None, "pdf": False})
-    'pp 0.25; units company; seed –; pdf no'
-    """
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (int, float)):
-        return f"{value:g}".replace("-", MINUS) if isinstance(value, float) else str(value)
-    if not value:
-        return DASH
-    if isinstance(value, Mapping):
-        return "; ".join(f"{key} {plain(item)}" for key, item in value.items())
-    if isinstance(value, Iterable) and not isinstance(value, str):
-        return ", ".join(plain(item) for item in value)
-    return str(value)
-
-
-# --- HTML
+# --- templates
 
 
 @cache
@@ -126,74 +85,17 @@ def environment() -> jinja2.Environment:
     env.filters |= {
         "amount": amount,
         "spread": _amounts,
+        "percent": percent,
         "plain": plain,
         "prose": prose,
         "bold": bold,
         "date": date,
+        "title": heading,
+        "foot": foot,
     }
-    env.filters |= {"foot": foot, "reach": reach, "clusters": clusters, "title": heading}
-    env.globals |= {"strip": interval_svg, "line": line_svg, "map": map_svg, "looks": LOOKS}
+    env.tests["drawn"] = is_drawn
+    env.globals |= {"looks": LOOKS, "strip": strip, "ink": INK, "soft": SOFT, "grey": BAND}
     return env
-
-
-def date(text: str | None) -> str:
-    """A date in words; what is not a date stays as it is.
-
-    >>> date("2026-06-30")
-    '30 June 2026'
-    """
-    try:
-        day = dt.date.fromisoformat(text or "")
-    except ValueError:
-        return text or DASH
-    return f"{day.day} {MONTHS[day.month - 1]} {day.year}"  # in English on every machine
-
-
-def heading(name: str) -> str:
-    """The name of a notebook, a table or a check as a heading.
-
-    >>> heading("gap_journey")
-    'Gap journey'
-    """
-    text = name.replace("_", " ")
-    return text[:1].upper() + text[1:]
-
-
-def amount(value: float | None, unit: str = "") -> Markup:
-    """`number` for HTML: it does not break, and the gaps between thousands are not copied with the
-    digits.
-    """
-    return _unbroken(number(value, unit))
-
-
-def prose(text: str) -> Markup:
-    """A sentence for HTML, its figures set like those of `amount`."""
-    text = MEASURED.sub(NARROW, THOUSANDS.sub(THIN, seen(text)))
-    return Markup("<i></i>").join(escape(part) for part in text.split(THIN))
-
-
-def bold(text: str) -> Markup:
-    """As `prose`, with the figures in bold: what the eye looks for in a short line."""
-    return Markup(FIGURES.sub(r"<b>\1</b>", str(prose(text))))
-
-
-def _amounts(row: Result) -> Markup:
-    return (
-        Markup(DASH)
-        if row.low is None or row.high is None
-        else _unbroken(spread(row.low, row.high, row.unit))
-    )
-
-
-def _unbroken(text: str) -> Markup:
-    return Markup('<span class="n">{}</span>').format(prose(text))
-
-
-def seen(text: str) -> str:
-    """A text without what a reader cannot see: control characters and marks that turn its
-    direction.
-    """
-    return UNSEEN.sub("", text)
 
 
 def _finalize(value: Any) -> Any:
@@ -202,53 +104,74 @@ def _finalize(value: Any) -> Any:
     return seen(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
+def macro(template: str, name: str, /, **values: Any) -> Markup:
+    """What a macro of a template makes of the values."""
+    return Markup(getattr(environment().get_template(template).module, name)(**values))
+
+
+def _amounts(row: Result) -> Markup:
+    if row.low is None or row.high is None:
+        return Markup(DASH)
+    return unbroken(spread(row.low, row.high, row.unit))
+
+
 # --- words around a result
 
 
-def foot(row: Result) -> list[str]:
-    """What a result stands on: people, managers or units, checks, the smallest effect that matters."""
-    lines = [f"{number(row.n_people)} people"] if row.n_people is not None else []
-    lines += [f"{number(row.n_clusters)} {clusters(row)}"] if row.n_clusters is not None else []
-    lines += [_tally(row)] if row.checks else []
-    lines += (
-        [f"matters from {number(row.smallest_effect, row.unit)}"] if row.smallest_effect else []
-    )
-    return lines
+def label(row: Result) -> str:
+    """What a row is about, in a few words."""
+    group = "" if row.group == "company" else row.group.replace("=", ": ").replace("_", " ")
+    words = [row.measure.replace("_", " "), group, row.at.replace("_", " ")]
+    return ", ".join(word for word in words if word)
 
 
-def reach(row: Result) -> list[str]:
-    """The smallest difference that so many people could have shown, where something was estimated."""
-    seen = row.detectable_effect
-    return [] if seen is None else [f"could be seen from {number(seen, row.unit)}"]
-
-
-def clusters(row: Result) -> str:
-    """What the results are clustered by: managers, leaders of teams, or units where they stand in
-    for managers.
+def paired(results: Sequence[Result]) -> Iterator[tuple[Result, Result | None]]:
+    """Every result with the raw figure that belongs beside it; a raw figure alone stands for
+    itself.
     """
-    return f"{row.cluster or 'manager'}s"
+    raws = {_contrast(row): row for row in results if row.at == "raw"}
+    adjusted = {_contrast(row) for row in results if row.at != "raw"}
+    for row in results:
+        if row.at != "raw":
+            yield row, raws.get(_contrast(row)) if row.headline or row.at == "" else None
+        elif _contrast(row) not in adjusted:
+            yield row, None
 
 
-def _tally(row: Result) -> str:
-    outcomes = [check.outcome for check in row.checks]
-    counts = [
-        (outcomes.count(outcome), outcome) for outcome in ("passed", "failed", "not possible")
-    ]
-    parts = [f"{count} {outcome}" for count, outcome in counts if count]
-    return f"{len(outcomes)} check{'s' if len(outcomes) > 1 else ''}: {', '.join(parts)}"
+def _contrast(row: Result) -> tuple[str, str, str]:
+    return row.question, row.measure, row.group
+
+
+def foot(row: Result, *, with_reach: bool = False) -> list[str]:
+    """What a result stands on: people, managers or units, checks, the smallest effect that matters;
+    `with_reach` also the smallest difference that so many people could have shown.
+    """
+    lines = [say("people", n=number(row.n_people))] if row.n_people is not None else []
+    if row.n_clusters is not None:
+        who = row.cluster or "manager"
+        lines.append(say("clusters", n=number(row.n_clusters), who=who))
+    if row.checks:
+        found = [check.outcome for check in row.checks]
+        ends = ((found.count(end), end) for end in ("passed", "failed", "not possible"))
+        told = ", ".join(f"{count} {end}" for count, end in ends if count)
+        lines.append(say("checks" if len(found) > 1 else "one_check", n=len(found), outcomes=told))
+    if row.smallest_effect:
+        lines.append(say("matters", effect=number(row.smallest_effect, row.unit)))
+    if with_reach and row.detectable_effect is not None:
+        lines.append(say("reach", effect=number(row.detectable_effect, row.unit)))
+    return lines
 
 
 def alt(row: Result, raw: Result | None = None) -> str:
     """A result's picture in words: its own sentence and the numbers drawn."""
     parts = [row.sentence]
-    if is_drawn(row):
-        likely = f"{row.level:.0%} interval {spread(row.low, row.high, row.unit)}"
-        parts.append(f"Estimate {number(row.estimate, row.unit)}, {likely}.")
+    for one, key in ((row, "estimate"), (raw, "raw")):
+        if one is not None and is_drawn(one):
+            ends, level = spread(one.low, one.high, one.unit), f"{one.level:.0%}"
+            estimate = number(one.estimate, one.unit)
+            parts.append(say(key, estimate=estimate, level=level, spread=ends))
     if words := band_words(row):
-        parts.append(f"{words[0].upper()}{words[1:]}.")
-    if raw is not None and is_drawn(raw):
-        likely = spread(raw.low, raw.high, raw.unit)
-        parts.append(f"Before adjusting {number(raw.estimate, raw.unit)} ({likely}).")
+        parts.insert(1 + is_drawn(row), f"{heading(words)}.")
     return " ".join(parts)
 
 
@@ -263,8 +186,8 @@ def is_drawn(row: Result) -> bool:
 def words_instead(row: Result) -> str:
     """What stands in the picture when there is no interval to draw."""
     if row.verdict == "hidden":
-        return "not shown, to protect individuals"
-    return "" if is_drawn(row) else "not estimated"
+        return say("hidden")
+    return "" if is_drawn(row) else say("not_estimated")
 
 
 def band(row: Result) -> tuple[float, float] | None:
@@ -280,12 +203,15 @@ def band_words(row: Result) -> str:
     ends = band(row)
     if ends is None:
         return ""
-    within = (
-        spread(*ends, row.unit)
-        if row.unit == "hazard ratio"
-        else f"within ±{number(ends[1], row.unit)}"
-    )
-    return f"too small to matter: {within}"
+    if row.unit == "hazard ratio":
+        return say("too_small", within=spread(*ends, row.unit))
+    return say("too_small", within=say("within", end=number(ends[1], row.unit)))
+
+
+def sides(unit: str) -> tuple[str, str]:
+    """What a difference in either direction is called."""
+    low, high = phrases()["sides_of_a_ratio" if unit == "hazard ratio" else "sides"]
+    return low, high
 
 
 # --- the picture
@@ -293,7 +219,7 @@ def band_words(row: Result) -> str:
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis: where it starts and ends (logarithms for ratios), and its ticks (as they are read)."""
+    """An axis: its start and end (logarithms for ratios), and its ticks (as they are read)."""
 
     start: float
     end: float
@@ -305,21 +231,28 @@ class Scale:
         place = math.log(max(value, 1e-9)) if self.is_ratio else value
         return min(max((place - self.start) / (self.end - self.start), 0.0), 1.0)
 
+    @property
+    def nothing(self) -> float:
+        """The place of "no difference"."""
+        return self.at(1 if self.is_ratio else 0)
+
 
 def scale(rows: Sequence[Result]) -> Scale:
-    """One axis for results of one unit, with "no difference" in the middle and room for the band."""
+    """One axis for results of one unit: "no difference" in the middle and room for the band, or a
+    percentage from 0 to 100.
+    """
     is_ratio = rows[0].unit == "hazard ratio"
     values = [value for row in rows if is_drawn(row) for value in (row.low, row.estimate, row.high)]
     values = [value for value in values if math.isfinite(value) and (value > 0 or not is_ratio)]
     edges = [end for row in rows if (ends := band(row)) for end in ends]
     distance = (lambda value: abs(math.log(value))) if is_ratio else abs
-    reaches = [1.04 * distance(value) for value in values] + [
-        2.2 * distance(edge) for edge in edges
-    ]
+    reaches = [1.04 * distance(one) for one in values] + [2.2 * distance(one) for one in edges]
     far = max(reaches, default=1.0) or 1.0
     if is_ratio:
         fitting = [ticks for ticks in RATIO_TICKS if math.log(ticks[-1]) <= far]
         return Scale(-far, far, True, fitting[0] if fitting else (1.0,))
+    if rows[0].unit == "%" and not edges and min(values, default=0) >= 0 and far <= 104:
+        return Scale(0, 100, False, (0, 25, 50, 75, 100))
     start = 0.0 if values and not edges and min(values) > 0 else -far
     ticks = MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]).tick_values(start, far)
     return Scale(start, far, False, tuple(float(tick) for tick in ticks if start <= tick <= far))
@@ -330,124 +263,118 @@ def tick_words(value: float) -> str:
     return f"{value:,g}".replace(",", THIN).replace("-", MINUS)
 
 
-def interval_svg(result: Result, raw: Result | None = None, *, min_group: int = 10) -> Markup:
+def ticks(axis: Scale, left: float, width: float) -> list[tuple[float, str]]:
+    """Where the ticks of an axis stand in a picture, and their labels."""
+    return [(round(left + width * axis.at(tick), 1), tick_words(tick)) for tick in axis.ticks]
+
+
+def strip(row: Result, raw: Result | None = None) -> Markup:
     """One result as a small picture: its interval against the smallest effect, the raw figure below
     it.
 
     It needs no style sheet, so that it looks the same in a notebook, in a report and on paper.
     """
-    (row, *others) = rule.suppress([result, *([raw] if raw else [])], min_group)
-    before = others[0] if others and is_drawn(others[0]) and row.verdict != "hidden" else None
-    values = {
-        "row": row,
-        "look": LOOKS[row.verdict],
-        "alt": alt(row, before),
-        "instead": words_instead(row),
-        "band_words": band_words(row),
-        "unit": UNITS.get(row.unit, f" {row.unit}"),
-        "sides": sides(row.unit),
-        "strip": _strip(row, before, scale([row, before] if before else [row])),
-    }
-    return Markup(environment().get_template("strip.svg.j2").render(values))
+    before = raw if raw is not None and is_drawn(raw) and row.verdict != "hidden" else None
+    axis = scale([row, before] if before else [row])
+    edge, width = 58, 284  # what is left at both sides is for the numbers
+    return macro(
+        "marks.svg.j2",
+        "strip",
+        row=row,
+        look=LOOKS[row.verdict],
+        raw_look=LOOKS["raw"],
+        alt=alt(row, before),
+        instead=words_instead(row),
+        band_words=band_words(row),
+        unit=_unit(row.unit),
+        sides=sides(row.unit) if axis.start < 0 else None,
+        at=places(row, axis, edge, width),
+        raw=places(before, axis, edge, width).main if before else None,
+        raw_words=say("before_adjusting"),
+        ticks=ticks(axis, edge, width),
+    )
 
 
-def sides(unit: str) -> tuple[str, str]:
-    """What a difference in either direction is called."""
-    return ("slower", "faster") if unit == "hazard ratio" else ("lower", "higher")
-
-
-def line_svg(row: Result, beside: Sequence[Result], *, min_group: int = 10) -> Markup:
-    """A result as a line in a table, on one axis with the rows beside it; its figures stand next to
+def line(row: Result, axis: Scale) -> Markup:
+    """A result as a line in a table, on the axis of the rows beside it; its figures stand next to
     it.
     """
-    (row, *rows) = rule.suppress([row, *beside], min_group)
-    axis = scale([row, *rows])
-    values = vars(_places(row, axis, 4, 172)) | {
-        "look": RAW if row.at == "raw" else LOOKS[row.verdict]
-    }
-    return Markup(environment().get_template("line.svg.j2").render(values, is_raw=row.at == "raw"))
+    look = LOOKS["raw" if row.at == "raw" else row.verdict]
+    return macro(
+        "marks.svg.j2", "line", at=places(row, axis, 4, 172), look=look, is_thin=row.at == "raw"
+    )
 
 
-PLACES = {
-    "leaders go first": (4, 20, 112),
-    "“I don’t know”": (4, 107, 112),
-    "merit": (166, 20, 88),
-    "rating": (166, 107, 88),
-    "gaps close": (166, 194, 88),
-    "learning": (304, 107, 112),
-    "mentoring": (304, 194, 112),
-}
-"""Where each thing stands on the map of the questions: its left edge, its middle's height, its
-width.
-"""
+def places(row: Result, axis: Scale, left: float, width: float) -> SimpleNamespace:
+    """Where a result stands in a picture: no difference, the band, and the interval with its
+    figures.
+    """
+
+    def x(share: float) -> float:
+        return round(left + width * share, 1)
+
+    ends, main = band(row), None
+    if is_drawn(row):
+        values = (row.low, row.estimate, row.high)
+        low, dot, high = (x(axis.at(value)) for value in values)
+        words = [number(value, row.unit).removesuffix(_unit(row.unit)) for value in values]
+        is_right = dot >= x(axis.nothing)
+        main = SimpleNamespace(low=low, dot=dot, high=high, words=words, is_right=is_right)
+    shaded = [x(axis.at(end)) for end in ends] if ends else None
+    return SimpleNamespace(zero=x(axis.nothing), band=shaded, main=main)
+
+
+def _unit(unit: str) -> str:
+    return UNITS.get(unit, f" {unit}")
+
+
+# --- the map of the questions
+
 ROUTES = {
-    "Q4": ("leaders go first", "“I don’t know”", (60, 38), (60, 86)),
-    "Q3": ("“I don’t know”", "merit", (116, 97), (163, 32)),
-    "Q2": ("“I don’t know”", "rating", (117, 107), (162, 107)),
-    "Q6": ("“I don’t know”", "gaps close", (116, 117), (163, 182)),
-    "Q5": ("learning", "merit", (304, 97), (257, 32)),
-    "Q1": ("learning", "rating", (303, 107), (258, 107)),
-    "Q7": ("learning", "gaps close", (304, 117), (257, 182)),
-    "Q8": ("mentoring", "gaps close", (303, 194), (258, 194)),
+    "Q4": ("leaders go first", "“I don’t know”"),
+    "Q3": ("“I don’t know”", "merit"),
+    "Q2": ("“I don’t know”", "rating"),
+    "Q6": ("“I don’t know”", "gaps close"),
+    "Q5": ("learning", "merit"),
+    "Q1": ("learning", "rating"),
+    "Q7": ("learning", "gaps close"),
+    "Q8": ("mentoring", "gaps close"),
 }
 
 
-def map_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
+def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
     """A small map of the questions: what people do, what may follow, and how sure that is; (key,
     verdict, its word).
 
     Of a question with several verdicts the last one's colour is drawn; the words name all of them.
     """
-    routes = {}
+    spots, routes = phrases()["places"], {}
     for key, verdict, word in verdicts:
         if key not in ROUTES:
             continue
-        start, end, (x0, y0), (x1, y1) = ROUTES[key]
-        look, angle = LOOKS[verdict], math.degrees(math.atan2(y1 - y0, x1 - x0))
-        words = ", ".join(
-            dict.fromkeys([*(routes[key].word.split(", ") if key in routes else ()), word])
+        words = [*(routes[key].words if key in routes else ()), word]
+        start, end = ROUTES[key]
+        routes[key] = _route(spots[start], spots[end])
+        vars(routes[key]).update(
+            key=key, start=start, end=end, look=LOOKS[verdict], words=list(dict.fromkeys(words))
         )
-        routes[key] = SimpleNamespace(
-            key=key,
-            start=start,
-            end=end,
-            word=words,
-            colour=look.colour,
-            dashes=look.dashes.replace("1 6", "0.5 5"),
-            path=f"M{x0} {y0}L{x1} {y1}",
-            head=f"translate({x1} {y1}) rotate({angle:.0f})",
-            x=round((x0 + x1) / 2 - 3 * math.cos(math.radians(angle)), 1),
-            y=(y0 + y1) / 2,
-        )
-    places = [(*place, words) for words, place in PLACES.items()]
-    return Markup(
-        environment().get_template("map.svg.j2").render(routes=list(routes.values()), places=places)
-    )
+    boxes = [(*box, words) for words, box in spots.items()]
+    return macro("marks.svg.j2", "map", routes=list(routes.values()), places=boxes)
 
 
-def _strip(row: Result, before: Result | None, axis: Scale) -> SimpleNamespace:
-    """Where everything stands in the picture; 58 units at both sides are kept for the numbers."""
-    places = _places(row, axis, 58, 284)
-    raw = _places(before, axis, 58, 284).main if before else None
-    ticks = [(round(58 + 284 * axis.at(tick), 1), tick_words(tick)) for tick in axis.ticks]
-    return SimpleNamespace(**vars(places), raw=raw, ticks=ticks, has_two_sides=axis.start < 0)
-
-
-def _bare(value: float, unit: str) -> str:
-    return number(value, unit).removesuffix(UNITS.get(unit, f" {unit}"))
-
-
-def _places(row: Result, axis: Scale, left: float, width: float) -> SimpleNamespace:
-    def x(value: float) -> float:
-        return round(left + width * axis.at(value), 1)
-
-    ends, main = band(row), None
-    if is_drawn(row):
-        words = [_bare(value, row.unit) for value in (row.low, row.estimate, row.high)]
-        main = SimpleNamespace(low=x(row.low), dot=x(row.estimate), high=x(row.high), words=words)
-        main.is_right = main.dot >= x(1 if axis.is_ratio else 0)
+def _route(start: Sequence[float], end: Sequence[float]) -> SimpleNamespace:
+    """An arrow from the edge of one box to that of another, and where its name stands."""
+    (x0, y0, width), (x1, y1, wide) = start, end
+    across, down = (x1 > x0) - (x1 < x0), (y1 > y0) - (y1 < y0)
+    if across:
+        x0, x1 = (x0 + width, x1 - 3) if across > 0 else (x0, x1 + wide + 3)
+        y0, y1 = y0 + 10 * down, y1 - 12 * down
+    else:
+        x0, x1, y0, y1 = x0 + width / 2, x1 + wide / 2, y0 + 18 * down, y1 - 21 * down
+    angle = math.atan2(y1 - y0, x1 - x0)
     return SimpleNamespace(
-        zero=x(1 if axis.is_ratio else 0),
-        band=[x(value) for value in ends] if ends else None,
-        main=main,
+        path=f"M{x0:g} {y0:g}L{x1:g} {y1:g}",
+        head=f"translate({x1:g} {y1:g}) rotate({math.degrees(angle):.0f})",
+        x=round((x0 + x1) / 2 - 3 * math.cos(angle), 1),
+        y=(y0 + y1) / 2,
     )

@@ -6,90 +6,28 @@ on it come from the results; nothing about them is written in the template.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os.path import commonprefix
 from typing import Any
 
-from markupsafe import Markup
-
-from learnalign.report import marks, show
+from learnalign.report import show
+from learnalign.report.marks import LOOKS, environment, is_drawn, paired, routes_svg
+from learnalign.report.show import Answer
+from learnalign.report.shown import Shown
+from learnalign.report.tables import Line, groups
+from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
 from learnalign.verdicts import explain
-from learnalign.verdicts.result import Result
+from learnalign.verdicts.result import Result, number, spread
 
-SMALLEST = {
-    "rating_sd": ("ratings", "SD"),
-    "merit_pp": ("merit", "percentage points"),
-    "hazard_ratio": ("the speed of closing gaps", "hazard ratio"),
-    "share_pp": ("the share who acknowledge", "percentage points"),
-}
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
 KNOWN = ("higher", "lower", "small", "none")
-ORDER = (*KNOWN, "described", "unknown", "untrusted", "hidden")
-CLOSING = (
-    "These are patterns among groups, not proof of cause. Make no decision about one person, "
-    "one manager or one team "
-    "from them. How each could be wrong stands in report.html."
-)
-NUMBERS = (
-    "no",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
 
-
-@dataclass(frozen=True)
-class Shown:
-    """A picture as it stands on the page: the finding above it, and the drawing."""
-
-    title: str
-    svg: Markup
-    more: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A headline result as it is told: its question, its verdict in words, and the raw figure
-    beside it.
-    """
-
-    question: Mapping[str, Any]
-    row: Result
-    raw: Result | None
-    word: str
-    aspect: str = ""  # which of several headline results of the question this is
-    brief: str = ""  # the sentence for those with two minutes
-    anchor: str = ""
-    before: Result | None = None  # the same in the edition before
-    change: editions.Change | None = None  # since then
-    wait: str = ""  # how long what would settle it takes
-    beside: Sequence[Result] = ()  # rows that are drawn on the same axis
-
-    @property
-    def is_known(self) -> bool:
-        """Does it stand under "what we know"? A description does too: it claims nothing."""
-        return self.row.verdict in (*KNOWN, "described")
-
-    @property
-    def is_drawn(self) -> bool:
-        """Is there an interval to draw?"""
-        return self.row.verdict != "hidden" and None not in (
-            self.row.estimate,
-            self.row.low,
-            self.row.high,
-        )
+Document = Mapping[str, Any]
+# Headlines of an edition, by what makes a row the same row in another; and the day it counts up to
+Edition = tuple[str, Mapping[tuple[str, ...], Result]]
 
 
 @dataclass(frozen=True)
@@ -100,13 +38,13 @@ class Chapter:
 
     title: str
     answers: Sequence[Answer]
-    others: Sequence[Answer]
+    beside: Sequence[tuple[str, Sequence[Line]]]
     flows: Sequence[Mapping[str, Any]]
     pictures: Sequence[Shown] = ()
     limits: Sequence[str] = ()
 
 
-def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
+def render(document: Document, earlier: Sequence[Document] = ()) -> str:
     """The report of a run as one HTML page, from the content of its `results.json`; always the same
     bytes.
 
@@ -114,74 +52,41 @@ def render(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = (
     the intervals support it. Results that stand on fewer people than the run's `min_group` are
     hidden here once more.
     """
-    template, told = show.environment().get_template("report.html.j2"), _told(document, earlier)
-    trends = {one.anchor: _trend(one.row, document, told["past"]) for one in told["answers"]}
+    told = _told(document, earlier)
+    answers = [
+        replace(one, trend=_trend(one.row, document, told["past"])) for one in told["answers"]
+    ]
     drawn = {
-        "chapters": _chapters(document, told),
-        "trends": trends,
+        "chapters": _chapters(document, answers, told["rows"]),
+        "map": routes_svg([(one.question["key"], one.row.verdict, one.word) for one in answers]),
         "coverage_pictures": _pictures(document, COVERAGE),
+        "coverage_flows": _flows(document, COVERAGE),
+        "coverage_limits": document["limits"].get(COVERAGE, ()),
     }
-    return template.render(told, **drawn).lstrip()
+    return environment().get_template("report.html.j2").render(told | drawn).lstrip()
 
 
-def summary(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] = ()) -> str:
+def summary(document: Document, earlier: Sequence[Document] = ()) -> str:
     """The edition as the text of a short e-mail: what we know, what we don't, and where the rest
     is.
     """
-    page, run = _told(document, earlier), document["run"]
-    told = [
-        (
-            f"{', '.join(filter(None, (run['title'], run.get('unit'))))}, edition of "
-            f"{marks.date(run['as_of'])}"
-        ),
-        page["lede"],
-        "WHAT WE KNOW",
-    ]
-    told += _briefly(page["known"]) or ["Nothing yet, from these data."]
-    told += [
-        "WHAT WE DON’T KNOW",
-        *_briefly(page["unknown"]),
-        *(f"- {key} {line}" for key, line in page["still_unknown"]),
-    ]
-    told += [f"- {question['key']} Not asked: {question['text']}" for question in page["not_asked"]]
-    if page["changes"]:
-        told.append(
-            f"Since the edition of {marks.date(page['before']['run']['as_of'])}: {page['changes']}"
-        )
-    told.append(CLOSING)
-    lines = (" ".join(marks.seen(one).split()) for one in told)
-    return "".join(
-        f"\n{line}\n" if not line.startswith("- ") else f"{line}\n" for line in lines
-    ).lstrip()
+    text = environment().overlay(autoescape=False, finalize=_on_one_line)
+    text.filters["range"] = lambda row: spread(row.low, row.high, row.unit)
+    told = text.get_template("summary.txt.j2").render(_told(document, earlier))
+    return "".join(f"{line.rstrip()}\n" for line in told.splitlines())
 
 
-def answers(document: Mapping[str, Any]) -> list[Answer]:
+def _on_one_line(value: Any) -> str:
+    return " ".join(seen(str(value)).split())
+
+
+def answers(document: Document) -> list[Answer]:
     """Every headline of a document as it is told, in the order of the questions."""
-    asked, rows = (
-        [question for question in document["questions"] if question["asked"]],
-        _rows(document),
-    )
-    _require_known_questions(rows, asked)
-    return [answer for question in asked for answer in _answers(question, rows, document, ())]
-
-
-def _briefly(groups: Sequence[tuple[str, Sequence[Answer]]]) -> list[str]:
-    lines = []
-    for word, answers in groups:
-        for one in answers:
-            span = show.spread(one.row.low, one.row.high, one.row.unit)
-            likely = f" (likely range {span})" if one.is_drawn else ""
-            aspect = f", {one.aspect}" if one.aspect else ""
-            asked, settle = (
-                f"{one.question['key']} {one.question['text']}",
-                f"{one.row.to_settle} {one.wait}",
-            )
-            lines.append(f"- {asked}{aspect} {word}: {one.brief}{likely} {settle}")
-    return lines
+    return _all_answers(document, _rows(document), ())
 
 
 def limits(notebook: Mapping[str, Any]) -> list[str]:
-    """What a notebook says of how it could be wrong (its cells tagged `limits`), as plain paragraphs."""
+    """What a notebook says of how it could be wrong (its cells tagged `limits`), by paragraph."""
     paragraphs = []
     for cell in notebook["cells"]:
         if "limits" in cell["metadata"].get("tags", ()):
@@ -190,18 +95,16 @@ def limits(notebook: Mapping[str, Any]) -> list[str]:
     return [" ".join(one.removeprefix("- ").replace("*", "").split()) for one in paragraphs]
 
 
-Headlines = Mapping[
-    tuple[str, ...], Result
-]  # of an edition, by what makes a row the same row in another
+# --- what page and text tell
 
 
-def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _told(document: Document, earlier: Sequence[Document]) -> dict[str, Any]:
     """All that page and text tell, but for what is drawn."""
-    asked = [question for question in document["questions"] if question["asked"]]
     rows = _rows(document)
-    _require_known_questions(rows, asked)
     past = [(one["run"]["as_of"], {row.key: row for row in _rows(one)}) for one in earlier]
-    answers = [answer for question in asked for answer in _answers(question, rows, document, past)]
+    answers = _all_answers(document, rows, past)
+    changes = [one.change for one in answers if one.before and one.row.at != "raw"]
+    waits = (one.wait for one in answers if one.row.estimate is None and one.wait)
     return {
         **{key: document[key] for key in ("run", "data", "versions", "questions", "coverage")},
         "words": document["verdict_words"],
@@ -211,71 +114,56 @@ def _told(document: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> 
         "rows": rows,
         "past": past,
         "answers": answers,
-        "routes": [(answer.question["key"], answer.row.verdict, answer.word) for answer in answers],
-        "known": _by_word([answer for answer in answers if answer.is_known]),
-        "unknown": _by_word([answer for answer in answers if not answer.is_known]),
-        "first_look": next(
-            (one.wait for one in answers if one.row.estimate is None and one.wait), ""
-        ),
+        "known": _by_word([one for one in answers if is_known(one)]),
+        "unknown": _by_word([one for one in answers if not is_known(one)]),
+        "first_look": next(waits, ""),
         "not_asked": [question for question in document["questions"] if not question["asked"]],
         "before": earlier[-1] if earlier else None,
-        "changes": editions.summary(
-            [one.change for one in answers if one.before and one.row.at != "raw"]
-        ),
-        "coverage_flows": _flows(document, COVERAGE),
-        "coverage_limits": document["limits"].get(COVERAGE, ()),
+        "changes": editions.summary(changes),
         "texts": {question["key"]: question["text"] for question in document["questions"]},
     }
 
 
-def _explained(rows: Sequence[Result], document: Mapping[str, Any]) -> dict[str, Any]:
+def _explained(rows: Sequence[Result], document: Document) -> dict[str, Any]:
     """What the rows come to, for readers who will not read them all."""
     do, do_not = explain.what_to_do(rows)
+    used = ("sentence", "note", "method", "unit")
     return {
         "still_unknown": explain.still_unknown(rows),
         "to_record": explain.to_record(document["coverage"]),
         "actions": {"do": do, "do_not": do_not},
         "method": explain.method_of(rows),
         "asks": explain.checks_of(rows),
-        "glossary": explain.glossary(_words(document)),
+        "glossary": explain.glossary(
+            " ".join(str(row[key]) for row in document["results"] for key in used)
+        ),
     }
 
 
-def _words(document: Mapping[str, Any]) -> str:
-    """Every word that the edition may use, for the glossary: those of its rows."""
-    return " ".join(
-        str(row[key])
-        for row in document["results"]
-        for key in ("sentence", "note", "method", "unit")
-    )
-
-
-def _rows(document: Mapping[str, Any]) -> tuple[Result, ...]:
+def _rows(document: Document) -> tuple[Result, ...]:
     return show.suppressed(results.rows_of(document), document["run"]["min_group"])
 
 
-def _require_known_questions(rows: Sequence[Result], asked: Sequence[Mapping[str, Any]]) -> None:
-    strangers = {row.question for row in rows} - {question["key"] for question in asked}
-    if strangers:
-        raise ValueError(
-            f"results for questions that were not asked: {', '.join(sorted(strangers))}"
-        )
+def _all_answers(
+    document: Document, rows: Sequence[Result], past: Sequence[Edition]
+) -> list[Answer]:
+    asked = [question for question in document["questions"] if question["asked"]]
+    if strangers := {row.question for row in rows} - {question["key"] for question in asked}:
+        names = ", ".join(sorted(strangers))
+        raise ValueError(f"results for questions that were not asked: {names}")
+    return [one for question in asked for one in _answers(question, rows, document, past)]
 
 
 def _answers(
-    question: Mapping[str, Any],
-    rows: Sequence[Result],
-    document: Mapping[str, Any],
-    past: Sequence[tuple[str, Headlines]],
+    question: Mapping[str, Any], rows: Sequence[Result], document: Document, past: Sequence[Edition]
 ) -> list[Answer]:
     mine = [row for row in rows if row.question == question["key"]]
-    pairs = [(row, raw) for row, raw in show.paired(mine) if row.headline] or [
-        (_silence(question), None)
-    ]
+    pairs = [(row, raw) for row, raw in paired(mine) if row.headline]
+    pairs = pairs or [(_silence(question["key"]), None)]
     shared = len(commonprefix([row.measure for row, _ in pairs]))
-    words, pace, answers = document["verdict_words"], document["data"]["pace"], []
-    for row, raw in pairs:
-        aspect = row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else ""
+    words, pace = document["verdict_words"], document["data"]["pace"]
+    answers = []
+    for place, (row, raw) in enumerate(pairs, 1):
         before = past[-1][1].get(row.key) if past else None
         answers.append(
             Answer(
@@ -283,9 +171,9 @@ def _answers(
                 row,
                 None if row.verdict == "hidden" else raw,
                 words[row.verdict],
-                aspect,
+                row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else "",
                 brief=explain.brief(row),
-                anchor=f"{row.question}-{len(answers) + 1}",
+                anchor=f"{row.question}-{place}",
                 before=before,
                 change=editions.change(row, before, words) if past else None,
                 wait=editions.wait(row, pace["cycles"], pace["months"]),
@@ -294,135 +182,118 @@ def _answers(
     return answers
 
 
-def _trend(
-    row: Result, document: Mapping[str, Any], past: Sequence[tuple[str, Headlines]]
-) -> Shown | None:
+def _silence(question: str) -> Result:
+    """A question that was asked and has no result must not vanish: "we don't know"."""
+    nothing = dict.fromkeys(
+        (
+            "estimate",
+            "low",
+            "high",
+            "n_people",
+            "n_clusters",
+            "smallest_effect",
+            "detectable_effect",
+        )
+    )
+    empty = dict.fromkeys(("measure", "at", "unit", "method", "to_settle", "note"), "")
+    return Result(
+        **nothing,
+        **empty,
+        question=question,
+        headline=True,
+        group="company",
+        level=0.95,
+        design="described",
+        verdict="unknown",
+        sentence=say("no_result"),
+        checks=(),
+        shown=True,
+    )
+
+
+def is_known(answer: Answer) -> bool:
+    """Does it stand under "what we know"? A description does too: it claims nothing."""
+    return answer.row.verdict in (*KNOWN, "described")
+
+
+def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
+    """The answers in the order of their verdicts, those with the same word together."""
+    order = (*KNOWN, "described", *LOOKS)
+    ordered = sorted(answers, key=lambda answer: order.index(answer.row.verdict))
+    words = dict.fromkeys(answer.word for answer in ordered)
+    return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
+
+
+def _smallest(effects: Mapping[str, float]) -> str:
+    """The smallest effects that matter, in words."""
+    parts = []
+    for key, value in effects.items():
+        what, unit = phrases()["smallest"].get(key, (key.replace("_", " "), ""))
+        parts.append(f"{what} {number(value, unit)}")
+    return ", ".join(parts)
+
+
+# --- what is drawn
+
+
+def _trend(row: Result, document: Document, past: Sequence[Edition]) -> Shown | None:
     """A headline over the editions, where there are three or more that can be drawn on one axis."""
     found = [(day, rows.get(row.key)) for day, rows in past] + [(document["run"]["as_of"], row)]
     axis = (row.unit, row.smallest_effect)
     alike = [(day, one) for day, one in found if one and (one.unit, one.smallest_effect) == axis]
     if len(alike) < 3 or row.estimate is None:
         return None
-    return _shown(show.trend(alike, min_group=document["run"]["min_group"]))
+    return show.trend(alike, min_group=document["run"]["min_group"])
 
 
-def _others(
-    question: Mapping[str, Any], rows: Sequence[Result], words: Mapping[str, str]
-) -> list[Answer]:
-    mine = [
-        row
-        for row in rows
-        if row.question == question["key"] and not row.headline and row.at != "raw"
-    ]
-    mine.sort(
-        key=lambda row: row.verdict == "described"
-    )  # what was judged comes before what is only described
-    return [
-        Answer(
-            question,
-            row,
-            None,
-            words[row.verdict],
-            beside=[one for one in mine if one.unit == row.unit],
-        )
-        for row in mine
-    ]
-
-
-def _silence(question: Mapping[str, Any]) -> Result:
-    """A question that was asked and has no result must not vanish: the default is "we don't know"."""
-    return Result(
-        question=question["key"],
-        measure="",
-        headline=True,
-        group="company",
-        at="",
-        estimate=None,
-        low=None,
-        high=None,
-        level=0.95,
-        unit="",
-        n_people=None,
-        n_clusters=None,
-        method="",
-        design="described",
-        verdict="unknown",
-        sentence="We don’t know: this edition holds no result for it.",
-        checks=(),
-        smallest_effect=None,
-        detectable_effect=None,
-        to_settle="",
-        shown=True,
-        note="",
-    )
-
-
-def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
-    """The answers in the order of their verdicts, those with the same word together."""
-    ordered = sorted(answers, key=lambda answer: ORDER.index(answer.row.verdict))
-    words = dict.fromkeys(answer.word for answer in ordered)
-    return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
-
-
-def _chapters(document: Mapping[str, Any], page: Mapping[str, Any]) -> list[Chapter]:
-    answers, words = page["answers"], document["verdict_words"]
-    asked = {answer.question["key"]: answer.question for answer in answers}
-    others = [
-        other for question in asked.values() for other in _others(question, page["rows"], words)
-    ]
-
-    def of(notebook: str, found: Sequence[Answer]) -> list[Answer]:
-        return [answer for answer in found if answer.question["notebook"] == notebook]
-
-    named = [*document["run"]["notebooks"], *(answer.question["notebook"] for answer in answers)]
-    notebooks = [notebook for notebook in dict.fromkeys(named) if notebook != COVERAGE]
-    chapters = [
-        Chapter(
-            show.heading(notebook),
-            of(notebook, answers),
-            of(notebook, others),
-            _flows(document, notebook),
-            [*_doses(of(notebook, others)), *_pictures(document, notebook)],
-            document["limits"].get(notebook, ()),
-        )
-        for notebook in notebooks
-    ]
-    return [chapter for chapter in chapters if chapter.answers or chapter.flows]
-
-
-def _pictures(document: Mapping[str, Any], notebook: str) -> list[Shown]:
-    records = [record for record in document["pictures"] if record["notebook"] == notebook]
-    return [_shown(show.draw(record)) for record in records]
-
-
-def _doses(others: Sequence[Answer]) -> list[Shown]:
-    """Steps of an amount, drawn in their order."""
-    measures = dict.fromkeys(other.row.measure for other in others)
-    steps = [
-        [one.row for one in others if one.row.measure == name and one.row.at in DOSE]
-        for name in measures
-    ]
-    shown = []
-    for rows in steps:
-        told = [
-            f"{row.at} {show.number(row.estimate, row.unit)}"
+def _chapters(
+    document: Document, answers: Sequence[Answer], rows: Sequence[Result]
+) -> list[Chapter]:
+    chapter_of = {question["key"]: question["notebook"] for question in document["questions"]}
+    named = [*document["run"]["notebooks"], *(one.question["notebook"] for one in answers)]
+    chapters = []
+    for notebook in dict.fromkeys(named):
+        mine = [one for one in answers if one.question["notebook"] == notebook]
+        flows = _flows(document, notebook)
+        if notebook == COVERAGE or not (mine or flows):
+            continue
+        others = [
+            row
             for row in rows
-            if row.estimate is not None
+            if chapter_of[row.question] == notebook and not row.headline and row.at != "raw"
         ]
+        # What was judged comes before what is only described, question by question
+        keys = [*dict.fromkeys(one.question["key"] for one in mine)]
+        others.sort(key=lambda row: (keys.index(row.question), row.verdict == "described"))
+        chapters.append(
+            Chapter(
+                heading(notebook),
+                mine,
+                groups(others, document["verdict_words"]),
+                flows,
+                [*_doses(others), *_pictures(document, notebook)],
+                document["limits"].get(notebook, ()),
+            )
+        )
+    return chapters
+
+
+def _doses(others: Sequence[Result]) -> list[Shown]:
+    """Steps of an amount, drawn in their order."""
+    shown = []
+    for measure in dict.fromkeys(row.measure for row in others):
+        rows = [row for row in others if row.measure == measure and row.at in DOSE]
+        told = [f"{row.at} {number(row.estimate, row.unit)}" for row in rows if is_drawn(row)]
         if len(told) > 1:
-            title = f"How much: {', '.join(told)}, each against none"
-            shown.append(Shown(title, Markup(show.dose(rows).svg)))
+            shown.append(show.dose(rows, title=say("dose", steps=", ".join(told))))
     return shown
 
 
-def _shown(picture: show.Picture) -> Shown:
-    first, _, rest = picture.title.replace("\n", " ").partition(
-        ". "
-    )  # a long finding: its first sentence is the title
-    return Shown(first, Markup(picture.svg), rest)
+def _pictures(document: Document, notebook: str) -> list[Shown]:
+    return [show.draw(record) for record in document["pictures"] if record["notebook"] == notebook]
 
 
-def _flows(document: Mapping[str, Any], notebook: str) -> list[Mapping[str, Any]]:
+def _flows(document: Document, notebook: str) -> list[Mapping[str, Any]]:
     return [flow for flow in document["flows"] if flow["notebook"] == notebook]
 
 
@@ -434,41 +305,27 @@ def lede(questions: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> s
     verdicts.
     """
     standings = [_standing(question, results) for question in questions]
-    told = _listed([_clause(key, standings.count(key)) for key in CLAUSES if key in standings])
+    clauses = phrases()["standings_of_questions"]
+    told = _listed(
+        [
+            many[count > 1].format(n=_counted(count))
+            for key, many in clauses.items()
+            if (count := standings.count(key))
+        ]
+    )
     if set(standings) == {"unknown"}:
-        told = "none of them can be answered yet with these data"
+        told = say("lede.nothing")
     elif not {"differs", "none", "partly"} & set(standings):
-        told = f"none has an answer: {told}"
-    count = show.heading(_counted(len(questions)))
-    return f"{count} questions were fixed before anyone looked. {show.heading(told)}."
-
-
-def _clause(standing: str, count: int) -> str:
-    one, many = CLAUSES[standing]
-    return (one if count == 1 else many).format(n=_counted(count))
+        told = say("lede.no_answer", told=told)
+    return say("lede.count", n=heading(_counted(len(questions))), told=heading(told))
 
 
 def _counted(count: int) -> str:
-    return NUMBERS[count] if count < len(NUMBERS) else str(count)
-
-
-CLAUSES = {
-    "differs": ("{n} shows a difference", "{n} show a difference"),
-    "none": ("{n} shows practically none", "{n} show practically none"),
-    "partly": ("{n} has an answer in part", "{n} have an answer in part"),
-    "described": ("{n} is described without a test", "{n} are described without a test"),
-    "unknown": ("{n} cannot be answered yet", "{n} cannot be answered yet"),
-    "untrusted": ("{n} answer should not be trusted", "{n} answers should not be trusted"),
-    "hidden": (
-        "{n} is not shown, to protect individuals",
-        "{n} are not shown, to protect individuals",
-    ),
-    "not asked": ("{n} was not asked in this edition", "{n} were not asked in this edition"),
-}
+    return dict(enumerate(phrases()["numbers"])).get(count, str(count))
 
 
 def _standing(question: Mapping[str, Any], results: Sequence[Result]) -> str:
-    """Where a question stands as a whole; with several headline results the more careful word wins."""
+    """Where a question stands as a whole; of several headlines the more careful word wins."""
     if not question["asked"]:
         return "not asked"
     verdicts = {row.verdict for row in results if row.question == question["key"] and row.headline}
@@ -482,15 +339,3 @@ def _standing(question: Mapping[str, Any], results: Sequence[Result]) -> str:
 
 def _listed(parts: Sequence[str]) -> str:
     return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])}, and {parts[-1]}"
-
-
-# --- words
-
-
-def _smallest(effects: Mapping[str, float]) -> str:
-    """The smallest effects that matter, in words."""
-    parts = []
-    for key, value in effects.items():
-        what, unit = SMALLEST.get(key, (key.replace("_", " "), ""))
-        parts.append(f"{what} {show.number(value, unit)}")
-    return ", ".join(parts)

@@ -1,38 +1,91 @@
-"""A drawing made small enough, and safe and telling enough, to stand inside a page.
+"""Figures: a canvas to draw on, and what was drawn made small and telling enough for a page.
 
-What matplotlib writes has a prolog, metadata, ids that clash between pictures, and a style on every
-element. Here it becomes one flat `<svg>` with a title, a description and text that is text, in the
-page's own font.
+What matplotlib writes has a prolog, metadata and ids that clash between pictures. Here it becomes
+one flat `<svg>` with a title, a description and text that is text, in the page's own font.
 """
 
 import hashlib
+import io
 import re
-from collections.abc import Iterator
-from itertools import groupby
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 from xml.etree import ElementTree
 
-from markupsafe import escape
+import matplotlib
+import seaborn as sns
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
-from learnalign.report.marks import INK, seen
+from learnalign.report.marks import INK, SOFT
+from learnalign.report.shown import Shown, part
+from learnalign.report.typesetting import seen
 
-FONT = (
-    "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica "
-    "Neue',Arial,'Liberation Sans',sans-serif"
+SANS = (
+    "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,"
+    "'Liberation Sans',sans-serif"
 )
 SIZE = 10  # of text, in units of the drawing
 PIXELS = 1.6  # on a screen, for each of them
 SPACE = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
-TOKEN = re.compile(r"[A-Za-z]|-?\d+\.?\d*(?:e-?\d+)?")
-HEX = re.compile(r"#(.)\1(.)\2(.)\3")
-# What an element has if its style says nothing, and what is not worth its bytes
-USUAL = {"stroke-width": "1", "font-weight": "400", "text-anchor": "start", "font-size": f"{SIZE}"}
+NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+# What is not worth its bytes, and what an element is without saying so
 DROPPED = {"font-family", "stroke-linejoin", "stroke-dashoffset"}
+USUAL = {
+    ("font-size", "10"),
+    ("fill", INK),
+    ("text-anchor", "start"),
+    ("stroke-linecap", "square"),
+    ("stroke-width", "1"),
+}
+SMALL = 9.5  # of small text
+LINE = 0.165  # inches that a line of it takes
+WIDTH = 5.2  # inches, of a picture that can be read on a phone
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": SIZE,
+    "text.parse_math": False,  # a dollar sign in a sentence is a dollar sign
+    "text.color": INK,
+    "axes.edgecolor": SOFT,
+    "axes.facecolor": "none",
+    "xtick.color": SOFT,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "learnalign",
+}
 
-Shape = tuple[str, dict[str, str], str]  # what it is, how it looks, and where (or which words)
+
+@contextmanager
+def canvas(height: float) -> Iterator[Figure]:
+    """A figure so many inches high; its title stands above it in the page, and not in it."""
+    with sns.axes_style("white", STYLE), matplotlib.rc_context(STYLE):
+        yield Figure(figsize=(WIDTH, height), layout="constrained", facecolor="none")
 
 
-def inlined(drawn: str, title: str, words: str) -> str:
+def drawn(
+    figure: Figure, title: str, parts: Iterable[str], record: Mapping[str, Any] | None = None
+) -> Shown:
+    """A figure under its title, with words for those who cannot see it; always the same bytes."""
+    out = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    words = " ".join(seen(one) + "." * (one[-1] not in ".?!") for one in parts if one)
+    picture = inlined(out.getvalue(), title.replace("\n", " "), words)
+    return part("drawing", title, record, label=title, svg=picture)
+
+
+def wrap(text: str, width: int) -> str:
+    """A text in lines, without what a reader cannot see."""
+    return textwrap.fill(seen(text), width)
+
+
+def foot(figure: Figure, *lines: str) -> None:
+    """Small lines below a picture, over its whole width."""
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=SMALL)
+
+
+def inlined(drawn: str, title: str, words: str) -> Markup:
     """What matplotlib drew as an `<svg>` for a page: `title` and `words` are what a screen reader
     says.
 
@@ -41,129 +94,56 @@ def inlined(drawn: str, title: str, words: str) -> str:
     not reach over its axes.
     """
     root = ElementTree.fromstring(drawn)
-    marks = {path.get("id", ""): path for path in root.iter(f"{SPACE}path")}
-    body = "".join(_grouped(list(_shapes(root, marks))))
+    paths = {path.get("id", ""): path for path in root.iter(f"{SPACE}path")}
+    body = "".join(_shapes(root, paths))
     title, words = (str(escape(seen(text))) for text in (title, words))
     key = hashlib.sha256(f"{title}\n{words}\n{body}".encode()).hexdigest()[:8]
     width, height = (float(side) for side in root.get("viewBox", "").split()[2:])
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_short(width)} '
-        f'{_short(height)}" role="img"'
-        f' aria-labelledby="t{key} d{key}" width="{PIXELS * width:.0f}" '
-        'style="max-width:100%;height:auto"'
-        f' font-family="{FONT}" font-size="{SIZE}" fill="{INK}">'
-        f'<title id="t{key}">{title}</title><desc id="d{key}">{words}</desc>{body}</svg>'
+    return Markup(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img"'
+        f' aria-labelledby="t{key} d{key}" width="{PIXELS * width:.0f}"'
+        f' style="max-width:100%;height:auto" font-family="{SANS}" font-size="{SIZE}"'
+        f' fill="{INK}"><title id="t{key}">{title}</title><desc id="d{key}">{words}</desc>'
+        f"{body}</svg>"
     )
 
 
-def _shapes(node: ElementTree.Element, marks: dict[str, ElementTree.Element]) -> Iterator[Shape]:
+def _shapes(node: ElementTree.Element, paths: Mapping[str, ElementTree.Element]) -> Iterator[str]:
     """Everything that can be seen, in the order in which it was drawn."""
     for child in node:
-        name, look = child.tag.removeprefix(SPACE), _look(child)
+        name = child.tag.removeprefix(SPACE)
         if name == "g":
-            yield from _shapes(child, marks)
+            yield from _shapes(child, paths)
         elif name == "text":
-            place = _place(child) | {key: value for key, value in look.items() if value != INK}
-            yield "text", place, str(escape(child.text or ""))
+            where = {key: _short(child.get(key, "")) for key in ("x", "y", "transform")}
+            where = {key: value for key, value in where.items() if value}
+            yield f"<text{_look(child)}{_attributes(where)}>{escape(child.text or '')}</text>"
         elif name == "path":
-            look = {"fill": "#000"} | look
-            if look["fill"] != "none" or "stroke" in look:
-                yield "path", look, _path(child.get("d", ""))
-        elif name == "use":
-            mark = marks[child.get(LINK, "").removeprefix("#")]
-            look = {"fill": "#000"} | _look(mark) | look
-            yield _mark(mark.get("d", ""), float(child.get("x", 0)), float(child.get("y", 0)), look)
+            look = _look(child)
+            if 'fill="none"' not in look or "stroke=" in look:
+                yield f"<path{look}{_attributes({'d': _short(child.get('d', ''))})}/>"
+        elif name == "use":  # a mark at its place
+            mark = paths[child.get(LINK, "").removeprefix("#")]
+            place = _short(f"translate({child.get('x', '0')} {child.get('y', '0')})")
+            where = {"d": _short(mark.get("d", "")), "transform": place}
+            yield f"<path{_look(mark, child)}{_attributes(where)}/>"
         elif name not in ("defs", "metadata"):
             raise ValueError(f"a drawing holds <{name}>, which cannot be made small")
 
 
-def _look(element: ElementTree.Element) -> dict[str, str]:
-    """An element's style as attributes, without what is usual."""
-    pairs = (part.split(":", 1) for part in element.get("style", "").split(";") if ":" in part)
-    found = {key.strip(): value.strip() for key, value in pairs}
-    found = {key: HEX.sub(r"#\1\2\3", value.removesuffix("px")) for key, value in found.items()}
-    if found.get("stroke-linecap") != "round":
-        found.pop("stroke-linecap", None)
-    return {
-        key: _short(float(value)) if key in ("stroke-width", "font-size") else value
-        for key, value in found.items()
-        if key not in DROPPED and value != USUAL.get(key)
-    }
+def _look(*elements: ElementTree.Element) -> str:
+    styles = ";".join(element.get("style", "") for element in elements)
+    pairs = (part.split(":", 1) for part in styles.split(";") if ":" in part)
+    found = {key.strip(): value.strip().removesuffix("px") for key, value in pairs}
+    told = {one for one in found.items() if one not in USUAL and one[0] not in DROPPED}
+    return _attributes(dict(sorted(told)))
 
 
-def _place(text: ElementTree.Element) -> dict[str, str]:
-    """Where a text stands; turned, it is moved there first."""
-    turn = text.get("transform", "")
-    moved = re.search(r"translate\(([-\d.]+)[ ,]([-\d.]+)\)", turn)
-    x, y = moved.groups() if moved else (text.get("x", "0"), text.get("y", "0"))
-    place = {"x": _short(float(x)), "y": _short(float(y))}
-    angle = float(found[1]) if (found := re.search(r"rotate\(([-\d.]+)", turn)) else 0.0
-    return (
-        {"transform": f"translate({place['x']} {place['y']})rotate({_short(angle)})"}
-        if angle
-        else place
-    )
+def _attributes(values: Mapping[str, str]) -> str:
+    return "".join(f' {key}="{escape(value)}"' for key, value in values.items())
 
 
-def _mark(drawn: str, x: float, y: float, look: dict[str, str]) -> Shape:
-    """A mark at its place; a round one is a circle."""
-    if "C" in drawn:
-        radius = max(float(token) for token in TOKEN.findall(drawn) if not token.isalpha())
-        return "circle", look, f'cx="{_short(x)}" cy="{_short(y)}" r="{radius:.2g}"'
-    return "path", look, _path(drawn, x, y)
-
-
-def _path(drawn: str, x: float = 0.0, y: float = 0.0) -> str:
-    """A path of straight lines in steps of a tenth of a unit, each from where the last one ended;
-    without drift.
-    """
-    out, here, start, tokens = "", (0, 0), (0, 0), iter(TOKEN.findall(drawn))
-    for token in tokens:
-        if token == "z":
-            out, here = f"{out}z", start
-            continue
-        if token not in "ML":
-            raise ValueError(
-                f"a drawing has a line of the kind {token!r}, which cannot be made small"
-            )
-        there = round(10 * (float(next(tokens)) + x)), round(10 * (float(next(tokens)) + y))
-        step = there[0] - here[0], there[1] - here[1]
-        if token == "M":
-            out, start = f"{out}M{there[0] / 10:g} {there[1] / 10:g}", there
-        elif step[0] and step[1]:
-            out += f"l{step[0] / 10:g} {step[1] / 10:g}"
-        elif any(step):
-            out += f"h{step[0] / 10:g}" if step[0] else f"v{step[1] / 10:g}"
-        here = there
-    return out
-
-
-def _grouped(shapes: list[Shape]) -> Iterator[str]:
-    """Neighbours that look alike say so once; opaque paths among them become one."""
-    for (name, look), same in groupby(shapes, key=_alike):
-        shared = "".join(f' {key}="{escape(value)}"' for key, value in look)
-        found = list(same)
-        if name == "path" and not any("opacity" in key for key, _ in look):
-            yield f'<path{shared} d="{"".join(where for *_, where in found)}"/>'
-        elif len(found) == 1:
-            yield _element(found[0], shared)
-        else:
-            yield f"<g{shared}>{''.join(_element(shape, '') for shape in found)}</g>"
-
-
-def _alike(shape: Shape) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return shape[0], tuple(
-        (key, value) for key, value in shape[1].items() if key not in ("x", "y", "transform")
-    )
-
-
-def _element(shape: Shape, shared: str) -> str:
-    name, look, where = shape
-    if name == "text":
-        own = "".join(f' {key}="{look[key]}"' for key in ("x", "y", "transform") if key in look)
-        return f"<text{own}{shared}>{where}</text>"
-    return f"<circle {where}{shared}/>" if name == "circle" else f'<path d="{where}"{shared}/>'
-
-
-def _short(value: float) -> str:
-    return f"{round(value, 1):g}"
+def _short(where: str) -> str:
+    """A path or a place to a tenth of a unit; what is not turned does not say so."""
+    short = NUMBER.sub(lambda found: f"{round(float(found[0]), 1):g}", " ".join(where.split()))
+    return "" if short.startswith("rotate(-0 ") else short.replace(" L ", " ")

@@ -11,7 +11,7 @@ import pandas as pd
 from learnalign.estimates import ask
 from learnalign.facts import contents, describe, drivers, gaps, merit, networks
 from learnalign.report import show
-from learnalign.report.pictures import Block, Picture
+from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
 from learnalign.verdicts import judge
 from learnalign.verdicts.registry import ASKED, QUESTIONS, VERDICT_WORDS
@@ -19,13 +19,13 @@ from learnalign.verdicts.registry import ASKED, QUESTIONS, VERDICT_WORDS
 # --- rows
 
 
-def headline(answers: Answers) -> Block:
+def headline(answers: Answers) -> Shown:
     """The answers first: question, verdict, sentence, and what it stands on.
 
     Below them what these data cannot tell the questions' chapter, as nobody recorded it.
 
     >>> import learnalign as la
-    >>> la.headline(la.ask(la.study("data/demo"), "Q2")).text.splitlines()[0]
+    >>> str(la.headline(la.ask(la.study("data/demo"), "Q2"))).splitlines()[0]
     'Do people who say “I don’t know” do better or worse at the next review?'
     """
     study = answers.study
@@ -35,22 +35,22 @@ def headline(answers: Answers) -> Block:
     return show.headline(answers, **words, min_group=study.min_group)
 
 
-def intervals(rows: Answers) -> Picture | Block:
+def intervals(rows: Answers) -> Shown:
     """Intervals against the smallest effect that matters, a line each; the finding is the title."""
     return show.interval(rows, min_group=rows.study.min_group)
 
 
-def dose(rows: Answers) -> Picture | Block:
+def dose(rows: Answers) -> Shown:
     """Steps of an amount, in order, each against none. Misleads when read as one fitted curve."""
     return show.dose(rows, min_group=rows.study.min_group)
 
 
-def shares(rows: Answers) -> Picture | Block:
+def shares(rows: Answers) -> Shown:
     """Described facts, a line each, with their intervals; nothing is ordered by size."""
     return show.shares(rows, min_group=rows.study.min_group)
 
 
-def checks(rows: Answers) -> Block:
+def checks(rows: Answers) -> Shown:
     """How this could be wrong: every check, how each figure was made, and what would settle it."""
     return show.checks(rows, min_group=rows.study.min_group)
 
@@ -58,7 +58,7 @@ def checks(rows: Answers) -> Block:
 # --- of the study
 
 
-def flow(study: Study, of: str = "") -> Picture | Block:
+def flow(study: Study, of: str = "") -> Shown:
     """Who is in the data and who fell out: of all tables, of "gaps", of a question or its measure.
 
     A table alone ("learning") is shown, and handed over with all of them only.
@@ -87,14 +87,14 @@ def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
     return "", linked[linked.table == of]
 
 
-def table(study: Study | pd.DataFrame, of: str) -> Block:
+def table(study: Study | pd.DataFrame, of: str) -> Shown:
     """A table of the study by its name ("contents"), or a frame of groups under a caption.
 
     A frame is shown as it is: what is too small in it must be blank before (`privacy.rule`), and a
     frame of people is refused.
 
     >>> import learnalign as la
-    >>> la.table(la.study("data/demo"), "contents").text.splitlines()[0]
+    >>> str(la.table(la.study("data/demo"), "contents")).splitlines()[0]
     'The tables of the data set'
     """
     if isinstance(study, pd.DataFrame):
@@ -107,7 +107,7 @@ def table(study: Study | pd.DataFrame, of: str) -> Block:
     return show.table(found.make(study), caption, unknown=unknown)
 
 
-def provenance(study: Study) -> Block:
+def provenance(study: Study) -> Shown:
     """Where the figures come from: data, day, fingerprint, settings, versions."""
     about = {"embargo_days": study.settings.embargo_days, "min_group": study.min_group}
     return show.provenance(contents.provenance(study.dataset, **about))
@@ -116,44 +116,44 @@ def provenance(study: Study) -> Block:
 # --- pictures
 
 
-def journey(study: Study) -> Picture | Block:
+def journey(study: Study) -> Shown:
     """Gaps detected; of those acknowledged, learned on, closed. Misleads as an order in time."""
     return kept(study, show.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
 
 
-def curves(study: Study) -> Picture | Block:
+def curves(study: Study) -> Shown:
     """The share of gaps closed, and of those whose people left first, by months since found."""
     few = {"min_group": study.min_group}
     return kept(study, show.curves(gaps.curve(study.journeys, **few), **few))
 
 
-def matrix(study: Study) -> Picture | Block:
+def matrix(study: Study) -> Shown:
     """Merit less its target, by rating and target, and how much of merit the two leave open."""
     title = merit.in_words(merit.discretion(study.cycles))
     found = show.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
     return kept(study, found)
 
 
-def grid(study: Study) -> Picture | Block:
+def grid(study: Study) -> Shown:
     """What units say of the four drivers, in each domain, in the last wave; never a ranking."""
     few = {"min_group": study.min_group}
     return kept(study, show.grid(drivers.scorecard(study.dataset, **few), **few))
 
 
-def network(study: Study) -> Picture | Block:
+def network(study: Study) -> Shown:
     """Who asks whom, as shares, and how far each moves when ties are missing; never a person."""
     found = networks.missing_ties(study.dataset, study.cycles)
     return kept(study, show.network(found, min_group=study.min_group))
 
 
-def spread(study: Study) -> Picture | Block:
+def spread(study: Study) -> Shown:
     """How managers differ in what acknowledging goes with in merit; never a ranking."""
     found, why = merit.over_managers(study.cycles, smallest=study.smallest("merit_pp"))
     about: dict[str, Any] = {"unit": "percentage points", "otherwise": why}
     return kept(study, show.spread_over_managers(found, **about, min_group=study.min_group))
 
 
-def kept(study: Study, picture: Picture | Block) -> Picture | Block:
+def kept(study: Study, picture: Shown) -> Shown:
     """A picture, kept to be drawn again in the report where it has a record of what was drawn."""
     if picture.record is not None:
         study.told.pictures[f"{picture.record['kind']}: {picture.record['title']}"] = picture

@@ -1,0 +1,397 @@
+"""Pictures that are tables: results beside each other, the journey of gaps, cells and networks.
+
+A picture of groups takes what its module counted, lets through what may be shown as a record of
+plain data, and is drawn from that record alone, in a notebook as in the report.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from markupsafe import Markup
+
+from learnalign.privacy import frames, rule
+from learnalign.report.marks import LOOKS, band_words, label, line, scale, ticks
+from learnalign.report.shown import Shown, nothing, part
+from learnalign.report.typesetting import heading, percent, say
+from learnalign.verdicts.result import MINUS, Result, number
+
+TEAL, AMBER = LOOKS["higher"].colour, LOOKS["unknown"].colour
+TOO_FEW, NOT_MEASURED = "too few", "not measured"
+FINE = 0.01  # percentage points: the finest step of a gap; where its spread is less, all are alike
+STEPS = 6  # shades on either side of white; more cannot be told apart
+MOVED = ("recorded", "middle", "low", "high")
+
+Record = Mapping[str, Any]
+
+
+# --- results beside each other
+
+
+@dataclass(frozen=True)
+class Line:
+    """A result as it stands among others: its name, its verdict in a word, and its interval."""
+
+    label: str
+    row: Result
+    word: str
+    line: Markup
+
+
+def groups(rows: Sequence[Result], words: Mapping[str, str]) -> list[tuple[str, list[Line]]]:
+    """Results under the names of their measures, those of one unit on one axis; a measure's only
+    one bears its name itself.
+    """
+    axes = {unit: scale([row for row in rows if row.unit == unit]) for unit in _units(rows)}
+    found: list[tuple[str, list[Line]]] = []
+    for measure in dict.fromkeys(row.measure for row in rows):
+        mine = [row for row in rows if row.measure == measure]
+        name = heading(measure) if len(mine) > 1 else ""
+        lines = [
+            Line(_name(row, name), row, words.get(row.verdict, ""), line(row, axes[row.unit]))
+            for row in mine
+        ]
+        if found and not name and not found[-1][0]:
+            found[-1][1].extend(lines)
+        else:
+            found.append((name, lines))
+    return found
+
+
+def panels(
+    rows: Sequence[Result], words: Mapping[str, str], title: str = "", *, has_words: bool = True
+) -> Shown:
+    """Results against the smallest effect that matters, a table with an axis for each unit."""
+    some = []
+    for unit in _units(rows):
+        mine = [row for row in rows if row.unit == unit]
+        about = [say("in_unit", unit=unit), *filter(None, map(band_words, mine))]
+        some.append(
+            {
+                "caption": "; ".join(about[:2]),
+                "groups": groups(mine, words),
+                "ticks": ticks(scale(mine), 4, 172),
+                "has_words": has_words,
+            }
+        )
+    is_hidden = any(row.verdict == "hidden" for row in rows)
+    return part("panels", title, some=some, is_hidden=is_hidden)
+
+
+def _units(rows: Sequence[Result]) -> list[str]:
+    return list(dict.fromkeys(row.unit for row in rows))
+
+
+def _name(row: Result, group: str) -> str:
+    if row.at == "raw":
+        return say("before_adjusting")
+    return heading(label(replace(row, measure="") if group else row) or "company")
+
+
+# --- the gap journey
+
+
+def journey(stages: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+    """The journey of gaps: a bar per stage, as long as the gaps that got there, and where the
+    others went.
+
+    `stages` is what `gaps.stages` counts. A stage is hidden where too few people stand behind it,
+    where it differs from a larger one by fewer than `min_group` people or gaps, or where those who
+    went no further are too few; then what it could be worked out from is too. Ways on too few
+    people are told together with the next larger one. Misleads as `gaps.stages` does: a gap found
+    last month is still open because it is new.
+    """
+    frames.refuse_people(stages)
+    if stages.empty:
+        return nothing(say("journey.none"))
+    rows = _stages(stages, min_group)
+    record = {"kind": "journey", "title": title or _far(rows), "min_group": min_group}
+    return draw_journey({**record, "rows": rows})
+
+
+def draw_journey(record: Record) -> Shown:
+    """The journey as its record holds it: per stage its gaps and people, how many stopped there,
+    and in which ways.
+    """
+    return part("journey", record["title"], record, rows=record["rows"])
+
+
+def _far(rows: Sequence[Record]) -> str:
+    """How far gaps came, as a finding."""
+    first, last = rows[0], rows[-1]
+    if last["stage"] != "closed" or not first["gaps"] or last["gaps"] is None:
+        return say("journey.far")
+    way = ", ".join(row["stage"] for row in rows[1:])
+    return say("journey.all_the_way", share=percent(100 * last["gaps"] / first["gaps"]), way=way)
+
+
+def _stages(stages: pd.DataFrame, min_group: int) -> list[dict[str, Any]]:
+    """A row per stage: its name, gaps and people, and the gaps that stopped there in all and by
+    way; None is hidden.
+    """
+    stages, is_all = stages.assign(few=frames.few(stages, min_group)), stages.then == "all"
+    alls = stages[is_all]
+    near = [
+        rule.counts(alls.assign(people=alls[name]), min_group).shown for name in ("people", "gaps")
+    ]
+    shown = (near[0] & near[1] & ~alls.few).tolist()
+    ways = [stages[~is_all & (stages.stage == name)] for name in alls.stage]
+    for place, way in enumerate(ways[:-1]):
+        shown[place + 1] &= not len(way) or not way.few.all()
+    rows = []
+    for row, way, here, after in zip(
+        alls.itertuples(), ways, shown, [*shown[1:], True], strict=True
+    ):
+        counts = (int(row.gaps), int(row.people)) if here else (None, None)
+        is_told = not len(way) or (here and after and not way.few.all())
+        rest = {
+            "stopped": int(way.gaps.sum()) if is_told else None,
+            "ways": _ways(way) if is_told else [],
+        }
+        rows.append({"stage": row.stage, "gaps": counts[0], "people": counts[1], **rest})
+    return rows
+
+
+def _ways(way: pd.DataFrame) -> list[list[Any]]:
+    """Gaps by where they went; small ways together with the smallest other one, so as not to be
+    missed.
+    """
+    joined = way.few
+    if len(way):
+        joined = joined | (way.few.any() & (way.index == way.gaps.mask(way.few).idxmin()))
+    parts = [[int(row.gaps), row.then] for row in way[~joined].itertuples()]
+    return parts + ([[int(way.gaps[joined].sum()), "otherwise"]] if parts and joined.any() else [])
+
+
+# --- merit against its target
+
+
+def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+    """Merit less its target in percentage points, a cell per rating and target.
+
+    `frame`: rating, target (percent), people, managers, gap, spread (SD of the gap within the
+    cell). The darker a cell, the farther merit is from its target; its sign says on which side.
+    Hidden too where all are alike, as the mean is then each one's. Misleads where people of one
+    cell had their target set by other rules.
+    """
+    frame = frame.dropna(subset=["rating", "target"])
+    steps = [
+        max(FINE, rule.step(*row, min_group))
+        for row in frame[["spread", "people"]].itertuples(index=False)
+    ]
+    rarer = frame.people.where(frame.spread >= FINE, 0)  # nobody differs from the others
+    frame = frame.assign(gap=frames.to_steps(frame.gap, steps), people_smaller=rarer)
+    shown = frames.pass_through(frame, ["gap"], min_group=min_group)
+    if shown.empty:
+        return nothing(say("matrix.none"))
+    shown = shown.sort_values(["rating", "target"], ascending=[False, True])
+    rows = frames.rows(shown, ["rating", "target", "people", "gap", "shown"])
+    record = {"kind": "matrix", "title": title or say("matrix.title"), "min_group": min_group}
+    return draw_matrix({**record, "rows": rows})
+
+
+def draw_matrix(record: Record) -> Shown:
+    """The matrix as its record holds it: a row per cell."""
+    rows = record["rows"]
+    targets = sorted({row["target"] for row in rows})
+    far = max((abs(row["gap"]) for row in rows if row["gap"] is not None), default=0) or 1
+    cells = {
+        (row["rating"], row["target"]): SimpleNamespace(
+            words=_signed(row["gap"]),
+            tint=_tint((row["gap"] or 0) / far),
+            is_hidden=not row["shown"],
+        )
+        for row in rows
+    }
+    ratings = list(dict.fromkeys(row["rating"] for row in rows))
+    return part(
+        "matrix",
+        record["title"],
+        record,
+        targets=targets,
+        rows=[(one, [cells.get((one, target)) for target in targets]) for one in ratings],
+        min_group=record["min_group"],
+        is_hidden=not all(row["shown"] for row in rows),
+        has_empty=len(cells) < len(ratings) * len(targets),
+    )
+
+
+def _signed(value: float | None) -> str:
+    text = number(value, "percentage points").removesuffix(" pp")
+    return text if text.startswith(MINUS) or not text.strip("0.") or value is None else f"+{text}"
+
+
+def _tint(shade: float) -> str:
+    """The ground of a cell, from -1 (amber) over 0 (none) to 1 (teal)."""
+    step = round(STEPS * shade) / STEPS
+    colour = TEAL if step > 0 else AMBER
+    parts = (255 - 0.5 * abs(step) * (255 - int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+    return f"#{''.join(f'{round(one):02x}' for one in parts)}" if step else ""
+
+
+# --- the drivers of every unit
+
+
+def grid(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+    """The drivers' scorecard: a row per unit, all units first, and a cell per driver and domain;
+    darker is higher.
+
+    `frame` is what `drivers.scorecard` gives: unit, people (least answered; empty for all units),
+    and a column per "driver: domain" with a score or why there is none. Where a score is hidden
+    though it is in the score of all units, another one is hidden with it (`frames.beside_total`).
+    Misleads as `drivers.grid`.
+    """
+    frames.refuse_people(frame)
+    if frame.empty:
+        return nothing(say("grid.none"))
+    order = frame.assign(last=frame.unit != "all units").sort_values(["last", "unit"])
+    frame = order.reset_index(drop=True)
+    columns = [str(name) for name in frame.columns if ": " in str(name)]
+    shown = frames.pass_through(frame, [], min_group=min_group)
+    words = [_column(frame, frame[name], ~shown.shown, min_group) for name in columns]
+    people = [row["people"] for row in frames.rows(shown, ["people"])]
+    rows = [
+        {"unit": str(unit), "people": number, "cells": list(cells)}
+        for unit, number, *cells in zip(frame.unit, people, *words, strict=True)
+    ]
+    title = title or _best_and_worst(columns, rows)
+    record = {"kind": "grid", "title": title, "min_group": min_group, "columns": columns}
+    return draw_grid({**record, "rows": rows})
+
+
+def _best_and_worst(columns: Sequence[str], rows: Sequence[Record]) -> str:
+    """What all units together are highest and lowest on, as a finding."""
+    first = zip(columns, rows[0]["cells"], strict=True) if rows[0]["unit"] == "all units" else ()
+    scores = {name: cell for name, cell in first if not isinstance(cell, str)}
+    if len(set(scores.values())) < 2:
+        return say("grid.title")
+    high, low = (pick(scores, key=scores.get) for pick in (max, min))
+    most, least = number(scores[high]), number(scores[low])
+    return say("grid.best", high=high, most=most, low=low, least=least)
+
+
+def _column(
+    frame: pd.DataFrame, cells: pd.Series, hidden: pd.Series, min_group: int
+) -> list[float | str]:
+    """A column's scores as shown, to one decimal, or why there is none. Only scores can be had from
+    all units'.
+    """
+    scores, words = pd.to_numeric(cells, errors="coerce"), cells.astype(object)
+    parts = frame.index[scores.notna() & frame["last"]]
+    gone, total = frames.beside_total(
+        hidden[parts].tolist(), frame.people[parts].tolist(), min_group
+    )
+    out = set(parts[gone]) | (set(frame.index[~frame["last"]]) if total else set())
+    told: list[float | str] = []
+    for place, score, word in zip(frame.index, scores, words, strict=True):
+        if place in out or str(word).startswith(TOO_FEW):
+            told.append(TOO_FEW)
+        elif np.isfinite(score):
+            told.append(round(float(score), 1 if abs(score) >= 0.995 else 2))
+        else:
+            told.append(NOT_MEASURED)
+    return told
+
+
+def draw_grid(record: Record) -> Shown:
+    """The scorecard as its record holds it: its columns, and per unit its cells."""
+    rows, columns = record["rows"], [name.split(": ", 1) for name in record["columns"]]
+    scores = [cell for row in rows for cell in row["cells"] if not isinstance(cell, str)]
+    low, high = min(scores, default=0), max(scores, default=0)
+
+    def cell(value: float | str) -> SimpleNamespace:
+        if isinstance(value, str):
+            return SimpleNamespace(why="few" if value == TOO_FEW else "none")
+        tint = _tint((value - low) / max(high - low, 1))
+        return SimpleNamespace(why="", words=number(value), tint=tint)
+
+    drivers = [(name, len([*same])) for name, same in groupby(driver for driver, _ in columns)]
+    return part(
+        "grid",
+        record["title"],
+        record,
+        drivers=drivers,
+        domains=[domain for _, domain in columns],
+        rows=[(row["unit"], [cell(value) for value in row["cells"]]) for row in rows],
+        min_group=record["min_group"],
+        has_few=any(TOO_FEW in row["cells"] for row in rows),
+    )
+
+
+# --- networks
+
+
+def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+    """Each fact of a network as recorded, and how far it moves when 10, 20 or 30 % of the ties are
+    missing.
+
+    `frame` is what `networks.missing_ties` gives: fact, missing_pct, recorded, middle, low, high,
+    people, people_smaller, digits. Shares of asks are told in steps in which `min_group` askers can
+    hide. Every line has its own scale, so lines are not to be compared by eye. Misleads where ties
+    are missing for a reason.
+    """
+    known = _coarse(frame.dropna(subset="recorded"), min_group)
+    shown = frames.pass_through(known, MOVED, min_group=min_group, digits=6)
+    if shown.empty:
+        return nothing(say("network.none"))
+    order = {name: place for place, name in enumerate(frame.fact.unique())}
+    shown = shown.assign(order=shown.fact.map(order)).sort_values(["order", "missing_pct"])
+    rows = frames.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
+    record = {"kind": "network", "title": title or say("network.title"), "min_group": min_group}
+    return draw_network({**record, "rows": rows})
+
+
+def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
+    """Facts as exact as may be told: shares in steps, and hidden at 0 or 100 %; the others to their
+    `digits`.
+    """
+    is_share = frame.digits.isna()
+    steps = [rule.step(100, people, min_group) for people in frame.people]
+    told = {
+        name: frames.to_steps(frame[name], steps).where(
+            is_share, frames.significant(frame[name], frame.digits.fillna(1))
+        )
+        for name in MOVED
+    }
+    of_all = is_share & told["recorded"].isin([0, 100])
+    return frame.assign(**told, people_smaller=frame.people_smaller.mask(of_all, 0))
+
+
+def draw_network(record: Record) -> Shown:
+    """The network as its record holds it: a row per fact and share of missing ties."""
+    facts = [
+        _fact(name, list(rows)) for name, rows in groupby(record["rows"], lambda row: row["fact"])
+    ]
+    shares = [
+        number(share) for share in sorted({int(row["missing_pct"]) for row in record["rows"]})
+    ]
+    return part("network", record["title"], record, facts=facts, shares=shares)
+
+
+def _fact(name: str, lines: Sequence[Record]) -> SimpleNamespace:
+    """A fact and its ranges on an axis from 0, or from minus the farthest, to the farthest; None
+    where it is hidden.
+    """
+    if not all(row["shown"] for row in lines):
+        return SimpleNamespace(fact=name, at=None)
+    values = [row[key] for row in lines for key in MOVED if row[key] is not None]
+    far = max(map(abs, values)) or 1
+    start = -far if min(values) < 0 else 0
+
+    def x(value: float) -> float:
+        return round(4 + 172 * (value - start) / (far - start), 1)
+
+    ranges = [
+        {"low": x(row["low"]), "dot": x(row["middle"]), "high": x(row["high"])} for row in lines
+    ]
+    last = lines[-1]
+    return SimpleNamespace(
+        fact=name,
+        at=SimpleNamespace(recorded=x(last["recorded"]), zero=x(0), lines=ranges),
+        recorded=f"{last['recorded']:g}".replace("-", MINUS),
+        range=f"{last['low']:g} to {last['high']:g}".replace("-", MINUS),
+    )

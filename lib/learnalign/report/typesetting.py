@@ -1,0 +1,124 @@
+"""How figures and words are set in HTML: what may not break stays whole, nothing unseen passes."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from learnalign.verdicts import words
+from learnalign.verdicts.result import DASH, MINUS, THIN, number
+
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+NARROW = "\u00a0"
+# A figure and its unit stay on one line
+MEASURED = re.compile(r"(?<=\d) (?=(SD|pp|times|%|[A-Z]{3})\b|%)")
+FIGURES = re.compile(
+    r"(?<!&#)((?:\u2212|\b)\d+(?:<i></i>\d{3})*(?:\.\d+)?(?:\u00a0(?:SD|pp|times|%|[A-Z]{3})\b)?)"
+)
+# What neither XML nor HTML may hold, and marks that turn the direction of text and so what a reader
+# sees; and of every plane the two that are no letters
+NO_LETTERS = "".join(chr(plane << 16 | end) for plane in range(17) for end in (0xFFFE, 0xFFFF))
+UNSEEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef"
+    f"{NO_LETTERS}]"
+)
+
+
+def phrases() -> dict[str, Any]:
+    """The words of pictures."""
+    return words.phrases("pictures")
+
+
+def say(key: str, **facts: Any) -> str:
+    """Words of `pictures.yml`, with facts in their places; "part.key" for those of a part.
+
+    >>> say("within", end="0.10 SD")
+    'within ±0.10 SD'
+    """
+    found: Any = phrases()
+    for part in key.split("."):
+        found = found[part]
+    return found.format(**facts)
+
+
+def seen(text: str) -> str:
+    """A text without what a reader cannot see: control characters and marks that turn its
+    direction.
+    """
+    return UNSEEN.sub("", text)
+
+
+def plain(value: Any) -> str:
+    """A parameter or a fact as text, nested or not; nothing is left empty.
+
+    >>> plain({"pp": 0.25, "units": ["company"], "seed": None, "pdf": False})
+    'pp 0.25; units company; seed –; pdf no'
+    """
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return f"{value:g}".replace("-", MINUS) if isinstance(value, float) else str(value)
+    if not value:
+        return DASH
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {plain(item)}" for key, item in value.items())
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        return ", ".join(plain(item) for item in value)
+    return str(value)
+
+
+def date(text: str | None) -> str:
+    """A date in words; what is not a date stays as it is.
+
+    >>> date("2026-06-30")
+    '30 June 2026'
+    """
+    try:
+        day = dt.date.fromisoformat(text or "")
+    except ValueError:
+        return text or DASH
+    return f"{day.day} {phrases()['months'][day.month - 1]} {day.year}"
+
+
+def heading(name: str) -> str:
+    """The name of a notebook, a table or a check as a heading.
+
+    >>> heading("gap_journey")
+    'Gap journey'
+    """
+    text = name.replace("_", " ")
+    return text[:1].upper() + text[1:]
+
+
+def amount(value: float | None, unit: str = "") -> Markup:
+    """`number` for HTML: it does not break, and the gaps between thousands are not copied with the
+    digits.
+    """
+    return unbroken(number(value, unit))
+
+
+def percent(value: float) -> str:
+    """A percentage to two digits.
+
+    >>> percent(3.21), percent(56.78)
+    ('3.2 %', '57 %')
+    """
+    return number(value, "%") if 0 < value < 9.95 else f"{value:.0f} %"
+
+
+def prose(text: str) -> Markup:
+    """A sentence for HTML, its figures set like those of `amount`."""
+    text = MEASURED.sub(NARROW, THOUSANDS.sub(THIN, seen(text)))
+    return Markup("<i></i>").join(escape(part) for part in text.split(THIN))
+
+
+def bold(text: str) -> Markup:
+    """As `prose`, with the figures in bold: what the eye looks for in a short line."""
+    return Markup(FIGURES.sub(r"<b>\1</b>", str(prose(text))))
+
+
+def unbroken(text: str) -> Markup:
+    """A figure that stays on one line."""
+    return Markup('<span class="n">{}</span>').format(prose(text))
