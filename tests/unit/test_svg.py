@@ -34,7 +34,8 @@ def test_a_drawing_keeps_its_places_looks_and_words():
     assert circle == ("path", look, None)
     look = {"text-anchor": "middle", "font-style": "italic", "font-size": "8.5"}
     assert words == ("text", look | {"x": "30", "y": "40"}, "A & B")
-    assert turned == ("text", {"transform": "translate(200 40) rotate(-90)"}, "up")
+    look = {"x": "200", "y": "40", "transform": "rotate(-90 200 40)"}
+    assert turned == ("text", look, "up")
 
 
 def test_what_cannot_be_made_small_is_an_error_and_not_left_out():
