@@ -389,9 +389,8 @@ def test_a_group_that_starts_too_small_is_named_and_not_drawn():
     picture = curves.curves(
         CURVES.assign(people=CURVES.people.where(CURVES.group == "all gaps", 9))
     )
-    assert "acknowledged before they were found: hidden, too few people" in texts(plot(picture))
     assert str(picture).endswith(
-        "acknowledged before they were found: hidden, too few people in it or beside it."
+        "acknowledged before they were found: hidden, too few people in it or beside it"
     )
     assert len([line for line in plot(picture).axes[0].lines if len(line.get_xdata()) > 2]) == 1
     assert "no curve to draw" in str(curves.curves(CURVES.assign(people=9)))
@@ -401,7 +400,7 @@ def test_curves_in_words():
     assert str(curves.curves(CURVES)).split("\n")[1].split(". ")[1] == (
         "all gaps: by month 7, 28 % closed (22.5 to 33.5 %) and 3.5 % left first; by month "
         "12, 48 % closed"
-        " (38.5 to 57.5 %) and 6.0 % left first"
+        " (38.5 to 57.5 %) and 6.0 % left first."
     )
 
 
@@ -428,7 +427,6 @@ def test_spread_says_so_and_counts_managers_roughly():
         "Managers clearly below −0.10 pp: at least 40",
         "too small to matter: within ±0.10 pp",
     ):
-        assert words in texts(plot(picture))
         assert words in str(picture)
     assert "47" not in str(picture)
 
@@ -439,7 +437,7 @@ def managers(**values):
 
 @pytest.mark.parametrize(("n_below", "words"), [(9, "fewer than 10"), (0, "none")])
 def test_few_managers_beyond_doubt_are_not_counted(n_below, words):
-    assert f"below −0.10 pp: {words}." in str(managers(n_below=n_below))
+    assert f"below −0.10 pp: {words}\n" in str(managers(n_below=n_below))
 
 
 def test_quantiles_need_enough_managers_beyond_them():
@@ -453,7 +451,7 @@ def test_without_differences_there_is_no_curve():
     picture = managers(sd=0.0, n_managers=30)
     assert not plot(picture).axes[0].collections
     assert str(picture).startswith(
-        "Managers do not differ beyond chance\nNo difference between managers found beyond chance."
+        "Managers do not differ beyond chance\nNo difference between managers found beyond chance.\n"
     )
     assert "of them (" not in str(picture)
 
@@ -892,7 +890,7 @@ def test_an_svg_has_a_title_a_description_and_is_small(name):
         " ".join(child.get("id") for child in root[:2]),
     )
     assert root.find(f"{SVG}title").text == picture.title
-    assert f"{picture.title}\n{root.find(f'{SVG}desc').text}" == str(picture)
+    assert str(picture).startswith(f"{picture.title}\n{root.find(f'{SVG}desc').text}\n")
     assert not re.search(
         r"<\?xml|<!DOCTYPE|<metadata|<style|<image|<defs|clip-path|xlink|url\(|rdf|DejaVu", drawn
     )

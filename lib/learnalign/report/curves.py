@@ -18,7 +18,7 @@ from learnalign.estimates.pooling import Spread
 from learnalign.privacy import frames, rule
 from learnalign.report.marks import BAND, INK, LOOKS, SOFT
 from learnalign.report.shown import Shown, nothing
-from learnalign.report.svg import LINE, SMALL, canvas, drawn, foot, wrap
+from learnalign.report.svg import LINE, SMALL, canvas, drawn, wrap
 from learnalign.report.tables import AMBER, TEAL, Record
 from learnalign.report.typesetting import heading, percent, say
 from learnalign.verdicts.result import number, spread
@@ -108,8 +108,10 @@ def draw_curves(record: Record) -> Shown:
     """The curves as their record holds them: per group its months and percentages; and the groups
     that are hidden.
     """
-    words = [*(_at_two_months(*one) for one in _lines(record).items()), *_about_curves(record)]
-    return drawn(plot_curves(record), record["title"], words, record)
+    words = [_at_two_months(*one) for one in _lines(record).items()]
+    rises = say("curves.rises", min_group=record["min_group"])
+    notes = [rises, *(say("curves.hidden", group=name) for name in record["hidden"])]
+    return drawn(plot_curves(record), record["title"], words, record, notes)
 
 
 def plot_curves(record: Record) -> Figure:
@@ -117,13 +119,13 @@ def plot_curves(record: Record) -> Figure:
     lines = _lines(record)
     highest = 1.1 * pd.concat(lines.values()).max().fillna(0)
     tops = [top := max(5, highest.high), max(0.35 * top, highest.left_high)]
-    with canvas(1.2 + sum(tops) / top * 2.4) as figure:
+    with canvas(0.9 + sum(tops) / top * 2.4) as figure:
         axes = figure.subplots(2, sharex=True, height_ratios=tops)
         for ax, (column, prefix), end in zip(axes, KINDS, tops, strict=True):
             _draw_lines(ax, lines, column, prefix, top / 2.4)
             ax.set_title(say(f"curves.{column}"), loc="left", fontsize=SMALL, fontweight="bold")
             ax.set_ylim(0, end)
-        foot(figure, say("curves.axis"), wrap(". ".join(_about_curves(record)), 72))
+        axes[1].set_xlabel(say("curves.axis"), loc="left", fontsize=SMALL)
     return figure
 
 
@@ -132,11 +134,6 @@ def _lines(record: Record) -> dict[str, pd.DataFrame]:
         row["group"]: pd.DataFrame({key: row[key] for key in KEPT}, dtype=float)
         for row in record["rows"]
     }
-
-
-def _about_curves(record: Record) -> list[str]:
-    hidden = (say("curves.hidden", group=name) for name in record["hidden"])
-    return [say("curves.rises", min_group=record["min_group"]), *hidden]
 
 
 def _draw_lines(
@@ -270,8 +267,8 @@ def draw_spread_over_managers(record: Record) -> Shown:
     """The spread as its record holds it: mean, SD, quantiles and the smallest effect, and its
     words.
     """
-    (row,) = record["rows"]
-    return drawn(plot_spread_over_managers(record), record["title"], row["words"], record)
+    curve, *notes = record["rows"][0]["words"]
+    return drawn(plot_spread_over_managers(record), record["title"], [curve], record, notes)
 
 
 def plot_spread_over_managers(record: Record) -> Figure:
@@ -280,8 +277,7 @@ def plot_spread_over_managers(record: Record) -> Figure:
     mean, sd, smallest, known = row["mean"], row["sd"], row["smallest"], dict(row["quantiles"])
     ends = [mean - 3.3 * sd, mean + 3.3 * sd, *known.values()]
     low, high = min(*ends, -2 * smallest), max(*ends, 2 * smallest)
-    lines = [wrap(line, 76) for line in row["words"]]
-    with canvas(1.9 + LINE * (1 + sum(line.count("\n") + 1 for line in lines))) as figure:
+    with canvas(2.1) as figure:
         ax = figure.subplots()
         ax.axvspan(-smallest, smallest, color=BAND, lw=0, zorder=0)
         ax.axvline(0, color=INK, lw=1, zorder=1)
@@ -296,6 +292,6 @@ def plot_spread_over_managers(record: Record) -> Figure:
                 most = [known[start], known[end]]
                 ax.plot(most, [-0.14] * 2, color=INK, lw=width, solid_capstyle="butt")
         ax.set(xlim=(low, high), ylim=(-0.28, 1.1), yticks=[])
-        foot(figure, wrap(record["unit"], 76), *lines)
+        ax.set_xlabel(wrap(record["unit"], 76), loc="left", fontsize=SMALL)
         sns.despine(ax=ax, left=True)
     return figure

@@ -87,6 +87,8 @@ def environment() -> jinja2.Environment:
         "spread": _amounts,
         "percent": percent,
         "plain": plain,
+        "number": number,
+        "split": str.split,
         "prose": prose,
         "bold": bold,
         "date": date,

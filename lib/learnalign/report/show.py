@@ -49,11 +49,8 @@ __all__ = [
     "trend",
 ]
 DRAWN = {
+    **dict.fromkeys(("grid", "journey", "matrix", "network"), tables.draw),
     "curves": plots.draw_curves,
-    "grid": tables.draw_grid,
-    "journey": tables.draw_journey,
-    "matrix": tables.draw_matrix,
-    "network": tables.draw_network,
     "spread_over_managers": plots.draw_spread_over_managers,
 }
 
@@ -67,7 +64,7 @@ def draw(record: Mapping[str, Any]) -> Shown:
     """The picture that a `record` holds, the same again; a kind not known is a ValueError."""
     kind = record.get("kind")
     if kind not in DRAWN:
-        kinds = ", ".join(DRAWN)
+        kinds = ", ".join(sorted(DRAWN))
         raise ValueError(f"a picture of the kind {kind!r} cannot be drawn; the kinds are {kinds}")
     return DRAWN[kind](record)
 

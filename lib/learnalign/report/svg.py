@@ -8,7 +8,7 @@ import hashlib
 import io
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from xml.etree import ElementTree
@@ -64,25 +64,26 @@ def canvas(height: float) -> Iterator[Figure]:
 
 
 def drawn(
-    figure: Figure, title: str, parts: Iterable[str], record: Mapping[str, Any] | None = None
+    figure: Figure,
+    title: str,
+    words: Iterable[str],
+    record: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Shown:
-    """A figure under its title, with words for those who cannot see it; always the same bytes."""
+    """A figure under its title, with `words` for those who cannot see it and `notes` below it for
+    all; always the same bytes.
+    """
     out = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    words = " ".join(seen(one) + "." * (one[-1] not in ".?!") for one in parts if one)
-    picture = inlined(out.getvalue(), title.replace("\n", " "), words)
-    return part("drawing", title, record, label=title, svg=picture)
+    told = " ".join(seen(one) + "." * (one[-1] not in ".?!") for one in words if one)
+    picture = inlined(out.getvalue(), title.replace("\n", " "), told)
+    return part("drawing", title, record, label=title, svg=picture, notes=notes)
 
 
 def wrap(text: str, width: int) -> str:
     """A text in lines, without what a reader cannot see."""
     return textwrap.fill(seen(text), width)
-
-
-def foot(figure: Figure, *lines: str) -> None:
-    """Small lines below a picture, over its whole width."""
-    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=SMALL)
 
 
 def inlined(drawn: str, title: str, words: str) -> Markup:

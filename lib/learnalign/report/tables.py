@@ -6,7 +6,6 @@ plain data, and is drawn from that record alone, in a notebook as in the report.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +14,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from learnalign.privacy import frames, rule
-from learnalign.report.marks import LOOKS, band_words, label, line, scale, ticks
+from learnalign.report.marks import LOOKS, band_words, environment, label, line, scale, ticks
 from learnalign.report.shown import Shown, nothing, part
 from learnalign.report.typesetting import heading, percent, say
 from learnalign.verdicts.result import MINUS, Result, number
@@ -110,14 +109,7 @@ def journey(stages: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Sh
         return nothing(say("journey.none"))
     rows = _stages(stages, min_group)
     record = {"kind": "journey", "title": title or _far(rows), "min_group": min_group}
-    return draw_journey({**record, "rows": rows})
-
-
-def draw_journey(record: Record) -> Shown:
-    """The journey as its record holds it: per stage its gaps and people, how many stopped there,
-    and in which ways.
-    """
-    return part("journey", record["title"], record, rows=record["rows"])
+    return draw({**record, "rows": rows})
 
 
 def _far(rows: Sequence[Record]) -> str:
@@ -191,46 +183,7 @@ def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Show
     shown = shown.sort_values(["rating", "target"], ascending=[False, True])
     rows = frames.rows(shown, ["rating", "target", "people", "gap", "shown"])
     record = {"kind": "matrix", "title": title or say("matrix.title"), "min_group": min_group}
-    return draw_matrix({**record, "rows": rows})
-
-
-def draw_matrix(record: Record) -> Shown:
-    """The matrix as its record holds it: a row per cell."""
-    rows = record["rows"]
-    targets = sorted({row["target"] for row in rows})
-    far = max((abs(row["gap"]) for row in rows if row["gap"] is not None), default=0) or 1
-    cells = {
-        (row["rating"], row["target"]): SimpleNamespace(
-            words=_signed(row["gap"]),
-            tint=_tint((row["gap"] or 0) / far),
-            is_hidden=not row["shown"],
-        )
-        for row in rows
-    }
-    ratings = list(dict.fromkeys(row["rating"] for row in rows))
-    return part(
-        "matrix",
-        record["title"],
-        record,
-        targets=targets,
-        rows=[(one, [cells.get((one, target)) for target in targets]) for one in ratings],
-        min_group=record["min_group"],
-        is_hidden=not all(row["shown"] for row in rows),
-        has_empty=len(cells) < len(ratings) * len(targets),
-    )
-
-
-def _signed(value: float | None) -> str:
-    text = number(value, "percentage points").removesuffix(" pp")
-    return text if text.startswith(MINUS) or not text.strip("0.") or value is None else f"+{text}"
-
-
-def _tint(shade: float) -> str:
-    """The ground of a cell, from -1 (amber) over 0 (none) to 1 (teal)."""
-    step = round(STEPS * shade) / STEPS
-    colour = TEAL if step > 0 else AMBER
-    parts = (255 - 0.5 * abs(step) * (255 - int(colour[at : at + 2], 16)) for at in (1, 3, 5))
-    return f"#{''.join(f'{round(one):02x}' for one in parts)}" if step else ""
+    return draw({**record, "rows": rows})
 
 
 # --- the drivers of every unit
@@ -260,7 +213,7 @@ def grid(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
     ]
     title = title or _best_and_worst(columns, rows)
     record = {"kind": "grid", "title": title, "min_group": min_group, "columns": columns}
-    return draw_grid({**record, "rows": rows})
+    return draw({**record, "rows": rows})
 
 
 def _best_and_worst(columns: Sequence[str], rows: Sequence[Record]) -> str:
@@ -297,31 +250,6 @@ def _column(
     return told
 
 
-def draw_grid(record: Record) -> Shown:
-    """The scorecard as its record holds it: its columns, and per unit its cells."""
-    rows, columns = record["rows"], [name.split(": ", 1) for name in record["columns"]]
-    scores = [cell for row in rows for cell in row["cells"] if not isinstance(cell, str)]
-    low, high = min(scores, default=0), max(scores, default=0)
-
-    def cell(value: float | str) -> SimpleNamespace:
-        if isinstance(value, str):
-            return SimpleNamespace(why="few" if value == TOO_FEW else "none")
-        tint = _tint((value - low) / max(high - low, 1))
-        return SimpleNamespace(why="", words=number(value), tint=tint)
-
-    drivers = [(name, len([*same])) for name, same in groupby(driver for driver, _ in columns)]
-    return part(
-        "grid",
-        record["title"],
-        record,
-        drivers=drivers,
-        domains=[domain for _, domain in columns],
-        rows=[(row["unit"], [cell(value) for value in row["cells"]]) for row in rows],
-        min_group=record["min_group"],
-        has_few=any(TOO_FEW in row["cells"] for row in rows),
-    )
-
-
 # --- networks
 
 
@@ -342,7 +270,7 @@ def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Sho
     shown = shown.assign(order=shown.fact.map(order)).sort_values(["order", "missing_pct"])
     rows = frames.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
     record = {"kind": "network", "title": title or say("network.title"), "min_group": min_group}
-    return draw_network({**record, "rows": rows})
+    return draw({**record, "rows": rows})
 
 
 def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
@@ -361,37 +289,49 @@ def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
     return frame.assign(**told, people_smaller=frame.people_smaller.mask(of_all, 0))
 
 
-def draw_network(record: Record) -> Shown:
-    """The network as its record holds it: a row per fact and share of missing ties."""
-    facts = [
-        _fact(name, list(rows)) for name, rows in groupby(record["rows"], lambda row: row["fact"])
-    ]
-    shares = [
-        number(share) for share in sorted({int(row["missing_pct"]) for row in record["rows"]})
-    ]
-    return part("network", record["title"], record, facts=facts, shares=shares)
+# --- a record, drawn
 
 
-def _fact(name: str, lines: Sequence[Record]) -> SimpleNamespace:
-    """A fact and its ranges on an axis from 0, or from minus the farthest, to the farthest; None
-    where it is hidden.
+def draw(record: Record) -> Shown:
+    """The table that a record holds, by the macro of its kind."""
+    return part(record["kind"], record["title"], record, record=record)
+
+
+def signed(value: float) -> str:
+    """A difference in percentage points with its sign, but for one that reads 0.
+
+    >>> signed(0.2), signed(-0.001)
+    ('+0.20', '0.00')
     """
-    if not all(row["shown"] for row in lines):
-        return SimpleNamespace(fact=name, at=None)
+    text = number(value, "percentage points").removesuffix(" pp")
+    return text if text.startswith(MINUS) or not text.strip("0.") else f"+{text}"
+
+
+def tint(shade: float) -> str:
+    """The ground of a cell, from -1 (amber) over 0 (none) to 1 (teal), in a few steps.
+
+    >>> tint(0.01), tint(1.0)
+    ('', '#85b2b2')
+    """
+    step = round(STEPS * shade) / STEPS
+    colour = TEAL if step > 0 else AMBER
+    parts = (255 - 0.5 * abs(step) * (255 - int(colour[at : at + 2], 16)) for at in (1, 3, 5))
+    return f"#{''.join(f'{round(one):02x}' for one in parts)}" if step else ""
+
+
+def ranges(lines: Sequence[Record]) -> SimpleNamespace:
+    """Where a fact of a network and its ranges stand, from 0, or minus the farthest, to the
+    farthest.
+    """
     values = [row[key] for row in lines for key in MOVED if row[key] is not None]
     far = max(map(abs, values)) or 1
     start = -far if min(values) < 0 else 0
-
-    def x(value: float) -> float:
-        return round(4 + 172 * (value - start) / (far - start), 1)
-
-    ranges = [
-        {"low": x(row["low"]), "dot": x(row["middle"]), "high": x(row["high"])} for row in lines
+    at = [
+        {key: round(4 + 172 * (row[key] - start) / (far - start), 1) for key in MOVED}
+        for row in lines
     ]
-    last = lines[-1]
-    return SimpleNamespace(
-        fact=name,
-        at=SimpleNamespace(recorded=x(last["recorded"]), zero=x(0), lines=ranges),
-        recorded=f"{last['recorded']:g}".replace("-", MINUS),
-        range=f"{last['low']:g} to {last['high']:g}".replace("-", MINUS),
-    )
+    zero = round(4 - 172 * start / (far - start), 1)
+    return SimpleNamespace(recorded=at[0]["recorded"], zero=zero, lines=at)
+
+
+environment().filters |= {"signed": signed, "tint": tint, "ranges": ranges}
