@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 # No window is opened. One thread per process, as tests run side by side and start kernels of their
@@ -53,6 +53,35 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if not KINDS & {mark.name for mark in item.iter_markers()}:
             item.add_marker("unit")
+
+
+DEMO: dict[tuple, object] = {}  # what docstrings' examples read and link of the demonstration data
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Docstrings' examples read and link the demonstration data once for all of them."""
+    if not isinstance(item, pytest.DoctestItem) or "data/demo" not in item.dtest.docstring:
+        return (yield)
+    from learnalign.data import reading
+    from learnalign.linking import journeys, teams, windows
+
+    made = ((reading, "read"), (windows, "link"), (journeys, "gap_journeys"))
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (*made, (teams, "team_quarters")):
+            patch.setattr(module, name, _once(getattr(module, name)))
+        return (yield)
+
+
+def _once(function: Callable) -> Callable:
+    def kept(about: object, *more: object, **settings: object) -> object:
+        of = about if isinstance(about, str | Path) else id(about)
+        key = (function.__name__, str(of), *more, *sorted(settings.items()))
+        if key not in DEMO:
+            DEMO[key] = function(about, *more, **settings)
+        return DEMO[key]
+
+    return kept
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +134,15 @@ def write_tables():
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def study():
+    """A study of a small Northbank, for reading only: what is made of it is made once for all."""
+    from learnalign import studies
+    from northbank import tables
+
+    return studies.study(tables.dataset(tables.northbank(people=400, cycles=4, seed=9)))
 
 
 @pytest.fixture

@@ -72,14 +72,22 @@ class Audit:
         return f"{told}\n{self.unseen}"
 
 
-def audit(out: Path, data: Path | None = None) -> Audit:
+def audit(out: str | Path, data: Path | None = None) -> Audit:
     """Look again at every edition below `out`, or at `out` itself, each beside all the others and
     the ledger.
 
     With `data`, the ids of people in that data set are looked for too; those that look like a count
     cannot be, and `unseen` says how many. A `DataError` when there is no edition. Misleads as the
     module says.
+
+    >>> audit("nowhere")
+    Traceback (most recent call last):
+    ...
+    learnalign.data.mistakes.DataError: 1 problem
+    nowhere: holds no edition
+        Fix: name OUT, or OUT/report/as_of
     """
+    out = Path(out)
     folders = _folders(out)
     if not folders:
         problem = Problem(str(out), "", "holds no edition", fix="name OUT, or OUT/report/as_of")

@@ -29,29 +29,53 @@ def headline(answers: Answers) -> Shown:
     'Do people who say “I don’t know” do better or worse at the next review?'
     """
     study = answers.study
-    chapter = QUESTIONS[answers[0].question].notebook
-    unknown = judge.unknowns(study.dataset.filled, chapter)
+    asked = list(dict.fromkeys(QUESTIONS[row.question].notebook for row in answers))
+    unknown = [line for one in asked for line in judge.unknowns(study.dataset.filled, one)]
     words = {"words": VERDICT_WORDS, "questions": ASKED, "unknown": unknown}
     return show.headline(answers, **words, min_group=study.min_group)
 
 
 def intervals(rows: Answers) -> Shown:
-    """Intervals against the smallest effect that matters, a line each; the finding is the title."""
+    """Intervals against the smallest effect that matters, a line each; the finding is the title.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.intervals(la.ask(study, "Q4")))
+    Comparing teams with themselves, ...
+    """
     return show.interval(rows, min_group=rows.study.min_group)
 
 
 def dose(rows: Answers) -> Shown:
-    """Steps of an amount, in order, each against none. Misleads when read as one fitted curve."""
+    """Steps of an amount, in order, each against none. Misleads when read as one fitted curve.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.dose(la.beside(study, "dose")))
+    Against none, at 0. ...
+    """
     return show.dose(rows, min_group=rows.study.min_group)
 
 
 def shares(rows: Answers) -> Shown:
-    """Described facts, a line each, with their intervals; nothing is ordered by size."""
+    """Described facts, a line each, with their intervals; nothing is ordered by size.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.shares(la.describe(study, "drivers")))
+    The share of gaps acknowledged before they were found, ...
+    """
     return show.shares(rows, min_group=rows.study.min_group)
 
 
 def checks(rows: Answers) -> Shown:
-    """How this could be wrong: every check, how each figure was made, and what would settle it."""
+    """How this could be wrong: every check, how each figure was made, and what would settle it.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.checks(la.ask(study, "Q4")))
+    leader to team: few clusters: passed. ...
+    """
     return show.checks(rows, min_group=rows.study.min_group)
 
 
@@ -62,6 +86,11 @@ def flow(study: Study, of: str = "") -> Shown:
     """Who is in the data and who fell out: of all tables, of "gaps", of a question or its measure.
 
     A table alone ("learning") is shown, and handed over with all of them only.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.flow(study, "gaps"))
+    Assessments: read, ...
     """
     key, account = _account(study, of)
     if key:
@@ -108,7 +137,15 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
 
 
 def provenance(study: Study) -> Shown:
-    """Where the figures come from: data, day, fingerprint, settings, versions."""
+    """Where the figures come from: data, day, fingerprint, settings, versions.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> print(la.provenance(study))
+    data: Northbank (simulated)
+    as_of: 2026-06-30
+    ...
+    """
     about = {"embargo_days": study.settings.embargo_days, "min_group": study.min_group}
     return show.provenance(contents.provenance(study.dataset, **about))
 
@@ -117,37 +154,73 @@ def provenance(study: Study) -> Shown:
 
 
 def journey(study: Study) -> Shown:
-    """Gaps detected; of those acknowledged, learned on, closed. Misleads as an order in time."""
+    """Gaps detected; of those acknowledged, learned on, closed. Misleads as an order in time.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.journey(study).record["kind"]
+    'journey'
+    """
     return kept(study, show.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
 
 
 def curves(study: Study) -> Shown:
-    """The share of gaps closed, and of those whose people left first, by months since found."""
+    """The share of gaps closed, and of those whose people left first, by months since found.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.curves(study).record["kind"]
+    'curves'
+    """
     few = {"min_group": study.min_group}
     return kept(study, show.curves(gaps.curve(study.journeys, **few), **few))
 
 
 def matrix(study: Study) -> Shown:
-    """Merit less its target, by rating and target, and how much of merit the two leave open."""
+    """Merit less its target, by rating and target, and how much of merit the two leave open.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.matrix(study).record["kind"]
+    'matrix'
+    """
     title = merit.in_words(merit.discretion(study.cycles))
     found = show.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
     return kept(study, found)
 
 
 def grid(study: Study) -> Shown:
-    """What units say of the four drivers, in each domain, in the last wave; never a ranking."""
+    """What units say of the four drivers, in each domain, in the last wave; never a ranking.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.grid(study).record["kind"]
+    'grid'
+    """
     few = {"min_group": study.min_group}
     return kept(study, show.grid(drivers.scorecard(study.dataset, **few), **few))
 
 
 def network(study: Study) -> Shown:
-    """Who asks whom, as shares, and how far each moves when ties are missing; never a person."""
+    """Who asks whom, as shares, and how far each moves when ties are missing; never a person.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.network(study).record["kind"]
+    'network'
+    """
     found = networks.missing_ties(study.dataset, study.cycles)
     return kept(study, show.network(found, min_group=study.min_group))
 
 
 def spread(study: Study) -> Shown:
-    """How managers differ in what acknowledging goes with in merit; never a ranking."""
+    """How managers differ in what acknowledging goes with in merit; never a ranking.
+
+    >>> import learnalign as la
+    >>> study = la.study("data/demo")
+    >>> la.spread(study).record["kind"]
+    'spread_over_managers'
+    """
     found, why = merit.over_managers(study.cycles, smallest=study.smallest("merit_pp"))
     about: dict[str, Any] = {"unit": "percentage points", "otherwise": why}
     return kept(study, show.spread_over_managers(found, **about, min_group=study.min_group))

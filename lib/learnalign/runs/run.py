@@ -61,6 +61,13 @@ def run(
     Raises `DataError` (bad params or contract) or `Stopped` (anything else that keeps it from being
     published); nothing published before is touched then, and why is in `out`/.runs/report (see
     `journal`). `progress` is told of each state, notebook and cell as it is reached.
+
+    >>> run("nowhere.yml")
+    Traceback (most recent call last):
+    ...
+    learnalign.data.mistakes.DataError: 1 problem
+    nowhere.yml: there is no such file
+        Got: nowhere.yml
     """
     params, jobs = Path(params), jobs or os.cpu_count() or 1
     spec = read_spec(params)
