@@ -40,8 +40,8 @@ def intervals(rows: Answers) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.intervals(la.ask(study, "Q4")))
-    Comparing teams with themselves, ...
+    >>> "teams" in str(la.intervals(la.ask(study, "Q4")))
+    True
     """
     return show.interval(rows, min_group=rows.study.min_group)
 
@@ -51,8 +51,8 @@ def dose(rows: Answers) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.dose(la.beside(study, "dose")))
-    Against none, at 0. ...
+    >>> "Middle" in str(la.dose(la.beside(study, "dose")))
+    True
     """
     return show.dose(rows, min_group=rows.study.min_group)
 
@@ -62,8 +62,8 @@ def shares(rows: Answers) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.shares(la.describe(study, "drivers")))
-    The share of gaps acknowledged before they were found, ...
+    >>> "units strong on the drivers" in str(la.shares(la.describe(study, "drivers")))
+    True
     """
     return show.shares(rows, min_group=rows.study.min_group)
 
@@ -73,8 +73,8 @@ def checks(rows: Answers) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.checks(la.ask(study, "Q4")))
-    leader to team: few clusters: passed. ...
+    >>> "leaders stand behind the interval" in str(la.checks(la.ask(study, "Q4")))
+    True
     """
     return show.checks(rows, min_group=rows.study.min_group)
 
@@ -89,8 +89,8 @@ def flow(study: Study, of: str = "") -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.flow(study, "gaps"))
-    Assessments: read, ...
+    >>> "not by a scheduled assessment" in str(la.flow(study, "gaps"))
+    True
     """
     key, account = _account(study, of)
     if key:
@@ -141,10 +141,8 @@ def provenance(study: Study) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> print(la.provenance(study))
-    data: Northbank (simulated)
-    as_of: 2026-06-30
-    ...
+    >>> "Northbank (simulated)" in str(la.provenance(study))
+    True
     """
     about = {"embargo_days": study.settings.embargo_days, "min_group": study.min_group}
     return show.provenance(contents.provenance(study.dataset, **about))
