@@ -10,16 +10,13 @@ import sys
 from pathlib import Path
 
 TITLE = "Does learning show up in performance and merit, and does it pay to say “I don’t know”?"
-PARAMS = "a params file, such as params/northbank.yml"
 
 
 class Parser(argparse.ArgumentParser):
-    """Arguments whose mistakes are told in few words, with the nearest command; no word is
-    shortened for another.
-    """
+    """Arguments whose mistakes are told in few words, with the nearest command."""
 
     def __init__(self, **kwargs) -> None:
-        super().__init__(allow_abbrev=False, **kwargs)
+        super().__init__(allow_abbrev=False, **kwargs)  # no word is shortened for another
 
     def error(self, message: str) -> None:
         """One message on standard error, and exit code 2."""
@@ -37,9 +34,8 @@ class Parser(argparse.ArgumentParser):
 
 def say(line: object) -> None:
     """A line for whoever watches; standard output is for what was asked."""
-    with contextlib.suppress(
-        OSError
-    ):  # a full disk, or nobody listens any more: nothing else fails of it
+    # A full disk, or nobody listens any more: nothing else fails of it
+    with contextlib.suppress(OSError):
         print(line, file=sys.stderr, flush=True)
 
 
@@ -58,9 +54,8 @@ def _parser() -> Parser:
     parser = Parser(prog="learnalign", description=TITLE)
     parser.add_argument("--version", action="store_true", help="print the version and end")
     commands = parser.add_subparsers(metavar="COMMAND", dest="command", title="commands")
-    for name, (work, arguments) in COMMANDS.items():
-        told = work.__doc__
-        one = commands.add_parser(name, help=told, description=told)
+    for name, (work, *arguments) in COMMANDS.items():
+        one = commands.add_parser(name, help=work.__doc__, description=work.__doc__)
         for words, settings in arguments:
             one.add_argument(*words, **settings)
     return parser
@@ -85,9 +80,7 @@ def init(folder: Path) -> None:
 
 
 def bring_in(mapping: Path, out: Path) -> None:
-    """Turn another system's exports into canonical tables; every rejected row is kept with its
-    reason.
-    """
+    """Turn another system's exports into canonical tables; what is rejected is kept, with why."""
     from rich.console import Console
     from rich.table import Table
 
@@ -99,15 +92,11 @@ def bring_in(mapping: Path, out: Path) -> None:
         table.add_row(row.table, f"{row.read:,}", f"{row.kept:,}", f"{row.rejected:,}")
     Console().print(table)
     print(f"{done.folder}\n{done.folder / 'rejected.csv'} says which rows were rejected and why.")
-    as_is = (
-        "Ids of people are as in the source. To replace them, name a key in the mapping: "
-        "pseudonyms: {key: NAME}."
-    )
-    print(
-        "Ids of people are keyed pseudonyms, and no rejected value is quoted."
-        if done.pseudonyms
-        else as_is
-    )
+    if done.pseudonyms:
+        print("Ids of people are keyed pseudonyms, and no rejected value is quoted.")
+    else:
+        key = "To replace them, name a key in the mapping: pseudonyms: {key: NAME}."
+        print(f"Ids of people are as in the source. {key}")
 
 
 def check(data: Path) -> None:
@@ -130,9 +119,7 @@ def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
 
 
 def _telling(log: str) -> object:
-    """How a run's events are told: on a terminal, a line that moves; elsewhere lines, without every
-    cell.
-    """
+    """How a run is told: on a terminal a line that moves; elsewhere lines, without every cell."""
     if log == "json":
         import dataclasses
         import json
@@ -167,9 +154,7 @@ def _moving() -> object:
 
 
 def audit(out: Path, data: Path | None) -> None:
-    """Look whether published editions tell of individuals, from their bytes alone; ends with 1 when
-    they do.
-    """
+    """Look whether published editions tell of individuals, by their bytes alone; 1 if they do."""
     from learnalign.privacy import audit as audits
 
     done = audits.audit(out, data)
@@ -195,21 +180,16 @@ def schedule(
     files = schedules.entry(schedules.job(params, out, at=at, every=every), system)
     if write:
         print(*schedules.write(files, write), sep="\n")
+    elif len(files) == 1:
+        print(*files.values(), end="")
     else:
-        print(
-            "\n".join(
-                text if len(files) == 1 else f"# {name}\n{text}" for name, text in files.items()
-            ),
-            end="",
-        )
+        print(*(f"# {name}\n{text}" for name, text in files.items()), sep="\n", end="")
 
 
 def doctor(
     params: Path | None, out: Path | None, max_age: float | None, as_scheduled: bool
 ) -> None:
-    """Say whether this machine can run a report, and whether its last edition is as fresh as it
-    should be.
-    """
+    """Say whether this machine can run a report, and whether its last edition is fresh enough."""
     from learnalign.runs import doctor as medicine
 
     if as_scheduled:
@@ -223,112 +203,73 @@ def doctor(
     sys.exit(medicine.exit_code(findings))
 
 
-def _path(*words: str, told: str, **more: object) -> tuple:
-    return words, {"type": Path, "help": told} | more
+def _word(*words: str, told: str, kind: object = Path, **more: object) -> tuple:
+    return words, {"type": kind, "help": told} | more
 
 
-OUT = _path(
-    "--out", told="folder for the editions; `out` in the project (demo: here) when not given"
+PARAMS = _word("params", told="a params file, such as params/northbank.yml")
+OUT = _word("--out", told="folder for the editions; `out` in the project when not given")
+JOBS = _word(
+    "--jobs", kind=_at_least(1, int), told="notebooks side by side; all cores when not given"
 )
-JOBS = (
-    ("--jobs",),
-    {"type": _at_least(1, int), "help": "notebooks to run side by side; all cores when not given"},
+LOG = _word(
+    "--log",
+    kind=str,
+    choices=("plain", "json"),
+    default="plain",
+    told="progress in a log: plain lines, or a line of JSON each",
 )
-LOG = (
-    ("--log",),
-    {
-        "choices": ("plain", "json"),
-        "default": "plain",
-        "help": "progress in a log: plain lines, or a line of JSON each",
-    },
-)
-DATA_SET = "a data set: a folder of tables and dataset.yml"
 COMMANDS = {
-    "init": (init, [_path("folder", told="the project's folder; no file there is overwritten")]),
-    "demo": (demo, [OUT, JOBS]),
+    "init": (init, _word("folder", told="the project's folder; no file in it is overwritten")),
+    "demo": (demo, OUT, JOBS),
     "import": (
         bring_in,
-        [
-            _path("mapping", told="a mapping file, such as params/imports/oulad.yml"),
-            _path("--out", told="folder for the canonical tables", required=True),
-        ],
+        _word("mapping", told="a mapping file, such as params/imports/oulad.yml"),
+        _word("--out", told="folder for the canonical tables", required=True),
     ),
-    "check": (check, [_path("data", told=DATA_SET)]),
-    "run": (run, [_path("params", told=PARAMS), OUT, JOBS, LOG]),
+    "check": (check, _word("data", told="a data set: a folder of tables and dataset.yml")),
+    "run": (run, PARAMS, OUT, JOBS, LOG),
     "audit": (
         audit,
-        [
-            _path("out", told="a folder of editions, or one edition"),
-            _path("--data", told="their data set: its ids are then looked for in every byte"),
-        ],
+        _word("out", told="a folder of editions, or one edition"),
+        _word("--data", told="their data set: its ids are then looked for in every byte"),
     ),
     "simulate": (
         simulate,
-        [
-            _path("out", told="folder for the tables"),
-            (
-                ("--people",),
-                {"type": int, "default": 1500, "help": "people over all cycles (1500)"},
-            ),
-            (("--cycles",), {"type": int, "default": 6, "help": "half-year cycles (6)"}),
-            (
-                ("--seed",),
-                {"type": int, "default": 1, "help": "the same seed gives the same bytes (1)"},
-            ),
-            _path(
-                "--truth",
-                told=(
-                    "what is true there, such as params/truths/penalty.yml; Northbank's "
-                    "when not given"
-                ),
-            ),
-        ],
+        _word("out", told="folder for the tables"),
+        _word("--people", kind=int, default=1500, told="people over all cycles (1500)"),
+        _word("--cycles", kind=int, default=6, told="half-year cycles (6)"),
+        _word("--seed", kind=int, default=1, told="the same seed gives the same bytes (1)"),
+        _word("--truth", told="what is true there, as params/truths/penalty.yml; else Northbank's"),
     ),
     "schedule": (
         schedule,
-        [
-            _path("params", told=PARAMS),
-            (("--for",), {"dest": "system", "required": True, "help": "cron, systemd or windows"}),
-            (
-                ("--at",),
-                {
-                    "default": "06:00",
-                    "help": "time of day as HH:MM, by this machine's clock (06:00)",
-                },
-            ),
-            (
-                ("--every",),
-                {
-                    "default": "month",
-                    "help": "day, week, month, quarter, half-year or year (month)",
-                },
-            ),
-            OUT,
-            _path("--write", told="write the files into this folder; else they are printed"),
-        ],
+        PARAMS,
+        _word("--for", kind=str, dest="system", required=True, told="cron, systemd or windows"),
+        _word("--at", kind=str, default="06:00", told="HH:MM by this machine's clock (06:00)"),
+        _word(
+            "--every",
+            kind=str,
+            default="month",
+            told="day, week, month, quarter, half-year or year (month)",
+        ),
+        OUT,
+        _word("--write", told="write the files into this folder; else they are printed"),
     ),
     "doctor": (
         doctor,
-        [
-            _path("params", told="a params file; without one, the machine alone", nargs="?"),
-            OUT,
-            (
-                ("--max-age",),
-                {"type": _at_least(0, float), "help": "days; fail when no good edition is younger"},
-            ),
-            (
-                ("--as-scheduled",),
-                {"action": "store_true", "help": "ask as a scheduler would: no login"},
-            ),
-        ],
+        _word("params", told="a params file; without one, the machine alone", nargs="?"),
+        OUT,
+        _word(
+            "--max-age", kind=_at_least(0, float), told="days; fail when no good edition is younger"
+        ),
+        (("--as-scheduled",), {"action": "store_true", "help": "ask as a scheduler would"}),
     ),
 }
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends with its message and exit code, without a
-    traceback.
-    """
+    """Run the command line; a user's mistake ends with its message and exit code alone."""
     parser = _parser()
     given = vars(parser.parse_args())
     command, is_asked = given.pop("command"), given.pop("version")

@@ -25,6 +25,7 @@ from learnalign.facts import contents
 from learnalign.privacy import audit, gate
 from learnalign.report import paper
 from learnalign.runs import journal, publish, run
+from learnalign.runs.pool import Pool
 from learnalign.verdicts import document as results
 from learnalign.verdicts import judge
 from northbank import tables as simulate
@@ -359,7 +360,9 @@ def _release(document, out):
     with journal.opened(out, document["run"]["report"], 5, said.append) as log:
         for name in document["run"]["notebooks"]:
             (log.work / f"{name}.ipynb").write_text("{}")
-        publish.publish({log.work: document}, (), log, until=time.monotonic() + 60, jobs=1)
+        until = time.monotonic() + 60
+        with Pool(log.scratch, log.run_id, jobs=1, until=until) as pool:
+            publish.publish({log.work: document}, (), log, pool)
     return [event.text for event in said if event.state == "warning"]
 
 

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +17,9 @@ from hypothesis import strategies as st
 from tests import faults
 
 from learnalign.data.mistakes import DataError, Stopped
-from learnalign.runs import files, journal, printing, warm, workers
+from learnalign.runs import forks, journal, printing, workers
+from learnalign.runs import pool as pools
+from learnalign.runs.pool import Pool
 
 # --- before anything is started
 
@@ -60,12 +61,12 @@ def test_a_process_is_given_no_secret(monkeypatch, tmp_path):
     ):
         monkeypatch.setenv(name, "hunter2-SECRET")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
-    given_ = workers.environment(tmp_path, "a-run")
+    given_ = pools.environment(tmp_path, "a-run")
     assert "hunter2-SECRET" not in given_.values()
     assert (
         given_["LC_ALL"] == "C.UTF-8"
         and given_["PATH"] == os.environ["PATH"]
-        and given_[workers.MARK] == "a-run"
+        and given_[pools.MARK] == "a-run"
     )
 
 
@@ -84,20 +85,10 @@ def execute(tasks, place, jobs=2, with_starter=False):
     notes, done, scratch = [], [], place / "s"
     scratch.mkdir()
     run_id = f"test-{place.name}"
-    with (
-        warm.started(workers.environment(scratch, run_id), scratch)
-        if with_starter
-        else nullcontext() as starter
-    ):
+    until = time.monotonic() + 60
+    with Pool(scratch, run_id, jobs=jobs, until=until, warm=with_starter) as pool:
         workers.execute(
-            tasks,
-            scratch,
-            until=time.monotonic() + 60,
-            jobs=jobs,
-            run_id=run_id,
-            starter=starter,
-            note=lambda state, **facts: notes.append((state, facts)),
-            done=done.append,
+            tasks, pool, note=lambda state, **facts: notes.append((state, facts)), done=done.append
         )
     return notes, done
 
@@ -146,7 +137,7 @@ def test_an_exception_that_was_printed_and_not_raised_is_a_failure(tmp_path):
 
 
 @pytest.mark.skipif(
-    not warm.IS_POSSIBLE, reason="forks of a process with libraries in it: Linux alone"
+    not forks.IS_POSSIBLE, reason="forks of a process with libraries in it: Linux alone"
 )
 def test_a_warm_kernel_is_a_fork_with_its_own_chance_and_redacts(tmp_path):
     """Its own random state, the run's mark, no secret, and the library not in it before IPython
@@ -191,15 +182,14 @@ WARM_ENDS = {
 }
 
 
-def test_pages_are_printed_side_by_side(tmp_path):
+@pytest.mark.parametrize("warm", [False, True])
+def test_pages_are_printed_side_by_side(tmp_path, warm):
     pytest.importorskip("weasyprint")
     pages = {tmp_path / f"{name}.html": tmp_path / f"{name}.pdf" for name in "ab"}
     for page in pages:
         page.write_text("<html lang='en'><title>T</title><p>words</p></html>")
-    assert (
-        printing.printed(pages, tmp_path, until=time.monotonic() + 60, jobs=2, run_id="prints")
-        == {}
-    )
+    with Pool(tmp_path, "prints", jobs=2, until=time.monotonic() + 60, warm=warm) as pool:
+        assert printing.printed(pages, pool) == {}
     assert all(pdf.read_bytes().startswith(b"%PDF-") for pdf in pages.values())
 
 
@@ -208,29 +198,28 @@ def test_a_page_that_is_late_or_asks_for_more_is_a_failure(tmp_path):
     page = tmp_path / "a.html"
     page.write_text("<html lang='en'><title>T</title><img src='https://a.example/b.png'></html>")
     for wait, code, words in ((60, 1, "asks for https"), (-1, 4, "deadline")):
-        with pytest.raises(workers.Failed, match=words) as failed:
-            printing.printed(
-                {page: tmp_path / "a.pdf"},
-                tmp_path,
-                until=time.monotonic() + wait,
-                jobs=1,
-                run_id="prints",
-            )
+        until = time.monotonic() + wait
+        with (
+            pytest.raises(workers.Failed, match=words) as failed,
+            Pool(tmp_path, "prints", jobs=1, until=until) as pool,
+        ):
+            printing.printed({page: tmp_path / "a.pdf"}, pool)
         assert failed.value.code == code and faults.survivors({"prints"}) == []
 
 
 def test_where_no_pdf_can_be_made_the_reason_is_handed_out(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("No PDF was made: WeasyPrint is not installed.")
-    assert "not installed" in printing._not_printed("a.html", printing.UNPRINTED, log)
+    page = printing.Page(tmp_path / "a.html", tmp_path / "a.pdf", tmp_path / "print0")
+    page.file("log").write_text("No PDF was made: WeasyPrint is not installed.")
+    page.ended(printing.UNPRINTED)
+    assert "not installed" in page.why
     with pytest.raises(workers.Failed, match="memory") as failed:
-        printing._not_printed("a.html", -9, log)
+        page.ended(-9)
     assert failed.value.code == 5
 
 
 @pytest.mark.fault
 @pytest.mark.slow
-@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+@pytest.mark.skipif(not forks.IS_POSSIBLE, reason="as above")
 @pytest.mark.parametrize("name", WARM_ENDS)
 def test_a_warm_worker_ends_as_any_other(tmp_path, name):
     code, number, words = WARM_ENDS[name]
@@ -243,28 +232,26 @@ def test_a_warm_worker_ends_as_any_other(tmp_path, name):
 
 
 def test_where_nothing_can_be_forked_there_is_no_starter(tmp_path, monkeypatch):
-    monkeypatch.setattr(warm, "IS_POSSIBLE", False)
-    with warm.started(workers.environment(tmp_path, "none"), tmp_path) as starter:
-        assert starter is None
+    monkeypatch.setattr(forks, "IS_POSSIBLE", False)
+    with Pool(tmp_path, "none", jobs=1, until=0, warm=True) as pool:
+        assert pool._starter is None
 
 
 @pytest.mark.fault
 @pytest.mark.slow
-@pytest.mark.skipif(not warm.IS_POSSIBLE, reason="as above")
+@pytest.mark.skipif(not forks.IS_POSSIBLE, reason="as above")
 def test_a_supervisor_that_is_killed_takes_starter_worker_and_a_kernel_in_c_with_it(tmp_path):
     faults.notebook(
         tmp_path / "one.ipynb",
         "open(out, 'w').close()\nimport re\nre.match('(a+)+$', 'a' * 50 + 'b')",
     )
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom learnalign.runs import warm, "
+        "import sys, time\nfrom pathlib import Path\nfrom learnalign.runs import pool, "
         "workers\nat = Path(sys.argv[1])\n"
         "task = workers.Task('one', at / 'one.ipynb', at / 'w', {'out': str(at / 'begun'), "
         "'data': ''})\n"
-        "with warm.started(workers.environment(at, 'killed-warm'), at) as starter:\n"
-        "    workers.execute([task], at, until=time.monotonic() + 60, jobs=1, "
-        "run_id='killed-warm', starter=starter,\n"
-        "                    note=lambda *a, **k: None, done=print)\n"
+        "with pool.Pool(at, 'killed-warm', jobs=1, until=time.monotonic() + 60, warm=True) as it:\n"
+        "    workers.execute([task], it, note=lambda *a, **k: None, done=print)\n"
     )
     mine = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     supervisor = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=mine)
@@ -288,15 +275,15 @@ def test_every_process_of_a_run_is_ended_and_no_other():
     """
     orphan = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
     bare = "import subprocess, time; subprocess.Popen(['sleep', '600'], env={}); time.sleep(600)"
-    mine = os.environ | {workers.MARK: "a-run"}
+    mine = os.environ | {pools.MARK: "a-run"}
     subprocess.run([sys.executable, "-c", orphan], env=mine, check=True)
     parent = subprocess.Popen([sys.executable, "-c", bare], env=mine)
-    other = subprocess.Popen(["sleep", "600"], env=os.environ | {workers.MARK: "another"})
+    other = subprocess.Popen(["sleep", "600"], env=os.environ | {pools.MARK: "another"})
     time.sleep(0.5)
-    family = workers._family("a-run")
+    family = pools._family("a-run")
     assert len(family) == 3
-    workers.end("a-run")
-    assert workers._family("a-run") == [] and not any(workers._lives(process) for process in family)
+    pools.end("a-run")
+    assert pools._family("a-run") == [] and not any(pools._lives(process) for process in family)
     assert other.poll() is None
     other.kill()
     other.wait()
@@ -444,10 +431,10 @@ def test_a_failure_of_data_tells_the_place_and_not_the_value(tmp_path):
 def test_no_locks_no_run(tmp_path, monkeypatch):
     """Some network folders know none: better no edition than two runs at once."""
 
-    def none(file, wait=False):
+    def none(file):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(files, "take", none)
+    monkeypatch.setattr(journal, "lock_descriptor", none)
     with (
         pytest.raises(Stopped, match="No locks available") as stopped,
         journal.opened(tmp_path, "r", 1),
@@ -460,15 +447,15 @@ def test_no_locks_no_run(tmp_path, monkeypatch):
 def test_a_worker_ends_with_its_supervisor(tmp_path):
     """Killed, it can end nobody; the system does, where it can be told to (Linux)."""
     code = (
-        "import sys, time\nfrom learnalign.runs import warm\n"
-        "warm.tie(int(sys.argv[1]))\nprint('tied', flush=True)\ntime.sleep(600)"
+        "import sys, time\nfrom learnalign.runs import forks\n"
+        "forks.tie(int(sys.argv[1]))\nprint('tied', flush=True)\ntime.sleep(600)"
     )
     start = (
         "import os, subprocess, sys, time\n"
         "p = subprocess.Popen([sys.executable, '-c', sys.argv[1], str(os.getpid())], "
         "env=os.environ)\ntime.sleep(600)"
     )
-    mine = os.environ | {workers.MARK: "tied-run", "PYTHONPATH": os.pathsep.join(sys.path)}
+    mine = os.environ | {pools.MARK: "tied-run", "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen(
         [sys.executable, "-c", start, code], env=mine, stdout=subprocess.PIPE, text=True
     )

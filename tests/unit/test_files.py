@@ -80,7 +80,8 @@ def test_a_number_that_was_given_out_again_is_no_holder(tmp_path, monkeypatch):
     lock = tmp_path / "a.lock"
     with files.held(lock, "r"):
         who = json.loads(lock.read_text())
-        lock.write_text(json.dumps(who | {"began": psutil.Process().create_time() - 1000}))
+        assert str(os.getpid()) in files._holder(lock)
+        lock.write_text(" " + json.dumps(who | {"began": psutil.Process().create_time() - 1000}))
         assert files._holder(lock) == "another run"
 
 

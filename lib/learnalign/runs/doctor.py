@@ -24,16 +24,10 @@ from zoneinfo import ZoneInfo
 
 from packaging.requirements import Requirement
 
-ANALYSIS, CONTRACT, TOO_OLD, PUBLISH = (
-    1,
-    2,
-    3,
-    7,
-)  # exit codes of a run; its module imports all that may be missing
-DISK_GB, NOTEBOOK_GB = (
-    0.5,
-    0.5,
-)  # what an edition and its working folder need at most, and a notebook's kernel
+# Exit codes of a run; their module imports all that may be missing
+ANALYSIS, CONTRACT, TOO_OLD, PUBLISH = 1, 2, 3, 7
+DISK_GB = 0.5  # what an edition and its working folder need at most
+NOTEBOOK_GB = 0.5  # and a notebook's kernel
 SECONDS = 20  # for a kernel to start, and to answer
 
 
@@ -84,9 +78,8 @@ def examine(
             yield Finding("params", f"{params} is valid")
             yield _data(data_of(params, spec), spec)
     except DataError as error:
-        yield Finding(
-            "data" if spec else "params", str(error), "", "correct what is named here", CONTRACT
-        )
+        what = "data" if spec else "params"
+        yield Finding(what, str(error), "", "correct what is named here", CONTRACT)
     out = Path(out) if out else default_out(params) if params else Path.cwd() / "out"
     yield from (_place("editions", out), _place("temporary files"), _kernel(), _clock(out), _pdf())
     yield _memory(len(spec.notebooks) if spec else 1)
@@ -115,9 +108,8 @@ def as_scheduled(
     words = [str(Path(params).absolute())] if params else []
     words += ["--out", str(Path(out).absolute())] if out else []
     words += ["--max-age", str(max_age)] if max_age is not None else []
-    kept = {
-        name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ
-    }  # Windows starts nothing without
+    # Windows starts nothing without
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT",) if name in os.environ}
     done = subprocess.run(
         [sys.executable, "-m", "learnalign", "doctor", *words],
         env=kept,
@@ -134,18 +126,14 @@ def as_scheduled(
 def _packages() -> Iterator[Finding]:
     try:
         python = Requirement(f"Python{metadata.metadata('learnalign')['Requires-Python']}")
-        needs = [
-            need
-            for need in map(Requirement, metadata.requires("learnalign") or [])
-            if not need.marker
-        ]
+        needs = [*map(Requirement, metadata.requires("learnalign") or [])]
     except metadata.PackageNotFoundError:
         found = f"is not installed in {sys.executable}"
-        yield Finding(
-            "learnalign", found, "", f"{sys.executable} -m pip install -e FOLDER", ANALYSIS
-        )
+        mend = f"{sys.executable} -m pip install learnalign"
+        yield Finding("learnalign", found, "", mend, ANALYSIS)
         return
     yield _version(python, sys.version.split()[0])
+    needs = [need for need in needs if not need.marker]  # of an extra
     wrong = [finding for finding in map(_version, needs) if finding.mend]
     yield from wrong or [Finding("packages", f"all {len(needs)} are there")]
 
@@ -153,13 +141,10 @@ def _packages() -> Iterator[Finding]:
 def _version(need: Requirement, found: str | None = None) -> Finding:
     try:
         found = found or metadata.version(need.name)
-        mend = (
-            ""
-            if need.specifier.contains(found, prereleases=True)
-            else f'install "{need}" in {sys.executable}'
-        )
+        is_well = need.specifier.contains(found, prereleases=True)
     except metadata.PackageNotFoundError:
-        found, mend = "missing", f'install "{need}" in {sys.executable}'
+        found, is_well = "missing", False
+    mend = "" if is_well else f'install "{need}" in {sys.executable}'
     return Finding(need.name, found, str(need.specifier), mend, ANALYSIS)
 
 
@@ -184,37 +169,27 @@ def _place(what: str, place: Path | None = None) -> Finding:
             probe.write(bytes(4096))
         free = shutil.disk_usage(there).free / 1e9
     except OSError as error:
+        found = f"{place or 'nowhere'} cannot be written: {error.strerror or error}"
         mend = "let the user who runs it write there, or name another folder"
-        return Finding(
-            what,
-            f"{place or 'nowhere'} cannot be written: {error.strerror or error}",
-            "",
-            mend,
-            PUBLISH,
-        )
+        return Finding(what, found, "", mend, PUBLISH)
+    found = f"{place} can be written, {free:,.1f} GB free"
     mend = "make room" if free < DISK_GB else ""
-    return Finding(
-        what, f"{place} can be written, {free:,.1f} GB free", f"{DISK_GB} GB", mend, PUBLISH
-    )
+    return Finding(what, found, f"{DISK_GB} GB", mend, PUBLISH)
 
 
 def _kernel() -> Finding:
     """Start the kernel that a run starts, ask it where it is, and stop it."""
     from jupyter_client.manager import KernelManager
 
+    from learnalign.runs.words import hint
+
     try:
-        with tempfile.TemporaryDirectory(
-            prefix="learnalign-", ignore_cleanup_errors=True
-        ) as folder:
+        with tempfile.TemporaryDirectory("-learnalign", ignore_cleanup_errors=True) as folder:
             manager = KernelManager(kernel_name="python3", connection_file=f"{folder}/kernel.json")
             where = _answer(manager, os.environ | {"IPYTHONDIR": folder})
     except Exception as error:  # whatever a kernel fails of, a run fails of
         where = f"does not start: {error}"
-    mend = (
-        ""
-        if where == sys.prefix
-        else f"{sys.executable} -m ipykernel install --prefix {sys.prefix} --name python3"
-    )
+    mend = hint("NoSuchKernel") if where != sys.prefix else ""
     return Finding("kernel python3", where, sys.prefix, mend, ANALYSIS)
 
 
@@ -225,15 +200,11 @@ def _answer(manager: Any, environment: dict[str, str]) -> str:
         client.start_channels()
         client.wait_for_ready(timeout=SECONDS)
         ask = {"where": "__import__('learnalign') and __import__('sys').prefix"}
-        answer = client.execute("", user_expressions=ask, reply=True, timeout=SECONDS)["content"][
-            "user_expressions"
-        ]
-        text = answer["where"].get("data", {}).get("text/plain")
-        return (
-            ast.literal_eval(text)
-            if text
-            else f"cannot import learnalign: {answer['where'].get('evalue')}"
-        )
+        reply = client.execute("", user_expressions=ask, reply=True, timeout=SECONDS)
+        answer = reply["content"]["user_expressions"]["where"]
+        if text := answer.get("data", {}).get("text/plain"):
+            return ast.literal_eval(text)
+        return f"cannot import learnalign: {answer.get('evalue')}"
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
@@ -245,11 +216,9 @@ def _clock(out: Path) -> Finding:
     """
     now, zone = dt.datetime.now().astimezone(), os.environ.get("TZ", "")
     newest = max(file.stat().st_mtime for file in (Path(__file__), *out.glob("*/*/manifest.json")))
-    mend = (
-        "set the clock: an edition or this library is of "
-        f"{dt.datetime.fromtimestamp(newest):%Y-%m-%d %H:%M}"
-    )
-    mend = mend if newest > now.timestamp() + 60 else ""
+    made = f"{dt.datetime.fromtimestamp(newest):%Y-%m-%d %H:%M}"
+    is_behind = newest > now.timestamp() + 60
+    mend = f"set the clock: an edition or this library is of {made}" if is_behind else ""
     try:
         ZoneInfo(zone if "/" in zone else "UTC")
     except (ValueError, OSError, KeyError):
@@ -280,9 +249,7 @@ def _memory(notebooks: int) -> Finding:
 def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
     """The age of the newest edition that is whole, and each that is not."""
     ends = []
-    for manifest in sorted(
-        folder.glob("*/manifest.json")
-    ):  # it covers the units' editions below it
+    for manifest in sorted(folder.glob("*/manifest.json")):  # it covers the units' below it
         try:
             ends.append(_finished(manifest))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -290,9 +257,8 @@ def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
     age = (dt.datetime.now(dt.UTC) - max(ends)) / dt.timedelta(days=1) if ends else float("inf")
     found = f"{max(ends):%Y-%m-%d %H:%M} UTC, {age:.1f} days ago" if ends else f"none in {folder}"
     wanted = f"at most {max_age:g} days ago" if max_age is not None else ""
-    mend = (
-        "run it, and see why its scheduler did not" if max_age is not None and age > max_age else ""
-    )
+    is_old = max_age is not None and age > max_age
+    mend = "run it, and see why its scheduler did not" if is_old else ""
     yield Finding("last edition", found, wanted, mend, TOO_OLD)
     yield from _failure(folder.parent / ".runs" / folder.name, max(ends, default=None))
 
@@ -303,17 +269,13 @@ def _failure(journals: Path, since: dt.datetime | None) -> Iterator[Finding]:
     try:
         if paths and (since is None or paths[-1].stat().st_mtime > since.timestamp()):
             said = json.loads(paths[-1].read_bytes())
-            place = (
-                f" in {said['notebook']}, cell {said.get('cell', 0)}"
-                if said.get("notebook")
-                else ""
-            )
-            why = f"ended with {said['code']}{place}: {said['why'].splitlines()[-1][:200]}"
-            yield Finding("last run", why, "published", said["what_to_do"])
+            name, why = said.get("notebook"), said["why"].splitlines()[-1][:200]
+            place = f" in {name}, cell {said.get('cell', 0)}" if name else ""
+            found = f"ended with {said['code']}{place}: {why}"
+            yield Finding("last run", found, "published", said["what_to_do"])
     except (OSError, ValueError, KeyError, AttributeError, IndexError):
-        yield Finding(
-            "last run", f"failed, and {paths[-1].name} cannot be read", "published", "run it again"
-        )
+        found = f"failed, and {paths[-1].name} cannot be read"
+        yield Finding("last run", found, "published", "run it again")
 
 
 def _finished(manifest: Path) -> dt.datetime:

@@ -1,4 +1,4 @@
-"""Documents: all that the editions of a run could say; `release` says what of it may be published."""
+"""Documents: all that the editions of a run could say; the gate says what of it is published."""
 
 import datetime as dt
 import hashlib
@@ -9,105 +9,87 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from learnalign.data.reading import DataSet
 from learnalign.facts import contents
 from learnalign.privacy import rule
 from learnalign.report import page
-from learnalign.runs import units
 from learnalign.runs.journal import Journal
 from learnalign.runs.spec import RunSpec
+from learnalign.runs.units import Chosen, Part
 from learnalign.verdicts import document, judge
 from learnalign.verdicts.document import Chapter
 from learnalign.verdicts.result import Result
 
-PACKAGES = (
-    "learnalign",
-    "pandas",
-    "numpy",
-    "scipy",
-    "statsmodels",
-    "pyfixest",
-    "ibis-framework",
-    "duckdb",
-    "papermill",
-)
+PACKAGES = "learnalign pandas numpy scipy statsmodels pyfixest ibis-framework duckdb papermill"
 
 
 def of_run(
     spec: RunSpec,
     notebooks: Mapping[str, Path],
-    data: Mapping[str, DataSet],
+    parts: Sequence[Part],
     chapters: Mapping[str, Sequence[Chapter]],
-    about: Mapping[str, Any],
+    chosen: Chosen,
     log: Journal,
-) -> list[dict[str, Any]]:
-    """A document for the company (under "") and each unit, in the order of `data`; `about` is said
-    of all of them.
+) -> dict[Path, dict[str, Any]]:
+    """A document for each part, by the folder in which its notebooks were executed.
 
     A headline must survive how many were asked in its document, and a unit's also how many units
     were looked at.
     """
     rows = {unit: judge.holm(document.merged(some)) for unit, some in chapters.items()}
-    if len(data) > 1:
+    facts = _of_run(spec, log) | {"units": []}
+    if len(parts) > 1:
         rows |= judge.across({unit: some for unit, some in rows.items() if unit})
+        facts |= {"units": [*chosen.units], "units_hidden": chosen.without}
     memos = {name: path.read_bytes() for name, path in notebooks.items()}
     limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
     ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
-    facts = _of_run(spec, log) | {"notebook_sha256": ran} | dict(about)
-    slugs = {"": ""} | units.slugs(unit for unit in data if unit)
-    return [
-        _document(
-            facts | {"unit": unit, "slug": slugs[unit]}, own, chapters[unit], rows[unit], limits
-        )
-        for unit, own in data.items()
-    ]
+    facts |= {"notebook_sha256": ran}
+    return {
+        part.work: _document(facts, part, chapters[part.unit], rows[part.unit], limits)
+        for part in parts
+    }
 
 
 def _of_run(spec: RunSpec, log: Journal) -> dict[str, Any]:
-    settings = spec.model_dump(mode="json") | {
-        "data": Path(spec.data).name
-    }  # a whole path tells of people's folders
+    # A whole path tells of people's folders
+    settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}
+    same = ("report", "notebooks", "min_group", "smallest_effect", "embargo_days")
     return {
-        "report": spec.report,
         "run_id": log.run_id,
         "started": log.started.isoformat(timespec="seconds"),
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "params": settings,
-        "notebooks": list(spec.notebooks),
-        "min_group": spec.min_group,
-        "smallest_effect": settings["smallest_effect"],
-        "embargo_days": spec.embargo_days,
+        **{name: settings[name] for name in same},
     }
 
 
 def _document(
     facts: Mapping[str, Any],
-    dataset: DataSet,
+    part: Part,
     chapters: Sequence[Chapter],
     rows: Sequence[Result],
     limits: Mapping[str, Sequence[str]],
 ) -> dict[str, Any]:
-    title, as_of, min_group = dataset.meta.title, str(dataset.as_of), facts["min_group"]
-    tables = document.records(
-        rule.counts(contents.contents(dataset), min_group).drop(columns="shown")
-    )
-    questions = [
-        {"key": q.key, "text": q.text, "notebook": q.notebook} for q in judge.QUESTIONS.values()
-    ]
+    dataset, min_group = part.dataset, facts["min_group"]
+    about = {"title": dataset.meta.title, "as_of": str(dataset.as_of)}
+    tables = rule.counts(contents.contents(dataset), min_group).drop(columns="shown")
+    versions = {name: version(name) for name in PACKAGES.split()}
     return document.document(
         chapters,
         rule.suppress(rows, min_group),
-        run={"title": title, "as_of": as_of, **facts},
+        run={**about, **facts, "unit": part.unit, "slug": part.slug},
         data={
-            "title": title,
-            "as_of": as_of,
+            **about,
             "fingerprint": dataset.fingerprint,
-            "tables": tables,
+            "tables": document.records(tables),
             "pace": contents.pace(dataset),
             "attributes": ["grade", *dataset.meta.attributes],
         },
-        questions=questions,
+        questions=[
+            {"key": one.key, "text": one.text, "notebook": one.notebook}
+            for one in judge.QUESTIONS.values()
+        ],
         words=judge.VERDICT_WORDS,
         limits=limits,
-        versions={"python": sys.version.split()[0]} | {name: version(name) for name in PACKAGES},
+        versions={"python": sys.version.split()[0]} | versions,
     )

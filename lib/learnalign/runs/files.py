@@ -15,18 +15,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
+from filelock import lock_descriptor
 
 from learnalign.data.mistakes import LOCKED, Stopped
 
 AT_FDCWD, EXCHANGE = -100, 2  # of renameat2(2)
-NOT_KNOWN = (
-    errno.EINVAL,
-    errno.ENOSYS,
-    errno.ENOTSUP,
-)  # what a file system says that cannot exchange
+# What a file system says that cannot exchange
+NOT_KNOWN = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
 
 
 def private(path: str, flags: int) -> int:
@@ -34,55 +32,34 @@ def private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def take(file: IO[Any], wait: bool = False) -> bool:
-    """Lock an open file until it is closed or its process ends; `False` when another holds it.
-
-    Raises `OSError` where the file system knows no locks: there, nothing keeps two runs apart.
-    """
-    try:
-        import fcntl
-    except (
-        ImportError
-    ):  # Windows; the byte lies far behind the text, which others must be able to read
-        import msvcrt
-
-        file.seek(1 << 30)
-        with suppress(OSError):
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-            return True
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        return False
-    return True
-
-
 def owner() -> dict[str, Any]:
     """This process, so that it is known again: a process number alone is given out twice."""
     now = f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
-    return {
-        "pid": os.getpid(),
-        "began": psutil.Process().create_time(),
-        "host": socket.gethostname(),
-        "since": now,
-    }
+    began, host = psutil.Process().create_time(), socket.gethostname()
+    return {"pid": os.getpid(), "began": began, "host": host, "since": now}
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold a lock for a moment; waits while another run holds it."""
+    with open(path, "a", opener=private) as file:
+        lock_descriptor(file.fileno())
+        yield
 
 
 @contextmanager
 def held(path: Path, what: str) -> Iterator[None]:
     """Hold the lock `path` on `what`; `Stopped` (6), at once and with its holder, while another run
     does.
+
+    Raises `OSError` where the file system knows no locks: there, nothing keeps two runs apart.
     """
     with open(path, "a+", encoding="utf-8", opener=private) as file:
-        if not take(file):
-            text = (
-                f"{what} is being made by {_holder(path)}. Nothing was changed: wait for "
-                "it, or end that process."
-            )
-            raise Stopped(LOCKED, text)
+        if not lock_descriptor(file.fileno(), blocking=False):
+            told = f"{what} is being made by {_holder(path)}"
+            raise Stopped(LOCKED, f"{told}. Nothing was changed: wait for it, or end that process.")
         file.truncate(0)
-        json.dump(owner(), file)
+        file.write(" " + json.dumps(owner()))  # Windows locks, and lets nobody read, the first byte
         file.flush()
         yield
         file.truncate(0)
@@ -90,8 +67,12 @@ def held(path: Path, what: str) -> Iterator[None]:
 
 def _holder(path: Path) -> str:
     for _ in range(10):  # it has the lock, and will have written its name in a moment
-        with suppress(OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess):
-            who = json.loads(path.read_text(encoding="utf-8"))
+        with (
+            suppress(OSError, ValueError, KeyError, TypeError, psutil.NoSuchProcess),
+            path.open("rb") as file,
+        ):
+            file.seek(1)
+            who = json.loads(file.read())
             here = who["host"] == socket.gethostname()
             if not here or abs(psutil.Process(who["pid"]).create_time() - who["began"]) < 1:
                 return f"another run: process {who['pid']} on {who['host']}, since {who['since']}"

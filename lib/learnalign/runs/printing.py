@@ -1,86 +1,68 @@
-"""Printing: pages of a run made PDFs, each in a process of its own, under the same deadline and
-ending as workers.
-"""
+"""Printing: pages of a run made PDFs, each in a process of its own."""
 
-import os
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from learnalign.data.mistakes import ANALYSIS, DEADLINE, KERNEL_DIED, PUBLISH
-from learnalign.report import paper
-from learnalign.runs import warm, workers
+from learnalign.runs import pool
 
 UNPRINTED = 10  # the exit code of a process that can make no PDF on this machine
 
 
-def printed(
-    pages: Mapping[Path, Path], scratch: Path, *, until: float, jobs: int, run_id: str
-) -> dict[Path, str]:
-    """Print pages (an HTML file: the PDF to be written), `jobs` side by side; why one could not be
-    (`paper.Unprinted`).
+class Page(pool.Task):
+    """An HTML file to be printed; afterwards `why` it could not be on this machine, if so."""
 
-    Deadline and ending as of `execute`; raises `Failed`, also when a page could be printed and was
-    not.
+    module = "printing"
+
+    def __init__(self, page: Path, pdf: Path, stem: Path) -> None:
+        self.page, self.pdf, self.stem, self.why = page, pdf, stem, ""
+
+    def job(self, scratch: Path) -> Mapping[str, Any]:
+        return {"page": str(self.page.absolute()), "pdf": str(self.pdf.absolute())}
+
+    def ended(self, code: int) -> None:
+        said = self.file("log").read_text(errors="replace").strip()
+        if code == UNPRINTED:
+            self.why = said
+        elif code:
+            why = (said.splitlines() or ["It ended without a word."])[-1][:400]
+            why = f"Its process was ended: {pool.DIED}" if code < 0 else why
+            raise self._failed(KERNEL_DIED if code < 0 else code, "could not be printed", why)
+
+    def late(self) -> pool.Failed:
+        return self._failed(DEADLINE, "was not printed at the deadline (deadline_minutes)")
+
+    def _failed(self, code: int, what: str, why: str = "") -> pool.Failed:
+        text = f"{self.page.name} {what}. Nothing was published.\n{why}".rstrip()
+        return pool.Failed(code, text, pool.Where(self.page.name))
+
+
+def printed(pages: Mapping[Path, Path], workers: pool.Pool) -> dict[Path, str]:
+    """Print pages (an HTML file: the PDF to be written); why a page has none, where it cannot.
+
+    Raises `pool.Failed` when a page could be printed and was not, also at the pool's deadline.
     """
-    waiting, running, why = [*enumerate(pages)], {}, {}
+    stems = (workers.scratch / f"print{number}" for number in range(len(pages)))
+    tasks = [Page(page, pdf, stem) for (page, pdf), stem in zip(pages.items(), stems, strict=True)]
+    workers.run(tasks)
+    return {task.page: task.why for task in tasks if task.why}
+
+
+# --- in the process
+
+
+def work(job: Mapping[str, Any]) -> int:
+    """Print one page; the exit code, with a word why on standard output."""
+    from learnalign.report import paper
+
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                number, page = waiting.pop(0)
-                log = scratch / f"print{number}.log"
-                with log.open("wb") as stream:
-                    job = [page.absolute(), pages[page].absolute(), os.getpid()]
-                    given = workers.environment(scratch, run_id)
-                    running[page] = workers.spawn("printing", job, scratch, stream, given), log
-            for page, (process, log) in [*running.items()]:
-                if (code := process.poll()) is not None:
-                    del running[page]
-                    if said := _not_printed(page.name, code, log):
-                        why[page] = said
-                elif time.monotonic() > until:
-                    text = (
-                        f"{page.name} was not printed at the deadline (deadline_minutes). "
-                        "Nothing was published."
-                    )
-                    raise workers.Failed(DEADLINE, text, workers.Where(page.name))
-            time.sleep(0.05 if running else 0)
-        return why
-    finally:
-        workers.end(run_id)
-        for process, _ in running.values():
-            process.poll()
-
-
-def _not_printed(page: str, code: int, log: Path) -> str:
-    """Why a page has no PDF, where none can be made; "" where it has one; else `Failed`."""
-    said = log.read_text(errors="replace").strip()
-    if code in (0, UNPRINTED):
-        return said if code else ""
-    died, code = code < 0, KERNEL_DIED if code < 0 else code
-    why = (
-        f"Its process was ended: {workers.DIED}"
-        if died
-        else (said.splitlines() or ["It ended without a word."])[-1][:400]
-    )
-    raise workers.Failed(
-        code, f"{page} could not be printed. Nothing was published.\n{why}", workers.Where(page)
-    )
-
-
-def _print(page: Path, pdf: Path, parent: int) -> int:
-    warm.tie(parent)
-    try:
-        pdf.write_bytes(paper.pdf(page.read_text(encoding="utf-8")))
+        Path(job["pdf"]).write_bytes(paper.pdf(Path(job["page"]).read_text(encoding="utf-8")))
     except paper.Unprinted as error:
         sys.stdout.write(str(error))
         return UNPRINTED
     except OSError as error:
         sys.stdout.write(f"It could not be written: {error.strerror or error}")
-        return PUBLISH if error.errno in workers.FULL else ANALYSIS
+        return PUBLISH if error.errno in pool.FULL else ANALYSIS
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_print(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))

@@ -1,6 +1,4 @@
-"""Publishing: documents through the gate and into the ledger, then pages, and all of it in its
-place in one move.
-"""
+"""Publishing: documents through the gate and into the ledger, then pages, and all in one move."""
 
 import hashlib
 import shutil
@@ -13,9 +11,9 @@ from learnalign.data.mistakes import PUBLISH, Stopped
 from learnalign.privacy import gate
 from learnalign.report import index, paper
 from learnalign.report import page as reports
-from learnalign.runs import files as locks
-from learnalign.runs import history, printing
+from learnalign.runs import files, history, printing
 from learnalign.runs.journal import Journal
+from learnalign.runs.pool import Pool
 from learnalign.verdicts import document as results
 
 
@@ -30,12 +28,7 @@ class Edition:
 
 
 def publish(
-    documents: Mapping[Path, Mapping[str, Any]],
-    few: Sequence[str],
-    log: Journal,
-    *,
-    until: float,
-    jobs: int,
+    documents: Mapping[Path, Mapping[str, Any]], few: Sequence[str], log: Journal, pool: Pool
 ) -> Edition:
     """Publish what may be published of `documents`, the first one's pages on top, those of units
     below it.
@@ -49,22 +42,20 @@ def publish(
     places = {_within(document) if rest else "": document for document in safe}
     for (within, document), work in zip(places.items(), documents, strict=True):
         _write(stage / within, document, _earlier(document, within, log), work)
-    _print([stage / within for within in places], log, until, jobs)
+    _print([stage / within for within in places], log, pool)
     if rest:
         (stage / "index.html").write_text(index.render(safe, few), encoding="utf-8")
     for within, document in [*places.items()][::-1]:  # the top last: it covers all that is below
         _seal(stage / within, document["run"])
-    locks.settle(stage)
+    files.settle(stage)
     log.note("rendered")
     edition = _move(stage, log.out / log.report / top["run"]["as_of"], log, safe)
     try:
         warnings = history.record(log.out, log.work)
     except OSError as error:
-        text = (
-            "The edition was published, but not written into history.parquet: "
-            f"{error.strerror or error}."
-        )
-        raise Stopped(PUBLISH, f"{text} The next run adds it.") from error
+        text = "The edition was published, but not written into history.parquet"
+        why = f"{text}: {error.strerror or error}. The next run adds it."
+        raise Stopped(PUBLISH, why) from error
     for warning in warnings:
         log.note("warning", text=warning)
     return edition
@@ -72,10 +63,8 @@ def publish(
 
 def _gated(documents: Sequence[Mapping[str, Any]], log: Journal) -> list[dict[str, Any]]:
     """The documents as they may be published, and entered into the ledger as such."""
-    with open(log.out / ".runs/ledger.lock", "a", opener=locks.private) as file:
-        locks.take(
-            file, wait=True
-        )  # no other run may publish between the look at the ledger and the entry
+    # No other run may publish between the look at the ledger and the entry
+    with files.alone(log.out / ".runs/ledger.lock"):
         ledger, damaged = results.ledger(log.out)
         safe = gate.gate_all(documents, ledger, documents[0]["run"]["min_group"])
         gate.enter(log.out, *safe)
@@ -111,12 +100,12 @@ def _write(
         shutil.copyfile(work / f"{notebook}.ipynb", place / "restricted" / f"{notebook}.ipynb")
 
 
-def _print(places: Sequence[Path], log: Journal, until: float, jobs: int) -> None:
+def _print(places: Sequence[Path], log: Journal, pool: Pool) -> None:
     """A PDF beside each page, where one can be made: many side by side, a single one at once."""
     pages = {place / "report.html": place / "report.pdf" for place in places}
     why: Mapping[Path, str] = {}
     if len(pages) > 1:
-        why = printing.printed(pages, log.scratch, until=until, jobs=jobs, run_id=log.run_id)
+        why = printing.printed(pages, pool)
     else:
         try:
             for page, pdf in pages.items():
@@ -129,15 +118,15 @@ def _print(places: Sequence[Path], log: Journal, until: float, jobs: int) -> Non
 
 def _seal(place: Path, run: Mapping[str, Any]) -> None:
     """Write down what each file of an edition must be, and let those read it who may."""
-    files = [path for path in sorted(place.rglob("*")) if path.is_file()]
+    paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
     digests = {
         path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
+        for path in paths
     }
     about = {"run_id": run["run_id"], "unit": run["unit"]}
     about |= {"notebook_sha256": run["notebook_sha256"], "sha256": digests}
     results.write_json(place / "manifest.json", about)
-    for path in [*files, place / "manifest.json"]:
+    for path in [*paths, place / "manifest.json"]:
         path.chmod(0o600 if path.parent.name == "restricted" else 0o644)
     for folder in (place, *place.parents[: 1 if place.parent.name == "units" else 0]):
         folder.chmod(0o755)
@@ -148,6 +137,6 @@ def _move(stage: Path, place: Path, log: Journal, documents: Sequence[dict[str, 
     aside = log.work / "before" / place.name
     aside.parent.mkdir()
     log.ending.too_late()
-    locks.exchange(stage, place, aside)
+    files.exchange(stage, place, aside)
     log.note("published")
     return Edition(place, place / "report.html", documents[0], tuple(documents[1:]))

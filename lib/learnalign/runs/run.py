@@ -8,9 +8,9 @@ and those of its units. The last good edition is never touched by a run that fai
 import datetime as dt
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,29 +24,15 @@ from learnalign.data.reading import DataSet
 from learnalign.facts import contents
 from learnalign.linking import windows
 from learnalign.privacy import rule
-from learnalign.runs import documents, journal, publish, units, warm, workers
+from learnalign.runs import documents, journal, publish, units, workers
 from learnalign.runs.journal import Event, Journal
+from learnalign.runs.pool import Failed, Pool, Where
 from learnalign.runs.publish import Edition
 from learnalign.runs.spec import COMPANY, RunSpec, data_of, default_out, notebook, read_spec
+from learnalign.runs.units import Part
 from learnalign.verdicts import document, judge
 
 __all__ = ["Edition", "RunSpec", "read_spec", "run"]
-
-
-@dataclass(frozen=True)
-class Part:
-    """The company (`unit` "") or a unit of it: its data, linked once for all its notebooks, and
-    where they work.
-    """
-
-    unit: str
-    slug: str
-    dataset: DataSet
-    work: Path
-
-    def task(self, notebook: str) -> str:
-        """The name of a notebook's task in the run."""
-        return f"{self.slug}/{notebook}" if self.slug else notebook
 
 
 def run(
@@ -84,33 +70,22 @@ def run(
         stack.enter_context(log.lock(day))
         log.note("locked", as_of=day)
         several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
-        given = workers.environment(log.scratch, log.run_id)
-        starter = stack.enter_context(warm.started(given, log.scratch)) if several else None
+        pool = Pool(log.scratch, log.run_id, jobs=jobs, until=until, warm=several)
+        stack.enter_context(pool)
         dataset = reading.read(data, as_of=spec.as_of)
         _refuse_unfit(dataset, spec)
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
-        parts = (
-            _parts(spec, dataset, chosen.units, log)
-            if several
-            else [Part("", "", dataset, log.work)]
-        )
-        chapters = _chapters(spec, notebooks, parts, dataset, log, jobs, until, starter)
-        beside = (
-            {"units": [*chosen.units], "units_hidden": chosen.without}
-            if len(parts) > 1
-            else {"units": []}
-        )
-        made = documents.of_run(
-            spec, notebooks, {part.unit: part.dataset for part in parts}, chapters, beside, log
-        )
-        works = dict(zip((part.work for part in parts), made, strict=True))
-        edition = publish.publish(works, chosen.few, log, until=until, jobs=jobs)
+        alone = [Part("", "", dataset, log.work)]
+        parts = _parts(spec, dataset, chosen.units, log) if several else alone
+        chapters = _chapters(spec, notebooks, parts, dataset, log, pool)
+        made = documents.of_run(spec, notebooks, parts, chapters, chosen, log)
+        edition = publish.publish(made, chosen.few, log, pool)
         log.note("recorded")
         return edition
 
 
-def _parts(spec: RunSpec, dataset: DataSet, chosen: tuple[str, ...], log: Journal) -> list[Part]:
+def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal) -> list[Part]:
     """The company and its units, each linked once in a folder of its own, for its owner's eyes."""
     slugs, parts = units.slugs(chosen), []
     for unit in ("", *chosen) if COMPANY in spec.units else chosen:
@@ -121,11 +96,9 @@ def _parts(spec: RunSpec, dataset: DataSet, chosen: tuple[str, ...], log: Journa
         parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
         log.note("linked", text=unit)
     if not parts:
-        raise Stopped(
-            TOO_SMALL,
-            f"No unit of {', '.join(spec.units)} has {spec.min_group} people (min_group) and "
-            f"{rule.MIN_MANAGERS} managers. Nothing was published.",
-        )
+        wanted = f"{spec.min_group} people (min_group) and {rule.MIN_MANAGERS} managers"
+        text = f"No unit of {', '.join(spec.units)} has {wanted}. Nothing was published."
+        raise Stopped(TOO_SMALL, text)
     return parts
 
 
@@ -142,13 +115,9 @@ def _refuse_unwritable(out: Path) -> None:
     """Before the work rather than after it: is there a place to publish in?"""
     place = next(place for place in (out.resolve(), *out.resolve().parents) if place.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
-        why = (
-            "is a folder that cannot be written to" if place.is_dir() else "is a file, not a folder"
-        )
-        raise Stopped(
-            PUBLISH,
-            f"The edition could not be written below {out}: {place} {why}. Nothing was published.",
-        )
+        is_what = "a folder that cannot be written to" if place.is_dir() else "a file, not a folder"
+        text = f"The edition could not be written below {out}: {place} is {is_what}."
+        raise Stopped(PUBLISH, f"{text} Nothing was published.")
 
 
 def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
@@ -159,20 +128,13 @@ def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
     cycles = contents.cycles(dataset)
     age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0
     if people < spec.min_group:
-        why = (
-            f"small: {people} people were reviewed, and a report needs at least "
-            f"{spec.min_group} (min_group)"
-        )
+        needed = f"a report needs at least {spec.min_group} (min_group)"
+        why = f"small: {people} people were reviewed, and {needed}"
     elif contents.is_half_empty(cycles, spec.last_cycle_share):
         (_, before), (_, last) = cycles.tail(2).iterrows()
-        mend = (
-            f"bring all of it, set as_of before {last['first']}, or lower "
-            f"last_cycle_share ({spec.last_cycle_share})"
-        )
-        why = (
-            f"small: {last.reviews} reviews in {last.cycle}, and {before.reviews} in "
-            f"{before.cycle}; {mend}"
-        )
+        found = f"{last.reviews} reviews in {last.cycle}, and {before.reviews} in {before.cycle}"
+        mend = f"bring all of it, set as_of before {last['first']}, or lower last_cycle_share"
+        why = f"small: {found}; {mend} ({spec.last_cycle_share})"
     elif spec.max_age_days is not None and age > spec.max_age_days:
         why = f"old: their last review was {age} days ago, and max_age_days is {spec.max_age_days}"
     else:
@@ -189,9 +151,7 @@ def _chapters(
     parts: list[Part],
     dataset: DataSet,
     log: Journal,
-    jobs: int,
-    until: float,
-    starter: warm.Starter | None,
+    pool: Pool,
 ) -> dict[str, list[document.Chapter]]:
     """Every notebook of every part in a process of its own, side by side; the first failure ends
     the run. By unit.
@@ -204,22 +164,15 @@ def _chapters(
         part, name = tasks[task]
         found[task] = _handed_over(part.work / f"{name}.json", name)
 
-    workers.execute(
-        [
-            workers.Task(task, notebooks[name], part.work, _parameters(spec, part, name))
-            for task, (part, name) in sorted(
-                tasks.items(), key=lambda item: -log.before.get(item[0], 0)
-            )
-        ],
-        log.scratch,
-        until=until,
-        jobs=jobs,
-        run_id=log.run_id,
-        note=log.note,
-        done=done,
-        starter=starter,
-        discreet=lambda text, known: journal.discreet(text, known, people()),
-    )
+    def discreet(text: str, known: str) -> str:
+        return journal.discreet(text, known, people())
+
+    longest_first = sorted(tasks, key=lambda task: -log.before.get(task, 0))
+    several = [
+        workers.Task(task, notebooks[name], part.work, _parameters(spec, part, name))
+        for task, (part, name) in ((task, tasks[task]) for task in longest_first)
+    ]
+    workers.execute(several, pool, note=log.note, done=done, discreet=discreet)
     return {part.unit: [found[part.task(name)] for name in spec.notebooks] for part in parts}
 
 
@@ -236,15 +189,10 @@ def _handed_over(path: Path, name: str) -> document.Chapter:
         chapter = document.read(path)
     except DataError as error:
         text = f"{name}.ipynb ran but handed over no valid results. Nothing was published."
-        raise workers.Failed(
-            ANALYSIS, f"{text}\n{journal.discreet(str(error))}", workers.Where(name)
-        ) from None
+        raise Failed(ANALYSIS, f"{text}\n{journal.discreet(str(error))}", Where(name)) from None
     if missing := sorted(promised - {row.measure for row in chapter.results if row.headline}):
-        text = (
-            f"{name}.ipynb ran but left out what it promises: {', '.join(missing)}. "
-            "Nothing was published."
-        )
-        raise workers.Failed(ANALYSIS, text, workers.Where(name))
+        text = f"{name}.ipynb ran but left out what it promises: {', '.join(missing)}."
+        raise Failed(ANALYSIS, f"{text} Nothing was published.", Where(name))
     return chapter
 
 

@@ -13,19 +13,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import jinja2
 
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.runs.spec import default_out, project, read_spec
+from learnalign.runs.words import words
 
 MARGIN_MINUTES = 5  # beyond the notebooks' deadline: reading, checking and publishing
 CRON_BYTES = 999  # many versions of cron cut a longer command without a word
 UNWRITABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]|[ \\\\]$")
 
 
-class Every(NamedTuple):
+@dataclass(frozen=True)
+class Every:
     """How often: in words, days after which an edition is too old, cron's day, month and weekday,
     systemd's date.
     """
@@ -36,16 +37,7 @@ class Every(NamedTuple):
     systemd: str
 
 
-EVERY = {
-    "day": Every("every day", 2, "* * *", "*-*-*"),
-    "week": Every("every Monday", 9, "* * 1", "Mon *-*-*"),
-    "month": Every("on the 1st of every month", 40, "1 * *", "*-*-01"),
-    "quarter": Every(
-        "on the 1st of January, April, July and October", 100, "1 1,4,7,10 *", "*-01,04,07,10-01"
-    ),
-    "half-year": Every("on the 1st of January and July", 200, "1 1,7 *", "*-01,07-01"),
-    "year": Every("on the 1st of January", 400, "1 1 *", "*-01-01"),
-}
+EVERY = {name: Every(**how) for name, how in words()["every"].items()}
 
 
 @dataclass(frozen=True)
@@ -90,40 +82,33 @@ def job(
     that night: the hour that is left out has no run.
     """
     spec, params = read_spec(Path(params)), Path(params).absolute()
-    folder = project(params)
-    out = Path(out).absolute() if out else default_out(params)
-    start = (
-        str(Path(python).absolute()),
-        "-m",
-        "learnalign",
-    )  # the link of an environment, not what it points to
+    folder, out = str(project(params)), str(Path(out or default_out(params)).absolute())
+    # The link of an environment, not what it points to
+    start = (str(Path(python).absolute()), "-m", "learnalign")
     fix = "rename it: no line breaks, no signs that cannot be written, no blank or \\ at its end"
     problems = [
-        Problem("schedule", "", "is a path that no scheduler can be told of", path, fix=fix)
-        for path in (start[0], str(params), str(folder), str(out))
+        _problem("is a path that no scheduler can be told of", path, fix=fix)
+        for path in (start[0], str(params), folder, out)
         if UNWRITABLE.search(path)
     ]
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", at):
-        problems.append(
-            Problem("schedule", "at", "is not a time of day", at, "HH:MM, from 00:00 to 23:59")
-        )
+        allowed = "HH:MM, from 00:00 to 23:59"
+        problems.append(_problem("is not a time of day", at, allowed, column="at"))
     if every not in EVERY:
-        problems.append(Problem("schedule", "every", "is not known", every, ", ".join(EVERY)))
+        problems.append(_problem("is not known", every, ", ".join(EVERY), column="every"))
     if problems:
         raise DataError(problems)
-    where = (str(params), "--out", str(out))
+    where = (str(params), "--out", out)
     watchdog = (*start, "doctor", *where, "--max-age", str(EVERY[every].too_old))
     minutes = int(spec.deadline_minutes) + MARGIN_MINUTES
-    return Job(
-        spec.report,
-        (*start, "run", *where),
-        watchdog,
-        str(folder),
-        str(out),
-        minutes,
-        at,
-        EVERY[every],
-    )
+    command = (*start, "run", *where)
+    return Job(spec.report, command, watchdog, folder, out, minutes, at, EVERY[every])
+
+
+def _problem(
+    problem: str, got: object, allowed: str = "", fix: str = "", column: str = ""
+) -> Problem:
+    return Problem("schedule", column, problem, str(got), allowed, fix)
 
 
 def entry(job: Job, system: str) -> dict[str, str]:
@@ -134,7 +119,7 @@ def entry(job: Job, system: str) -> dict[str, str]:
     are this one's.
     """
     if system not in SYSTEMS:
-        raise DataError([Problem("schedule", "for", "is not known", system, ", ".join(SYSTEMS))])
+        raise DataError([_problem("is not known", system, ", ".join(SYSTEMS), column="for")])
     return SYSTEMS[system](job)
 
 
@@ -146,9 +131,7 @@ def write(files: Mapping[str, str], folder: str | Path) -> list[Path]:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise DataError(
-            [Problem("schedule", "", f"cannot be written: {error.strerror}", str(folder))]
-        ) from None
+        raise DataError([_problem(f"cannot be written: {error.strerror}", folder)]) from None
     return [folder / name for name in files]
 
 
@@ -172,19 +155,8 @@ def _cron(job: Job) -> dict[str, str]:
         '>> "$log" 2>&1 || { code=$?; tail -n 40 "$log"; exit $code; }'
     )
     if (size := len(command.encode())) > CRON_BYTES:
-        fix = "shorter paths, or --for systemd"
-        raise DataError(
-            [
-                Problem(
-                    "schedule",
-                    "",
-                    "is too long a line for cron",
-                    f"{size} bytes",
-                    f"{CRON_BYTES}",
-                    fix,
-                )
-            ]
-        )
+        fix, got = "shorter paths, or --for systemd", f"{size} bytes"
+        raise DataError([_problem("is too long a line for cron", got, str(CRON_BYTES), fix)])
     hour, minute = map(int, job.at.split(":"))
     watchdog = shlex.join(job.watchdog)
     text = _render("cron", job, hour=hour, minute=minute, command=command, watchdog=watchdog)
@@ -192,24 +164,15 @@ def _cron(job: Job) -> dict[str, str]:
 
 
 def _cron_word(word: str) -> str:
-    r"""A word for a POSIX shell behind cron, which turns `\%` into `%`, and in some versions `\\` into `\`."""
+    r"""A word for a POSIX shell behind cron, which makes `\%` a `%`, and at times `\\` a `\`."""
     return re.sub(r"\\(?=[\\%])", r"\\''", shlex.quote(word)).replace("%", r"\%")
 
 
 def _systemd(job: Job) -> dict[str, str]:
     if re.search(r"['\"\\$]", job.command[0]):
         fix = "an environment in a folder without quotes, \\ and $"
-        raise DataError(
-            [
-                Problem(
-                    "schedule",
-                    "",
-                    "is a path of Python that systemd refuses",
-                    job.command[0],
-                    fix=fix,
-                )
-            ]
-        )
+        problem = "is a path of Python that systemd refuses"
+        raise DataError([_problem(problem, job.command[0], fix=fix)])
     name = f"learnalign-{job.report}"
     run, watch = map(_systemd_words, (job.command, job.watchdog))
     return {
@@ -226,21 +189,19 @@ def _systemd_words(words: tuple[str, ...]) -> str:
 
 def _windows(job: Job) -> dict[str, str]:
     fix = "rename it: Task Scheduler puts something else in place of %NAME% and $(NAME)"
-    problems = [
-        Problem("schedule", "", "is a path that Task Scheduler would change", word, fix=fix)
+    if problems := [
+        _problem("is a path that Task Scheduler would change", word, fix=fix)
         for word in (*job.command, job.folder)
         if re.search(r"%[^%]+%|\$\(", word)
-    ]
-    if problems:
+    ]:
         raise DataError(problems)
     day, months, weekday = job.every.cron.split()
     numbers = range(1, 13) if months == "*" else map(int, months.split(","))
     arguments = subprocess.list2cmdline(job.command[1:])
     text = _render("xml", job, day=day, numbers=[*numbers], weekday=weekday, arguments=arguments)
-    # in signs that every code page of Windows has, so that it may be printed and piped
-    return {
-        f"learnalign-{job.report}.xml": text.encode("ascii", "xmlcharrefreplace").decode("ascii")
-    }
+    # In signs that every code page of Windows has, so that it may be printed and piped
+    text = text.encode("ascii", "xmlcharrefreplace").decode("ascii")
+    return {f"learnalign-{job.report}.xml": text}
 
 
 SYSTEMS = {"cron": _cron, "systemd": _systemd, "windows": _windows}

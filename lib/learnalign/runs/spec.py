@@ -2,10 +2,11 @@
 lie.
 
 Paths in a params file start from that file. Its project is the folder above its `params/`, or its
-own folder where it lies elsewhere: there its notebooks are looked for first, then in what comes with
-the package, and there editions are put.
+own folder where it lies elsewhere: there its notebooks are looked for first, then in what comes
+with the package, and there editions are put.
 """
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,16 +58,11 @@ class RunSpec(Settings):
     @pydantic.field_validator("report", "notebooks")
     @classmethod
     def plain_names(cls, names: Any) -> Any:
+        """Refuse a name that is not fit for a folder's."""
         for name in [names] if isinstance(names, str) else names:
-            if (
-                not name
-                or set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789_-")
-                or len(name) > 64
-            ):
-                raise ValueError(
-                    "may hold small letters, digits, - and _ only, 64 at most: it becomes a "
-                    "folder's name"
-                )
+            if not re.fullmatch("[a-z0-9_-]{1,64}", name):
+                told = "may hold small letters, digits, - and _ only, 64 at most"
+                raise ValueError(f"{told}: it becomes a folder's name")
         return names
 
 
@@ -77,9 +73,9 @@ def read_spec(params: Path) -> RunSpec:
     except pydantic.ValidationError as error:
         keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
         raise DataError(problems_of(error, params.name, keys)) from None
-    absent = [name for name in spec.notebooks if not notebook(params, name).is_file()]
-    if absent:
-        there = {path.stem for place in _places(params) for path in place.glob("*.ipynb")}
+    if absent := [name for name in spec.notebooks if not notebook(params, name).is_file()]:
+        places = (project(params), shipped.folder())
+        there = {path.stem for place in places for path in place.glob("notebooks/*.ipynb")}
         got, allowed = ", ".join(absent), ", ".join(sorted(there)) or "none"
         raise DataError([Problem(params.name, "notebooks", "are not there", got, allowed)])
     return spec
@@ -105,7 +101,3 @@ def default_out(params: Path) -> Path:
     """Where editions go unless told otherwise: `out` in the project, or here for a shipped file."""
     place = project(params)
     return (Path.cwd() if place == shipped.PACKAGED else place) / "out"
-
-
-def _places(params: Path) -> tuple[Path, Path]:
-    return project(params) / "notebooks", shipped.folder() / "notebooks"

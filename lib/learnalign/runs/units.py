@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import ibis
 import pandas as pd
@@ -21,6 +22,7 @@ from learnalign.data.reading import DataSet
 from learnalign.privacy.rule import MIN_MANAGERS
 from learnalign.runs.spec import COMPANY, EACH
 
+# Names that Windows gives to no folder
 WINDOWS = {
     "con",
     "prn",
@@ -28,6 +30,22 @@ WINDOWS = {
     "nul",
     *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)),
 }
+
+
+@dataclass(frozen=True)
+class Part:
+    """The company (`unit` "") or a unit of it: its data, linked once for all its notebooks, and
+    where they work.
+    """
+
+    unit: str
+    slug: str
+    dataset: DataSet
+    work: Path
+
+    def task(self, notebook: str) -> str:
+        """The name of a notebook's task in the run."""
+        return f"{self.slug}/{notebook}" if self.slug else notebook
 
 
 @dataclass(frozen=True)
@@ -63,14 +81,8 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
 def _unknown(name: str, known: Sequence[str]) -> Problem:
     near = difflib.get_close_matches(name, known, n=1)
     fix = f"did you mean {near[0]!r}?" if near else "name a unit of the data, or `each`"
-    return Problem(
-        "params",
-        "units",
-        "is the latest unit of nobody who was reviewed",
-        name,
-        ", ".join(known)[:400],
-        fix,
-    )
+    problem, allowed = "is the latest unit of nobody who was reviewed", ", ".join(known)[:400]
+    return Problem("params", "units", problem, name, allowed, fix)
 
 
 def slugs(names: Iterable[str]) -> dict[str, str]:

@@ -1,8 +1,6 @@
 """Results on disk: what a notebook hands over, and the document that an edition publishes."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import pandas as pd
 import pydantic
 
 from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.writing import write_whole
 from learnalign.verdicts.result import Result
 
 SCHEMA_VERSION = 2
@@ -100,15 +99,9 @@ def read(path: Path) -> Chapter:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON by temporary file and replace: a reader sees the old file or the new one, never half of
-    one.
-    """
+    """JSON, written whole or not at all."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, default=str)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, encoding="utf-8", delete=False, suffix=".tmp"
-    ) as file:
-        file.write(text + "\n")
-    os.replace(file.name, path)
+    write_whole(path, f"{text}\n".encode())
 
 
 def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
