@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from learnalign.data import reading
-from learnalign.facts import drivers
+from learnalign.facts import drivers, ratios
 
 PEOPLE = """
     person_id  hired_on
@@ -110,11 +110,7 @@ def test_a_wave_that_asked_for_safety_alone_is_not_the_latest(drawn):
 def test_without_surveys_everything_is_empty(drawn):
     data = reading.read(drawn(people=PEOPLE, reviews=REVIEWS))
     assert drivers.grid(data).empty and drivers.scorecard(data).empty
-    assert (
-        drivers.early(data, gaps(["u0"], 1))
-        == {}
-        == drivers.walk_the_talk(data, quarters({"u0": 0.5}))
-    )
+    assert early(data, gaps(["u0"], 1)) == {} == drivers.walk_the_talk(data, quarters({"u0": 0.5}))
 
 
 # --- what goes with the drivers
@@ -142,6 +138,12 @@ def gaps(units, share_of, detected="2024-05-01", each=20):
     return found.astype({"acknowledged_before": "boolean"})
 
 
+def early(data, found):
+    rows = drivers.surveyed_gaps(data, found)
+    made = {"difference between strong and other units": drivers.strong_less_others(rows)}
+    return ratios.counted(ratios.read()["drivers"], {"surveyed_gaps": rows}, made).fits
+
+
 UNITS = {f"u{i}": 2 + i / 10 for i in range(10)}  # strong: u5 to u9
 SHARES = {f"u{i}": (0.2, 0.3)[i % 2] + 0.2 * (i > 4) for i in range(10)}
 
@@ -151,7 +153,7 @@ def test_units_above_the_median_of_the_wave_before_are_held_against_the_others(d
     unit      u0   u1   u2   u3   u4  |  u5   u6   u7   u8   u9
     said      .2   .3   .2   .3   .2  |  .5   .4   .5   .4   .5   of 20 gaps each
     """
-    strong, others, difference = drivers.early(surveyed(drawn, UNITS), gaps(UNITS, SHARES)).values()
+    strong, others, difference = early(surveyed(drawn, UNITS), gaps(UNITS, SHARES)).values()
     assert (strong.estimate, others.estimate) == pytest.approx((46, 24))
     assert difference.estimate == pytest.approx(22) and 10 < difference.low < difference.high < 35
     assert (difference.n_clusters, difference.n_people, difference.n_people_smaller) == (
@@ -166,18 +168,18 @@ def test_units_above_the_median_of_the_wave_before_are_held_against_the_others(d
 
 @pytest.mark.parametrize("detected", ["2024-01-01", "2023-12-31", "2025-01-02"])
 def test_a_gap_counts_by_a_wave_in_the_year_before_it(drawn, detected):
-    assert drivers.early(surveyed(drawn, UNITS), gaps(UNITS, SHARES, detected)) == {}
+    assert early(surveyed(drawn, UNITS), gaps(UNITS, SHARES, detected)) == {}
 
 
 def test_what_is_not_known_is_left_out(drawn):
     data, found = surveyed(drawn, UNITS), gaps(UNITS, SHARES)
-    known = drivers.early(data, found)
+    known = early(data, found)
     extra = found.assign(acknowledged_before=pd.NA, person_id="x-" + found.person_id)
-    assert drivers.early(data, pd.concat([found, extra])) == known
-    assert drivers.early(data, extra) == {}
+    assert early(data, pd.concat([found, extra])) == known
+    assert early(data, extra) == {}
     two_sides = found[found.unit.isin(["u0", "u1", "u2", "u3", "u7", "u8", "u9"])]
-    assert len(drivers.early(data, two_sides)) == 2  # 3 strong units carry no interval
-    assert "difference between strong and other units" not in drivers.early(data, gaps(UNITS, 0))
+    assert len(early(data, two_sides)) == 2  # 3 strong units carry no interval
+    assert "difference between strong and other units" not in early(data, gaps(UNITS, 0))
 
 
 @pytest.mark.property
@@ -187,9 +189,7 @@ def test_names_and_row_order_do_not_matter(drawn):
     shuffled = found.iloc[order].assign(
         person_id=lambda rows: "n" + pd.Series(order, rows.index).astype(str)
     )
-    for one, two in zip(
-        drivers.early(data, found).values(), drivers.early(data, shuffled).values(), strict=True
-    ):
+    for one, two in zip(early(data, found).values(), early(data, shuffled).values(), strict=True):
         assert (one.estimate, one.low, one.high) == pytest.approx((two.estimate, two.low, two.high))
     mixed = read(
         drawn,
@@ -210,7 +210,7 @@ def test_nothing_is_found_where_there_is_nothing(drawn):
         chance = found.unit.map(
             dict(zip(found.unit.unique(), rng.uniform(0.1, 0.5, 20), strict=True))
         )
-        fit = drivers.early(data, found.assign(acknowledged_before=rng.random(len(found)) < chance))
+        fit = early(data, found.assign(acknowledged_before=rng.random(len(found)) < chance))
         difference = fit["difference between strong and other units"]
         missed += not difference.low < 0 < difference.high
     assert missed <= 6  # 5 % of 40 are 2; beyond 6 in 3 of 1,000 such tests

@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.contract import Meta
 from learnalign.estimates import described
-from learnalign.facts import gaps
-from learnalign.linking import journeys, windows
+from learnalign.facts import gaps, ratios
+from learnalign.linking import journeys
 
 PEOPLE = """
     person_id  hired_on    left_on
@@ -76,11 +77,12 @@ TABLES = {
 }
 
 
+IN_HAND = "days from asking to when help was needed"
+
+
 @pytest.fixture(scope="module")
 def company(tmp_path_factory, write_tables):
-    """The company above as a data set, its journeys and its person-cycles, or one with other
-    tables; made once.
-    """
+    """A study of the company above, or of one with other tables; each made once."""
 
     @functools.cache
     def make(**tables: str):
@@ -93,24 +95,20 @@ def company(tmp_path_factory, write_tables):
             for name, (head, *rows) in lines.items()
             if rows
         }
-        dataset = reading.read(write_tables(tmp_path_factory.mktemp("data"), frames))
-        return dataset, journeys.gap_journeys(dataset), windows.link(dataset).person_cycles
+        return studies.study(write_tables(tmp_path_factory.mktemp("data"), frames))
 
     return make
 
 
-def percent(found):
+def percent(study, measure):
+    found = ratios.figures(study, measure).fits
     return {name: round(fit.estimate, 1) for name, fit in found.items()}
 
 
-def everything(dataset, found, cycles):
+def everything(study):
     """All facts and frames, as one comparable thing."""
-    facts = [
-        gaps.saying(found),
-        gaps.asking(dataset, cycles),
-        gaps.kinds(found),
-        gaps.mirror(dataset, cycles),
-    ]
+    facts = [ratios.figures(study, key).fits for key in ("said_or_silent", "how_people_asked")]
+    found = study.journeys
     frames = [
         gaps.stages(found.gaps),
         gaps.signal(found),
@@ -121,7 +119,7 @@ def everything(dataset, found, cycles):
 
 
 def test_every_gap_stops_at_one_stage(company):
-    found = gaps.stages(company()[1].gaps)
+    found = gaps.stages(company().journeys.gaps)
     assert found[["stage", "then", "gaps"]].to_numpy().tolist() == [
         ["detected", "all", 5],
         ["detected", "still open", 1],
@@ -137,7 +135,7 @@ def test_every_gap_stops_at_one_stage(company):
 
 def test_a_gap_found_before_anything_was_recorded_is_not_one_that_nobody_spoke_of(company):
     late = SAID.replace("2023-01-01", "2023-08-02").replace("2023-07-", "2023-09-")
-    frame = company(acknowledgements=late)[1].gaps
+    frame = company(acknowledgements=late).journeys.gaps
     assert frame.acknowledged_before.isna().all()
     found = gaps.stages(frame).set_index(["stage", "then"]).gaps
     assert found["detected"].to_dict() == {"all": 5, "not recorded then": 3}
@@ -177,48 +175,54 @@ def test_stages_never_go_backwards_and_lose_nothing_in_silence(rows):
     pd.testing.assert_frame_equal(gaps.stages(frame.iloc[::-1]), found)
 
 
-def test_silent_gaps_are_quiet_over_claimed_or_known(company):
-    found = company()[1]
-    assert percent(gaps.saying(found)) == {
+def test_silent_gaps_are_quiet_over_claimed_or_known(company, study_of):
+    study = company()
+    assert percent(study, "said_or_silent") == {
         "gaps acknowledged before they were found": 20.0,  # ana
         "silent gaps that were quiet: no self-rating": 25.0,  # eva
         "silent gaps that were over-claimed: self-rating high enough": 50.0,  # ben, cem
         "silent gaps that were known, but not said: self-rating too low": 25.0,  # dee
         "acknowledged as a precaution, where no gap was found": 50.0,  # ben's law, not eva's
     }
-    assert {fit.design for fit in gaps.saying(found).values()} == {"described"}
-    unrated = dataclasses.replace(found, gaps=found.gaps.assign(self_level=np.nan))
-    assert len(gaps.saying(unrated)) == 2  # nobody was asked: nobody was quiet
+    found = ratios.figures(study, "said_or_silent")
+    assert {fit.design for fit in found.fits.values()} == {"described"}
+    assert [len(names) for names in found.parts] == [3]  # the kinds of silent gaps
+    unrated = study.journeys.gaps.assign(self_level=np.nan)
+    unrated = study_of(study.dataset, journeys=dataclasses.replace(study.journeys, gaps=unrated))
+    assert len(percent(unrated, "said_or_silent")) == 2  # nobody was asked: nobody was quiet
 
 
-def test_asking_early_and_asking_well(company):
-    dataset, _, cycles = company()
-    assert percent(gaps.asking(dataset, cycles)) == {
+def test_asking_early_and_asking_well(company, study_of):
+    study = company()
+    assert percent(study, "how_people_asked") == {
         "asked before the day help was needed": 66.7,  # not ben in September
-        gaps.DAYS_IN_HAND: 4.3,  # ana 10, ben -1, dee 4
+        IN_HAND: 4.3,  # ana 10, ben -1, dee 4
         "asked, and never escalated": 33.3,
         "asked before any escalation": 66.7,  # dee, five days before
         "said what exactly was needed": 66.7,
-    }
-    earlier = reading.read(
-        dataset.folder, as_of="2023-07-20"
-    )  # the escalation of the next day is not known yet
-    found = gaps.asking(earlier, cycles)["asked, and never escalated"]
-    assert (found.estimate, found.n_rows) == (100, 2)
+        "acknowledged in the next window, without reflecting before": 100.0,
+    }  # all who acknowledged a gap have one manager: how they went on has no interval
+    # the escalation of three days later is not known yet
+    later = company(acknowledgements=SAID.replace("07-30  -         ", "07-30  2023-07-28"))
+    cut = reading.read(later.dataset.folder, as_of="2023-07-25")
+    earlier = study_of(cut, cycles=study.cycles, journeys=study.journeys)
+    for one, percent_of_two in ((later, 0), (earlier, 50)):
+        found = ratios.figures(one, "how_people_asked").fits["asked, and never escalated"]
+        assert found.estimate == percent_of_two
+    assert found.n_rows == 2
 
 
-def test_how_an_acknowledged_gap_went_on(company):
-    found = gaps.kinds(company()[1])
-    assert {
-        name: (fit.estimate, fit.n_rows) for name, fit in found.items()
-    } == {}  # one manager: no interval
-    frame = company()[1].gaps.assign(manager_id=list("xyzxy"))
-    again = gaps.kinds(dataclasses.replace(company()[1], gaps=frame))
-    assert list(percent(again).values()) == [0.0, 0.0]
+def test_how_an_acknowledged_gap_went_on(company, study_of):
+    study = company()
+    frame = study.journeys.gaps.assign(manager_id=list("xyzxy"))
+    again = study_of(study.dataset, journeys=dataclasses.replace(study.journeys, gaps=frame))
+    found = percent(again, "how_people_asked")
+    assert [found[name] for name in found if name.startswith("acknowledged")][:2] == [0.0, 0.0]
+    assert len(found) == len(percent(study, "how_people_asked")) + 2
 
 
 def test_leaving_competes_with_closing(company):
-    found = company()[1]
+    found = company().journeys
     course = gaps.curve(found, min_group=1).query("group == 'all gaps'").set_index("month")
     assert course.closed.loc[[6, 7, 12]].tolist() == [
         0,
@@ -243,26 +247,25 @@ def test_leaving_competes_with_closing(company):
 def test_the_mirror_looks_at_the_next_window(company):
     # windows end on 2023-06-01 and 2023-12-02; only completed reflection counts, and reflecting is
     # not asking
-    dataset, _, cycles = company()
-    rows = gaps._reflecting(dataset, cycles).set_index("person_id")
+    study = company()
+    rows = gaps.reflecting(study.dataset, study.cycles).set_index("person_id")
     assert rows.reflected.to_dict() == {"ana": False, "ben": False, "dee": False, "eva": True}
     assert rows.next.to_dict() == {"ana": True, "ben": True, "dee": True, "eva": False}
-    assert percent(gaps.mirror(dataset, cycles)) == {
-        "acknowledged in the next window, without reflecting before": 100.0
-    }
 
 
 def test_the_mirror_compares_within_managers_and_cycles():
     rng = np.random.default_rng(4)
     rows = pd.DataFrame(
-        {"person_id": range(4_000), "cluster": rng.integers(0, 60, 4_000), "cycle": "c"}
+        {"person_id": range(4_000), "manager_id": rng.integers(0, 60, 4_000), "cycle": "c"}
     )
-    bold = rng.random(60)[rows.cluster]  # some managers' people reflect more and acknowledge more
+    bold = rng.random(60)[
+        rows.manager_id
+    ]  # some managers' people reflect more and acknowledge more
     rows = rows.assign(reflected=rng.random(4_000) < bold, asked=rng.random(4_000) < bold)
     rows["next"] = rng.random(4_000) < 0.6 * bold + 0.2 * rows.asked + 0.1 * rows.reflected
-    found = gaps._difference(rows, "manager")
+    found = gaps.after_reflecting(rows)
     assert found.low < 10 < found.high and found.low > 0 and found.design == "associated"
-    assert gaps._difference(rows.assign(reflected=True), "manager") is None
+    assert gaps.after_reflecting(rows.assign(reflected=True)) is None
 
 
 def _assessed(rng, people: int, hit: float, alarm: float) -> pd.DataFrame:
@@ -286,7 +289,7 @@ def test_the_interval_of_a_signal_holds_the_truth():
 
 
 def test_a_signal_needs_thirty_of_each_and_a_group(company):
-    found = company()[1]
+    found = company().journeys
     few = gaps.signal(found, "unit")
     assert few.group.tolist() == ["law", "ops"] and few[list(gaps.FIGURES)].isna().all(axis=None)
     assert few[["gaps", "others", "people", "people_smaller", "managers"]].to_numpy().tolist() == [
@@ -371,7 +374,8 @@ def test_pitfall_19_who_has_said_so_is_assessed_more_often():
     dataset = reading.of_frames(
         {name: pd.DataFrame(columns) for name, columns in frames.items()}, meta
     )
-    ours = gaps.saying(journeys.gap_journeys(dataset))["gaps acknowledged before they were found"]
+    found = ratios.figures(studies.study(dataset), "said_or_silent").fits
+    ours = found["gaps acknowledged before they were found"]
     # the printed figure is exact: .4 x .9 / (.4 x .9 + .6 x .3)
     assert said[assessed].mean() == pytest.approx(
         0.667, abs=4 * (0.667 * 0.333 / assessed.sum()) ** 0.5 + 0.0005
@@ -403,44 +407,45 @@ def test_the_manager_rates_and_the_unit_stands_in_for_all_or_for_nobody(managers
 
 @pytest.mark.parametrize("missing", ["assessments", "acknowledgements", "learning"])
 def test_a_missing_table_leaves_facts_out(company, missing):
-    facts, frames = everything(*company(**{missing: TABLES[missing].strip().splitlines()[0]}))
-    saying, asking, kinds, mirror = facts
-    assert bool(saying) is (missing == "learning") and bool(asking) is (
-        missing != "acknowledgements"
+    (saying, asking), frames = everything(
+        company(**{missing: TABLES[missing].strip().splitlines()[0]})
     )
-    assert not kinds and ("acknowledged" in frames[0].stage.tolist()) is (missing == "learning")
-    assert (len(frames[2]) == 0) is (missing == "assessments") and bool(mirror) is (
-        missing == "assessments"
-    )
+    after = [name for name in asking if "in the next window" in name]
+    assert bool(saying) is (missing == "learning")
+    assert bool(set(asking) - {*after}) is (missing != "acknowledgements")
+    assert not [name for name in asking if "dependent" in name or "autonomous" in name]
+    assert ("acknowledged" in frames[0].stage.tolist()) is (missing == "learning")
+    assert (len(frames[2]) == 0) is (missing == "assessments")
+    assert bool(after) is (missing == "assessments")
 
 
 @pytest.mark.parametrize(
     ("column", "fact"),
     [
-        ("needed_by", gaps.DAYS_IN_HAND),
+        ("needed_by", IN_HAND),
         ("escalated_on", "asked before any escalation"),
         ("is_specific", "said what exactly was needed"),
     ],
 )
 def test_a_missing_column_leaves_its_facts_out(company, column, fact):
-    dataset, _, cycles = company()
-    table = dataset.tables["acknowledgements"]
-    without = dataclasses.replace(
-        dataset,
-        recorded=dataset.recorded
-        | {"acknowledgements": table.mutate(**{column: table[column].nullif(table[column])})},
-    )
-    assert set(gaps.asking(dataset, cycles)) - set(gaps.asking(without, cycles)) >= {fact}
+    head, *rows = (line.split() for line in SAID.strip().splitlines())
+    place = head.index(column)
+    less = [" ".join(line[:place] + line[place + 1 :]) for line in (head, *rows)]
+    found = [ratios.figures(company(), "how_people_asked").fits]
+    found += [ratios.figures(company(acknowledgements="\n".join(less)), "how_people_asked").fits]
+    assert set(found[0]) - set(found[1]) >= {fact}
+    assert (column == "escalated_on") or "asked, and never escalated" in found[1]
 
 
-def test_the_unit_stands_in_where_no_manager_is_recorded(company):
-    dataset, found, cycles = company()
+def test_the_unit_stands_in_where_no_manager_is_recorded(company, study_of):
+    study = company()
     found = dataclasses.replace(
-        found,
-        gaps=found.gaps.assign(manager_id=None),
-        assessed=found.assessed.assign(manager_id=None),
+        study.journeys,
+        gaps=study.journeys.gaps.assign(manager_id=None),
+        assessed=study.journeys.assessed.assign(manager_id=None),
     )
-    facts, frames = everything(dataset, found, cycles.assign(manager_id=None))
+    nobody = study.cycles.assign(manager_id=None)
+    facts, frames = everything(study_of(study.dataset, cycles=nobody, journeys=found))
     assert {fit.method.rsplit(" ", 1)[1] for kind in facts for fit in kind.values()} == {"unit"}
     assert frames[0].managers[0] == 2
 
@@ -450,8 +455,10 @@ def test_neither_the_order_of_rows_nor_a_name_matters(company):
         head, *rows = text.strip().splitlines()
         return "\n".join([head, *rows[::-1]]).replace("ana", "zoe").replace("ben", "adi")
 
-    facts, frames = everything(*company())
-    again, moved = everything(*company(**{name: shuffled(text) for name, text in TABLES.items()}))
-    assert [percent(found) for found in again] == [percent(found) for found in facts]
+    (*told, frames), (*again, moved) = (
+        (percent(study, "said_or_silent"), percent(study, "how_people_asked"), everything(study)[1])
+        for study in (company(), company(**{n: shuffled(text) for n, text in TABLES.items()}))
+    )
+    assert again == told
     for frame, other in zip(frames, moved, strict=True):
         pd.testing.assert_frame_equal(frame, other)

@@ -14,7 +14,7 @@ import pytest
 from learnalign.data import reading
 from learnalign.data.contract import Meta
 from learnalign.estimates import checks, groups
-from learnalign.facts import merit
+from learnalign.facts import merit, ratios
 from learnalign.linking import windows
 
 MANAGERS, TEAM, CYCLES = 40, 16, ("2023", "2024")
@@ -104,6 +104,11 @@ def company(
     return linked(whole)
 
 
+def questions(dataset, cycles):
+    rows = {"answers": merit.answers(dataset, cycles)}
+    return ratios.counted(ratios.read()["two_questions"], rows).fits
+
+
 def linked(frames, meta=META):
     dataset = reading.of_frames(frames, meta)
     return dataset, windows.link(dataset).person_cycles
@@ -164,7 +169,7 @@ def test_merit_against_its_target_by_rating_and_target(drawn):
 def test_questions_count_answers_and_evidence_up_to_the_day_the_data_stand_at(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, rewards=REWARDS)
     dataset = reading.read(folder)
-    found = merit.questions(dataset, windows.link(dataset).person_cycles)
+    found = questions(dataset, windows.link(dataset).person_cycles)
     assert {
         name: (fit.estimate, fit.n_rows, fit.n_people_smaller) for name, fit in found.items()
     } == {
@@ -173,7 +178,7 @@ def test_questions_count_answers_and_evidence_up_to_the_day_the_data_stand_at(dr
     }  # the other question, and so both, are not recorded
     before = reading.read(folder, as_of="2024-06-30")
     assert [
-        fit.n_rows for fit in merit.questions(before, windows.link(before).person_cycles).values()
+        fit.n_rows for fit in questions(before, windows.link(before).person_cycles).values()
     ] == [3, 3]
 
 
@@ -196,7 +201,12 @@ def test_merit_exactly_the_matrix_leaves_no_discretion(fixed):
     dataset, cycles = fixed
     found = merit.discretion(cycles)
     assert (found.share.estimate, found.share.high, found.spread.estimate) == (0, 0, 0)
-    assert found.words == (merit.FIXED, "merit varies with the rating")
+    assert found.says == ("fixed", "by rating")
+    assert merit.in_words(found) == (
+        "At equal rating and matrix cell, 0.00 % (0.00 to 0.00) of what merit varies is left. "
+        "Merit cannot reward or punish anything except through the rating. "
+        "Merit varies with the rating"
+    )
     assert found.held == "rating and matrix cell"
     assert (
         groups.by_attribute(dataset, cycles, min_people=10)[0]
@@ -238,9 +248,9 @@ def test_discretion_is_the_planted_share_and_its_interval_that_of_a_bootstrap_ov
 def test_merit_unrelated_to_the_rating_is_said():
     found = merit.discretion(company(by_rating=0.0)[1])
     assert found.by_rating.estimate < found.by_rating.high < 5
-    assert found.words == (
-        "merit differs at equal rating and matrix cell",
-        "merit does not vary with the rating",
+    assert found.says == ("differs", "not by rating")
+    assert merit.in_words(found).endswith(
+        "Merit differs at equal rating and matrix cell. Merit does not vary with the rating"
     )
 
 
@@ -253,7 +263,8 @@ def test_without_a_matrix_the_rating_alone_is_held_and_a_field_says_so(usual):
     )  # the place in the range counts now
     assert found.share.estimate == pytest.approx(100 - found.by_rating.estimate)
     flat = merit.discretion(usual[1].assign(merit_pct=2.0))
-    assert (flat.share, flat.words) == (None, ("merit is the same for everybody in a cycle",))
+    assert (flat.share, flat.says) == (None, ("same for everybody",))
+    assert merit.in_words(flat) == merit.in_words(None) and "does not vary" in merit.in_words(flat)
 
 
 def test_with_a_target_for_nearly_everybody_merit_less_its_target_is_compared(fixed):
@@ -365,7 +376,7 @@ def test_the_chain_of_rating_and_merit_with_learning_not_recorded(usual, fixed):
 def everything(dataset, cycles):
     """All figures of the module as plain numbers."""
     found = merit.discretion(cycles)
-    fits = {**merit.questions(dataset, cycles), **merit.follows(dataset, cycles)}
+    fits = {**questions(dataset, cycles), **merit.follows(dataset, cycles)}
     fits |= groups.by_attribute(dataset, cycles, min_people=10)[0] | {
         "share": found.share,
         "spread": found.spread,
@@ -436,7 +447,7 @@ def test_a_missing_table_or_column_leaves_facts_out_and_never_raises(usual, miss
     assert ("gender: man" in fits) == (
         paid and missing not in ("people.gender", "reviews.manager_id")
     )
-    assert len(merit.questions(dataset, cycles)) == {
+    assert len(questions(dataset, cycles)) == {
         "rewards": 0,
         "rewards.learning_enabled_performance": 2,
     }.get(missing, 5)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from learnalign.data import reading
-from learnalign.facts import networks
+from learnalign.facts import networks, ratios
 
 PEOPLE = """
     person_id  hired_on    left_on     site
@@ -55,7 +55,22 @@ LEARNING = """
     mia        2024-01-01  course         completed
 """
 META = {"attributes": ["site"]}
-MEASURES = (networks.network, networks.missing_ties, networks.mentoring_reach, networks.communities)
+
+
+def communities(dataset, cycles):
+    rows = {
+        "people": networks.people(dataset, cycles),
+        "community_ties": networks.community_ties(dataset, cycles),
+    }
+    return ratios.counted(ratios.read()["shared_leadership"], rows).fits
+
+
+def mentored(dataset, cycles):
+    rows = {"people_by_group": networks.people_by_group(dataset, cycles)}
+    return ratios.counted(ratios.read()["mentoring_reach"], rows).fits
+
+
+MEASURES = (networks.network, networks.missing_ties, mentored, communities)
 
 
 @pytest.fixture(autouse=True)
@@ -108,12 +123,13 @@ def everything(folder):
     """All that is found, with numbers to nine places and each Fit as its text."""
     dataset = reading.read(folder)
     cycles = reviewed(dataset)
-    frames = [measure(dataset, cycles) for measure in MEASURES[:3]]
+    frames = [measure(dataset, cycles) for measure in MEASURES[:2]]
     found = [
         frame.map(lambda value: str(round(value, 9) if isinstance(value, float) else value))
         for frame in frames
     ]
-    return [*(frame.to_dict("list") for frame in found), networks.communities(dataset, cycles)]
+    facts = [measure(dataset, cycles) for measure in MEASURES[2:]]
+    return [*(frame.to_dict("list") for frame in found), *facts]
 
 
 def both_ways(graph):
@@ -188,7 +204,7 @@ def test_who_turns_to_whom(drawn):
         "group"
     )
     everybody = found.loc["company"]
-    assert (everybody.people, everybody.askers) == (4, 4)  # dee left, eva has no review
+    assert everybody.people == 4  # dee left, eva has no review
     assert everybody.density_pct == pytest.approx(100 * 6 / 12)
     assert everybody.reciprocity_pct == pytest.approx(100 * 2 / 6)  # an answer returns no ask
     # up: ana>ben by grade, cem>mia as own manager though of one grade; across: ben>cem; down: the
@@ -221,10 +237,7 @@ def test_small_units_stay_as_blank_rows(drawn, monkeypatch):
         "group"
     )
     assert found.index.tolist() == ["company", "unit=lab", "unit=ops"]
-    assert (
-        found.density_pct.notna().tolist() == [True, True, False]
-        and found.in_community["unit=ops"] is None
-    )
+    assert found.density_pct.notna().tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -247,36 +260,24 @@ def test_the_order_of_grades(drawn, renamed, expected):
 
 def test_mentoring_reaches_by_tie_or_by_learning(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES, learning=LEARNING, meta=META)
-    found = measured(folder, networks.mentoring_reach)
-    assert list(zip(found.attribute, found.group, found.people, strict=True)) == [
-        ("company", "company", 4),
-        ("grade", "G1", 1),
-        ("grade", "G2", 3),
-        ("site", "north", 3),
-        ("site", "south", 1),
-    ]
-    first = found.iloc[0]
+    rows = measured(folder, networks.people_by_group)
+    groups = rows.groupby(["attribute", "group"], observed=True).mentored.agg(["size", "sum"])
     # ana by dee, who has left since; ben by mia; cem by learning
-    assert (first.mentored.estimate, first.mentored.n_people_smaller) == (75, 1)
-    assert (
-        first.mentors.estimate == 25 and first.across_units is None
-    )  # one tie alone is within two who are there
-    assert found.mentored[1] is None  # a single person has no interval
-
-
-def test_mentor_ties_across_units(drawn):
-    ties = (
-        TIES + "    ben      mia    2024-03-01  mentors\n    mia      ana    2024-03-01  mentors\n"
-    )
-    found = measured(
-        drawn(people=PEOPLE, reviews=REVIEWS, ties=ties), networks.mentoring_reach
-    ).iloc[0]
-    assert (found.across_units.estimate, found.across_units.n_rows) == (pytest.approx(100 / 3), 3)
+    assert {": ".join(name): tuple(counts) for name, *counts in groups.itertuples()} == {
+        "grade: G1": (1, 1),
+        "grade: G2": (3, 2),
+        "site: north": (3, 2),
+        "site: south": (1, 1),
+    }
+    found = measured(folder, mentored)
+    assert list(found) == ["grade: G2", "site: north"]  # of a single person there is no interval
+    for fit in found.values():
+        assert (fit.estimate, fit.n_people_smaller) == (pytest.approx(200 / 3), 1)
 
 
 def test_communities(drawn):
     ties = TIES + "    mia      cem    2024-03-01  community\n"
-    found = measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=ties), networks.communities)
+    found = measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=ties), communities)
     assert found["people with a community tie"].estimate == 100
     across = found["community ties across units"]  # ana-cem once, ben-cem, mia-cem; dee has left
     assert (across.n_rows, across.estimate) == (3, pytest.approx(100 / 3))
@@ -314,10 +315,11 @@ def test_renaming_people_changes_nothing(drawn):
         everything(one),
         everything(other),
     )
-    assert (network, reach) == (network_2, reach_2)
-    assert [fit.estimate for fit in together.values()] == [
-        fit.estimate for fit in together_2.values()
-    ]
+    assert network == network_2
+    for facts, facts_2 in ((reach, reach_2), (together, together_2)):
+        assert [fit.estimate for fit in facts.values()] == [
+            fit.estimate for fit in facts_2.values()
+        ]
 
 
 # --- missing data
@@ -330,27 +332,18 @@ def test_no_ties_at_all_is_nothing_known(drawn):
 
 
 def test_mentoring_is_known_from_learning_alone(drawn):
-    found = measured(
-        drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING), networks.mentoring_reach
-    ).iloc[0]
-    assert found.mentored.estimate == 25 and found.mentors is None and found.across_units is None
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)
+    assert measured(folder, networks.people).mentored.mean() == 1 / 4
+    assert measured(folder, mentored)["grade: G2"].estimate == pytest.approx(100 / 3)
 
 
 def test_only_what_is_recorded_is_told(drawn):
     head, *rows = TIES.strip().splitlines()
-    folder = drawn(
-        people=PEOPLE,
-        reviews=REVIEWS,
-        ties="\n".join([head, *(r for r in rows if "community" in r)]),
-    )
-    found = measured(folder, networks.network).iloc[0]
-    assert (
-        found.in_community.estimate == 75 and found[[*networks.FACTS]].isna().all()
-    )  # not recorded is not 0
-    assert (
-        measured(folder, networks.missing_ties).empty
-        and measured(folder, networks.mentoring_reach).empty
-    )
+    ties = "\n".join([head, *(r for r in rows if "community" in r)])
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=ties)
+    assert measured(folder, communities)["people with a community tie"].estimate == 75
+    for measure in MEASURES[:3]:  # not recorded is not 0
+        assert len(measured(folder, measure)) == 0
 
 
 def without(text, *columns):
@@ -371,9 +364,9 @@ def test_columns_may_be_missing(drawn):
         found = measured(folder, networks.network).iloc[0]
         assert found.density_pct == 50 and np.isnan(found.up_pct) == ("grade" in missing)
         unit = "manager_id" in missing
-        fit = measured(folder, networks.communities)["people with a community tie"]
+        fit = measured(folder, communities)["people with a community tie"]
         assert fit.method == f"share, clustered by {'unit' if unit else 'manager'}"
-        reach = measured(folder, networks.mentoring_reach)
+        reach = measured(folder, networks.people_by_group)
         assert ("grade" in set(reach.attribute)) == ("grade" not in missing)
 
 

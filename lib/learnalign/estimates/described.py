@@ -4,13 +4,19 @@ What is counted here is compared with nothing: `verdicts.describe` tells it, and
 the people on both sides of a share before anybody else does.
 """
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from learnalign.estimates.ladder import interval
+from learnalign.estimates.ladder import fixed_effects, interval
 from learnalign.verdicts.result import Fit
+
+OWNERS = ("person_id", "manager_id", "unit")
+"""Whose a row is: what a figure is counted and clustered by."""
 
 
 def raters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
@@ -94,6 +100,20 @@ def mean(
     middle, error = _ratio(rows)
     ends = interval(middle, error, rows.cluster.nunique() - 1, level)
     return _fit(rows, middle, *ends, error, level, "mean", by, None)
+
+
+def share_difference(rows: pd.DataFrame, sides: str, **about: Any) -> Fit | None:
+    """How much more often `yes` is true where the column `sides` is, in percentage points.
+
+    `about` is what `ladder.fixed_effects` takes; clusters are the column `cluster`. None where
+    there is nobody to compare with, and where all did so, or nobody: no interval exists.
+    """
+    rows = rows.assign(percent=100.0 * rows.yes.astype(float), **{sides: rows[sides].astype(float)})
+    try:
+        fit = fixed_effects(rows, "percent", sides, cluster="cluster", **about)
+    except ValueError:
+        return None
+    return replace(fit, n_people_smaller=int(rows.groupby(sides).person_id.nunique().min()))
 
 
 def _known(

@@ -9,72 +9,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from learnalign.estimates import ask, leaders
-from learnalign.facts import contents, drivers, gaps, merit, networks, spending
+from learnalign.facts import contents, gaps, merit, networks, ratios, spending
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import judge
 from learnalign.verdicts.registry import QUESTIONS
-from learnalign.verdicts.result import Fit, Result
-
-Fits = dict[str, Fit]
-PP = "percentage points"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """Facts of one measure: their question, who counts them, their units, and which add up."""
-
-    question: str
-    make: Callable[[Study], Fits]
-    unit: str = "%"
-    units: Callable[[Study], Mapping[str, str]] = lambda study: {}  # of those in another unit
-    parts: Callable[[Study], list[list[str]]] = lambda study: []
-    together: bool = False  # where one must be hidden, all are
-
-
-def _asked(study: Study) -> Fits:
-    found = gaps.asking(study.dataset, study.cycles) | gaps.kinds(study.journeys)
-    return found | gaps.mirror(study.dataset, study.cycles)
-
-
-def _early(study: Study) -> Fits:
-    return drivers.early(study.dataset, study.journeys.gaps, min_group=study.min_group)
-
-
-def _spent(study: Study) -> Fits:
-    hours, _ = ask.cost(study, "hours")
-    more = {spending.PER_CLOSED: hours} if hours else {}
-    return spending.facts(study.dataset, study.cycles) | more
-
-
-def _led(study: Study) -> Fits:
-    about = {"min_group": study.min_group}
-    found = drivers.walk_the_talk(study.dataset, study.quarters, **about)
-    return found | networks.communities(study.dataset, study.cycles)
-
-
-def _reached(study: Study) -> tuple[Fits, list[list[str]]]:
-    return networks.reached(networks.mentoring_reach(study.dataset, study.cycles))
-
-
-FACTS: Mapping[str, Facts] = {
-    "two_questions": Facts("Q5", lambda s: merit.questions(s.dataset, s.cycles)),
-    "merit_for_each_point_of_the_code": Facts(
-        "Q5", lambda s: merit.follows(s.dataset, s.cycles), PP
-    ),
-    "before_and_after_first_time": Facts("Q4", lambda s: leaders.first_time(s.quarters), PP),
-    "shared_leadership": Facts("Q4", _led, units=lambda s: drivers.UNITS),
-    "drivers": Facts("Q6", _early, units=lambda s: drivers.UNITS, together=True),
-    "said_or_silent": Facts(
-        "Q6", lambda s: gaps.saying(s.journeys), parts=lambda s: [[*gaps.PARTS]]
-    ),
-    "how_people_asked": Facts("Q6", _asked, units=lambda s: gaps.UNITS),
-    "spending": Facts("Q7", _spent, units=lambda s: spending.units(ask.currency(s))),
-    "merit_as_cost": Facts("Q7", lambda s: spending.merit_as_cost(s.cycles), PP),
-    "mentoring_reach": Facts(
-        "Q8", lambda s: s.made(_reached)[0], parts=lambda s: s.made(_reached)[1]
-    ),
-}
+from learnalign.verdicts.result import Result
 
 
 def describe(study: Study, *names: str) -> Answers:
@@ -90,21 +30,21 @@ def describe(study: Study, *names: str) -> Answers:
     >>> {row.verdict for row in rows}, rows[0].unit
     ({'described'}, '%')
     """
-    known = {*FACTS} | {facts.question for facts in FACTS.values()}
+    facts = ratios.read()
+    known = {*facts} | {measure.question for measure in facts.values()}
     if strange := [name for name in names if name not in known]:
-        raise ask.unknown("measure", strange[0], [*FACTS, *QUESTIONS])
-    chosen = [name for one in names for name in FACTS if one in (name, FACTS[name].question)]
-    return tell(study, [row for name in chosen for row in study.made(_described, name)])
+        raise ask.unknown("measure", strange[0], [*facts, *QUESTIONS])
+    chosen = [key for one in names for key in facts if one in (key, facts[key].question)]
+    return tell(study, [row for key in chosen for row in study.made(_described, key)])
 
 
-def _described(study: Study, name: str) -> tuple[Result, ...]:
-    facts = FACTS[name]
-    fits = facts.make(study)
-    hidden = rule.reasons(fits, study.min_group, facts.parts(study))
-    if facts.together and hidden:
-        hidden = dict.fromkeys(fits, "another could be had by subtraction") | hidden
-    about = {"hidden": hidden, "units": facts.units(study), "unit": facts.unit}
-    return judge.describe(facts.question, name, fits, **about)
+def _described(study: Study, key: str) -> tuple[Result, ...]:
+    measure, found = ratios.read()[key], ratios.figures(study, key)
+    hidden = rule.reasons(found.fits, study.min_group, found.parts)
+    if measure.together and hidden:
+        hidden = dict.fromkeys(found.fits, "another could be had by subtraction") | hidden
+    about = {"hidden": hidden, "units": found.units}
+    return judge.describe(measure.question, key, found.fits, **about)
 
 
 # --- tables
