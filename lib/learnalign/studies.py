@@ -21,7 +21,7 @@ from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import rule
 from learnalign.verdicts import document
-from learnalign.verdicts.registry import QUESTIONS
+from learnalign.verdicts.registry import questions
 from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
@@ -208,7 +208,7 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     >>> la.hand_over(la.study("data/demo"), "coverage", out="")
     """
     told = study.told
-    own = {question.key for question in QUESTIONS.values() if question.notebook == chapter}
+    own = {key for key, question in questions().items() if question.chapter == chapter}
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
     flows = pd.concat(told.flows.values(), ignore_index=True) if told.flows else None
     flow = rule.flow(flows, study.min_group)

@@ -26,6 +26,7 @@ from scipy import stats
 from learnalign.estimates import contrasts, samples
 from learnalign.linking import windows
 from learnalign.verdicts import judge
+from learnalign.verdicts.registry import measures
 from northbank import tables as simulate
 from northbank.truth import Truth
 
@@ -170,7 +171,7 @@ def judged(person_cycles: pd.DataFrame, bonus_rewards_individual: bool) -> dict[
     rows, found, pay = [], {}, {"bonus_rewards_individual": bonus_rewards_individual}
     for measure in SHORT:
         comparison = contrasts.compare(person_cycles, measure, **pay)
-        smallest = SMALLEST[judge.MEASURES[measure][1].unit]
+        smallest = SMALLEST[measures()[measure][1].unit]
         rows.append(judge.judge(comparison, smallest_effect=smallest)[0])
         fit = comparison.adjusted
         bare = judge.decide(fit.low, fit.high, smallest) if fit else "unknown"
@@ -288,7 +289,7 @@ def _any(done: dict[str, list]) -> str:
 
 def goal(cell: Cell, measure: str, ours: dict, seeds: int) -> str:
     """Which promise the cell is about, and whether it was kept."""
-    value, smallest = cell.values[measure], SMALLEST[judge.MEASURES[measure][1].unit]
+    value, smallest = cell.values[measure], SMALLEST[measures()[measure][1].unit]
     if value is None:
         return ""
     share = {word: ours.get(word, 0) / seeds for word in WORDS}

@@ -169,7 +169,7 @@ RULES = {
     "a note in a hidden row": (_holds("note", "nearly all"), "is hidden and holds note"),
     "a number in a hidden sentence": (
         _holds("sentence", "Hidden: 7 people"),
-        "its sentence holds a number",
+        "is hidden and holds sentence",
     ),
     "few people": (
         _row("hours that were required", n_people=9),
@@ -329,7 +329,7 @@ def folder_of(out: Path, report: str) -> Path:
         ),
         (lambda f: (f / "results.json").write_text("{"), "results.json cannot be read"),
         (
-            lambda f: (f / "results.json").write_text('{"schema_version": 2, "results": [{}]}'),
+            lambda f: (f / "results.json").write_text('{"schema_version": 3, "results": [{}]}'),
             "cannot be read",
         ),
         (lambda f: (f / "restricted").chmod(0o755), "restricted: can be read by others"),

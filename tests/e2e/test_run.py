@@ -27,7 +27,7 @@ from learnalign.report import paper
 from learnalign.runs import journal, publish, run
 from learnalign.runs.pool import Pool
 from learnalign.verdicts import document as results
-from learnalign.verdicts import judge
+from learnalign.verdicts.registry import questions
 from northbank import tables as simulate
 
 ROOT = Path(__file__).parents[2]
@@ -195,7 +195,7 @@ def test_figures_are_the_same_from_run_all(edition, tmp_path, name):
         if "data" in output
     )
     assert all(repr(row.sentence)[1:-1] in shown for row in chapter.results if row.headline)
-    headlines = {m.key for q in judge.QUESTIONS.values() if q.notebook == name for m in q.measures}
+    headlines = {m for q in questions().values() if q.chapter == name for m in q.measures}
     assert {row.measure for row in chapter.results if row.headline} == headlines
 
 

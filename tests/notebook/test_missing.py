@@ -17,7 +17,7 @@ from learnalign.data import reading
 from learnalign.data.contract import COLUMNS, REQUIRED_TABLES, Meta
 from learnalign.linking import journeys, teams, windows
 from learnalign.verdicts import document
-from learnalign.verdicts.registry import EVERY, USES
+from learnalign.verdicts.registry import phrases
 from northbank import tables as simulate
 
 pytestmark = pytest.mark.notebook
@@ -110,14 +110,17 @@ def once(function):
     return first
 
 
+USES = phrases("data")["uses"]
+
+
+def chapters(use):
+    return NOTEBOOKS if use["chapters"] == "all" else use["chapters"]
+
+
 def test_every_optional_column_is_in_the_list_of_what_would_not_be_known():
     named = {place for where in USES for place in where.split(" or ")} | {*NOTHING_LOST}
     assert named == {*OPTIONAL_TABLES, *OPTIONAL_COLUMNS, *SETTINGS}
-    assert (
-        {notebook for _, notebooks in USES.values() for notebook in notebooks}
-        == set(EVERY)
-        == set(NOTEBOOKS)
-    )
+    assert {notebook for one in USES.values() for notebook in chapters(one)} == set(NOTEBOOKS)
 
 
 OFTEN = (
@@ -149,10 +152,10 @@ CASES = [case(one) for one in (*OPTIONAL_TABLES, *OPTIONAL_COLUMNS, *SETTINGS)]
 def test_what_is_not_recorded_stops_nothing_and_is_said(tell, missing):
     dataset = without(*missing)
     told = tell(dataset)
-    for where, (what, notebooks) in USES.items():
+    for where, one in USES.items():
         if {*where.split(" or ")} <= {*missing}:
-            for notebook in notebooks:
-                assert f"{what} (no {where})" in told[notebook][0]
+            for notebook in chapters(one):
+                assert f"{one['lacks']} (no {where})" in told[notebook][0]
     for text, chapter in told.values():
         assert "nan" not in text.lower().split() and "None" not in text.split()
         assert all(row.sentence for row in chapter.results)

@@ -14,7 +14,7 @@ from scipy.stats import linregress, ttest_ind
 
 from learnalign.estimates import checks, ladder, sensitivity
 from learnalign.estimates.columns import within
-from learnalign.verdicts import multiplicity
+from learnalign.verdicts import judge
 
 pytestmark = pytest.mark.truth
 RELIABILITY = 0.52  # of one rating
@@ -198,7 +198,7 @@ def test_pitfall_10_among_sixty_managers_one_will_stand_out():
     rng, reps = np.random.default_rng(10), 400
     p = ttest_ind(*rng.normal(size=(2, 6, reps, 60))).pvalue
     flagged = (p < 0.05).sum(axis=1)
-    held = np.array([min(multiplicity.adjusted_p(list(row), "bh")) < 0.05 for row in p])
+    held = np.array([min(judge.adjusted(list(row))) < 0.05 for row in p])
     assert (flagged > 0).mean() == pytest.approx(0.96, abs=4 * (2 * 0.96 * 0.04 / reps) ** 0.5)
     assert flagged.mean() == pytest.approx(3.0, abs=4 * (2 * 60 * 0.05 * 0.95 / reps) ** 0.5)
     assert held.mean() == pytest.approx(0.052, abs=4 * (2 * 0.052 * 0.948 / reps) ** 0.5)

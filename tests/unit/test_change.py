@@ -11,16 +11,15 @@ import numpy as np
 import pytest
 
 from learnalign.report import page
-from learnalign.verdicts import change, judge
+from learnalign.verdicts import change, judge, registry
 from learnalign.verdicts.result import Fit
-from learnalign.verdicts.telling import row_of
 
-WORDS = judge.VERDICT_WORDS
+WORDS = registry.verdict_words()
 DOCUMENT = json.loads((Path(__file__).parents[1] / "documents/rich.json").read_text("utf-8"))
 
 
 def result(estimate, error, verdict="higher", measure="learning_to_rating", smallest=0.1, df=100):
-    question, found = judge.MEASURES[measure]
+    question, found = registry.measures()[measure]
     fit = Fit(
         estimate,
         estimate - 2 * error,
@@ -35,7 +34,7 @@ def result(estimate, error, verdict="higher", measure="learning_to_rating", smal
         "",
         "adjusted",
     )
-    return row_of(question, found, smallest, fit, verdict=verdict, sentence="")
+    return judge.row_of(question, found, fit, branch=verdict, smallest_effect=smallest)
 
 
 @pytest.mark.parametrize(

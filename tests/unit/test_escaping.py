@@ -86,6 +86,9 @@ CLOSED = {
     "question",
     "notebook",
     "schema_version",
+    "branch",
+    "reason",
+    "wanting",
     "kind",
     "measure",
 }

@@ -10,12 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign.verdicts import document as results
-from learnalign.verdicts import explain, judge, phrasing
-from learnalign.verdicts.registry import FAMILIES, MEASURES, QUESTIONS
+from learnalign.verdicts import explain, judge
+from learnalign.verdicts.registry import measures, phrases, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
-from learnalign.verdicts.wording import NOTHING_VARIES, REASONS, SENTENCES
+from learnalign.verdicts.words import brief, revoke_none
 from learnalign.verdicts.words import check as words_of
-from learnalign.verdicts.words import phrases, revoke_none
 
 ROOT = Path(__file__).parents[2]
 LEAD = words_of(Check.of("lead test", "failed", "together", what="rating"))
@@ -28,8 +27,13 @@ CAUSAL = (
 SCALE = {"SD": 0.10, "percentage points": 0.25, "hazard ratio": 1.2}
 VERDICTS = ("higher", "lower", "small", "none", "unknown", "untrusted", "hidden")
 HEADLINES = [
-    key for key, (_, about) in MEASURES.items() if about.model != "cost" and key not in FAMILIES
+    key
+    for question in questions().values()
+    for key, measure in question.measures.items()
+    if measure.estimator != "cost"
 ]
+SENTENCES = phrases("sentences")
+STILL = phrases("page")["still"]
 
 
 def fit(low: float, high: float, **more) -> Fit:
@@ -53,7 +57,7 @@ def fit(low: float, high: float, **more) -> Fit:
 
 def ends(verdict: str, measure: str) -> tuple[float, float]:
     """An interval that gives the verdict, in the measure's unit."""
-    if MEASURES[measure][1].unit == "hazard ratio":
+    if measures()[measure][1].unit == "hazard ratio":
         return {
             "higher": (1.3, 1.6),
             "untrusted": (1.3, 1.6),
@@ -61,7 +65,7 @@ def ends(verdict: str, measure: str) -> tuple[float, float]:
             "small": (1.05, 1.6),
             "none": (0.95, 1.1),
         }.get(verdict, (0.5, 2.0))
-    smallest = SCALE[MEASURES[measure][1].unit]
+    smallest = SCALE[measures()[measure][1].unit]
     low, high = {
         "higher": (1.5, 3),
         "untrusted": (1.5, 3),
@@ -84,7 +88,7 @@ def row(measure: str, verdict: str, *checks: Check, **more) -> Result:
         strength_to_erase=3.0,
         **more,
     )
-    smallest = SCALE[MEASURES[measure][1].unit]
+    smallest = SCALE[measures()[measure][1].unit]
     (told,) = judge.judge(
         found, smallest_effect=smallest, hidden="few people" if verdict == "hidden" else ""
     )
@@ -112,7 +116,7 @@ def plain(text: str, most: int) -> None:
 def test_every_verdict_of_every_measure_in_one_line(measure, verdict):
     told = row(measure, verdict)
     assert told.verdict == verdict
-    text = judge.brief(told)
+    text = brief(told)
     plain(text, 17 if verdict == "small" else 14)
     if verdict in ("higher", "lower", "small"):
         size = f"{told.estimate:.2f}".lstrip("-")
@@ -123,7 +127,7 @@ def test_every_verdict_of_every_measure_in_one_line(measure, verdict):
 
 def test_in_one_line_word_for_word():
     def told(measure, verdict, *checks, **more):
-        return judge.brief(row(measure, verdict, *checks, **more))
+        return brief(row(measure, verdict, *checks, **more))
 
     assert (
         told("learning_to_rating", "higher")
@@ -157,15 +161,15 @@ def test_in_one_line_word_for_word():
     )
     assert told("learning_to_rating", "hidden") == "Not shown, to protect individuals."
     (cost,) = judge.judge_cost(fit(3000, 7000, estimate=4701.2), "", unit="EUR")
-    assert judge.brief(cost) == "About 4\u202f701 EUR per extra closed gap."
+    assert brief(cost) == "About 4\u202f701 EUR per extra closed gap."
 
 
-@pytest.mark.parametrize("reason", [*REASONS, *NOTHING_VARIES])
+@pytest.mark.parametrize("reason", [*SENTENCES["reasons"], *SENTENCES["fixed"]])
 def test_why_there_is_no_estimate_fits_in_one_line(reason):
     (told,) = judge.judge(
         Comparison("learning_to_rating", None, None, reason=reason), smallest_effect=0.1
     )
-    text = judge.brief(told)
+    text = brief(told)
     plain(text, 14)
     assert "We don’t know" not in text and "the data hold" not in text
 
@@ -176,9 +180,9 @@ def test_why_there_is_no_estimate_fits_in_one_line(reason):
 def test_what_is_not_recorded_fits_in_one_line(filled):
     rows = judge.unanswerable(frozenset(filled), {})
     for told in rows:
-        plain(judge.brief(told), 14)
+        plain(brief(told), 14)
     if "learning" not in filled:
-        assert judge.brief(rows[0]) == "No learning."
+        assert brief(rows[0]) == "No learning."
 
 
 def test_one_of_many_and_one_cycle_are_told_apart_from_a_plain_unknown():
@@ -188,12 +192,12 @@ def test_one_of_many_and_one_cycle_are_told_apart_from_a_plain_unknown():
     ]
     many = judge.holm(rows)[0]
     assert many.verdict == "unknown"
-    assert judge.brief(many).startswith("Perhaps chance, among so many questions: rated ")
+    assert brief(many).startswith("Perhaps chance, among so many questions: rated ")
     start = fit(0.3, 0.5, design="associated")
     (one,) = judge.judge(
         Comparison("learning_to_rating", None, start, n_cycles=1), smallest_effect=0.1
     )
-    assert judge.brief(one).startswith("All reviews are from one cycle")
+    assert brief(one).startswith("All reviews are from one cycle")
 
 
 def test_rows_of_a_family_begin_with_their_name():
@@ -201,16 +205,14 @@ def test_rows_of_a_family_begin_with_their_name():
     rows = judge.judge_kinds(
         "learning_to_closure", parts, smallest_effect=1.2, hidden={"peer": "few people"}
     )
-    told = [judge.brief(one) for one in rows]
+    told = [brief(one) for one in rows]
     assert told[0] == "On the job: closed 1.75 times as fast."
     assert told[1].startswith("Reading: we could only have seen more than ")
     assert told[2] == "Peer: not shown, to protect individuals."
 
 
 def test_every_branch_of_a_sentence_has_its_line_and_every_reason_is_still_one():
-    assert set(SENTENCES) | {"none, failed"} == set(phrasing.BRIEF)
-    assert set(phrasing.BRIEF_REASONS) <= set(REASONS)
-    assert set(phrasing.BRIEFLY) == set(HEADLINES) | set(FAMILIES)
+    assert set(SENTENCES["says"]) | {"none, failed"} == set(SENTENCES["brief"])
 
 
 @pytest.mark.property
@@ -222,10 +224,10 @@ def test_every_branch_of_a_sentence_has_its_line_and_every_reason_is_still_one()
     st.sampled_from([(), (LEAD,), (OVERLAP,)]),
 )
 def test_no_interval_gives_a_line_that_cannot_be_read(measure, low, width, checks):
-    start = low if MEASURES[measure][1].unit == "hazard ratio" else low - 1
+    start = low if measures()[measure][1].unit == "hazard ratio" else low - 1
     found = Comparison(measure, None, fit(start, start + width), checks, n_cycles=4)
-    (told,) = judge.judge(found, smallest_effect=SCALE[MEASURES[measure][1].unit])
-    plain(judge.brief(told), 17)
+    (told,) = judge.judge(found, smallest_effect=SCALE[measures()[measure][1].unit])
+    plain(brief(told), 17)
 
 
 # --- what is still not known
@@ -248,7 +250,7 @@ def edition() -> list[Result]:
 
 
 def test_what_is_still_unknown_though_there_is_an_answer():
-    found = judge.still_unknown(edition())
+    found = explain.still_unknown(edition())
     assert [question for question, _ in found] == ["Q2", "Q2", "Q3", "Q6", "Q6", "Q7", ""]
     lines = [line for _, line in found]
     assert lines[0] == (
@@ -269,27 +271,27 @@ def test_a_question_gets_its_two_weightiest_lines():
         Check(name, "not possible", "too few people")
         for name in ("bracketing", "noisy ratings", "bonus control")
     ]
-    found = judge.still_unknown([row("acknowledging_to_rating", "none", *untried, LEAD)])
+    found = explain.still_unknown([row("acknowledging_to_rating", "none", *untried, LEAD)])
     assert [question for question, _ in found] == ["Q2", "Q2", ""]
     assert "lead test failed" in found[0][1] and "pass the bracketing" in found[1][1]
 
 
 def test_an_edition_without_answers_leaves_nothing_beside_them():
     rows = judge.unanswerable(frozenset({"people", "reviews"}), {})
-    assert judge.still_unknown(rows) == () and judge.still_unknown([]) == ()
+    assert explain.still_unknown(rows) == () and explain.still_unknown([]) == ()
 
 
 def test_where_chance_decided_no_proof_is_missing():
     told = row("learning_to_rating", "higher")
-    assert judge.still_unknown([told])[-1] == ("", phrasing.STILL["cause"])
-    assert judge.still_unknown([replace(told, design="randomised", checks=())]) == ()
+    assert explain.still_unknown([told])[-1] == ("", STILL["cause"])
+    assert explain.still_unknown([replace(told, design="randomised", checks=())]) == ()
 
 
 @pytest.mark.parametrize("count", [1, 5, 40])
 def test_lines_stay_short_however_many_parts_there_are(count):
     names = {f"voluntary kind number {i} of learning": fit(0.5, 2.0) for i in range(count)}
     rows = judge.judge_kinds("learning_to_closure", names, smallest_effect=1.2, hidden={})
-    found = judge.still_unknown([row("acknowledging_to_closure", "higher"), *rows])
+    found = explain.still_unknown([row("acknowledging_to_closure", "higher"), *rows])
     assert len(found) == 2
     plain(found[0][1], 22)
     assert (f"answer for {count} of its parts: " in found[0][1]) == (count > 1)
@@ -299,9 +301,6 @@ def test_lines_stay_short_however_many_parts_there_are(count):
 
 
 def test_every_headline_says_how_it_was_computed():
-    assert set(phrasing.METHOD) == {
-        m.key for question in QUESTIONS.values() for m in question.measures
-    }
     records = explain.method_of([row(measure, "higher") for measure in HEADLINES])
     assert [record["measure"] for record in records] == HEADLINES
     for record in records:
@@ -345,7 +344,13 @@ def test_checks_that_ran_say_what_they_ask_and_take_away():
 def test_every_check_of_the_library_is_in_the_table():
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "lib").rglob("*.py"))
     named = set(re.findall(r'Check\.of\(\s*"([^"]+)"', sources)) | set(judge.RIVALS)
-    assert named == set(phrases("checks"))
+    assert named <= set(phrases("checks"))
+    assert all(f'"{name}"' in sources for name in phrases("checks"))
+
+
+def test_the_glossary_of_the_repository_is_made_from_the_terms():
+    """`make glossary` writes it."""
+    assert (ROOT / "GLOSSARY.md").read_text("utf-8") == explain.glossary_page()
 
 
 def repository_glossary() -> dict[str, str]:
@@ -361,9 +366,9 @@ def repository_glossary() -> dict[str, str]:
     return {spoken(word): spoken(means) for word, means in rows}
 
 
-@pytest.mark.parametrize("term", phrasing.TERMS)
+@pytest.mark.parametrize("term", explain.terms())
 def test_a_term_means_what_it_means_in_the_repository(term):
-    means = phrasing.TERMS[term]
+    means = explain.terms()[term]
     meant = [word for word, text in repository_glossary().items() if text.startswith(means)]
     assert words(means) <= 30 and meant
     assert any(one in word for word in meant for one in term.split(", "))
@@ -375,7 +380,7 @@ def test_a_check_asks_what_it_asks_in_the_repository(check):
 
 
 def test_only_terms_that_are_read_are_explained():
-    assert len(phrasing.TERMS) <= 25
+    assert len(explain.terms()) <= 25
     assert explain.glossary("") == ()
     told = [
         term
@@ -383,7 +388,7 @@ def test_only_terms_that_are_read_are_explained():
             "Gaps closed 1.5 times as fast (likely range 1.2 to 1.9 times)."
         )
     ]
-    assert told == ["interval, likely range", "hazard ratio, times as fast", "gap", "closed"]
+    assert told == ["gap", "closed", "interval, likely range", "hazard ratio, times as fast"]
     assert "SD" not in dict(
         explain.glossary("an sd card, singapore, raws, and a compassionate verdictless text")
     )
@@ -397,7 +402,7 @@ def test_only_terms_that_are_read_are_explained():
 def test_what_to_do_is_short_and_about_nobody(verdict):
     do, do_not = explain.what_to_do([row(measure, verdict) for measure in HEADLINES])
     for side in (do, do_not):
-        assert 1 <= len(side) <= phrasing.MOST and len(set(side)) == len(side)
+        assert 1 <= len(side) <= explain.MOST and len(set(side)) == len(side)
         for line in side:
             plain(line, 27)
     assert all(line.startswith(("Do not", "Make no")) for line in do_not)
@@ -425,7 +430,9 @@ def test_what_to_do_follows_the_verdicts():
     )
     assert [line.split()[0] for line in do] == ["Ask", "Choose", "Give", "Tell"]
     assert ["(Q4)" in do_not[0], "Q3" in do_not[1], "hours" in do_not[2]] == [True] * 3
-    assert explain.what_to_do([]) == (phrasing.ALWAYS_DO, phrasing.ALWAYS_NOT)
+    assert explain.what_to_do([]) == tuple(
+        tuple(phrases("page")[side]["always"]) for side in ("do", "do_not")
+    )
 
 
 def test_a_company_that_records_nothing_is_told_where_to_begin():
@@ -453,11 +460,9 @@ def test_harm_in_one_of_two_headlines_is_not_talked_away_by_the_other():
 
 
 def test_every_advice_is_for_a_question_and_a_verdict_that_exist():
-    for question, came in [*phrasing.DO, *phrasing.DO_NOT]:
-        assert question in QUESTIONS and came in ("higher", "lower", "none", "described")
-    assert {question for question, came in phrasing.DO if came == "lower"} == set(QUESTIONS) - {
-        "Q7"
-    }
+    assert {key for key, one in questions().items() if "lower" in one.do} == {*questions()} - {"Q7"}
+    ranks = [one.rank for one in questions().values()]
+    assert len(set(ranks)) == len(ranks)
 
 
 @pytest.mark.parametrize("document", ["one", "rich", "unknown"])
@@ -466,6 +471,6 @@ def test_documents_of_the_report_are_explained_from_end_to_end(document):
     told = json.loads((ROOT / f"tests/documents/{document}.json").read_text("utf-8"))["results"]
     rows = results.rows_of({"results": told})
     for one in rows:
-        assert words(explain.brief(one)) <= 30
+        assert words(brief(one)) <= 30
     explain.method_of(rows), explain.checks_of(rows), explain.what_to_do(rows)
     assert all(words(line) <= 22 for _, line in explain.still_unknown(rows))

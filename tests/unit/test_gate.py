@@ -34,6 +34,7 @@ ROW = Result(
     design="described",
     verdict="described",
     sentence="Ever mentored: 48.0 % (likely range 46.0 to 51.0 %).",
+    branch="fact",
     checks=(),
     smallest_effect=None,
     detectable_effect=None,
@@ -82,7 +83,7 @@ def document(
         "tables": [{"table": "people", "rows": people, "people": people}],
     }
     made = {
-        "schema_version": 2,
+        "schema_version": results.SCHEMA_VERSION,
         "run": run,
         "data": data,
         "results": [asdict(row) for row in rows],
@@ -270,7 +271,7 @@ def test_what_is_said_of_everybody_is_said_of_each(at, share, shown):
 @pytest.mark.parametrize("unknown", ["n_people", "n_clusters"])
 def test_a_figure_that_nobody_counted_people_for_is_hidden(unknown):
     (row,) = rows(through(document(replace(ROW, **{unknown: None}))))
-    assert not row.shown and "is not known" in row.sentence
+    assert not row.shown and row.reason == "not counted"
 
 
 @pytest.mark.parametrize(
@@ -279,7 +280,7 @@ def test_a_figure_that_nobody_counted_people_for_is_hidden(unknown):
 def test_a_group_that_nearly_is_its_company_is_hidden(people, shown):
     company, group = rows(through(document(ROW, replace(ROW, at="gender: male", n_people=people))))
     assert company.shown and group.shown == shown
-    assert "fewer than 10 people of the company are not in this group" in group.sentence or shown
+    assert group.reason == "few outside" or shown
 
 
 def test_what_an_edition_of_the_same_data_hid_stays_hidden():
@@ -338,39 +339,28 @@ def test_the_same_figure_again_is_no_news():
 def test_a_share_of_nearly_the_same_people_comes_in_steps():
     """400 people, then 402: a step of 2.5 points hides ten of them; the next readable one is 5."""
     before = through(document(ROW))
-    one = replace(
-        ROW,
-        estimate=49.0,
-        low=47.0,
-        high=52.0,
-        sentence="Ever mentored: 49.0 % (likely 47.0 to 52.0 %).",
-    )
+    one = replace(ROW, estimate=49.0, low=47.0, high=52.0)
     for people in (400, 402, 409):
         (row,) = rows(through(document(replace(one, n_people=people), as_of="2026-12-31"), before))
         assert (row.estimate, row.low, row.high) == (50.0, 45.0, 50.0)
-        assert row.sentence == "Ever mentored: 50.0 % (likely 45.0 to 50.0 %)."
-        assert "steps of 5 points" in row.note
+        assert "50.0 % were" in row.sentence and "45.0 to 50.0 %" in row.sentence
+        assert row.step == 5 and "steps of 5 points" in row.note
     (row,) = rows(through(document(replace(one, n_people=410), as_of="2026-12-31"), before))
     assert row.estimate == 49.0 and row.note == ""
 
 
 def test_a_mean_of_nearly_the_same_people_comes_in_steps_of_what_ten_people_can_move():
     before = through(document(HOURS))
-    later = replace(
-        HOURS, estimate=7.251113, n_people=403, sentence="Hours per person: 7.3 hours (6.6 to 7.8)."
-    )
+    later = replace(HOURS, estimate=7.251113, n_people=403)
     (row,) = rows(through(document(later, people=1100, as_of="2026-12-31"), before))
     assert (row.estimate, row.low, row.high, row.std_error) == (7.2, 6.6, 7.8, None)
-    assert row.sentence == "Hours per person: 7.2 hours (6.6 to 7.8)."
-    other = replace(later, sentence="A day of learning.")
-    (row,) = rows(through(document(other, people=1100, as_of="2026-12-31"), before))
-    assert row.sentence.startswith("Hours per person: 7.2 hours (likely")
+    assert row.sentence == "Hours per person came to 7.2 hours (likely range 6.6 to 7.8 hours)."
 
 
 def test_a_figure_whose_steps_would_say_nothing_is_hidden():
     before = through(document(replace(ROW, n_people=40)))
     (row,) = rows(through(document(replace(ROW, n_people=41, estimate=49.0), people=1100), before))
-    assert not row.shown and "an earlier edition is on nearly the same people" in row.sentence
+    assert not row.shown and row.reason == "same people"
 
 
 def test_nobody_is_told_by_subtracting_rounded_editions():
@@ -493,7 +483,7 @@ def test_earlier_editions_are_read_and_the_damaged_ones_told(tmp_path):
     found, warnings = results.earlier(tmp_path, "2026-06-30")
     assert found == ()
     assert "2025-06-30" in warnings[0] and "cannot be read" in warnings[0]
-    assert "2025-12-31" in warnings[1] and "of schema 1, not 2" in warnings[1]
+    assert "2025-12-31" in warnings[1] and "of schema 1, not 3" in warnings[1]
     with pytest.raises(DataError, match="cannot be read"):
         results.edition(tmp_path / "nothing")
 

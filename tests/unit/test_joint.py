@@ -36,6 +36,7 @@ SHARE = Result(
     design="described",
     verdict="described",
     sentence="Told.",
+    branch="fact",
     checks=(),
     smallest_effect=None,
     detectable_effect=None,
@@ -79,7 +80,7 @@ def page(unit: str, rows: list[Result], units: list[str], hidden: int, people: i
         "tables": [{"table": "people", "rows": people, "people": people}],
     }
     return {
-        "schema_version": 2,
+        "schema_version": results.SCHEMA_VERSION,
         "run": run,
         "data": data,
         "results": [asdict(row) for row in rows],

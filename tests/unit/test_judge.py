@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from learnalign.verdicts import judge
+from learnalign.verdicts import explain, judge, registry
 from learnalign.verdicts.result import Check, Comparison, Fit
-from learnalign.verdicts.wording import NOTHING_VARIES
+from learnalign.verdicts.words import brief
 
 PASSED = Check("lead test", "passed", "what people do next does not “predict” this rating")
 LEAD = Check("lead test", "failed", "what people do next “predicts” this rating")
 BASELINE = Check("no baseline", "failed", "too few people have a prior rating")
 OVERLAP = Check("overlap", "failed", "more than 10% of the comparison rests on nobody alike")
+FIXED, REASONS = (registry.phrases("sentences")[name] for name in ("fixed", "reasons"))
 DESIGNS = ("described", "associated", "adjusted", "within_person", "compared", "randomised")
 
 
@@ -118,7 +119,7 @@ def test_a_units_headline_must_survive_how_many_units_were_looked_at():
         "unknown",
         "unknown",
     ]
-    assert "4 units were looked at" in found["u1"][0].sentence and "so many units" in judge.brief(
+    assert "4 units were looked at" in found["u1"][0].sentence and "so many units" in brief(
         found["u1"][0]
     )
     assert all(
@@ -399,9 +400,9 @@ def test_hidden_holds_no_figure():
     comparison = Comparison(
         "learning_to_rating", fit(0.1, 0.4), fit(0.2, 0.3), (PASSED,), notes=("a note",)
     )
-    (row,) = judge.judge(comparison, smallest_effect=0.10, hidden="fewer than 10 people")
+    (row,) = judge.judge(comparison, smallest_effect=0.10, hidden="few people")
     assert (row.verdict, row.shown) == ("hidden", False)
-    assert row.sentence == "Not shown, to protect individuals: fewer than 10 people."
+    assert row.sentence == "Not shown, to protect individuals: too few people stand behind it."
     assert {
         row.estimate,
         row.low,
@@ -413,12 +414,12 @@ def test_hidden_holds_no_figure():
     assert (row.checks, row.note, row.to_settle) == ((), "", "")
 
 
-@pytest.mark.parametrize("reason", NOTHING_VARIES)
+@pytest.mark.parametrize("reason", FIXED)
 def test_an_outcome_that_nothing_can_move_is_practically_none_and_says_what_fixes_it(reason):
     found = Comparison("acknowledging_to_merit_at_equal_rating", None, None, reason=reason)
     (row,) = judge.judge(found, smallest_effect=0.25)
-    assert (row.verdict, row.estimate, row.note) == ("none", None, NOTHING_VARIES[reason][1])
-    assert row.sentence == f"We looked closely: {NOTHING_VARIES[reason][0]}."
+    assert (row.verdict, row.estimate, row.note) == ("none", None, FIXED[reason]["note"])
+    assert row.sentence == f"We looked closely: {FIXED[reason]['why']}."
 
 
 def headline(p: float, **more):
@@ -451,11 +452,11 @@ def test_holm_counts_what_is_hidden_and_leaves_what_is_no_headline():
 @pytest.mark.property
 @given(st.lists(st.floats(0, 1), max_size=8), st.integers(0, 5))
 def test_holm_and_bh_as_they_are_written_down(p, more):
-    holm, asked = judge.adjusted_p(p, "holm", len(p) + more), len(p) + more
+    holm, asked = judge.adjusted([*p, *[1.0] * more], "holm"), len(p) + more
     for i, own in enumerate(p):
         before = sorted(p)[: sorted(p).index(own) + 1]
         assert holm[i] == pytest.approx(min(1, max((asked - k) * q for k, q in enumerate(before))))
-    bh = judge.adjusted_p(p, "bh")
+    bh = judge.adjusted(p)
     for i, own in enumerate(p):
         behind = [(k, q) for k, q in enumerate(sorted(p), start=1) if q >= own]
         assert bh[i] == pytest.approx(min(1, min(len(p) * q / k for k, q in behind)))
@@ -483,7 +484,7 @@ def test_benjamini_hochberg_1995():
         0.7590,
         1.0,
     ]
-    adjusted = judge.adjusted_p(p, "bh")
+    adjusted = judge.adjusted(p)
     assert sum(value <= 0.05 for value in adjusted) == 4
     assert adjusted[4] == pytest.approx(0.0603, abs=5e-5)  # printed to four decimals
 
@@ -496,7 +497,7 @@ def test_a_family_is_judged_by_bh_and_holds_no_headline():
         "odd": fit(0.2, 0.3),
     }
     known = answer(0.11, 0.3)
-    rows = judge.judge_family(known, fits, hidden={"odd": "fewer than 10"})
+    rows = judge.judge_family(known, fits, hidden={"odd": "few people"})
     assert [row.at for row in rows] == list(fits) and not any(row.headline for row in rows)
     assert {row.at: row.verdict for row in rows} == {
         "low": "higher",
@@ -528,13 +529,13 @@ def test_so_much_more_that_nobody_will_wait_for_it_is_said_so():
     assert "more than 100 times as much data" in answer(-2, 3).to_settle
 
 
-@pytest.mark.parametrize("reason", judge.REASONS)
+@pytest.mark.parametrize("reason", REASONS)
 def test_no_estimate_says_why_and_what_would_settle_it(reason):
     (row,) = judge.judge(
         Comparison("learning_to_rating", None, None, reason=reason), smallest_effect=0.10
     )
     assert row.verdict == "unknown" and row.estimate is None
-    assert row.sentence == f"We don’t know: {judge.REASONS[reason][0]}."
+    assert row.sentence == f"We don’t know: {REASONS[reason]['why']}."
     assert row.to_settle.startswith("To settle it: ")
 
 
@@ -559,7 +560,7 @@ EVERYTHING = frozenset(
 
 def test_nothing_but_people_and_reviews_is_an_honest_we_dont_know_for_all():
     rows = judge.unanswerable(frozenset({"people", "reviews"}), SMALLEST)
-    assert {row.question for row in rows} == set(judge.QUESTIONS)
+    assert {row.question for row in rows} == set(registry.questions())
     assert {row.verdict for row in rows} == {"unknown"}
     sentences = {row.question: row.sentence for row in rows}
     assert sentences["Q1"] == "We don’t know: the data hold no learning."
@@ -573,17 +574,19 @@ def test_with_everything_recorded_nothing_is_unanswerable():
 
 
 def test_a_missing_table_speaks_for_its_columns():
-    missing = judge.missing_needs(
-        judge.QUESTIONS["Q4"], EVERYTHING - {"acknowledgements", "acknowledgements.audience"}
+    missing = registry.missing_needs(
+        registry.questions()["Q4"], EVERYTHING - {"acknowledgements", "acknowledgements.audience"}
     )
     assert [need.where for need in missing] == ["acknowledgements"]
-    missing = judge.missing_needs(judge.QUESTIONS["Q4"], EVERYTHING - {"acknowledgements.audience"})
+    missing = registry.missing_needs(
+        registry.questions()["Q4"], EVERYTHING - {"acknowledgements.audience"}
+    )
     assert [need.where for need in missing] == ["acknowledgements.audience"]
 
 
 def test_coverage_tells_fine_from_coarse_before_any_result():
     seen = {"learning_to_rating": 0.04, "acknowledging_to_rating": 0.25}
-    table = judge.coverage(EVERYTHING, seen, SMALLEST).set_index("question")
+    table = explain.coverage(EVERYTHING, seen, SMALLEST).set_index("question")
     assert table.loc["Q1", "sentence"].startswith(
         "At best, a difference of 0.04 SD would be found in 8 of 10"
     )
@@ -591,7 +594,7 @@ def test_coverage_tells_fine_from_coarse_before_any_result():
         "Even at best, only a difference of 0.25 SD or more"
     )
     assert table.loc["Q3", "sentence"] == "The data hold what it needs; it is not asked yet."
-    none = judge.coverage(
+    none = explain.coverage(
         frozenset({"people", "reviews"}), dict.fromkeys(seen), SMALLEST
     ).set_index("question")
     assert none.loc["Q1", "sentence"] == "Cannot be asked: the data hold no learning."
@@ -682,10 +685,13 @@ def test_a_name_with_braces_is_told_as_it_stands():
 
 
 def test_measures_belong_to_one_question_and_share_the_smallest_effects():
-    names = [measure.key for question in judge.QUESTIONS.values() for measure in question.measures]
+    names = [key for question in registry.questions().values() for key in question.measures]
     assert len(names) == len(set(names))
-    assert set(judge.MEASURES) - set(names) == {"learning_to_closure", "merit_by_group"}  # families
-    assert {measure.smallest for _, measure in judge.MEASURES.values()} <= {*SMALLEST, ""}
+    assert set(registry.measures()) - set(names) == {
+        "learning_to_closure",
+        "merit_by_group",
+    }  # families
+    assert {measure.smallest for _, measure in registry.measures().values()} <= {*SMALLEST, ""}
 
 
 def test_merit_reads_as_a_sentence():

@@ -11,7 +11,7 @@ import pytest
 from learnalign.data import reading
 from learnalign.data.contract import COLUMNS
 from learnalign.data.mistakes import DataError
-from learnalign.verdicts.registry import MEASURES, QUESTIONS, VERDICT_WORDS
+from learnalign.verdicts.registry import measures, questions, verdict_words
 from northbank import events
 from northbank import people as staff
 from northbank import tables as simulate
@@ -404,12 +404,12 @@ def rows_of(page: str) -> dict[str, tuple[str, ...]]:
 def test_the_page_has_a_row_for_every_measure_and_every_kind_of_learning_but_mentoring():
     rows = rows_of((DEMO / "TRUTH.md").read_text())
     kinds = {f"learning_to_closure: {kind}" for kind in events.MADE.types if kind != "mentoring"}
-    headlines = {measure.key for question in QUESTIONS.values() for measure in question.measures}
+    headlines = {key for question in questions().values() for key in question.measures}
     assert rows.keys() == headlines | kinds
-    assert {unit for _, unit, _ in rows.values()} <= {m.unit for _, m in MEASURES.values()} | {
+    assert {unit for _, unit, _ in rows.values()} <= {m.unit for _, m in measures().values()} | {
         "EUR"
     }
-    assert {word for row in rows.values() for word in row[2].split(" or ")} <= set(VERDICT_WORDS)
+    assert {word for row in rows.values() for word in row[2].split(" or ")} <= set(verdict_words())
 
 
 @pytest.mark.parametrize(

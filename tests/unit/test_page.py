@@ -34,6 +34,9 @@ CLOSED = {
     "question",
     "notebook",
     "schema_version",
+    "branch",
+    "reason",
+    "wanting",
 }  # not free text
 CORPUS = [
     "<script>alert(1)</script>",

@@ -1,5 +1,6 @@
 """Small groups stay hidden: results, and counts that a reader could work out by subtraction."""
 
+import re
 from collections import defaultdict
 from dataclasses import asdict, replace
 from itertools import combinations
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign.privacy import counts, rule
+from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import ATTRITION, Check, Comparison, Fit, Result
 
 FIT = Fit(0.2, 0.1, 0.3, 0.05, 40, 0.95, 500, 400, 120, 41, "CR1 by manager", "adjusted")
@@ -49,9 +51,9 @@ NUMBERS = ("estimate", "low", "high", "n_people", "n_clusters", "detectable_effe
         ({}, ""),
         ({"n_people": 10, "n_people_smaller": 10, "n_clusters": 3}, ""),
         ({"n_people_smaller": None}, ""),
-        ({"n_people": 9, "n_people_smaller": 4}, "fewer than 10 people"),
-        ({"n_people_smaller": 9}, "fewer than 10 people in one of the compared groups"),
-        ({"n_clusters": 2}, "fewer than 3 managers"),
+        ({"n_people": 9, "n_people_smaller": 4}, "few people"),
+        ({"n_people_smaller": 9}, "few in a group"),
+        ({"n_clusters": 2}, "few managers"),
     ],
 )
 def test_too_small_says_why(changes, reason):
@@ -64,9 +66,7 @@ def test_nothing_fitted_is_not_too_small():
 
 def test_comparison_is_hidden_for_its_raw_figure_too():
     small = replace(FIT, n_people=9)
-    assert (
-        rule.reason_to_hide(Comparison("m", raw=small, adjusted=FIT), 10) == "fewer than 10 people"
-    )
+    assert rule.reason_to_hide(Comparison("m", raw=small, adjusted=FIT), 10) == "few people"
     assert rule.reason_to_hide(Comparison("m", raw=FIT, adjusted=FIT), 10) == ""
 
 
@@ -102,7 +102,7 @@ def share(people: int, percent: float, smaller: int | None = None) -> Fit:
 
 def test_a_mean_that_everybody_shares_is_hidden():
     same = replace(FIT, estimate=2.0, low=2.0, high=2.0, n_people_smaller=None, design="described")
-    assert rule.too_small(same, 10) == "everybody has the same value"
+    assert rule.too_small(same, 10) == "one value"
     assert rule.too_small(replace(same, low=1.9), 10) == ""
 
 
@@ -114,8 +114,8 @@ def test_a_hidden_group_takes_others_along_until_neither_people_nor_sides_are_kn
         "east": share(8, 50.0),
     }
     found = rule.reasons(fits, 10, [list(fits)])
-    assert found == {"east": "fewer than 10 people", "west": "another could be had by subtraction"}
-    assert rule.reasons(fits, 10) == {"east": "fewer than 10 people"}
+    assert found == {"east": "few people", "west": "subtraction"}
+    assert rule.reasons(fits, 10) == {"east": "few people"}
     near_all = fits | {"east": share(8, 100.0), "west": share(30, 60.0, 12)}
     found = rule.reasons(near_all | {"west": share(19, 47.4, 9)}, 10, [list(fits)])
     assert set(found) == {"east", "west"}  # 8 + 9 yes, 0 + 10 no: known within 10 and more
@@ -205,16 +205,20 @@ def test_the_sentence_of_a_suppressed_row_holds_none_of_its_figures():
 
 
 def test_a_hidden_row_keeps_its_own_reason():
-    hidden = replace(
-        ROW, verdict="hidden", sentence="Not shown, to protect individuals: fewer than 3 managers."
-    )
-    assert rule.suppress([hidden], 10)[0].sentence == hidden.sentence
+    hidden = rule.hidden(ROW, "subtraction")
+    assert rule.suppress([hidden], 10) == (hidden,) and "by subtraction" in hidden.sentence
 
 
 def test_a_hidden_row_whose_sentence_tells_a_number_gets_another_one():
-    told = replace(ROW, verdict="hidden", sentence="Not shown: 2 people gained 5.10 points.")
+    told = replace(
+        ROW, verdict="hidden", branch="hidden", sentence="Not shown: 2 people gained 5.10 points."
+    )
     (row,) = rule.suppress([told], 10)
-    assert "5.10" not in row.sentence and "fewer than 10 people" in row.sentence
+    assert row.sentence == rule.hidden(ROW, "few").sentence and "5.10" not in row.sentence
+
+
+def test_no_reason_to_hide_tells_a_number():
+    assert not any(re.search(r"\d", text) for text in phrases("sentences")["hidden"].values())
 
 
 def test_what_was_not_estimated_has_nothing_to_hide():

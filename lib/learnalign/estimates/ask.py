@@ -14,8 +14,8 @@ from learnalign.data.mistakes import DataError, Problem
 from learnalign.estimates import closing, contrasts, groups, leaders, rivals
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import judge
-from learnalign.verdicts.registry import MEASURES, QUESTIONS
+from learnalign.verdicts import explain, judge
+from learnalign.verdicts.registry import measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
 Fits = dict[str, Fit]
@@ -88,8 +88,8 @@ def _compared(study: Study, measure: str) -> Comparison:
 
 
 def _answer(study: Study, key: str) -> tuple[Result, ...]:
-    measure = MEASURES[key][1]
-    if measure.model == "cost":
+    measure = measures()[key][1]
+    if measure.estimator == "cost":
         fit, reason = cost(study)
         hidden = rule.too_small(fit, study.min_group)
         return judge.judge_cost(fit, reason, hidden=hidden, unit=currency(study))
@@ -116,13 +116,13 @@ def currency(study: Study) -> str:
 def _measures(names: tuple[str, ...]) -> list[str]:
     """The measures of questions, or of themselves, each once."""
     found = []
-    for name in names or QUESTIONS:
-        if name in QUESTIONS:
-            found += [measure.key for measure in QUESTIONS[name].measures]
+    for name in names or questions():
+        if name in questions():
+            found += questions()[name].measures
         elif name in ESTIMATORS or name == "cost_per_closed_gap":
             found.append(name)
         else:
-            raise unknown("question", name, [*QUESTIONS, *ESTIMATORS])
+            raise unknown("question", name, [*questions(), *ESTIMATORS])
     return list(dict.fromkeys(found))
 
 
@@ -228,9 +228,9 @@ def beside(study: Study, *names: str) -> Answers:
     >>> [row.at for row in la.beside(la.study("data/demo"), "dose")]
     ['low', 'middle', 'high']
     """
-    known = {*QUESTIONS, *FAMILIES}
+    known = {*questions(), *FAMILIES}
     if strange := [name for name in names if name not in known]:
-        raise unknown("family", strange[0], [*QUESTIONS, *FAMILIES])
+        raise unknown("family", strange[0], [*questions(), *FAMILIES])
     chosen = [name for one in names for name in FAMILIES if one in (name, FAMILIES[name].question)]
     return tell(study, [row for name in chosen for row in study.made(_family, name)], answers=True)
 
@@ -241,7 +241,7 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     fits = {at: fit for at, fit in found.fits.items() if fit is not None}
     hidden = rule.reasons(fits, study.min_group, found.parts)
     if family.measure not in ESTIMATORS:
-        smallest = study.smallest(MEASURES[family.measure][1].smallest)
+        smallest = study.smallest(measures()[family.measure][1].smallest)
         about = {"smallest_effect": smallest, "hidden": hidden, "checks": found.checks}
         return judge.judge_kinds(family.measure, fits, **about)
     headline = study.made(_answer, family.measure)[0]
@@ -267,4 +267,4 @@ def _coverage(study: Study) -> pd.DataFrame:
     seen = {name: contrasts.detectable(study.cycles, name, **few) for name in contrasts.MEASURED}
     seen |= {name: closing.detectable(months(study), name, **few) for name in closing.MEASURED}
     seen |= {"leader_to_team": leaders.detectable(study.quarters)}
-    return judge.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))
+    return explain.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

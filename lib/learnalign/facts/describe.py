@@ -13,7 +13,7 @@ from learnalign.facts import contents, gaps, merit, networks, ratios, spending
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import judge
-from learnalign.verdicts.registry import QUESTIONS
+from learnalign.verdicts.registry import questions
 from learnalign.verdicts.result import Result
 
 
@@ -33,7 +33,7 @@ def describe(study: Study, *names: str) -> Answers:
     facts = ratios.read()
     known = {*facts} | {measure.question for measure in facts.values()}
     if strange := [name for name in names if name not in known]:
-        raise ask.unknown("measure", strange[0], [*facts, *QUESTIONS])
+        raise ask.unknown("measure", strange[0], [*facts, *questions()])
     chosen = [key for one in names for key in facts if one in (key, facts[key].question)]
     return tell(study, [row for key in chosen for row in study.made(_described, key)])
 
@@ -42,7 +42,7 @@ def _described(study: Study, key: str) -> tuple[Result, ...]:
     measure, found = ratios.read()[key], ratios.figures(study, key)
     hidden = rule.reasons(found.fits, study.min_group, found.parts)
     if measure.together and hidden:
-        hidden = dict.fromkeys(found.fits, "another could be had by subtraction") | hidden
+        hidden = dict.fromkeys(found.fits, "subtraction") | hidden
     about = {"hidden": hidden, "units": found.units}
     return judge.describe(measure.question, key, found.fits, **about)
 

@@ -10,7 +10,6 @@ import datetime as dt
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
@@ -26,8 +25,7 @@ Cell = tuple[str, Key, str]  # unit, row, and people or a side of the share
 SIDES = ("people", "yes", "no")
 WITHOUT = "a unit without an edition ({})"
 SOON = 80  # days: what an edition hid is hidden for about a quarter
-BEFORE = "an edition of nearly the same data hid it, and both can be laid side by side"
-STEPS = "Rounded to steps of"  # how the note of a row begins that is told in steps
+BEFORE = "before"  # why a row is hidden that an edition of nearly the same data hid
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def figures(row: Result) -> tuple[float | None, float | None, float | None, int 
     """What the ledger keeps of a row that describes: its figures, its people, and whether it is
     told in steps.
     """
-    return row.estimate, row.low, row.high, row.n_people, STEPS in row.note
+    return row.estimate, row.low, row.high, row.n_people, row.step is not None
 
 
 def line_of(document: Mapping[str, Any]) -> Line:
@@ -64,7 +62,7 @@ def line_of(document: Mapping[str, Any]) -> Line:
     described = [
         row for row in rows if row.design == "described" and row.shown and row.estimate is not None
     ]
-    gone = tuple(row.key for row in rows if not row.shown and BEFORE not in row.sentence)
+    gone = tuple(row.key for row in rows if not row.shown and row.reason != BEFORE)
     digest = hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
     return Line(
         run["run_id"],
@@ -182,12 +180,10 @@ def found(document: Mapping[str, Any], past: Sequence[Line]) -> list[Finding]:
 
 def _of_row(row: Result, min_group: int) -> Iterator[str]:
     if not row.shown or row.verdict == "hidden":
-        blank = rule.hidden(row, row.sentence)
+        blank = rule.hidden(row, row.reason)
         held = [name for name, value in asdict(row).items() if value != asdict(blank)[name]]
         if held:
             yield f"is hidden and holds {', '.join(held)}"
-        if set(re.findall(r"\d+", row.sentence)) - {str(min_group), str(rule.MIN_MANAGERS)}:
-            yield "is hidden and its sentence holds a number"
         return
     if row.estimate is not None and (row.n_people is None or row.n_people < min_group):
         yield f"is shown for fewer than {min_group} people"
@@ -209,7 +205,7 @@ def _beside_past(row: Result, document: Mapping[str, Any], past: Sequence[Line])
         for old, line in told:
             near = is_near(row.n_people, run["rounded_to"] or 1, old[3], line, run["min_group"])
             ends = [(old[0], old[3], line.min_group)] * old[4]
-            ends += [(row.estimate, row.n_people, run["min_group"])] * (STEPS in row.note)
+            ends += [(row.estimate, row.n_people, run["min_group"])] * (row.step is not None)
             if near and not any(
                 _is_coarse(value, row.unit, people, least) for value, people, least in ends
             ):
@@ -356,7 +352,7 @@ def parts_told(pages: Pages, document: Mapping[str, Any]) -> Iterator[tuple[str,
     units, pages = _units(pages, document), dict(pages)
     for number in range(min(run.get("units_hidden", 0), 2) if units else 0):
         units.append(WITHOUT.format(number + 1))
-        pages[units[-1]] = tuple(rule.hidden(row, "") for row in pages[""])
+        pages[units[-1]] = tuple(rule.hidden(row, "few") for row in pages[""])
     held = {unit: _adding(rows, named) for unit, rows in pages.items()}
     wanted = [
         (unit, row.key, side)
@@ -422,7 +418,7 @@ def _unnamed(held: Pages, unit: str, units: Sequence[str]) -> list[Result]:
     )
     own = {row.key for row in held[unit]}
     return [
-        rule.hidden(row, "")
+        rule.hidden(row, "few")
         for row in held[""]
         if attribute(row) and row.key not in own and (row.key[:2], attribute(row)) in odd
     ]

@@ -14,7 +14,6 @@ so no estimate is hidden in one unit alone, and what can be had is that of two u
 import json
 import math
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,11 +23,11 @@ from learnalign.data.mistakes import CONTRACT, Stopped
 from learnalign.privacy import breaches, counts, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.document import Line
-from learnalign.verdicts.result import UNITS, Result, decimals, number, spread
+from learnalign.verdicts.registry import phrases
+from learnalign.verdicts.result import UNITS, Result, decimals
+from learnalign.verdicts.words import said
 
 COARSEST = 0.2  # of the scale: a figure in larger steps says nothing any more
-ROUNDED = "{start} {step}, so that this edition and an earlier one together tell of no few people."
-FIGURE = re.compile(r"\d[\d\u202f]*(?:\.\d+)?")
 
 
 def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) -> dict[str, Any]:
@@ -92,7 +91,7 @@ def _alone(
     past = breaches.of_same(ledger, document)
     rows = tuple(map(fine, rule.suppress(results.rows_of(document), min_group)))
     rows = tuple(
-        _hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows
+        rule.hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows
     )
     earlier = {
         kind: [count for line in past for count in getattr(line, kind)]
@@ -106,7 +105,7 @@ def _alone(
     rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
     gone = {one for line in past if breaches.is_soon_after(line, document) for one in line.hidden}
     rows = tuple(
-        _hidden(row, breaches.BEFORE) if row.shown and row.key in gone else row for row in rows
+        rule.hidden(row, breaches.BEFORE) if row.shown and row.key in gone else row for row in rows
     )
     unit = document["run"].get("unit", "")
     safe["results"] = [asdict(row) for row in _complete({unit: rows}, safe)[unit]]
@@ -206,13 +205,13 @@ def _reason(row: Result, rows: Sequence[Result], min_group: int) -> str:
     if not row.shown or row.estimate is None:
         return ""
     if row.n_people is None or row.n_clusters is None:
-        return "how many people and managers stand behind it is not known"
+        return "not counted"
     if breaches.is_of_all_or_none(row):
-        return "nearly everybody is alike in it"
+        return "alike"
     if any(
         0 < all_.n_people - row.n_people < min_group for all_ in breaches.companies_of(row, rows)
     ):
-        return f"fewer than {min_group} people of the company are not in this group"
+        return "few outside"
     return ""
 
 
@@ -223,11 +222,7 @@ def _together(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pa
     before = None
     while before != pages:
         before = pages
-        pages = _without(
-            pages,
-            set(breaches.nearly_all(pages, document)),
-            "nearly all of the company are in this unit",
-        )
+        pages = _without(pages, set(breaches.nearly_all(pages, document)), "nearly all")
         alone = [key for _, key in breaches.lonely(pages, document)]
         pages = _without(
             pages, {_least(pages, lambda _, row, key=key: row.key == key) for key in alone}
@@ -285,17 +280,11 @@ def _least(
     return (min(left)[2], min(left)[4]) if left else None
 
 
-def _without(
-    pages: breaches.Pages, gone: set[Any], why: str = "another could be had by subtraction"
-) -> breaches.Pages:
+def _without(pages: breaches.Pages, gone: set[Any], why: str = "subtraction") -> breaches.Pages:
     return {
-        unit: tuple(_hidden(row, why) if (unit, row.key) in gone else row for row in rows)
+        unit: tuple(rule.hidden(row, why) if (unit, row.key) in gone else row for row in rows)
         for unit, rows in pages.items()
     }
-
-
-def _hidden(row: Result, reason: str) -> Result:
-    return rule.hidden(row, rule.HIDDEN.format(reason))
 
 
 # --- what is coarser
@@ -317,16 +306,9 @@ def _apart(row: Result, past: Sequence[Line], base: int, min_group: int) -> Resu
     scale = _scale(row)
     step = rule.step(scale, row.n_people, min_group)
     if not 0 < step <= COARSEST * scale:
-        return _hidden(
-            row,
-            "an earlier edition is on nearly the same people, and both can be laid side by side",
-        )
+        return rule.hidden(row, "same people")
     told = _in_steps(row, step)
-    return (
-        _hidden(row, "in larger steps it would read as nobody or everybody")
-        if breaches.is_of_all_or_none(told)
-        else told
-    )
+    return rule.hidden(row, "steps") if breaches.is_of_all_or_none(told) else told
 
 
 def _scale(row: Result) -> float:
@@ -348,38 +330,8 @@ def _in_steps(row: Result, step: float) -> Result:
     new = [
         None if value is None else round(round(value / step) * step, digits) + 0.0 for value in old
     ]
-    note = ROUNDED.format(
-        start=breaches.STEPS, step=f"{step:g} {'points' if row.unit == '%' else row.unit}"
-    )
-    return replace(
-        row,
-        estimate=new[0],
-        low=new[1],
-        high=new[2],
-        std_error=None,
-        df=None,
-        sentence=_retold(row, old, new),
-        note=" ".join(filter(None, [row.note, note])),
-    )
-
-
-def _retold(row: Result, old: Sequence[float | None], new: Sequence[float | None]) -> str:
-    """A row's sentence with its figures in steps; told anew where the old one tells them in other
-    words.
-    """
-    words = {}
-    for before, after in zip(old, new, strict=True):
-        if before is not None:
-            words |= {
-                text: _digits(after, row.unit)
-                for text in (_digits(before, row.unit), f"{abs(before):.3f}")
-            }
-    if _digits(old[0], row.unit) not in FIGURE.findall(row.sentence):
-        size, ends = number(new[0], row.unit), spread(new[1], new[2], row.unit)
-        name = row.measure.replace("_", " ") if row.at in ("", "raw") else row.at
-        return f"{name[:1].upper()}{name[1:]}: {size} (likely range {ends})."
-    return FIGURE.sub(lambda found: words.get(found[0], found[0]), row.sentence)
-
-
-def _digits(value: float, unit: str) -> str:
-    return "".join(FIGURE.findall(number(abs(value), unit))[:1])
+    size = f"{step:g} {'points' if row.unit == '%' else row.unit}"
+    note = phrases("sentences")["notes"]["steps"].format(step=size)
+    figures = dict(zip(("estimate", "low", "high"), new, strict=True))
+    note = " ".join(filter(None, [row.note, note]))
+    return said(replace(row, **figures, std_error=None, df=None, step=step, note=note))

@@ -6,14 +6,16 @@ hidden with it, or folded into its neighbours.
 """
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
 from learnalign.privacy import flows
+from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import ATTRITION, Comparison, Fit, Result
+from learnalign.verdicts.words import said
 
 FLOOR = 5
 MIN_MANAGERS = 3
@@ -22,8 +24,6 @@ OPEN = (
     "completed activities without a recorded cost, or at 0",
 )
 """Facts of how a record was kept, of nobody: they may be 0 % and 100 %."""
-SUBTRACTED = "another could be had by subtraction"
-HIDDEN = "Not shown, to protect individuals: {}."
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Rule:
     below `FLOOR`: a `ValueError`.
 
     >>> Rule(10).why(9), Rule(10).why(12, managers=2), Rule(10).why(12, managers=3)
-    ('fewer than 10 people', 'fewer than 3 managers', '')
+    ('few people', 'few managers', '')
     """
 
     min_group: int
@@ -44,15 +44,16 @@ class Rule:
             raise ValueError(f"min_group is {self.min_group}: {text}")
 
     def why(self, people: int, managers: int | None = None, smaller: int | None = None) -> str:
-        """Why what stands on so many is hidden, empty where it may be shown; `smaller`: people in
-        the smaller of two groups, or on the rarer side of a share. None was not counted.
+        """Why what stands on so many is hidden, as a key of `hidden` in `en/sentences.yml`; empty
+        where it may be shown. `smaller`: people in the smaller of two groups, or on the rarer side
+        of a share. None was not counted.
         """
         if people < self.min_group:
-            return f"fewer than {self.min_group} people"
+            return "few people"
         if smaller is not None and smaller < self.min_group:
-            return f"fewer than {self.min_group} people in one of the compared groups"
+            return "few in a group"
         if managers is not None and managers < self.managers:
-            return f"fewer than {self.managers} managers"
+            return "few managers"
         return ""
 
     def few(self, frame: pd.DataFrame) -> pd.Series:
@@ -66,7 +67,7 @@ class Rule:
 
 
 def too_small(fit: Fit | None, min_group: int) -> str:
-    """Say in plain words why a fitted contrast must stay hidden, or "" when it may be shown.
+    """Why a fitted contrast must stay hidden, as `Rule.why` says it, or "" when it may be shown.
 
     >>> too_small(None, 10)
     ''
@@ -76,7 +77,7 @@ def too_small(fit: Fit | None, min_group: int) -> str:
         return ""
     alike = fit.design == "described" and fit.n_people_smaller is None and fit.low == fit.high
     few = rule.why(fit.n_people, fit.n_clusters, fit.n_people_smaller)
-    return few or ("everybody has the same value" if alike else "")
+    return few or ("one value" if alike else "")
 
 
 def reason_to_hide(comparison: Comparison, min_group: int) -> str:
@@ -108,7 +109,7 @@ def reasons(
         _fewest(fits, each, gone) for each in wholes if _tells(fits, each, gone, min_group)
     ]:
         gone = gone.union(*more)
-    return found | {name: SUBTRACTED for name in fits if name in gone - {*found}}
+    return found | {name: "subtraction" for name in fits if name in gone - {*found}}
 
 
 def _tells(fits: Mapping[str, Fit], whole: Sequence[str], gone: set[str], min_group: int) -> bool:
@@ -221,7 +222,12 @@ def suppress(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
     rows that add up to a shown total: that is complementary suppression, not done here.
     """
     rule = Rule(min_group)
-    return tuple(_blank(row, rule) if _must_hide(row, rule) else row for row in results)
+    return tuple(
+        hidden(row, row.reason if row.branch == "hidden" else "few")
+        if _must_hide(row, rule)
+        else row
+        for row in results
+    )
 
 
 def _must_hide(row: Result, rule: Rule) -> bool:
@@ -229,33 +235,18 @@ def _must_hide(row: Result, rule: Rule) -> bool:
     return bool(row.verdict == "hidden" or not row.shown or few)
 
 
-def _blank(row: Result, rule: Rule) -> Result:
-    limits = {str(rule.min_group), str(rule.managers)}
-    if row.verdict == "hidden" and set(re.findall(r"\d+", row.sentence)) <= limits:
-        return hidden(row, row.sentence)  # it names the thresholds and no other number
-    few = f"fewer than {rule.min_group} people, or fewer than {rule.managers} managers"
-    return hidden(row, HIDDEN.format(f"{few}, stand behind it"))
+NUMBERS = ("estimate", "low", "high", "n_people", "n_clusters", "std_error", "df")
+BLANK: dict[str, Any] = dict.fromkeys((*NUMBERS, "detectable_effect", "asked", "step"))
+BLANK |= dict.fromkeys(("method", "to_settle", "note", "cluster", "rung"), "")
+BLANK |= dict.fromkeys(("doers", "others", "contrast"), "")
+BLANK |= dict.fromkeys(("checks", "held", "wanting"), ())
+BLANK |= {"shown": False, "verdict": "hidden", "branch": "hidden"}
+"""What a hidden row holds, beside its place and why it is hidden."""
 
 
-def hidden(row: Result, sentence: str) -> Result:
-    """A row that keeps its place, says why it is hidden, and carries nothing else; always from all
-    that it held.
+def hidden(row: Result, reason: str) -> Result:
+    """A row that keeps its place, says why it is hidden (a key of `hidden` in `en/sentences.yml`),
+    and carries nothing else; always from all that it held.
     """
-    return replace(
-        row,
-        estimate=None,
-        low=None,
-        high=None,
-        n_people=None,
-        std_error=None,
-        df=None,
-        n_clusters=None,
-        method="",
-        detectable_effect=None,
-        checks=(),
-        to_settle="",
-        shown=False,
-        verdict="hidden",
-        sentence=sentence,
-        note="",
-    )
+    known = reason in phrases("sentences")["hidden"]
+    return said(replace(row, **BLANK, reason=reason if known else "few"))

@@ -30,6 +30,7 @@ from learnalign.report.typesetting import (
     seen,
     unbroken,
 )
+from learnalign.verdicts.registry import questions
 from learnalign.verdicts.result import DASH, MINUS, THIN, UNITS, Result, number, spread
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
@@ -332,17 +333,6 @@ def _unit(unit: str) -> str:
 
 # --- the map of the questions
 
-ROUTES = {
-    "Q4": ("leaders go first", "“I don’t know”"),
-    "Q3": ("“I don’t know”", "merit"),
-    "Q2": ("“I don’t know”", "rating"),
-    "Q6": ("“I don’t know”", "gaps close"),
-    "Q5": ("learning", "merit"),
-    "Q1": ("learning", "rating"),
-    "Q7": ("learning", "gaps close"),
-    "Q8": ("mentoring", "gaps close"),
-}
-
 
 def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
     """A small map of the questions: what people do, what may follow, and how sure that is; (key,
@@ -350,12 +340,12 @@ def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
 
     Of a question with several verdicts the last one's colour is drawn; the words name all of them.
     """
-    spots, routes = phrases()["places"], {}
+    spots, routes, asked = phrases()["places"], {}, questions()
     for key, verdict, word in verdicts:
-        if key not in ROUTES:
+        if key not in asked:
             continue
         words = [*(routes[key].words if key in routes else ()), word]
-        start, end = ROUTES[key]
+        start, end = asked[key].map.start, asked[key].map.end
         routes[key] = _route(spots[start], spots[end])
         vars(routes[key]).update(
             key=key, start=start, end=end, look=LOOKS[verdict], words=list(dict.fromkeys(words))

@@ -18,7 +18,8 @@ from learnalign.report.tables import Line, groups
 from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
-from learnalign.verdicts import explain
+from learnalign.verdicts import explain, judge
+from learnalign.verdicts import words as words_of
 from learnalign.verdicts.result import Result, number, spread
 
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
@@ -159,7 +160,7 @@ def _answers(
 ) -> list[Answer]:
     mine = [row for row in rows if row.question == question["key"]]
     pairs = [(row, raw) for row, raw in paired(mine) if row.headline]
-    pairs = pairs or [(_silence(question["key"]), None)]
+    pairs = pairs or [(judge.silent(question["key"]), None)]
     shared = len(commonprefix([row.measure for row, _ in pairs]))
     words, pace = document["verdict_words"], document["data"]["pace"]
     answers = []
@@ -172,7 +173,7 @@ def _answers(
                 None if row.verdict == "hidden" else raw,
                 words[row.verdict],
                 row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else "",
-                brief=explain.brief(row),
+                brief=words_of.brief(row),
                 anchor=f"{row.question}-{place}",
                 before=before,
                 change=editions.change(row, before, words) if past else None,
@@ -180,35 +181,6 @@ def _answers(
             )
         )
     return answers
-
-
-def _silence(question: str) -> Result:
-    """A question that was asked and has no result must not vanish: "we don't know"."""
-    nothing = dict.fromkeys(
-        (
-            "estimate",
-            "low",
-            "high",
-            "n_people",
-            "n_clusters",
-            "smallest_effect",
-            "detectable_effect",
-        )
-    )
-    empty = dict.fromkeys(("measure", "at", "unit", "method", "to_settle", "note"), "")
-    return Result(
-        **nothing,
-        **empty,
-        question=question,
-        headline=True,
-        group="company",
-        level=0.95,
-        design="described",
-        verdict="unknown",
-        sentence=say("no_result"),
-        checks=(),
-        shown=True,
-    )
 
 
 def is_known(answer: Answer) -> bool:

@@ -23,7 +23,7 @@ from learnalign.report.steps import dose, findings, trend
 from learnalign.report.tables import grid, journey, matrix, network
 from learnalign.report.typesetting import plain, say
 from learnalign.verdicts.change import Change
-from learnalign.verdicts.registry import VERDICT_WORDS
+from learnalign.verdicts.registry import verdict_words
 from learnalign.verdicts.result import DASH, Result, number
 
 __all__ = [
@@ -99,7 +99,7 @@ class Answer:
 def headline(
     results: Sequence[Result],
     *,
-    words: Mapping[str, str] = VERDICT_WORDS,
+    words: Mapping[str, str] | None = None,
     questions: Mapping[str, str],
     unknown: Sequence[str] = (),
     min_group: int = 10,
@@ -109,6 +109,7 @@ def headline(
 
     `unknown` says below them what cannot be known here, because nobody recorded it.
     """
+    words = words or verdict_words()
     answers = [
         Answer({"text": questions[row.question]}, row, raw, words[row.verdict])
         for row, raw in paired(rule.suppress(results, min_group))
@@ -143,7 +144,7 @@ def interval(results: Sequence[Result], *, min_group: int = 10) -> Shown:
     if not pairs:
         return nothing(say("none"))
     rows = [row for pair in pairs for row in pair if row is not None]
-    return tables.panels(rows, VERDICT_WORDS, findings([row for row, _ in pairs]))
+    return tables.panels(rows, verdict_words(), findings([row for row, _ in pairs]))
 
 
 def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -> Shown:

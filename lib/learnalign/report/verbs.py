@@ -13,8 +13,7 @@ from learnalign.facts import contents, describe, drivers, gaps, merit, networks
 from learnalign.report import show
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
-from learnalign.verdicts import judge
-from learnalign.verdicts.registry import ASKED, QUESTIONS, VERDICT_WORDS
+from learnalign.verdicts.registry import questions, unknowns, verdict_words
 
 # --- rows
 
@@ -29,9 +28,11 @@ def headline(answers: Answers) -> Shown:
     'Do people who say “I don’t know” do better or worse at the next review?'
     """
     study = answers.study
-    asked = list(dict.fromkeys(QUESTIONS[row.question].notebook for row in answers))
-    unknown = [line for one in asked for line in judge.unknowns(study.dataset.filled, one)]
-    words = {"words": VERDICT_WORDS, "questions": ASKED, "unknown": unknown}
+    asked = questions()
+    chapters = list(dict.fromkeys(asked[row.question].chapter for row in answers))
+    unknown = [line for one in chapters for line in unknowns(study.dataset.filled, one)]
+    texts = {key: question.text for key, question in asked.items()}
+    words = {"words": verdict_words(), "questions": texts, "unknown": unknown}
     return show.headline(answers, **words, min_group=study.min_group)
 
 
@@ -108,11 +109,11 @@ def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
         return "linked", linked[~linked.table.isin(PAID)]
     if of == "gaps":
         return of, study.journeys.attrition
-    measure = QUESTIONS[of].measures[0].key if of in QUESTIONS else of
+    measure = next(iter(questions()[of].measures)) if of in questions() else of
     if measure in ask.ESTIMATORS:
         return measure, ask.compared(study, measure).attrition
     if of not in study.dataset.tables:
-        raise ask.unknown("flow", of, [*study.dataset.tables, "gaps", *QUESTIONS])
+        raise ask.unknown("flow", of, [*study.dataset.tables, "gaps", *questions()])
     return "", linked[linked.table == of]
 
 
@@ -132,7 +133,7 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
         raise ask.unknown("table", of, [*describe.TABLES])
     found = describe.TABLES[of]
     caption = found.caption if isinstance(found.caption, str) else found.caption(study)
-    unknown = judge.unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
+    unknown = unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
     return show.table(found.make(study), caption, unknown=unknown)
 
 

@@ -15,7 +15,7 @@ from learnalign.report import page
 from learnalign.runs.journal import Journal
 from learnalign.runs.spec import RunSpec
 from learnalign.runs.units import Chosen, Part
-from learnalign.verdicts import document, judge
+from learnalign.verdicts import document, judge, registry
 from learnalign.verdicts.document import Chapter
 from learnalign.verdicts.result import Result
 
@@ -86,10 +86,10 @@ def _document(
             "attributes": ["grade", *dataset.meta.attributes],
         },
         questions=[
-            {"key": one.key, "text": one.text, "notebook": one.notebook}
-            for one in judge.QUESTIONS.values()
+            {"key": one.key, "text": one.text, "notebook": one.chapter}
+            for one in registry.questions().values()
         ],
-        words=judge.VERDICT_WORDS,
+        words=registry.verdict_words(),
         limits=limits,
         versions={"python": sys.version.split()[0]} | versions,
     )

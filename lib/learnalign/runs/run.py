@@ -30,7 +30,8 @@ from learnalign.runs.pool import Failed, Pool, Where
 from learnalign.runs.publish import Edition
 from learnalign.runs.spec import COMPANY, RunSpec, data_of, default_out, notebook, read_spec
 from learnalign.runs.units import Part
-from learnalign.verdicts import document, judge
+from learnalign.verdicts import document
+from learnalign.verdicts.registry import questions
 
 __all__ = ["Edition", "RunSpec", "read_spec", "run"]
 
@@ -184,7 +185,7 @@ def _ids(dataset: DataSet) -> frozenset[str]:
 
 def _handed_over(path: Path, name: str) -> document.Chapter:
     """A notebook's chapter with every headline that its questions promise."""
-    promised = {m.key for q in judge.QUESTIONS.values() if q.notebook == name for m in q.measures}
+    promised = {m for q in questions().values() if q.chapter == name for m in q.measures}
     try:
         chapter = document.read(path)
     except DataError as error:

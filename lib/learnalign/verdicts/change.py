@@ -8,6 +8,7 @@ from math import ceil, hypot, log
 
 from scipy import stats
 
+from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import Result, number
 
 
@@ -21,6 +22,10 @@ class Change:
     is_supported: bool
 
 
+def _told(key: str, **facts: object) -> str:
+    return phrases("page")["change"][key].format(**facts)
+
+
 def change(now: Result, before: Result | None, words: Mapping[str, str]) -> Change:
     """How a headline differs from the same one in the edition before: a change only where the
     intervals support it.
@@ -31,15 +36,13 @@ def change(now: Result, before: Result | None, words: Mapping[str, str]) -> Chan
     small change is missed rather than made up.
     """
     if before is None:
-        return Change("New in this edition.", False)
+        return Change(_told("new"), False)
     if (now.unit, now.smallest_effect) != (before.unit, before.smallest_effect):
-        return Change(
-            "Not comparable with the edition before: another smallest effect, or another unit.",
-            False,
-        )
-    turned = "" if now.verdict == before.verdict else f" The verdict was “{words[before.verdict]}”."
+        return Change(_told("other"), False)
+    is_turned = now.verdict != before.verdict
+    turned = [_told("turned", verdict=words[before.verdict])] if is_turned else []
     if None in (now.estimate, before.estimate, now.std_error, before.std_error):
-        return Change(turned.strip(), False)
+        return Change(" ".join(turned), False)
     scale = log if now.unit == "hazard ratio" else float
     off, error = (
         scale(now.estimate) - scale(before.estimate),
@@ -47,10 +50,9 @@ def change(now: Result, before: Result | None, words: Mapping[str, str]) -> Chan
     )
     df = min(now.df or 1, before.df or 1)
     if error > 0 and abs(off) > stats.t.ppf(0.5 + now.level / 2, df) * error:
-        ends = f"from {number(before.estimate, before.unit)} to {number(now.estimate, now.unit)}"
-        return Change(f"Changed by more than chance, {ends}.{turned}", True)
-    turned = f"{turned} The two figures do not differ by more than chance." if turned else ""
-    return Change(turned.strip(), False)
+        old, new = number(before.estimate, before.unit), number(now.estimate, now.unit)
+        return Change(" ".join([_told("moved", before=old, now=new), *turned]), True)
+    return Change(" ".join([*turned, _told("same")]) if turned else "", False)
 
 
 def summary(changes: Sequence[Change]) -> str:
@@ -62,8 +64,7 @@ def summary(changes: Sequence[Change]) -> str:
     if not changes:
         return ""
     moved = sum(one.is_supported for one in changes)
-    count = f"{moved} of {len(changes)} figures" if moved else "no figure"
-    return f"{count} changed by more than chance."
+    return _told("some" if moved else "none", moved=moved, all=len(changes))
 
 
 TOO_LONG = 10  # years: nobody waits for that
@@ -82,11 +83,7 @@ def wait(row: Result, cycles: int, months: float) -> str:
     if row.verdict != "unknown" or months <= 0:
         return ""
     if row.estimate is None:
-        when = _span(FIRST_LOOK * months)
-        return (
-            f"Recorded from today on, a first look is possible after {FIRST_LOOK} cycles: "
-            f"in about {when}."
-        )
+        return _told("first", cycles=FIRST_LOOK, span=_span(FIRST_LOOK * months))
     seen, wanted = row.detectable_effect, row.smallest_effect
     if seen is None or wanted is None:
         return ""
@@ -95,14 +92,9 @@ def wait(row: Result, cycles: int, months: float) -> str:
     if more < 1:
         return ""
     if more * months > 12 * TOO_LONG:
-        return (
-            f"At today’s pace that takes more than {TOO_LONG} years: only a design that "
-            "compares tells sooner."
-        )
-    return (
-        f"At today’s pace that is {more} more cycle{'s' * (more > 1)}: about "
-        f"{_span(more * months)}."
-    )
+        return _told("too long", years=TOO_LONG)
+    cycles = "cycles" if more > 1 else "cycle"
+    return _told("more", more=more, cycles=cycles, span=_span(more * months))
 
 
 def _span(months: float) -> str:
@@ -111,4 +103,6 @@ def _span(months: float) -> str:
     >>> _span(6), _span(30)
     ('6 months', '2.5 years')
     """
-    return f"{months:.0f} months" if months < 24 else f"{round(months / 6) / 2:g} years"
+    if months < 24:
+        return _told("months", n=f"{months:.0f}")
+    return _told("years", n=f"{round(months / 6) / 2:g}")

@@ -13,7 +13,7 @@ from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.writing import write_whole
 from learnalign.verdicts.result import Result
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LEDGER = "ledger.jsonl"
 Key = tuple[str, str, str, str]
 ROWS = pydantic.TypeAdapter(tuple[Result, ...])

@@ -1,8 +1,8 @@
 """Explaining: what the results come to, for readers who will not read them all; every line follows
 from the rows.
 
-Pure functions over the tables in `phrasing`. A row is taken as it may be shown: what privacy hides
-is told as hidden.
+Pure functions over rows and the files of `en/`. A row is taken as it may be shown: what privacy
+hides is told as hidden.
 """
 
 import re
@@ -10,82 +10,82 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from learnalign.verdicts import phrasing, words
-from learnalign.verdicts.phrasing import STILL
-from learnalign.verdicts.registry import MEASURES, QUESTIONS, VERDICT_WORDS
+import pandas as pd
+
+from learnalign.verdicts import words
+from learnalign.verdicts.registry import measures, missing_needs, phrases, questions, verdict_words
 from learnalign.verdicts.result import Result, number
-from learnalign.verdicts.telling import difference
-from learnalign.verdicts.wording import REASONS, SENTENCES, SETTLES
 from learnalign.verdicts.words import listed, sentence_case
 
 KNOWN = ("higher", "lower", "small", "none", "described")
 LONG = 22  # words of a line: what is longer is told with fewer
 A_QUESTION = 2  # lines
-
-_HEADS = {branch: text.partition("{")[0] for branch, text in SENTENCES.items()}
-_WHY = {SENTENCES["no estimate"].format(reason=why): key for key, (why, _) in REASONS.items()}
+MOST = 6  # lines of what to do, and of what not
 
 
-def brief(row: Result) -> str:
-    """A result in one line of about 14 words, for the first screen; its `sentence` says what this
-    leaves out.
+# --- before any result
 
-    Misleads alone: the likely range, what was held equal and the limits stand in the sentence only.
 
-    >>> from learnalign.verdicts.asked import unanswerable
-    >>> brief(unanswerable(frozenset({"people", "reviews"}), {})[0])
-    'No learning.'
+COVERAGE = (
+    "question",
+    "text",
+    "needs",
+    "missing",
+    "detectable_effect",
+    "smallest_effect",
+    "unit",
+    "sentence",
+)
+
+
+def coverage(
+    filled: frozenset[str],
+    detectable: Mapping[str, float | None],
+    smallest_effect: Mapping[str, float],
+) -> pd.DataFrame:
+    """For every question: what it needs, what is missing, and what could be detected, before any
+    result.
+
+    `detectable` holds the detectable effect of the measures that this edition estimates (None: too
+    few people to compare).
     """
-    whole, part, outcome = phrasing.BRIEFLY.get(row.measure, ("{seen}", "{seen}", "it"))
-    told = {
-        "smallest": number(row.smallest_effect, row.unit),
-        "detectable": _amount(row.detectable_effect, row),
-        "reason": _reason(row.sentence),
-        "failed": _failed(row),
-        "outcome": outcome,
-        "fact": row.sentence.partition(" (likely range")[0].rstrip("."),
-    }
-    if row.estimate is not None:
-        told |= difference(row, row.unit)
-        told |= {
-            "part": part.format(**told),
-            "finding": (whole if row.headline else part).format(**told),
-        }
-    text = phrasing.BRIEF[branch_of(row)].format(**told)
-    if row.headline or row.verdict == "described":
-        return sentence_case(text)
-    return sentence_case(f"{_name(row)}: {text[:1].lower()}{text[1:]}")
-
-
-def branch_of(row: Result) -> str:
-    """Which of the branches of `phrasing.BRIEF` a row ended in: its verdict, or what its sentence
-    begins with.
-    """
-    if row.verdict == "described":
-        return "described" if row.at == "raw" else "cost" if row.headline else "fact"
-    if row.verdict == "none":
-        return (
-            "nothing varies" if row.estimate is None else "none, failed" if _failed(row) else "none"
+    rows, told = [], phrases("sentences")["coverage"]
+    for question in questions().values():
+        key, measure = next(iter(question.measures.items()))
+        missing, smallest = missing_needs(question, filled), smallest_effect.get(measure.smallest)
+        seen = None if missing else detectable.get(key)
+        if missing or key not in detectable:
+            branch = "missing" if missing else "cost" if measure.estimator == "cost" else "there"
+        elif seen is None:
+            branch = "nobody"
+        else:
+            branch = "fine" if smallest and seen <= smallest else "coarse"
+        needs, lacks = ([need.what for need in some] for some in (question.needs, missing))
+        sentence = told[branch].format(
+            missing=listed([need.missing for need in missing]),
+            smallest=number(smallest, measure.unit),
+            detectable=number(seen, measure.unit),
         )
-    if row.verdict != "unknown":
-        return row.verdict
-    if row.estimate is None:
-        return "no estimate"
-    tried = ("revoked", "compressed", "one cycle", "headline", "many units", "many")
-    return next((branch for branch in tried if _HEADS[branch] in row.sentence), "unknown")
+        about = (question.key, question.text, needs, lacks)
+        rows.append((*about, seen, smallest, measure.unit, sentence))
+    return pd.DataFrame(rows, columns=list(COVERAGE), dtype=object)
 
 
-def _reason(sentence: str) -> str:
-    """Why there is no estimate, in few words: a reason's own short form, else its words without
-    their opening.
+def to_record(coverage: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """What is missing in the data, in words, and the questions that need it; what opens most
+    questions first.
+
+    `coverage` has a row per question with `question` and `missing`, as `coverage` gives it.
+
+    >>> to_record([{"question": "Q1", "missing": ["learning"]}])
+    [('learning activities, with their dates', ['Q1'])]
     """
-    short = phrasing.BRIEF_REASONS.get(_WHY.get(sentence, ""))
-    text = short or re.sub(
-        f"^({'|'.join(re.escape(_HEADS[b]) for b in ('no data', 'no estimate', 'nothing varies'))})",
-        "",
-        sentence,
-    ).removeprefix("the data hold ")
-    return sentence_case(text.partition(", so ")[0].rstrip("."))
+    settle = {need.what: need.settle for one in questions().values() for need in one.needs}
+    opens: dict[str, list[str]] = {}
+    for row in coverage:
+        for what in row["missing"]:
+            opens.setdefault(settle.get(what, what), []).append(row["question"])
+    return sorted(opens.items(), key=lambda item: -len(item[1]))
 
 
 # --- what is still not known
@@ -102,67 +102,56 @@ def still_unknown(rows: Sequence[Result]) -> tuple[tuple[str, str], ...]:
     Misleads as a full list: it knows of what was tried and failed, not of what nobody thought of.
     """
     found: list[tuple[str, str]] = []
-    for question in dict.fromkeys(
-        row.question for row in rows if row.headline and row.verdict in KNOWN
-    ):
+    known = [row for row in rows if row.headline and row.verdict in KNOWN]
+    order = list(phrases("page")["still"])
+    for question in dict.fromkeys(row.question for row in known):
         mine = [row for row in rows if row.question == question]
-        lines = [*_about_headlines([row for row in mine if row.headline]), *_about_parts(mine)]
-        order = {branch: place for place, branch in enumerate(STILL)}
-        lines = [line for _, line in sorted(lines, key=lambda told: order[told[0]])]
-        found += [(question, line) for line in [*dict.fromkeys(lines)][:A_QUESTION]]
-    patterns = [
-        row
-        for row in rows
-        if row.headline and row.verdict in KNOWN[:4] and row.design != "randomised"
-    ]
-    return (
-        (*found, ("", STILL["cause"]))
-        if any(row.estimate is not None for row in patterns)
-        else tuple(found)
-    )
+        lines = [line for row in mine if row in known for line in _about_headline(row)]
+        lines = sorted([*lines, *_about_parts(mine)], key=lambda line: order.index(line[0]))
+        found += [
+            (question, line) for line in [*dict.fromkeys(one for _, one in lines)][:A_QUESTION]
+        ]
+    patterns = [row for row in known if row.verdict != "described" and row.design != "randomised"]
+    if any(row.estimate is not None for row in patterns):
+        found.append(("", phrases("page")["still"]["cause"]))
+    return tuple(found)
 
 
-def _about_headlines(rows: Sequence[Result]) -> list[tuple[str, str]]:
-    """Branch of STILL and line, for the headlines that have an answer."""
-    told = []
-    for row in rows:
-        if row.verdict not in KNOWN:
-            continue
-        told += [("cost", STILL["cost"])] if row.verdict == "described" else []
-        told += [("small", STILL["small"])] if row.verdict == "small" else []
-        for check in row.checks:
-            detail = words.short(check)
-            if check.outcome == "failed":
-                branch = "failed" if len(detail.split()) <= LONG - 8 else "failed, long"
-                told.append((branch, STILL[branch].format(detail=detail, check=check.name)))
-            elif check.outcome == "not possible" and (
-                check.name != "hidden factor" or row.verdict != "none"
-            ):
-                branch = "hidden factor" if check.name == "hidden factor" else "not possible"
-                told.append((branch, STILL[branch].format(detail=detail, check=check.name)))
+def _still(branch: str, **facts: str) -> tuple[str, str]:
+    """A line, and the branch that says how weighty it is."""
+    return branch, phrases("page")["still"][branch].format(**facts)
+
+
+def _about_headline(row: Result) -> list[tuple[str, str]]:
+    told = [_still("cost")] if row.verdict == "described" else []
+    told += [_still("small")] if row.verdict == "small" else []
+    for check in row.checks:
+        facts = {"detail": words.short(check), "check": check.name}
+        if check.outcome == "failed":
+            is_long = len(facts["detail"].split()) > LONG - 8
+            told.append(_still("failed, long" if is_long else "failed", **facts))
+        elif check.outcome == "not possible" and check.why != "no claim":
+            is_hidden = check.name == "hidden factor"
+            told.append(_still("hidden factor" if is_hidden else "not possible", **facts))
     return told
 
 
 def _about_parts(rows: Sequence[Result]) -> list[tuple[str, str]]:
-    """Branch of STILL and line, for rows beside the headlines that have no answer; alike ones in
-    one line.
-    """
-    parts = [row for row in rows if not row.headline and row.at != "raw"]
+    """Lines for rows beside the headlines that have no answer; alike ones in one line."""
+    parts: dict[tuple[str, str, str], list[Result]] = {}
+    for row in rows:
+        if not row.headline and row.verdict in ("untrusted", "unknown", "hidden"):
+            key = (row.verdict, row.measure, words.failed_checks(row))
+            parts.setdefault(key, []).append(row)
     told = []
-    for branch in ("untrusted", "unknown", "hidden"):
-        for key in dict.fromkeys(
-            (row.measure, _failed(row)) for row in parts if row.verdict == branch
-        ):
-            alike = [
-                row for row in parts if row.verdict == branch and (row.measure, _failed(row)) == key
-            ]
-            seen = min((row for row in alike), key=lambda row: row.detectable_effect or 0)
-            if branch == "unknown" and seen.detectable_effect is None:
-                continue
-            facts = {"check": key[1], "detectable": _amount(seen.detectable_effect, seen)}
-            room = LONG - len(STILL[branch].format(names="", **facts).split())
-            names = _few_words([_name(row).replace(": ", " ") for row in alike], room)
-            told.append((branch, STILL[branch].format(names=names, **facts)))
+    for (branch, _, failed), alike in parts.items():
+        seen = min(alike, key=lambda row: row.detectable_effect or 0)
+        if branch == "unknown" and seen.detectable_effect is None:
+            continue
+        facts = {"check": failed, "detectable": words.amount(seen.detectable_effect, seen.unit)}
+        room = LONG - len(_still(branch, names="", **facts)[1].split())
+        names = _few_words([words.name(row).replace(": ", " ") for row in alike], room)
+        told.append(_still(branch, names=names, **facts))
     return told
 
 
@@ -171,12 +160,11 @@ def _few_words(names: Sequence[str], room: int) -> str:
     there are.
     """
     for kept in range(len(names), 0, -1):
-        text = listed(
-            [*names[:kept], *([f"{len(names) - kept} more"] if kept < len(names) else [])]
-        )
+        more = [f"{len(names) - kept} more"] if kept < len(names) else []
+        text = listed([*names[:kept], *more])
         if len(text.split()) <= room:
             return text
-    return phrasing.PARTS_ALONE.format(n=len(names)) if len(names) > 1 else names[0]
+    return phrases("page")["parts"]["many"].format(n=len(names)) if len(names) > 1 else names[0]
 
 
 # --- method
@@ -187,83 +175,112 @@ def method_of(rows: Sequence[Result]) -> tuple[dict[str, str], ...]:
     and the row.
 
     Keys: question, measure, compared, outcome, how, held equal, interval, checks, smallest effect,
-    notes; an entry is left out where there is nothing to say, as where nothing could be estimated.
+    misleads when, notes; an entry is left out where there is nothing to say, as where nothing could
+    be estimated.
 
     >>> method_of([])
     ()
     """
-    return tuple(_method(row) for row in rows if row.headline and row.measure in phrasing.METHOD)
+    return tuple(_method(row) for row in rows if row.headline and row.measure in measures())
 
 
 def _method(row: Result) -> dict[str, str]:
-    question, measure = MEASURES[row.measure]
-    compared, outcome = phrasing.METHOD[row.measure]
-    rater = row.cluster or "manager"
-    care = phrasing.CARE.get(row.rung, "")
-    inside = (
-        ", ".join(f"same {one}" for one in row.held)
-        if measure.model == "core"
-        else measure.among * (measure.model != "teams")
-    )
-    record = {
-        "question": question.text,
-        "measure": measure.key,
-        "compared": compared,
-        "outcome": outcome,
-    }
-    if row.unit == "percentage points" or measure.model == "cost":
-        record["outcome"] = phrasing.OUTCOME.format(outcome=outcome, unit=row.unit)
+    question, measure = measures()[row.measure]
+    told = phrases("page")["method"]
+    outcome = measure.method.outcome
+    if row.unit == "percentage points" or measure.estimator == "cost":
+        outcome = told["outcome"].format(outcome=outcome, unit=row.unit)
+    record = {"question": question.text, "compared": measure.method.compared, "outcome": outcome}
+    record["misleads when"] = measure.misleads
     if row.estimate is not None:
+        rater = row.cluster or "manager"
+        held = ", ".join(told["same"].format(what=one) for one in row.held) or measure.among
         record |= {
-            "how": phrasing.MODELS[measure.model].format(rater=rater),
-            "held equal": inside.strip(" ,"),
-            "interval": phrasing.INTERVAL.format(level=row.level, rater=rater, care=care),
+            "how": phrases("sentences")["estimators"][measure.estimator]["how"].format(rater=rater),
+            "held equal": held,
+            "interval": told["interval"].format(
+                level=row.level, rater=rater, care=told["care"].get(row.rung, "")
+            ),
             "checks": ", ".join(f"{check.name} ({check.outcome})" for check in row.checks),
         }
     if row.smallest_effect is not None:
-        record["smallest effect"] = phrasing.SMALLEST.format(
-            smallest=_amount(row.smallest_effect, row)
-        )
-    record["notes"] = (
-        row.note if row.estimate is not None else "; ".join(filter(None, [row.sentence, row.note]))
-    )
-    return {
-        key: sentence_case(text) if key != "measure" else text
-        for key, text in record.items()
-        if text
-    }
+        smallest = words.amount(row.smallest_effect, row.unit)
+        record["smallest effect"] = told["smallest"].format(smallest=smallest)
+    why = row.sentence if row.estimate is None else ""
+    record["notes"] = "; ".join(filter(None, [why, row.note]))
+    return {"measure": row.measure} | {k: sentence_case(text) for k, text in record.items() if text}
 
 
 def checks_of(rows: Sequence[Result]) -> tuple[tuple[str, str, str], ...]:
     """The checks that ran for any of the rows: name, the question it asks, and what it takes away
     when it fails.
     """
-    ran = {check.name for row in rows for check in row.checks}
-    told = {name: VERDICT_WORDS[name] for name in ("untrusted", "none", "unknown")}
+    ran, told = {check.name for row in rows for check in row.checks}, phrases("page")["checks"]
+    verdicts = verdict_words()
     takes = {
-        yes: phrasing.TAKES.format(**told | {"none": text.format(**told)})
-        for yes, text in phrasing.TAKES_NONE.items()
+        revokes: told["takes"].format_map(verdicts | {"none": told[key].format_map(verdicts)})
+        for revokes, key in ((True, "revokes"), (False, "spares"))
     }
     return tuple(
         (name, one["asks"], takes[one["revokes_none"]])
-        for name, one in words.phrases("checks").items()
+        for name, one in phrases("checks").items()
         if name in ran
     )
+
+
+# --- the glossary
 
 
 def glossary(text: str) -> tuple[tuple[str, str], ...]:
     """The terms that occur in a text, with what they mean, in the glossary's order.
 
     >>> [term for term, _ in glossary("Merit was 0.2 pp higher.")]
-    ['percentage points, pp', 'merit']
+    ['merit', 'percentage points, pp']
     """
-    return tuple((term, means) for term, means in phrasing.TERMS.items() if _occurs(term, text))
+    return tuple((term, means) for term, means in terms().items() if _occurs(term, text))
+
+
+def terms() -> dict[str, str]:
+    """The terms that a report explains where it uses them, and what they mean."""
+    rows = [rows for one in phrases("terms")["sections"] if isinstance(rows := one["rows"], dict)]
+    told = [one for some in rows for one in some.values() if isinstance(one, dict)]
+    return {one["read"]: one.get("report", one["means"]) for one in told}
 
 
 def _occurs(term: str, text: str) -> bool:
     any_of = "|".join(re.escape(word) for word in term.split(", "))
     flags = 0 if term.isupper() else re.IGNORECASE
     return re.search(rf"\b(?:{any_of})(?:s|d|ments?)?\b", text, flags) is not None
+
+
+def glossary_page() -> str:
+    """GLOSSARY.md, as `make glossary` writes it: every term, verdict, design and check in tables."""
+    told = phrases("terms")
+    lines = ["# Glossary", "", told["intro"]]
+    for section in told["sections"]:
+        intro = [section["intro"], ""] if section["intro"] else []
+        lines += ["", f"## {section['title']}", *intro, *_table(section["columns"], _rows(section))]
+    return "\n".join(lines).translate(str.maketrans("“”’", '""\'')) + "\n"
+
+
+def _rows(section: Mapping[str, Any]) -> list[Sequence[str]]:
+    rows = section["rows"]
+    if rows == "checks":
+        return [(name, one["asks"]) for name, one in phrases("checks").items()]
+    if rows == "verdicts":
+        keys: dict[tuple[str, str], list[str]] = {}
+        for key, one in phrases("sentences")["verdicts"].items():
+            keys.setdefault((one["word"], one["when"]), []).append(f"`{key}`")
+        return [(", ".join(some), *told) for told, some in keys.items()]
+    if isinstance(rows, list):
+        return rows
+    return [(term, one["means"] if isinstance(one, dict) else one) for term, one in rows.items()]
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [columns, ["---"] * len(columns), *rows]
+    told = [f"| {' | '.join(cells)} |" for cells in lines]
+    return [told[0], told[1].replace(" ", ""), *told[2:]]
 
 
 # --- what to do
@@ -277,56 +294,43 @@ def what_to_do(rows: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...]
     rest; what finds no room is left out. Misleads as a plan: the lines follow from the verdicts
     alone.
     """
+    headlines = [row for row in rows if row.headline]
     came = {
-        row.question: _came_to(
-            [one for one in rows if one.headline and one.question == row.question]
-        )
-        for row in rows
-        if row.headline
+        key: _came_to([row for row in headlines if row.question == key])
+        for key in dict.fromkeys(row.question for row in headlines)
     }
     doubtful, unknown = (
-        listed([question for question, what in came.items() if what == one])
-        for one in ("doubt", "open")
+        listed([key for key, what in came.items() if what == one]) for one in ("doubt", "open")
     )
-    do = [phrasing.OPEN_DO.format(asked=unknown), *_to_record(rows)] if unknown else []
-    do_not = (
-        [phrasing.OPEN_NOT.format(asked=unknown, unknown=VERDICT_WORDS["unknown"])]
-        if unknown
-        else []
-    )
-    do_not += [phrasing.DOUBT_NOT.format(asked=doubtful)] if doubtful else []
+    do, do_not = phrases("page")["do"], phrases("page")["do_not"]
+    first = [do["open"].format(asked=unknown), *_to_record(rows)] if unknown else []
+    words_of = {"asked": unknown, "unknown": verdict_words()["unknown"]}
+    last = [do_not["open"].format(**words_of)] if unknown else []
+    last += [do_not["doubt"].format(asked=doubtful)] if doubtful else []
     return (
-        _by_weight(phrasing.DO, came, do, phrasing.ALWAYS_DO),
-        _by_weight(phrasing.DO_NOT, came, do_not, phrasing.ALWAYS_NOT),
+        _by_weight("do", came, first, do["always"]),
+        _by_weight("do_not", came, last, do_not["always"]),
     )
 
 
 def _by_weight(
-    table: Mapping[tuple[str, str], str],
-    came: Mapping[str, str],
-    unsettled: Sequence[str],
-    always: Sequence[str],
+    side: str, came: Mapping[str, str], unsettled: Sequence[str], always: Sequence[str]
 ) -> tuple[str, ...]:
-    mine = {key: text for key, text in table.items() if key in came.items()}
-    harm = [text for (_, what), text in mine.items() if what == "lower"]
+    asked = sorted(questions().values(), key=lambda question: question.rank)
+    mine = {one.key: getattr(one, side).get(came.get(one.key)) for one in asked}
+    mine = {key: text for key, text in mine.items() if text}
+    harm = [text for key, text in mine.items() if came[key] == "lower"]
     rest = [text for text in mine.values() if text not in harm]
-    return (*[*harm, *unsettled, *rest][: phrasing.MOST - len(always)], *always)
+    return (*[*harm, *unsettled, *rest][: MOST - len(always)], *always)
 
 
 def _to_record(rows: Sequence[Result]) -> list[str]:
     """The two things whose record would open most questions, where something is missing."""
-    before, _, after = SETTLES["record"].partition("{what}")
-    lacking = {(row.question, row.to_settle) for row in rows if row.to_settle.startswith(before)}
-    things = Counter(
-        thing
-        for _, text in sorted(lacking)
-        for thing in text.removeprefix(before).removesuffix(after).split("; ")
-    )
-    return (
-        [phrasing.RECORD.format(what="; ".join(thing for thing, _ in things.most_common(2)))]
-        if things
-        else []
-    )
+    lacking = sorted({(row.question, row.wanting) for row in rows if row.wanting})
+    needs = phrases("data")["needs"]
+    things = Counter(needs[name]["settle"] for _, names in lacking for name in names)
+    what = "; ".join(thing for thing, _ in things.most_common(2))
+    return [phrases("page")["do"]["record"].format(what=what)] if things else []
 
 
 def _came_to(headlines: Sequence[Result]) -> str:
@@ -334,42 +338,9 @@ def _came_to(headlines: Sequence[Result]) -> str:
     they agree in.
     """
     told = {row.verdict for row in headlines}
+    failed = (row for row in headlines if row.verdict in KNOWN and words.failures(row))
     if "lower" in told:
         return "lower"
-    if "untrusted" in told or any(_failed(row) for row in headlines if row.verdict in KNOWN):
+    if "untrusted" in told or any(failed):
         return "doubt"
     return "open" if told & {"unknown", "hidden"} else told.pop() if len(told) == 1 else "mixed"
-
-
-# --- words
-
-
-def _amount(value: float | None, row: Result) -> str:
-    return number(value, row.unit) + (" as fast" if row.unit == "hazard ratio" else "")
-
-
-def _failed(row: Result) -> str:
-    failed = [check.name for check in row.checks if check.outcome == "failed"]
-    return listed(failed) if len(failed) < 3 else f"{failed[0]} and {len(failed) - 1} more"
-
-
-def _name(row: Result) -> str:
-    return phrasing.PARTS.get(row.at, row.at.replace("_", " "))
-
-
-def to_record(coverage: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
-    """What is missing in the data, in words, and the questions that need it; what opens most
-    questions first.
-
-    `coverage` has a row per question with `question` and `missing`, as `verdicts.coverage` gives
-    it.
-
-    >>> to_record([{"question": "Q1", "missing": ["learning"]}])
-    [('learning activities, with their dates', ['Q1'])]
-    """
-    settle = {need.where: need.settle for question in QUESTIONS.values() for need in question.needs}
-    opens: dict[str, list[str]] = {}
-    for row in coverage:
-        for where in row["missing"]:
-            opens.setdefault(settle.get(where, where), []).append(row["question"])
-    return sorted(opens.items(), key=lambda item: -len(item[1]))

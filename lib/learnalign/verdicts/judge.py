@@ -1,31 +1,23 @@
-"""Verdicts: what an estimate lets us say, what a failed check takes away, and the sentence for it.
+"""Verdicts: what an estimate lets us say, and what a failed check takes away.
 
-A pure function of intervals, smallest effects and checks over tables of words (`questions`,
-`wording`). The default is "we don't know"; a check can only take away, never give.
+A pure function of intervals, smallest effects and checks; what each row says is made last, from its
+fields (`words`). The default is "we don't know"; a check can only take away, never give.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import inf
+from math import ceil, exp, log
 
-from learnalign.verdicts.asked import (
-    COVERAGE,
-    coverage,
-    describe,
-    judge_cost,
-    unanswerable,
-    unknowns,
-)
-from learnalign.verdicts.explain import brief, still_unknown
-from learnalign.verdicts.multiplicity import adjusted_p, p_value
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
 from learnalign.verdicts.registry import (
-    ASKED,
-    MEASURES,
-    QUESTIONS,
-    VERDICT_WORDS,
     Measure,
     Question,
+    measures,
     missing_needs,
+    phrases,
+    questions,
 )
 from learnalign.verdicts.result import (
     FEW_CLUSTERS,
@@ -37,56 +29,16 @@ from learnalign.verdicts.result import (
     number,
     spread,
 )
-from learnalign.verdicts.telling import (
-    detectable_in,
-    difference,
-    hidden_row,
-    marks,
-    numbers_of,
-    row_of,
-    what_settles,
-)
-from learnalign.verdicts.wording import NOTHING_VARIES, REASONS, SENTENCES, SETTLES
-from learnalign.verdicts.words import check as told_check
-from learnalign.verdicts.words import listed, phrases, revoke_none, sentence_case
-
-__all__ = [
-    "ASKED",
-    "COVERAGE",
-    "MEASURES",
-    "QUESTIONS",
-    "REASONS",
-    "VERDICT_WORDS",
-    "adjusted_p",
-    "brief",
-    "coverage",
-    "across",
-    "decide",
-    "describe",
-    "holm",
-    "judge",
-    "judge_all",
-    "judge_cost",
-    "judge_family",
-    "judge_kinds",
-    "missing_needs",
-    "p_value",
-    "stands",
-    "still_unknown",
-    "unanswerable",
-    "unknowns",
-]
-
-# --- the rule
+from learnalign.verdicts.words import COMPRESSED, Told, check, failures, marks, revoke_none, said
 
 CLAIMS = ("higher", "lower", "small")
-WEAK, WORTHLESS = (
-    1.0,
-    0.1,
-)  # strength to erase, in units of last time's rating: a warning below one, untrusted below
-INDICATION = Check.of("indication", "failed", "slower")
-COMPRESSED = 0.85  # of people with the same rating
+WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
+FAR = 100  # times as much data: nobody will wait for that
+RIVALS = ("bracketing", "noisy ratings", "waitlist")
+
+
+# --- the rule
 
 
 def decide(
@@ -101,7 +53,7 @@ def decide(
     ('higher', 'small', 'none', 'unknown')
     """
     below, same, above = marks(smallest_effect, unit)
-    failed = {check.name for check in checks if check.outcome == "failed"}
+    failed = {one.name for one in checks if one.outcome == "failed"}
     if below < low and high < above:
         return "unknown" if failed & revoke_none() else "none"
     if low > above or high < below:
@@ -113,32 +65,43 @@ def decide(
     return "untrusted" if failed else verdict
 
 
+def stands(rows: Sequence[Result]) -> bool:
+    """Whether any of the rows says, beyond doubt, that more goes with it: what is built on them may
+    be told.
+    """
+    return any(
+        row.verdict in ("higher", "small") and row.estimate > marks(1.0, row.unit)[1]
+        for row in rows
+    )
+
+
+def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
+    """The difference that a fit of this precision would have found in 80 of 100 repetitions
+    (METHODS 4).
+    """
+    size = (stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error
+    return exp(size) if unit == "hazard ratio" else float(size)
+
+
+# --- rows
+
+
 def judge(
     comparison: Comparison, *, smallest_effect: float, hidden: str = "", group: str = "company"
 ) -> tuple[Result, ...]:
     """The headline result of a comparison and, beside it, the raw figure (described, never judged).
 
-    `hidden` is privacy's reason not to show it. Every branch ends in one sentence.
+    `hidden` is privacy's reason not to show it (a key of `hidden` in `en/sentences.yml`). Every
+    branch ends in one sentence.
     """
-    question, measure = MEASURES[comparison.measure]
+    question, measure = measures()[comparison.measure]
+    about = {"group": group, "smallest_effect": smallest_effect}
     if hidden:
-        return (hidden_row(question, measure, smallest_effect, hidden, group=group),)
-    rows = [_headline(question, measure, comparison, smallest_effect, group)]
+        return (row_of(question, measure, branch="hidden", reason=hidden, **about),)
+    rows = [_headline(question, measure, comparison, **about)]
     if comparison.raw is not None:
-        told = SENTENCES["described"].format(**numbers_of(comparison.raw, measure, smallest_effect))
-        rows.append(
-            row_of(
-                question,
-                measure,
-                smallest_effect,
-                comparison.raw,
-                group=group,
-                headline=False,
-                at="raw",
-                verdict="described",
-                sentence=sentence_case(told),
-            )
-        )
+        about |= {"headline": False, "at": "raw", "branch": "described"}
+        rows.append(row_of(question, measure, comparison.raw, **about))
     return tuple(rows)
 
 
@@ -156,7 +119,7 @@ def judge_all(
         for found in comparisons
         for row in judge(
             found,
-            smallest_effect=smallest_effect[MEASURES[found.measure][1].smallest],
+            smallest_effect=smallest_effect[measures()[found.measure][1].smallest],
             hidden=hidden[found.measure],
         )
     )
@@ -180,20 +143,10 @@ def judge_family(
     """
     doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
     failed = [
-        check
-        for check in headline.checks
-        if check.outcome == "failed" and check.name != "few clusters"
+        one for one in headline.checks if one.outcome == "failed" and one.name != "few clusters"
     ]
-    return _family(
-        headline.measure,
-        fits,
-        hidden,
-        headline.smallest_effect,
-        headline.group,
-        doubt,
-        failed,
-        part,
-    )
+    about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
+    return _family(headline.measure, fits, hidden, doubt, failed, part, **about)
 
 
 def judge_kinds(
@@ -210,84 +163,283 @@ def judge_kinds(
 
     `checks` hold for every row. Benjamini-Hochberg and `hidden` as in `judge_family`.
     """
-    return _family(measure, fits, hidden, smallest_effect, group, "", checks)
+    about = {"group": group, "smallest_effect": smallest_effect}
+    return _family(measure, fits, hidden, "", checks, None, **about)
 
 
-def stands(rows: Sequence[Result]) -> bool:
-    """Whether any of the rows says, beyond doubt, that more goes with it: what is built on them may
-    be told.
+def judge_cost(
+    fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "currency"
+) -> tuple[Result, ...]:
+    """Q7: a cost per extra closed gap is described, never judged; without one, "we don't know" and
+    the `reason`.
     """
-    return any(
-        row.verdict in ("higher", "small") and row.estimate > marks(1.0, row.unit)[1]
-        for row in rows
-    )
+    question, measure = measures()["cost_per_closed_gap"]
+    if fit is None:
+        return (_no_estimate(question, measure, reason),)
+    if hidden:
+        return (row_of(question, measure, branch="hidden", reason=hidden),)
+    return (row_of(question, measure, fit, branch="cost", unit=unit, detectable_effect=None),)
+
+
+def describe(
+    question: str,
+    measure: str,
+    facts: Mapping[str, Fit],
+    *,
+    hidden: Mapping[str, str],
+    units: Mapping[str, str] | None = None,
+    unit: str = "%",
+) -> tuple[Result, ...]:
+    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one
+    may not be shown.
+
+    Facts are in `unit`, but for those named in `units`.
+    """
+    rows = []
+    for name, fit in facts.items():
+        own = (units or {}).get(name, unit)
+        about = {
+            "question": question,
+            "measure": measure,
+            "headline": False,
+            "at": name,
+            "unit": own,
+        }
+        if hidden.get(name):
+            rows.append(row_of(None, None, branch="hidden", reason=hidden[name], **about))
+            continue
+        fit = _coarse(fit) if own == "%" else fit
+        rows.append(row_of(None, None, fit, branch="fact", detectable_effect=None, **about))
+    return tuple(rows)
+
+
+def unanswerable(
+    filled: frozenset[str], smallest_effect: Mapping[str, float]
+) -> tuple[Result, ...]:
+    """ "We don't know" for every headline whose question needs what the data do not hold, and why."""
+    rows = []
+    for question in questions().values():
+        missing = missing_needs(question, filled)
+        for measure in question.measures.values() if missing else ():
+            settle = _settle("record", what="; ".join(need.settle for need in missing))
+            about = {"wanting": tuple(need.key for need in missing), "to_settle": settle}
+            about["smallest_effect"] = smallest_effect.get(measure.smallest)
+            rows.append(row_of(question, measure, branch="no data", **about))
+    return tuple(rows)
+
+
+def silent(question: str) -> Result:
+    """A question that was asked and has no result must not vanish: the default is "we don't know"."""
+    about = {"question": question, "measure": "", "unit": ""}
+    return row_of(None, None, branch="silent", **about)
+
+
+VERDICTS: dict[str, Verdict] = {
+    "hidden": "hidden",
+    "described": "described",
+    "fact": "described",
+    "cost": "described",
+    "nothing varies": "none",
+    "higher": "higher",
+    "lower": "lower",
+    "small": "small",
+    "none": "none",
+    "untrusted": "untrusted",
+}
+"""The verdict of each branch; of all others, "we don't know"."""
+
+
+def row_of(
+    question: Question | None,
+    measure: Measure | None,
+    fit: Fit | None = None,
+    /,
+    *,
+    branch: str,
+    **values: object,
+) -> Result:
+    """A row with its sentence: numbers from the fit where there is one, empty where there is none."""
+    row: dict[str, object] = {
+        "headline": True,
+        "group": "company",
+        "at": "",
+        "level": 0.95,
+        "smallest_effect": None,
+        "detectable_effect": None,
+        "to_settle": "",
+        "note": "",
+        "checks": (),
+        "method": "",
+        "design": "described",
+        "sentence": "",
+        "shown": branch != "hidden",
+        "branch": branch,
+        "verdict": VERDICTS.get(branch, "unknown"),
+    } | dict.fromkeys(("estimate", "low", "high", "n_people", "n_clusters"))
+    if question and measure:
+        row |= {"question": question.key, "measure": measure.key, "unit": measure.unit}
+    if fit:
+        copied = ("estimate", "low", "high", "level", "n_people", "n_clusters", "method", "design")
+        own = (*copied, "std_error", "df", "cluster", "rung", "held")
+        row |= {name: getattr(fit, name) for name in own}
+        unit = str(values.get("unit", row.get("unit")))
+        row["detectable_effect"] = detectable_in(fit, unit=unit) if fit.df else None
+        row |= {"doers": measure.doers, "others": measure.others} if measure else {}
+    return said(Result(**(row | values)))  # type: ignore[arg-type]
+
+
+def _coarse(fit: Fit) -> Fit:
+    """A share to so few digits that nobody can tell from it how many of how many it is."""
+    digits = 1 if fit.n_people >= 1000 else 0
+    figures = {name: round(getattr(fit, name), digits) for name in ("estimate", "low", "high")}
+    return replace(fit, **figures, std_error=None, df=None)
+
+
+# --- one headline
+
+
+def _headline(
+    question: Question, measure: Measure, found: Comparison, smallest_effect: float, group: str
+) -> Result:
+    """The judged row: verdict, sentence, and what would settle it."""
+    about = {"smallest_effect": smallest_effect, "group": group, "note": "; ".join(found.notes)}
+    if found.adjusted is None:
+        return _no_estimate(question, measure, found.reason, found.notes, **about)
+    fit, checks = found.adjusted, _all_checks(found, measure, smallest_effect)
+    bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
+    branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
+    branch = "revoked" if bare == "none" and branch == "unknown" else branch
+    about |= {"checks": checks, "contrast": found.contrast}
+    row = row_of(question, measure, fit, branch=branch, **about)
+    compressed = found.modal_share > COMPRESSED and measure.unit == "SD"
+    if compressed and row.detectable_effect > smallest_effect:
+        branch, settle = "compressed", _settle("compressed")
+    elif found.n_cycles == 1 and fit.design == "associated" and row.verdict != "unknown":
+        branch, settle = "one cycle", _settle("one cycle")
+    else:
+        settle = _what_settles(row, bare, fit, measure, found.n_cycles)
+    return row_of(question, measure, fit, branch=branch, to_settle=settle, **about)
+
+
+def _no_estimate(
+    question: Question, measure: Measure, reason: str, notes: Sequence[str] = (), **about: object
+) -> Result:
+    """A row without a figure: what is known not to vary is "practically none", all else unknown."""
+    words, about = phrases("sentences"), {**about, "reason": reason}
+    if reason in words["fixed"]:
+        about["note"] = "; ".join([*notes, words["fixed"][reason]["note"]])
+        return row_of(question, measure, branch="nothing varies", **about)
+    settle = _settle("settle", settle=words["reasons"][reason]["settle"])
+    return row_of(question, measure, branch="no estimate", to_settle=settle, **about)
+
+
+# --- what would settle it
+
+
+def _settle(key: str, row: Result | None = None, **words: str) -> str:
+    return phrases("sentences")["settles"][key].format_map(Told(row, words))
+
+
+def _what_settles(row: Result, bare: Verdict, fit: Fit, measure: Measure, n_cycles: int) -> str:
+    """What would settle a row: mend what failed; more of the same, by the square of the precision
+    short, or both.
+
+    `bare` is the verdict before any check.
+    """
+    known, told = phrases("checks"), Told(row)
+    mend = [known[one.name]["settle"].format_map(told) for one in failures(row)]
+    mends, revoked = "; ".join(filter(None, dict.fromkeys(mend))), bare != "unknown"
+    if row.verdict not in ("untrusted", "unknown") or (revoked and not mends):
+        return ""
+    if revoked:
+        return _settle("mend", mends=mends)
+    also = _settle("mend too", mends=mends) if mends else ""
+    seen, wanted = row.detectable_effect, row.smallest_effect
+    times = (log(seen) / log(wanted) if row.unit == "hazard ratio" else seen / wanted) ** 2
+    if times < 1.1:
+        return _settle("edge", row) + also
+    if times > FAR:
+        return _settle("far", row, far=str(FAR)) + also
+    more = times - 1
+    cycles = ceil(max(n_cycles, 1) * more)
+    words = {
+        "times": f"{times:.1f}",
+        "more": _about(fit.n_rows * more),
+        "cycles": f"{cycles:,} more {'cycle' if cycles == 1 else 'cycles'}",
+        "people": _about(fit.n_people * more),
+        "clusters": _about(fit.n_clusters * more),
+    }
+    text = phrases("sentences")["estimators"][measure.estimator]["more"]
+    return text.format_map(Told(row, words)) + also
+
+
+def _about(count: float) -> str:
+    """A number to two digits, rounded up: exact, it would tell how many people there are."""
+    step = 10 ** max(len(str(int(count))) - 2, 0)
+    return f"{ceil(count / step) * step:,}"
+
+
+# --- a family
 
 
 def _family(
     key: str,
     fits: Mapping[str, Fit],
     hidden: Mapping[str, str],
-    smallest: float,
-    group: str,
     unknown: str,
-    more: Sequence[Check] = (),
-    part: tuple[str, str] | None = None,
+    more: Sequence[Check],
+    part: tuple[str, str] | None,
+    **about: object,
 ) -> tuple[Result, ...]:
-    question, about = MEASURES[key]
-    did, did_not = part or about.part
+    question, measure = measures()[key]
+    doers, others = part or (measure.part.doers, measure.part.others)
+    about |= {"headline": False}
+    smallest = about["smallest_effect"]
     kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
     p = dict(
-        zip(
-            kept, adjusted_p([p_value(fit, about.unit) for fit in kept.values()], "bh"), strict=True
-        )
+        zip(kept, adjusted([p_value(fit, measure.unit) for fit in kept.values()]), strict=True)
     )
     rows = []
     for name, fit in fits.items():
         if name not in kept:
             rows.append(
-                hidden_row(
-                    question, about, smallest, hidden[name], group=group, headline=False, at=name
-                )
+                row_of(question, measure, branch="hidden", reason=hidden[name], at=name, **about)
             )
             continue
-        checks = (_few_clusters(fit, about, smallest), *more)
-        checks += (INDICATION,) if about.key == "learning_to_closure" and fit.high < 1 else ()
-        checks = tuple(map(told_check, checks))
-        verdict = decide(fit.low, fit.high, smallest, checks, about.unit)
-        doubt = unknown
-        if p[name] > ALPHA and verdict in (*CLAIMS, "untrusted"):
-            doubt = doubt or "many"
-        own = replace(about, doers=did, others=did_not, about="")
-        failed = "; ".join(check.detail for check in checks if check.outcome == "failed")
-        numbers = numbers_of(fit, own, smallest) | {"asked": str(len(kept)), "failed": failed}
-        numbers |= {
-            "passed": "",
-            "warning": "",
-            "caution": f"A check failed, though: {failed}." if failed else "",
-        }
-        revoked = (
-            verdict == "unknown" and decide(fit.low, fit.high, smallest, (), about.unit) == "none"
-        )
-        told = SENTENCES[doubt or ("revoked" if revoked else verdict)].format(**numbers)
-        told = f"{sentence_case(name.replace('_', ' '))}. {sentence_case(told)}"
-        rows.append(
-            row_of(
-                question,
-                about,
-                smallest,
-                fit,
-                group=group,
-                headline=False,
-                at=name,
-                checks=checks,
-                verdict="unknown" if doubt else verdict,
-                sentence=sentence_case(told),
-            )
-        )
+        slower = measure.key == "learning_to_closure" and fit.high < 1
+        checks = (_few_clusters(fit, measure, smallest), *more)
+        checks += (Check.of("indication", "failed", "slower"),) if slower else ()
+        checks = tuple(map(check, checks))
+        branch = decide(fit.low, fit.high, smallest, checks, measure.unit)
+        if unknown or (p[name] > ALPHA and branch in (*CLAIMS, "untrusted")):
+            branch = unknown or "many"
+        elif (
+            branch == "unknown" and decide(fit.low, fit.high, smallest, (), measure.unit) == "none"
+        ):
+            branch = "revoked"
+        own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(kept)}
+        rows.append(row_of(question, measure, fit, branch=branch, **own, **about))
     return tuple(rows)
 
 
 # --- many questions
+
+
+def p_value(fit: Fit | Result, unit: str) -> float:
+    """Two-sided, for no difference: the tail that the interval's own t distribution leaves."""
+    centre = log(fit.estimate) if unit == "hazard ratio" else fit.estimate
+    if not fit.std_error > 0:
+        return float(centre == 0)
+    return float(2 * stats.t.sf(abs(centre) / fit.std_error, fit.df))
+
+
+def adjusted(p: Sequence[float], method: str = "fdr_bh") -> list[float]:
+    """p-values adjusted for how many there are: "holm" (family-wise), or Benjamini & Hochberg 1995.
+
+    >>> [round(value, 2) for value in adjusted([0.01, 0.04, 0.03], "holm")]
+    [0.03, 0.06, 0.06]
+    """
+    return multipletests(p, method=method)[1].tolist() if len(p) else []
 
 
 def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
@@ -298,14 +450,7 @@ def holm(rows: Sequence[Result]) -> tuple[Result, ...]:
     headline still "differs" in at most 1 of 20 editions.
     """
     asked = [row for row in rows if row.headline and (row.std_error is not None or not row.shown)]
-    known = [row for row in asked if row.std_error is not None]
-    adjusted = adjusted_p([p_value(row, row.unit) for row in known], "holm", len(asked))
-    revoked = {
-        id(row)
-        for row, p in zip(known, adjusted, strict=True)
-        if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")
-    }
-    return tuple(_one_of_many(row, len(asked)) if id(row) in revoked else row for row in rows)
+    return _survivors({"": rows}, "holm", "many", len(asked))[""]
 
 
 def across(units: Mapping[str, Sequence[Result]]) -> dict[str, tuple[Result, ...]]:
@@ -316,118 +461,40 @@ def across(units: Mapping[str, Sequence[Result]]) -> dict[str, tuple[Result, ...
     "differs" in 1 of 20 companies. Every headline that was estimated, or hidden, counts as looked
     at. Misleads where units share people.
     """
-    headlines = [row for rows in units.values() for row in rows if row.headline]
-    known = [row for row in headlines if row.std_error is not None]
-    unseen = sum(not row.shown for row in headlines)
-    adjusted = adjusted_p([*(p_value(row, row.unit) for row in known), *[1.0] * unseen], "bh")
+    return _survivors(units, "fdr_bh", "many units", len(units))
+
+
+def _survivors(
+    pages: Mapping[str, Sequence[Result]], method: str, branch: str, asked: int
+) -> dict[str, tuple[Result, ...]]:
+    """The rows of all pages after one correction over their headlines; a hidden one counts as 1."""
+    rows = [row for page in pages.values() for row in page if row.headline]
+    known = [row for row in rows if row.std_error is not None]
+    p = [p_value(row, row.unit) for row in known] + [1.0] * sum(not row.shown for row in rows)
     revoked = {
         id(row)
-        for row, p in zip(known, adjusted, strict=False)
-        if p > ALPHA and row.verdict in (*CLAIMS, "untrusted")
+        for row, value in zip(known, adjusted(p, method), strict=False)
+        if value > ALPHA and row.verdict in (*CLAIMS, "untrusted")
     }
+    values = {"verdict": "unknown", "branch": branch, "asked": asked, "to_settle": _settle(branch)}
     return {
-        unit: tuple(
-            _one_of_many(row, len(units), "many units") if id(row) in revoked else row
-            for row in rows
-        )
-        for unit, rows in units.items()
+        name: tuple(said(replace(row, **values)) if id(row) in revoked else row for row in page)
+        for name, page in pages.items()
     }
 
 
-def _one_of_many(row: Result, asked: int, branch: str = "many") -> Result:
-    numbers = difference(row, row.unit) | {"asked": str(asked)}
-    return replace(
-        row,
-        verdict="unknown",
-        sentence=SENTENCES[branch].format(**numbers),
-        to_settle=SETTLES[branch],
-    )
-
-
-# --- one headline
-
-
-def _headline(
-    question: Question, measure: Measure, found: Comparison, smallest: float, group: str
-) -> Result:
-    """The judged row: verdict, sentence, and what would settle it."""
-    if found.adjusted is None:
-        return _without_estimate(question, measure, found, smallest, group)
-    fit = found.adjusted
-    checks = tuple(map(told_check, _all_checks(found, measure, smallest)))
-    bare = decide(fit.low, fit.high, smallest, (), measure.unit)
-    verdict = decide(fit.low, fit.high, smallest, checks, measure.unit)
-    compressed = (
-        found.modal_share > COMPRESSED and measure.unit == "SD" and detectable_in(fit) > smallest
-    )
-    failed = [
-        c
-        for c in checks
-        if c.outcome == "failed" and (verdict != "unknown" or c.name in revoke_none())
-    ]
-    numbers = numbers_of(fit, measure, smallest, found.contrast) | {"modal": f"{COMPRESSED:.0%}"}
-    numbers["failed"] = "; ".join(check.detail for check in failed)
-    numbers["caution"] = f"A check failed, though: {numbers['failed']}." if failed else ""
-    numbers["passed"] = _passed([check for check in checks if check.outcome == "passed"])
-    numbers["warning"] = _warning(found.strength_to_erase, fit) if measure.model == "core" else ""
-    branch = "revoked" if bare == "none" and verdict == "unknown" else verdict
-    settle = what_settles(verdict, bare, fit, measure, smallest, numbers, failed, found.n_cycles)
-    if compressed:
-        verdict, branch, settle = "unknown", "compressed", SETTLES["compressed"]
-    elif found.n_cycles == 1 and fit.design == "associated" and verdict != "unknown":
-        verdict, branch, settle = "unknown", "one cycle", SETTLES["one cycle"]
-    sentence = sentence_case(SENTENCES[branch].format(**numbers))
-    return row_of(
-        question,
-        measure,
-        smallest,
-        fit,
-        group=group,
-        verdict=verdict,
-        sentence=sentence,
-        checks=checks,
-        note="; ".join(found.notes),
-        to_settle=settle,
-    )
-
-
-def _without_estimate(
-    question: Question, measure: Measure, found: Comparison, smallest: float, group: str
-) -> Result:
-    if found.reason in NOTHING_VARIES:
-        reason, note = NOTHING_VARIES[found.reason]
-        return row_of(
-            question,
-            measure,
-            smallest,
-            group=group,
-            verdict="none",
-            note="; ".join([*found.notes, note]),
-            sentence=SENTENCES["nothing varies"].format(reason=reason),
-        )
-    reason, settle = REASONS[found.reason]
-    sentence = SENTENCES["no estimate"].format(reason=reason)
-    return row_of(
-        question,
-        measure,
-        smallest,
-        group=group,
-        verdict="unknown",
-        sentence=sentence,
-        note="; ".join(found.notes),
-        to_settle=f"To settle it: {settle}.",
-    )
+# --- checks that need the smallest effect that matters
 
 
 def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Check, ...]:
     """The comparison's own checks and those that need the smallest effect that matters."""
-    fit, rivals = found.adjusted, dict(found.rivals)
-    own = (_few_clusters(fit, measure, smallest), *found.checks)
-    own += tuple(_rival(name, rival, fit, measure, smallest) for name, rival in rivals.items())
-    if measure.model != "core":
-        return own
-    claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
-    return (*own, _hidden_factor(found.strength_to_erase) if claims else NOTHING_TO_ERASE)
+    fit = found.adjusted
+    own = [_few_clusters(fit, measure, smallest), *found.checks]
+    own += [_rival(name, rival, fit, measure, smallest) for name, rival in found.rivals]
+    if measure.estimator == "contrast":
+        claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
+        own.append(_hidden_factor(found.strength_to_erase, claims))
+    return tuple(map(check, own))
 
 
 def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
@@ -446,9 +513,6 @@ def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
     return Check.of("few clusters", "failed", "differ", **facts)
 
 
-RIVALS = ("bracketing", "noisy ratings", "waitlist")
-
-
 def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
     """The same contrast under other assumptions: it must not speak against what is claimed."""
     if rival is None:
@@ -464,39 +528,15 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         opposite = (rival.estimate - same) * (fit.estimate - same) < 0
         gone = rival.low <= same <= rival.high and not rival.low <= fit.estimate <= rival.high
         failed = verdict in CLAIMS and (opposite or gone)
-    size, ends = (number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit))
+    size, ends = number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit)
     return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
 
 
-NOTHING_TO_ERASE = Check.of("hidden factor", "not possible", "no claim")
-
-
-def _hidden_factor(times: float | None) -> Check:
+def _hidden_factor(times: float | None, claims: bool) -> Check:
+    if not claims:
+        return Check.of("hidden factor", "not possible", "no claim")
     if times is None:
         return Check.of("hidden factor", "not possible", "no yardstick")
     size = "more than 10 times" if times > 10 else number(float(times)) + " times"
-    why, outcome = "weak" if times < WEAK else "strong", "failed" if times < WORTHLESS else "passed"
+    outcome, why = "failed" if times < WORTHLESS else "passed", "weak" if times < WEAK else "strong"
     return Check.of("hidden factor", outcome, why, size=size)
-
-
-def _warning(times: float | None, fit: Fit) -> str:
-    weak = (
-        "Something unseen that is weaker than last time’s rating could erase it. "
-        if (times or inf) < WEAK
-        else ""
-    )
-    unit = (
-        "Managers are not recorded, so that some rate kindly is not held apart. "
-        if fit.cluster == "unit"
-        else ""
-    )
-    return weak + unit
-
-
-def _passed(passed: Sequence[Check]) -> str:
-    tried = [check.name for check in passed if phrases("checks")[check.name]["tries"]]
-    return (
-        f"It held up in the checks ({listed(tried)}). "
-        if tried
-        else "No check could try to refute it. "
-    )

@@ -120,6 +120,14 @@ class Result:
     cluster: str = ""  # whose rows hang together: manager, unit, leader or person
     rung: str = ""  # of the ladder of standard errors
     held: tuple[str, ...] = ()  # what is the same in those who are compared
+    branch: str = ""  # which sentence: a key of `says` in `en/sentences.yml`
+    reason: str = ""  # why there is no estimate, or why it is hidden: a key there too
+    wanting: tuple[str, ...] = ()  # what the data do not hold: keys of `needs` in `en/data.yml`
+    doers: str = ""  # who is compared
+    others: str = ""  # and with whom
+    contrast: str = ""  # how far apart they are, where it depends on the data
+    asked: int | None = None  # of how many it is one, where that many revoke it
+    step: float | None = None  # the figures are multiples of it, where others stand beside them
 
     @property
     def key(self) -> tuple[str, str, str, str]:
