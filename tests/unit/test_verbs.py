@@ -17,8 +17,7 @@ from learnalign.estimates import ask
 from learnalign.facts import describe
 from learnalign.linking import journeys, teams, windows
 from learnalign.studies import Answers
-from learnalign.verdicts import document
-from learnalign.verdicts.registry import MEASURES, QUESTIONS
+from learnalign.verdicts import document, registry
 
 SHOWING = [name for name, home in la.VERBS.items() if home == "report.verbs"]
 
@@ -81,7 +80,7 @@ def counted(function, counts):
 
 def test_a_question_has_a_headline_for_each_measure_and_its_raw_figure_beside(study):
     answers = la.ask(study, "Q3")
-    measures = [measure.key for measure in QUESTIONS["Q3"].measures]
+    measures = [*registry.questions()["Q3"].measures]
     assert [(row.measure, row.at) for row in answers] == [
         (measure, at) for measure in measures for at in ("", "raw")
     ]
@@ -91,13 +90,15 @@ def test_a_question_has_a_headline_for_each_measure_and_its_raw_figure_beside(st
 
 def test_without_a_question_all_are_asked(study):
     headlines = [row.measure for row in la.ask(study) if row.headline]
-    assert headlines == [m.key for question in QUESTIONS.values() for m in question.measures]
+    assert headlines == [
+        key for question in registry.questions().values() for key in question.measures
+    ]
     assert {*headlines} == {*ask.ESTIMATORS, "cost_per_closed_gap"}
 
 
 def test_every_family_is_asked_beside_its_question(study):
     for name, family in ask.FAMILIES.items():
-        assert family.question == MEASURES[family.measure][0].key
+        assert family.question == registry.measures()[family.measure][0].key
         rows = la.beside(study, name)
         assert not any(row.headline for row in rows)
         assert {*rows} <= {*la.beside(study, family.question)}
@@ -204,7 +205,7 @@ def test_what_cannot_be_asked_is_told_with_what_each_question_needs(fresh, tmp_p
     la.table(fresh, "questions")
     la.hand_over(fresh, "coverage", str(tmp_path / "x.json"))
     chapter = document.read(tmp_path / "x.json")
-    assert [row["question"] for row in chapter.coverage] == [*QUESTIONS]
+    assert [row["question"] for row in chapter.coverage] == [*registry.questions()]
 
 
 # --- the package
