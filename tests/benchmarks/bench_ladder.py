@@ -47,17 +47,8 @@ def bare(frame: pd.DataFrame) -> Slope:
     """The same model by pyfixest alone."""
     model = pf.feols("y ~ x + p1 + p2 | group", frame, vcov={"CRV1": "manager"})
     low, high = model.confint().loc["x"]
-    return Slope(
-        model.coef()["x"],
-        model.se()["x"],
-        MANAGERS - 1,
-        low,
-        high,
-        0.95,
-        "CR1",
-        len(frame),
-        MANAGERS,
-    )
+    figures = model.coef()["x"], model.se()["x"], MANAGERS - 1, low, high, 0.95
+    return Slope(*figures, len(frame), MANAGERS, rung="CR1")
 
 
 FITS = {"ours": ours, "bare": bare}

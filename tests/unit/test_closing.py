@@ -367,7 +367,9 @@ def test_gaps_found_before_acknowledging_was_recorded_are_left_out_and_accounted
 
 def test_without_managers_the_unit_stands_in_and_it_is_said():
     found = acknowledging_to_closure(changed(manager_id=None))
-    assert found.adjusted.n_clusters == 12 and found.adjusted.method.endswith("by unit, t(11)")
+    assert found.adjusted.n_clusters == 12 and found.adjusted.method.endswith(
+        "t(11), clustered by unit"
+    )
     assert found.notes[0] == "no managers are recorded: the unit stands in for the manager"
     some = plain().gaps.manager_id.where(np.arange(2_000) >= 100)
     found = acknowledging_to_closure(
@@ -410,6 +412,14 @@ def test_the_cost_per_extra_closed_gap_is_what_was_spent_over_what_it_closed():
     found = company(3, learned=1.7)
     fit, reason = cost_per_closed_gap(found)
     assert reason == "" and 0 < fit.low < fit.estimate < fit.high and fit.std_error is None
+    rows = closing.months(found)
+    sample = closing._sample(rows, "cost_per_closed_gap")
+    held = {"controls": sample.controls, "cluster": sample.by}
+    extra, months_open = hazards.extra_closed(sample.rows, "learned", **held)
+    spent = closing._spent(sample.rows, rows.learned, "cost")
+    each = spent / (sample.rows.learned == 1).sum() * months_open
+    by_hand = [each / end for end in (extra.estimate, extra.high, extra.low)]
+    assert [fit.estimate, fit.low, fit.high] == pytest.approx(by_hand)
     double, _ = cost_per_closed_gap(
         dataclasses.replace(found, learned=found.learned.assign(cost=200.0))
     )

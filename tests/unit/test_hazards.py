@@ -419,10 +419,8 @@ def test_incidence_refuses_what_it_cannot_read(time, event, message):
 # --- cost
 
 
-def test_cost_per_closed_gap_by_hand():
-    """One month, 25 % close without learning and 50 % with it: a quarter of a gap per gap, at 100
-    each: 400.
-    """
+def test_extra_closed_gaps_by_hand():
+    """One month, 25 % close without learning and 50 % with it: a quarter of a gap per gap."""
     rows = pd.DataFrame(
         {
             "person_id": range(800),
@@ -432,23 +430,19 @@ def test_cost_per_closed_gap_by_hand():
             "closed": [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100,
         }
     )
-    cost = hazards.cost_per_closed_gap(rows, "learned", 40_000, horizon=1)
-    assert (cost.extra, cost.estimate) == (pytest.approx(0.25), pytest.approx(400))
+    extra, months_open = hazards.extra_closed(rows, "learned", horizon=1)
+    assert (extra.estimate, months_open) == (pytest.approx(0.25), 1.0)
     error = np.sqrt(0.25 * 0.75 / 400 + 0.5 * 0.5 / 400)  # of a difference of two shares
-    assert (cost.extra_high - cost.extra_low) / 2 == pytest.approx(1.963 * error, rel=0.01)
-    assert (cost.low, cost.high) == (
-        pytest.approx(100 / cost.extra_high),
-        pytest.approx(100 / cost.extra_low),
-    )
+    assert (extra.high - extra.low) / 2 == pytest.approx(1.963 * error, rel=0.01)
 
 
 def test_no_cost_per_extra_closed_gap_where_there_may_be_none(months):
     rng = np.random.default_rng(2)
     nothing = months.assign(learned=rng.integers(0, 2, len(months)))
-    with pytest.raises(ValueError, match="means nothing"):
-        hazards.cost_per_closed_gap(nothing, "learned", 1_000)
+    with pytest.raises(hazards.NoExtra, match="means nothing"):
+        hazards.extra_closed(nothing, "learned")
     with pytest.raises(ValueError, match="horizon is too far"):
-        hazards.cost_per_closed_gap(months, "learned", 1_000, horizon=13)
+        hazards.extra_closed(months, "learned", horizon=13)
 
 
 @pytest.mark.truth
@@ -456,7 +450,7 @@ def test_extra_closed_gaps_are_those_of_the_truth_and_the_interval_covers():
     """A constant hazard of .10, times 1.5 with learning, and 4 % leaving: by 12 months the
     difference is known.
     """
-    leave, extra, covered = 0.04, [], []
+    leave, found = 0.04, []
 
     def share(chance):
         stay = (1 - chance) * (1 - leave)
@@ -465,9 +459,8 @@ def test_extra_closed_gaps_are_those_of_the_truth_and_the_interval_covers():
     truth = share(-np.expm1(1.5 * np.log1p(-0.10))) - share(0.10)
     rng = np.random.default_rng(12)
     for _ in range(60):
-        cost = hazards.cost_per_closed_gap(drawn_months(rng, people=1_000), "learned", 1_000.0)
-        extra.append(cost.extra)
-        covered.append(cost.extra_low <= truth <= cost.extra_high)
+        found.append(hazards.extra_closed(drawn_months(rng, people=1_000), "learned")[0])
+    extra, covered = [fit.estimate for fit in found], [f.low <= truth <= f.high for f in found]
     assert np.mean(extra) == pytest.approx(truth, abs=4 * np.std(extra, ddof=1) / 60**0.5)
     assert np.mean(covered) >= 0.84  # 95 %, and four Monte-Carlo errors of 60
 

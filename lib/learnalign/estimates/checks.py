@@ -28,7 +28,10 @@ YEAR = 12  # months
 def alone(
     name: str, fit: Fit | None, *, null: float = 0.0, missing: str = "few", **facts: str
 ) -> Check:
-    """A check that something which must not go with the outcome does not; None is not possible."""
+    """A check that what must not go with the outcome does not: `fit`'s interval holds `null`.
+
+    None is "not possible", for the reason `missing`.
+    """
     if fit is None:
         return Check.of(name, "not possible", missing)
     if fit.low <= null <= fit.high:
@@ -47,7 +50,7 @@ def baseline(sample: Sample) -> Check:
 
 
 def lead_test(sample: Sample) -> Check:
-    """The next window's exposure must not go with this outcome, this and past windows held equal."""
+    """The next window's exposure must not go with this outcome, at equal this and past windows."""
     seen = sample.rows.dropna(subset=["exposure_next", *PAST])
     seen = seen[differs_within(seen, "exposure_next")]
     if sample.too_thin(seen):
@@ -58,9 +61,7 @@ def lead_test(sample: Sample) -> Check:
 
 
 def share_beyond(sample: Sample) -> float | None:
-    """How much of the comparison rests on people without anybody alike; None where nothing is held
-    equal.
-    """
+    """How much rests on people without anybody alike; None where nothing is held equal."""
     rows, held = sample.rows, sample.controls()
     if not held:
         return None
@@ -71,7 +72,7 @@ def share_beyond(sample: Sample) -> float | None:
 
 
 def overlap(share: float | None, where: str = "") -> Check:
-    """People (or `where` else) on both sides must be alike enough; `share` is `beyond_trim`'s."""
+    """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s."""
     if share is None:
         return Check.of("overlap", "not possible", "nothing held")
     found = ("failed", f"more{where}") if share > BEYOND else ("passed", f"less{where}")
@@ -81,11 +82,10 @@ def overlap(share: float | None, where: str = "") -> Check:
 def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
     """People with and without the exposure must not be lost from the outcome at rates far apart.
 
-    Counted from a landmark: of those still employed some weeks into the next window, who did by
-    then and who did not, and who of them has no next review (and, for merit, of those reviewed, who
-    has no reward). Else leaving early would leave less time to do it. Fails when the rates are more
-    than 3 points apart, or when a difference of the worst kind among the lost could bring the
-    estimate to 0 (Lee 2009).
+    From a landmark, as leaving early leaves less time to do it: of those employed some weeks into
+    the next window, who did by then, and who has no next review (for merit also: of those reviewed,
+    who has no reward). Fails when the rates are more than 3 points apart, or when a difference of
+    the worst kind among the lost could bring the estimate to 0 (Lee 2009).
     """
     known = everybody.dropna(subset=["early", "reviewed_next"])
     losses = [(known.early == 1, known.reviewed_next == 0)] if known.early.nunique() == 2 else []
@@ -127,9 +127,7 @@ def _worst_case(
 
 
 def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
-    """The bonus, which the company's result sets, must not go with what people did; blind when a
-    formula sets it.
-    """
+    """The bonus, set by the company's result, must not go with it; blind when a formula sets it."""
     if rewards_individual:
         return Check.of("bonus control", "not possible", "individual")
     rows = sample.rows.dropna(subset=["bonus"])
@@ -189,7 +187,7 @@ def baseline_of_gaps(rows: pd.DataFrame) -> Check:
 
 
 def leaving(rows: pd.DataFrame, exposure: str) -> Check:
-    """People whose gaps are open must not leave at rates far apart, with it and without it."""
+    """People with open gaps must not leave at rates far apart, with it and without it."""
     rate, months = rows.groupby(exposure).left.mean(), rows.groupby(exposure).size()
     gone = 1 - (1 - rate) ** YEAR
     error = np.sqrt((rate * (1 - rate) / months * (YEAR * (1 - rate) ** (YEAR - 1)) ** 2).sum())
@@ -203,12 +201,12 @@ def leaving(rows: pd.DataFrame, exposure: str) -> Check:
 
 
 def propensity(exposed: np.ndarray, covariates: np.ndarray) -> np.ndarray:
-    """Probability of being exposed, for each row, by a logit on the covariates (maximum likelihood).
+    """Probability of being exposed, for each row, by a logit on the covariates.
 
     `exposed` (n,) is boolean or 0/1; `covariates` (n, k) need no column of ones, and those without
-    variation tell nothing. Where a column separates the groups the probabilities come close to 0
-    and 1, which is the right answer for a check of overlap (Rosenbaum & Rubin 1983). Raises
-    ValueError when everybody or nobody is exposed, or a value is missing.
+    variation tell nothing. Where a column separates the groups probabilities come close to 0 and 1,
+    as a check of overlap needs (Rosenbaum & Rubin 1983). Raises ValueError when everybody or nobody
+    is exposed, or a value is missing.
 
     Misleads when what decides on exposure bends or interacts in ways that the columns do not carry.
 
@@ -237,21 +235,17 @@ def propensity(exposed: np.ndarray, covariates: np.ndarray) -> np.ndarray:
 
 
 def balanced(propensity: np.ndarray, exposed: np.ndarray) -> np.ndarray:
-    """The propensity as if both groups were equally large: a rare exposure is no lack of overlap.
-
-    e(1 - p) / (e(1 - p) + (1 - e)p), with p the share exposed: near 0 or 1 only where one group has
-    hardly anybody like the other.
-    """
+    """The propensity as if both groups were as large: a rare exposure is no lack of overlap."""
     p = np.asarray(exposed, float).mean()
     odds_for, odds_against = propensity * (1 - p), (1 - propensity) * p
     return odds_for / (odds_for + odds_against)
 
 
 def beyond_trim(exposed: np.ndarray, covariates: np.ndarray, trim: float = TRIM) -> float:
-    """Share of the weight of both groups, each weighing one half, with hardly anybody alike in the
-    other: a balanced propensity below `trim` or above 1 - `trim`. Raises as `propensity`.
+    """Share of the weight of both groups, a half each, with hardly anybody alike on the other side.
 
-    Misleads when the groups overlap in each column, but not in how the columns go together.
+    That is a balanced propensity below `trim` or above 1 - `trim`. Raises as `propensity`. Misleads
+    when the groups overlap in each column, but not in how the columns go together.
 
     >>> alike, x = np.array([0, 0, 0, 1, 1, 1]), np.array([[1], [2], [3], [1], [2], [3.0]])
     >>> beyond_trim(alike, x), beyond_trim(np.array([0, 0, 1, 0, 0, 1]), x)

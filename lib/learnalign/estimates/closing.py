@@ -27,9 +27,7 @@ MEASURED = tuple(EXPOSURES)
 
 @dataclass(frozen=True, repr=False)
 class Months:
-    """Gap-months of all gaps, what is held equal in them, and by whom they hang together; shows
-    counts only.
-    """
+    """Gap-months of all gaps, what is held equal in them, and their clusters; shows counts only."""
 
     gaps: pd.DataFrame
     rows: pd.DataFrame
@@ -41,12 +39,10 @@ class Months:
 
 
 def months(journeys: Journeys) -> Months:
-    """The months in which gaps were open, for every question on closing: made once, as it takes the
-    longest.
+    """The months in which gaps were open (`hazards.gap_months`), for every question on closing.
 
-    Each with what happened before it (`hazards.gap_months`), the gap's skill and depth, and past
-    rating, grade and tenure of the person at detection, and the manager then (`manager`), or the
-    unit. Misleads as `gap_months` does.
+    Made once, as it takes the longest: each with the gap's skill and depth, past rating, grade and
+    tenure of the person at detection, and the manager then, or the unit. Misleads as `gap_months`.
     """
     gaps = journeys.gaps.assign(manager=journeys.gaps.manager_id)
     years = np.log1p((gaps.detected_on - gaps.hired_on).dt.days.clip(lower=0) / 365.25)
@@ -64,9 +60,7 @@ def months(journeys: Journeys) -> Months:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The gap-months that one question can compare, or the reason why there are none, and the
-    account.
-    """
+    """The gap-months that one question can compare, or why there are none, and the account."""
 
     rows: pd.DataFrame
     by: str
@@ -80,14 +74,13 @@ class _Sample:
 
     @property
     def covariates(self) -> np.ndarray:
-        """What is held equal as columns of numbers."""
         named = self.rows[["month", *self.controls]].astype({"month": str})
         return pd.get_dummies(named, drop_first=True, dtype=float).to_numpy(float)
 
     def hazard(
         self, *exposures: str, held: bool = True, level: float = 0.95, design: str = "adjusted"
     ) -> tuple[Fit, ...]:
-        """The exposures' hazard ratios, held equal to each other; empty where they cannot be had."""
+        """The exposures' hazard ratios, at equal others; empty where they cannot be had."""
         if self.rows.empty or self.rows[self.by].nunique() <= TOO_FEW_CLUSTERS:
             return ()
         controls = self.controls if held else ()
@@ -100,12 +93,11 @@ class _Sample:
         return tuple(replace(fit, design=design) for fit in fits)
 
     def closed_with(self, exposure: str) -> bool:
-        """Whether enough gaps closed with it to say something."""
         return int(self.rows.closed[self.rows[exposure] == 1].sum()) >= MIN_CLOSED
 
 
 def _sample(months: Months, measure: str) -> _Sample:
-    """The gap-months of one question; on acknowledging without gaps found before that was recorded."""
+    """The gap-months of one question; without gaps found before its exposure was recorded."""
     asked, by = EXPOSURES.get(measure) == "acknowledged", months.by
     steps = [("no_rater", f"no {by} recorded", lambda gaps: gaps[by].isna())]
     if asked:
@@ -129,13 +121,14 @@ def _sample(months: Months, measure: str) -> _Sample:
 
 
 def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
-    """Hazard ratio of closing, raw and adjusted, with its checks: one of MEASURED, by now against
-    not yet, per open gap-month (METHODS 3, Q6 and Q8).
+    """Hazard ratio of closing, raw and adjusted, with its checks: by now against not yet.
 
-    - `acknowledging_to_closure`: from 90 days before detection on, counted from the month after.
-      What acknowledging leads to, learning above all, is part of the figure. Misleads when people
-      acknowledge what they are about to close anyway, or when those who spoke are assessed again
-      sooner. Acknowledging *other* skills must not close this gap: that is the check.
+    `measure` is one of MEASURED (METHODS 3, Q6 and Q8):
+
+    - `acknowledging_to_closure`: from 90 days before detection on. What acknowledging leads to,
+      learning above all, is part of the figure. Misleads when people acknowledge what they are
+      about to close, or when those who spoke are assessed again sooner. Acknowledging *other*
+      skills is the check.
     - `mentoring_to_closure`: a mentor tie, or mentoring done. Misleads when mentors choose whom
       they help, or those who act find a mentor; its rival compares with those on a waitlist.
 
@@ -190,8 +183,7 @@ def _unrelated(sample: _Sample, exposure: str, what: str, *before: str) -> Check
 
 
 def against_waitlist(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
-    """As `mentoring_to_closure`, but against people on a waitlist for it: ready, and not served
-    yet.
+    """As `mentoring_to_closure`, but against people on a waitlist: ready, and not served yet.
 
     Empty where too few wait, or too few of their gaps closed. Misleads when places go to those in
     most need first.
@@ -208,11 +200,10 @@ def _against_waitlist(sample: _Sample, level: float) -> Fit | None:
 
 
 def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
-    """The headline of acknowledging under other choices: at equal learning on the skill, and
-    settled at detection.
+    """The headline of acknowledging at equal learning on the skill, and settled at detection.
 
-    "Before it was found" counts only what was said before, and nothing that happened since. Empty
-    where no estimate can be had. Misleads as the headline does.
+    "Before it was found" counts nothing that happened since. Empty where no estimate can be had.
+    Misleads as the headline does.
     """
     sample = _sample(months, "acknowledging_to_closure")
     if sample.reason:
@@ -231,14 +222,13 @@ def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
 def learning_to_closure(
     months: Months, *, level: float = 0.95
 ) -> tuple[dict[str, Fit], tuple[Check, ...]]:
-    """Hazard ratio of closing: learning on the skill in the last 90 days against none, in all and
-    by activity type.
+    """Hazard ratio of closing: learning on the skill in the last 90 days or none, by type.
 
-    Types are held equal to each other, and all to having acknowledged and to being mentored, which
-    come before them, where these are recorded; mentoring is Q8's. Types with which fewer than 10
-    gaps closed are left out. The check holds for all rows: learning on *other* skills must not
-    close this gap. Empty where skills of learning are not recorded. Misleads by indication: hard
-    gaps get the courses.
+    First of all types; then each at equal others, and all at equal acknowledging and mentoring,
+    which come before them, where recorded; mentoring is Q8's. Types with which fewer than 10 gaps
+    closed are left out. The check holds for all rows: learning on *other* skills must not close
+    this gap. Empty where skills of learning are not recorded. Misleads by indication: hard gaps get
+    the courses.
     """
     sample = _sample(months, "learning_to_closure")
     if sample.reason or not sample.closed_with("learned"):
@@ -262,15 +252,13 @@ def learning_to_closure(
 def cost_per_closed_gap(
     months: Months, amount: str = "cost", *, level: float = 0.95
 ) -> tuple[Fit | None, str]:
-    """What learning on the skill costs (or takes in `hours`) per gap that closes within a year and
-    would not have.
+    """What learning costs (or takes in `hours`) per gap closed within a year that would not have.
 
     From `hazards.cost_per_closed_gap`; with None, the reason as a key. All that was spent on the
     skill from 90 days before detection until the gap closed counts, as far as it is recorded.
 
-    Misleads exactly as the hazard ratio does, and where costs are recorded for some kinds of
-    learning only: it is then too low. Pay rises are not in it: merit is a cost or a transfer, never
-    a benefit.
+    Misleads as the hazard ratio does, and where costs are recorded for some kinds of learning only:
+    it is then too low. Merit is not in it: that is a cost or a transfer, never a benefit.
     """
     sample = _sample(months, "cost_per_closed_gap")
     if sample.reason:
@@ -279,36 +267,32 @@ def cost_per_closed_gap(
         return None, "no cost"
     if months.learned.skill.isna().all():
         return None, "no learned skill"
-    rows, spent = sample.rows, _spent(sample.rows, months.learned, amount)
-    about = {"controls": sample.controls, "cluster": sample.by, "level": level}
+    rows, about = sample.rows, {"controls": sample.controls, "cluster": sample.by, "level": level}
     try:
-        found = hazards.cost_per_closed_gap(rows, "learned", spent, horizon=HORIZON, **about)
+        extra, months_open = hazards.extra_closed(rows, "learned", horizon=HORIZON, **about)
     except hazards.NoExtra:
         return None, "no extra"
     except ValueError:
         return None, "no closing"
-    method = f"{amount} per extra closed gap within {HORIZON} months, from the hazard of closing"
-    return Fit(
-        float(found.estimate),
-        float(found.low),
-        float(found.high),
-        None,
-        None,
-        level,
-        len(rows),
-        found.n_people,
-        hazards.smaller(rows, "learned"),
-        rows[sample.by].nunique(),
-        f"{method}, clustered by {sample.by}",
-        "described",
-        cluster=sample.by,
+    per_month = _spent(rows, months.learned, amount) / (rows.learned > 0).sum()
+    per_gap = float(per_month * months_open)
+    return replace(
+        extra,
+        estimate=per_gap / extra.estimate,
+        low=per_gap / extra.high,
+        high=per_gap / extra.low,
+        std_error=None,
+        df=None,
+        n_rows=len(rows),
+        n_people_smaller=hazards.smaller(rows, "learned"),
+        n_clusters=rows[sample.by].nunique(),
+        method=f"{amount} per {extra.method}",
+        design="described",
     ), ""
 
 
 def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
-    """All that was spent on the skill of a gap, from 90 days before it was found until it closed or
-    was last seen.
-    """
+    """All spent on a gap's skill, from 90 days before it was found until it was last open."""
     keys = ["person_id", "skill", "detected_on"]
     gaps = rows.drop_duplicates(keys)[[*keys, *hazards.ENDS]]
     gaps = gaps.assign(_end=gaps[hazards.ENDS].min(axis=1))
@@ -324,13 +308,12 @@ def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
 
 
 def detectable(months: Months, measure: str, *, min_people: int = 10) -> float | None:
-    """The smallest hazard ratio that a measure could show, before any result (Schoenfeld 1983;
-    METHODS 4).
+    """The smallest hazard ratio that a measure could show, before any result (Schoenfeld 1983).
 
     From the closed gaps, the share of gap-months with the exposure, and what is held equal explains
-    of it; whether the two go together is never computed. None where nothing can be compared, or
-    fewer than `min_people` are on one side. At best: gaps under one manager may be more alike than
-    that.
+    of it; whether the two go together is never computed (METHODS 4). None where nothing can be
+    compared, or fewer than `min_people` are on one side. At best: gaps under one manager may be
+    more alike.
     """
     sample, exposure = _sample(months, measure), EXPOSURES[measure]
     rows = sample.rows

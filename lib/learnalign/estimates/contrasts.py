@@ -1,7 +1,6 @@
 """Contrasts: raw and adjusted differences side by side, what was dropped, and what could refute.
 
-The adjusted figure is the core model's (`core`): people with the same manager in the same cycle, the
-same two prior ratings and the same role. Nothing here decides what a figure means: that is
+The adjusted figure is the core model's (`core`). Nothing here decides what a figure means: that is
 `verdicts`.
 """
 
@@ -30,24 +29,21 @@ def compare(
     """One of `samples.MEASURES`, raw and adjusted, with its checks and its rivals.
 
     Raw on everybody with an exposure; adjusted among those with prior ratings and a colleague to
-    compare with. Estimates and their units, and when each misleads:
+    compare with. Estimates, their units, and when each misleads:
 
     - `learning_to_rating`: rating (SD within cycle) per +1 SD of log(1 + voluntary hours) in the
-      window; hours where any are recorded, else activities, and the notes say which. Misleads when
-      something that prior ratings do not carry moves both: a new motivation, a hidden talent.
+      window; activities where no hours are recorded. When something that prior ratings do not carry
+      moves both: a new motivation, a hidden talent.
     - `acknowledging_to_rating`: rating (SD), acknowledged at least once in the window against not.
-      Misleads when strugglers acknowledge more and prior ratings are noisy: part of the struggle
-      stays in the figure, towards "lower" (METHODS 5, row 6).
-    - `acknowledging_to_merit_total`: merit (percentage points). The rating of the same cycle is not
-      held equal: a penalty that works through it is part of the figure (METHODS 5, row 2). Misleads
-      so too, and where merit depends on a place in the salary range that is not recorded.
-    - `acknowledging_to_merit_at_equal_rating`: the same within rating and cell of the merit matrix
-      (Castilla 2008): the reward stage only. Misleads when something unseen moves both rating and
-      merit: holding the rating equal then makes a difference where there is none.
-    - `learning_to_merit_at_equal_rating`: so too, the third of the cycle with most voluntary hours
-      (else activities) against the rest.
-
-    The checks are weak alarms: passing them is no proof.
+      When strugglers acknowledge more and prior ratings are noisy: part of the struggle stays in
+      the figure, towards "lower" (METHODS 5, row 6).
+    - `acknowledging_to_merit_total`: merit (percentage points), at any rating of the same cycle: a
+      penalty that works through it is part of the figure (METHODS 5, row 2). So too, and where
+      merit depends on a place in the salary range that is not recorded.
+    - `acknowledging_to_merit_at_equal_rating`: within rating and cell of the merit matrix (Castilla
+      2008), the reward stage only. When something unseen moves both rating and merit.
+    - `learning_to_merit_at_equal_rating`: the third of the cycle with most voluntary hours against
+      the rest. So too.
 
     >>> from learnalign.data import reading
     >>> from learnalign.linking import windows
@@ -116,9 +112,7 @@ def _fallbacks(sample: core.Sample) -> list[str]:
 
 
 def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
-    """What +1 SD is, around the median, in the unit that people know; nothing where rounding leaves
-    no difference.
-    """
+    """What +1 SD is around the median, in hours or activities; nothing if it rounds to 0."""
     if not noun or core.is_binary(rows):
         return ""
     logs = np.log1p(rows.amount.astype(float))
@@ -132,13 +126,12 @@ def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
 
 
 def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 10) -> float | None:
-    """The smallest difference that `measure` could show in these data, before looking at any
-    result.
+    """The smallest difference that `measure` could show in these data, before any result.
 
     From the spread of the exposure and what is held equal explains of exposure and outcome; the
-    link between the two is never computed. None when nothing can be compared, or when fewer than
-    `min_people` are in one of the groups: the figure would tell how many. At best: people under one
-    manager may be more alike than that.
+    link between the two is never computed. None when nothing can be compared, or fewer than
+    `min_people` are in one of the groups. At best: people under one manager may be more alike than
+    that.
     """
     sample = samples.usable(samples.prepare(measure, person_cycles))
     if sample is None or core.people_in_the_smaller(sample.rows) < min_people:
@@ -160,8 +153,7 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
 def detectable_effect(
     n: float, *, sd_exposure: float, r2_outcome: float, r2_exposure: float, clusters: float = np.inf
 ) -> float:
-    """The smallest true difference (in SD of the outcome) found in 80 of 100 studies of `n` rows
-    (METHODS 4).
+    """The smallest true difference (SD of the outcome) found in 80 of 100 studies of `n` rows.
 
     `sd_exposure` is sqrt(p(1 - p)) for a group that is a share p; the R2 are what the controls
     explain.
@@ -179,7 +171,6 @@ def reach(clusters: float) -> float:
 
 
 def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
-    """Variance of a column that managers, cycles and what is held equal leave over."""
     inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
     left = unexplained(inside[:, 0], inside[:, 1:])
     return float(left @ left / free)
@@ -191,9 +182,9 @@ def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) 
 def dose(person_cycles: pd.DataFrame, measure: str, *, level: float = 0.95) -> dict[str, Fit]:
     """The core model in steps: low, middle and high amounts of the exposure, each against none.
 
-    Thirds of the amount among those with any, in the outcome's unit; where most have the same
-    amount fewer steps are left. A relation that rises and falls (Nadler et al. 2003) shows here and
-    not in one slope. Empty where nothing can be compared. Misleads as the measure itself does.
+    Thirds of the amount among those with any, in the outcome's unit; fewer where most have the
+    same. A relation that rises and falls (Nadler et al. 2003) shows here and not in one slope.
+    Empty where nothing can be compared. Misleads as the measure itself does.
     """
     prepared = samples.prepare(measure, person_cycles)
     if prepared.frame is None:
@@ -212,10 +203,10 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
     """Autonomous and dependent asking, each against neither, on the rating (SD within cycle).
 
     Autonomous: acknowledged, then own learning on the skill within 30 days. Dependent: asked again
-    on the same skill, with no learning between. Only the first goes with performance in the
-    literature (Geller & Bamberger 2012). How much people learned of their own accord in the window
-    is held equal: who learns more is called autonomous more often, whatever asking does. Empty
-    where no skill is recorded. Misleads as `acknowledging_to_rating` does.
+    on the skill, with no learning between. Only the first goes with performance in the literature
+    (Geller & Bamberger 2012). Voluntary learning in the window is held equal: who learns more is
+    called autonomous more often. Empty where no skill is recorded. Misleads as
+    `acknowledging_to_rating`.
     """
     prepared = samples.prepare("acknowledging_to_rating", person_cycles)
     kinds = {
@@ -234,11 +225,10 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
 
 
 def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Comparison:
-    """The comparison with a note on whether an ordered logit, which takes grades for no more than
-    an order, agrees.
+    """The comparison with a note on whether an ordered logit, which reads an order only, agrees.
 
     It can take nothing away: it says whether the choice to treat grades as numbers matters. For
-    ratings only.
+    ratings only; merit comes back as it is.
     """
     if found.adjusted is None or samples.MEASURES[found.measure].outcome != "rating":
         return found

@@ -39,7 +39,7 @@ class Sample:
     account: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ATTRITION)))
 
     def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
-        """The columns held equal, without those that say nothing more within managers and cycles."""
+        """The columns held equal that say something of their own within managers and cycles."""
         if rows is None and not also:
             return self._own_controls
         rows = self.rows if rows is None else rows
@@ -56,7 +56,7 @@ class Sample:
         return len(rows) - rows.rater_cycle.nunique() - len(controls) - 1
 
     def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
-        """Whether so few are left that nothing can be said, or single people could be worked out."""
+        """Whether so few are left that single people could be worked out, or nothing be said."""
         raters = (self.rows if rows is None else rows).rater.nunique()
         return self.residual_df(rows) < MIN_RESIDUAL_DF or raters < 2
 
@@ -81,8 +81,8 @@ class Sample:
         """The core model: a difference in `outcome` per unit of exposure (METHODS 3).
 
         Among people with the same manager and cycle, and what the sample (and `also`) holds equal.
-        None when the exposure cannot be told from what is held equal. Misleads when past ratings
-        do not carry what moves both.
+        None when the exposure cannot be told from what is held equal. Misleads when past ratings do
+        not carry what moves both.
         """
         controls, rows = self.controls(rows, also), self.rows if rows is None else rows
         same = self._held_in_words(controls)
@@ -113,8 +113,8 @@ class Sample:
 
         `columns` (n,) each, in the order of the sample's rows: marks of 0 and 1, or amounts. Left
         out is what nobody does, what everybody under a manager does, and what differs under three
-        managers or fewer. Misleads where one of them moves another: what works through the other
-        is held out of its figure.
+        managers or fewer. Misleads where one of them moves another: what works through the other is
+        held out of its figure.
         """
         rows = self.rows.assign(**{f"_{name}": value for name, value in columns.items()})
         if self.too_thin(rows):
@@ -144,7 +144,7 @@ def held(frame: pd.DataFrame) -> list[str]:
 
 
 def _left_over(rows: pd.DataFrame) -> bool:
-    """Whether merit varies within a cell of the matrix and a cycle, or around the matrix's target."""
+    """Whether merit varies within cell and cycle, or around the matrix's target."""
     if rows.gap.notna().all() and rows.gap.abs().max() < 1e-6:
         return False
     by_cell = rows.groupby(["cell", "cycle"]).outcome

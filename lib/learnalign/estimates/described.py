@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from learnalign.estimates.ladder import fixed_effects, interval
+from learnalign.estimates.ladder import Slope, fixed_effects, interval
 from learnalign.verdicts.result import Fit
 
 OWNERS = ("person_id", "manager_id", "unit")
@@ -20,12 +20,11 @@ OWNERS = ("person_id", "manager_id", "unit")
 
 
 def raters(rows: pd.DataFrame) -> tuple[pd.Series, str]:
-    """Who rates each row, the manager, and "manager"; each row's unit, and "unit", where no manager
-    is recorded at all.
+    """Each row's manager, and "manager"; or its unit, and "unit", where no manager is recorded.
 
-    `rows` have manager_id and unit. Where only some managers are recorded, the other rows have
-    none: a unit among managers would count as one of them, and three of them are what privacy asks
-    for. Misleads where those without a manager are of one kind, as heads are: they fall out.
+    Where only some managers are recorded, the other rows have none: a unit among managers would
+    count as one of them, and three of them are what privacy asks for. Misleads where those without
+    a manager are of one kind, as heads are: they fall out.
 
     >>> raters(pd.DataFrame({"manager_id": ["mia", None], "unit": "ops"}))[0].fillna("-").tolist()
     ['mia', '-']
@@ -42,15 +41,13 @@ def share(
     by: str = "manager",
     level: float = 0.95,
 ) -> Fit | None:
-    """The share of rows that are true, in percent, with an interval for rows of one cluster that
-    are alike.
+    """The share of rows that are true, in percent; rows of one cluster may be alike.
 
     `yes` (n,) holds true, false, or a gap (left out); with `of` it holds how many of so many are
-    true, as where a person's rows were counted before. `person` whose row it is; `cluster` the
-    manager, or what `by` says. The interval is made on the logit scale, so that it stays within 0
-    and 100, with linearised errors and t(clusters - 1); at 0 and 100 % it is Clopper and Pearson's,
-    as if every person were one row. `n_people_smaller` is the number of people with a row on the
-    rarer side. None where nothing is known or one cluster is left.
+    true. `person` whose row it is; `cluster` the manager, or what `by` says. The interval is made
+    on the logit scale with linearised errors and t(clusters - 1); at 0 and 100 % it is Clopper and
+    Pearson's, as if every person were one row. `n_people_smaller` are those with a row on the rarer
+    side. None where nothing is known or one cluster is left.
 
     Misleads where rows are not the unit that is meant: people with many rows count many times.
 
@@ -66,13 +63,14 @@ def share(
         return None
     p, error = _ratio(rows)
     people = [rows.person[side > 0].nunique() for side in (rows.value, rows.of - rows.value)]
+    fit = _fit(rows, 100 * p, 100 * error, level, "share", by, min(people))
     if 0 < p < 1:
         logit = special.logit(p), error / (p * (1 - p))
-        low, high = special.expit(interval(*logit, rows.cluster.nunique() - 1, level))
+        low, high = special.expit(interval(*logit, fit.df, level)).tolist()
     else:
-        reach = (0.5 - level / 2) ** (1 / rows.person.nunique())
+        reach = (0.5 - level / 2) ** (1 / fit.n_people)
         low, high = (0.0, 1 - reach) if p == 0 else (reach, 1.0)
-    return _fit(rows, 100 * p, 100 * low, 100 * high, 100 * error, level, "share", by, min(people))
+    return replace(fit, low=100 * low, high=100 * high)
 
 
 def mean(
@@ -84,8 +82,7 @@ def mean(
     by: str = "manager",
     level: float = 0.95,
 ) -> Fit | None:
-    """The mean of the rows, in their unit, with linearised errors and t(clusters - 1); gaps are
-    left out.
+    """The mean of the rows, with linearised errors and t(clusters - 1); gaps are left out.
 
     With `of` a row holds the sum of so many. None where nothing is known or one cluster is left.
     Misleads as `share` does, and where a few rows have most of the total.
@@ -97,9 +94,7 @@ def mean(
     rows = _known(pd.to_numeric(pd.Series(values)), person, cluster, of)
     if rows is None:
         return None
-    middle, error = _ratio(rows)
-    ends = interval(middle, error, rows.cluster.nunique() - 1, level)
-    return _fit(rows, middle, *ends, error, level, "mean", by, None)
+    return _fit(rows, *_ratio(rows), level, "mean", by, None)
 
 
 def share_difference(rows: pd.DataFrame, sides: str, **about: Any) -> Fit | None:
@@ -138,24 +133,12 @@ def _ratio(rows: pd.DataFrame) -> tuple[float, float]:
 def _fit(
     rows: pd.DataFrame,
     estimate: float,
-    low: float,
-    high: float,
     error: float,
     level: float,
     what: str,
     by: str,
     smaller: int | None,
 ) -> Fit:
-    clusters = rows.cluster.nunique()
-    return Fit(
-        *map(float, (estimate, low, high, error)),
-        clusters - 1,
-        level,
-        n_rows=int(rows.of.sum()),
-        n_people=rows.person.nunique(),
-        n_people_smaller=smaller,
-        n_clusters=clusters,
-        method=f"{what}, clustered by {by}",
-        design="described",
-        cluster=by,
-    )
+    clusters, size = rows.cluster.nunique(), int(rows.of.sum())
+    found = Slope.of(estimate, error, clusters - 1, level, size, clusters)
+    return found.fit(rows.person.nunique(), smaller, what, by, "described")

@@ -25,8 +25,7 @@ LEFT_OUT = ("attribute", "group", "people", "managers", "why")
 def by_attribute(
     dataset: DataSet, person_cycles: pd.DataFrame, *, min_people: int
 ) -> tuple[dict[str, Fit], pd.DataFrame]:
-    """Difference in merit (percentage points) of each group of a declared attribute to everybody
-    else, at equal cell.
+    """Difference in merit (points) of each declared group to everybody else, at equal cell.
 
     Compared company-wide within rating x target x cycle, so that a group that has the stingier
     managers shows too; clustered by manager. Above 0 the group gets more; of two groups one is
@@ -72,9 +71,7 @@ def by_attribute(
 
 
 def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
-    """Merit per unit of `x` at equal cell; None where it cannot be told. `side` is who counts as
-    having it.
-    """
+    """Merit per unit of `x` at equal cell, or None; `side` is who counts as having it."""
     keys = ["rater", "cycle"] if same_manager else ["cell", "cycle"]
     rows = rows.dropna(subset=["x", "outcome", "rater", "cell"])
     rows = rows.assign(group=rows.groupby(keys).ngroup())

@@ -6,7 +6,6 @@ stay open to get there. Leaving competes with closing: somebody who has left can
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -14,28 +13,13 @@ import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from learnalign.estimates.ladder import interval
+from learnalign.estimates.ladder import Slope
 from learnalign.verdicts.result import Fit
 
 STEP_DAYS = 30  # a gap-month: a step of the grid, and no month of the calendar
 WINDOW_DAYS = 90
 EVENTS = ("open", "closed", "left")
 ENDS = ["closed_on", "left_on", "observed_until"]
-
-
-@dataclass(frozen=True)
-class CostPerClosure:
-    """Currency per extra closed gap, and the extra closed gaps (per gap, within the horizon) it
-    comes from.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    extra: float
-    extra_low: float
-    extra_high: float
-    n_people: int
 
 
 class NoExtra(ValueError):
@@ -48,23 +32,20 @@ class NoExtra(ValueError):
 def gap_months(
     gaps: pd.DataFrame, acknowledgements: pd.DataFrame, learning: pd.DataFrame
 ) -> pd.DataFrame:
-    """One row per gap and month (30 days) in which it was open at the start, with what was known by
-    then.
+    """A row per gap and month (30 days) that it was open at the start of, and what was known.
 
-    `gaps`: person_id, skill, detected_on, closed_on and left_on (dates, empty where it did not
-    happen) and observed_until (never empty); other columns are carried along. `acknowledgements`:
-    person_id, skill, acknowledged_on. `learning`: person_id, skill, learned_on and, if wanted,
-    activity_type.
+    `gaps`: person_id, skill, detected_on, closed_on, left_on, observed_until (never empty), and
+    what else is to be carried along. `acknowledgements`: person_id, skill, acknowledged_on.
+    `learning`: person_id, skill, learned_on and, if wanted, activity_type.
 
     Adds `month` (from 1), `closed` and `left` (in this month), `acknowledged` (from 90 days before
-    detection to before this month), `learned` (on the skill, in the 90 days before this month),
-    both also `..._elsewhere` (on another skill, the negative control), and a `learned_...` for each
-    activity type. Where gaps have `mentored_on` and `waitlisted_on`, also `mentored` and `waiting`
-    (on a waitlist, and not mentored yet). The last month counts for nobody unless all of it is
-    observed. Raises ValueError when a gap ends before it was detected, or has no end of
-    observation.
+    detection), `learned` (on the skill, in the 90 days before this month), both also
+    `..._elsewhere` (on another skill, the negative control), and a `learned_...` for each activity
+    type. Where gaps have `mentored_on` and `waitlisted_on`, also `mentored` and `waiting` (and not
+    mentored yet). The last month counts for nobody unless all of it is observed. Raises ValueError
+    when a gap ends before it was detected, or has no end of observation.
 
-    Misleads when closing is seen only at rare assessments: the month is then that of the
+    Misleads when closing is seen at rare assessments only: the month is then that of the
     assessment.
 
     >>> ana, day = {"person_id": ["ana"], "skill": ["sql"]}, lambda text: [pd.Timestamp(text)]
@@ -103,9 +84,7 @@ def gap_months(
 
 
 def _open_months(gaps: pd.DataFrame) -> pd.DataFrame:
-    """The gap-months, without exposures; `closed` wins where somebody closes and leaves on the same
-    day.
-    """
+    """The gap-months, without exposures; a gap that closes on the day of leaving has closed."""
     end = gaps[ENDS].min(axis=1)
     days, observed = ((until - gaps.detected_on).dt.days for until in (end, gaps.observed_until))
     if observed.isna().any() or (days < 0).any():
@@ -155,19 +134,16 @@ def hazard(
     cluster: str = "person_id",
     level: float = 0.95,
 ) -> tuple[Fit, ...]:
-    """Hazard ratio of closing per unit of each exposure, held equal to each other, the month and
-    the controls.
+    """Hazard ratio of closing per unit of each exposure, at equal others, month and controls.
 
-    A complementary log-log model on gap-months: `month`, `closed` (0/1), the exposures as known at
-    the month's start, the controls (numbers, or categories such as the skill) and the cluster.
-    Estimates and intervals are hazard ratios, `std_error` is on the log scale; clustered by person,
-    with t(people - 1). Months after leaving are absent, so the ratio is cause-specific: of closing
-    among those still there. The month of leaving counts as open. Months and categories in which no
-    gap closed, or every one did, say nothing and are left out.
+    A complementary log-log model on gap-months (Prentice and Gloeckler 1978; METHODS 3, Q6):
+    `month`, `closed` (0/1), the exposures as known at the month's start, the controls (numbers, or
+    categories) and the cluster, with t(clusters - 1). `std_error` is on the log scale.
+    Cause-specific: of closing among those still there; the month of leaving counts as open. Months
+    and categories in which no gap closed, or every one did, say nothing and are left out.
 
     Raises ValueError when nothing closed with the exposure or without it, or when it cannot be told
-    from the rest. Misleads when hard gaps get the courses (confounding by indication). Prentice and
-    Gloeckler 1978; METHODS 3, Q6.
+    from the rest. Misleads when hard gaps get the courses (confounding by indication).
 
     >>> closed = [1, 0, 0, 0] * 10 + [1, 1, 0, 0] * 10
     >>> rows = pd.DataFrame({"person_id": range(80), "month": 1, "closed": closed})
@@ -177,13 +153,14 @@ def hazard(
     """
     names = [exposures] if isinstance(exposures, str) else list(exposures)
     rows, _, result = _cloglog(gap_months, names, controls, cluster)
-    df = rows[cluster].nunique() - 1
-    method = f"discrete-time hazard (cloglog, month held equal), clustered by {cluster}, t({df})"
+    people, clusters = rows.person_id.nunique(), rows[cluster].nunique()
+    method = f"discrete-time hazard (cloglog, month held equal), t({clusters - 1})"
 
     def ratio(name: str, log_ratio: float, error: float) -> Fit:
-        ends = np.exp([log_ratio, *interval(log_ratio, error, df, level)]).tolist()
-        size = len(rows), rows.person_id.nunique(), _smaller(rows, name), df + 1
-        return Fit(*ends, float(error), df, level, *size, method, "adjusted", cluster=cluster)
+        size = len(rows), clusters
+        found = Slope.of(log_ratio, error, clusters - 1, level, *size, ratio=True)
+        side = smaller(rows, name) if _is_mark(rows[name]) else None
+        return found.fit(people, side, method, cluster)
 
     return tuple(map(ratio, names, result.params, result.bse))
 
@@ -200,7 +177,7 @@ def _cloglog(
         sides = rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum()
         if _is_mark(rows[name]) and sides != 2:
             raise ValueError(
-                f"{name}: no gap closed with it, or none without it, in a month that can be compared."
+                f"{name}: no gap closed with it, or none without it, in comparable months."
             )
     if rows[cluster].nunique() < 2:
         raise ValueError(
@@ -226,9 +203,7 @@ def _cloglog(
 
 
 def _telling(rows: pd.DataFrame, strata: list[str]) -> pd.DataFrame:
-    """Without the levels in which nothing closed or everything did: their own dummies would be
-    infinite.
-    """
+    """Without levels in which nothing closed or all did: their dummies would be infinite."""
     before = -1
     while len(rows) != before:
         before = len(rows)
@@ -246,11 +221,6 @@ def _is_mark(values: pd.Series) -> bool:
     return set(values.unique()) <= {0, 1}
 
 
-def _smaller(rows: pd.DataFrame, name: str) -> int | None:
-    """People in the smaller of the two groups; somebody with months of both kinds is in both."""
-    return smaller(rows, name) if _is_mark(rows[name]) else None
-
-
 def smaller(rows: pd.DataFrame, mark: str) -> int:
     """People in the smaller of the groups with and without it; with months of both, in both."""
     return int(min(rows.person_id[rows[mark] == side].nunique() for side in (0, 1)))
@@ -260,17 +230,15 @@ def smaller(rows: pd.DataFrame, mark: str) -> int:
 
 
 def incidence(time: ArrayLike, event: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
-    """The share of gaps closed, and of people who left first, by each time: Aalen and Johansen's
-    estimator.
+    """The share of gaps closed, and of people who left first, by each time (Aalen and Johansen).
 
-    `time` since detection (any unit) and `event` at that time: "closed", "left" or "open" (not
-    observed longer). Columns: time, at_risk, closed, low, high, left, left_low, left_high.
-    Intervals on the log(-log) scale with Dinse and Larson's variance; while nobody closed, up to
-    what those at risk could still hide. Raises ValueError on other events, missing or negative
-    times.
+    `time` since detection (any unit) and `event` then: "closed", "left" or "open" (not observed
+    longer). Columns: time, at_risk, closed, low, high, left, left_low, left_high. Intervals on the
+    log(-log) scale with Dinse and Larson's variance; while nobody closed, up to what those at risk
+    could still hide. Raises ValueError on other events, missing or negative times.
 
-    One minus Kaplan-Meier, with leaving as if it were the end of observation, misleads: it is the
-    share that would close if nobody could leave (METHODS 5, row 16).
+    One minus Kaplan-Meier, with leaving as the end of observation, misleads: it is the share that
+    would close if nobody could leave (METHODS 5, row 16).
 
     >>> incidence([1, 2, 3, 4], ["closed", "left", "closed", "open"]).closed.tolist()
     [0.25, 0.25, 0.5, 0.5]
@@ -295,9 +263,7 @@ def incidence(time: ArrayLike, event: Sequence[str], *, level: float = 0.95) -> 
 
 
 def _incidence_error(share, still, count, gone, at_risk) -> np.ndarray:
-    """Dinse and Larson 1986: of leaving the risk set before, of this event, and of the two
-    together.
-    """
+    """Dinse and Larson 1986: of leaving the risk set before, of this event, of both."""
     # where all who are left go at once, what they had left to reach is 0: the term drops out
     left = at_risk * (at_risk - gone)
     before = np.divide(gone, left, where=left > 0, out=np.zeros(len(gone)))
@@ -315,33 +281,29 @@ def _loglog(share, error, at_risk, level: float) -> tuple[np.ndarray, np.ndarray
     return low, np.where(inside, middle ** np.exp(width), np.where(share > 0, 1.0, none_yet))
 
 
-def cost_per_closed_gap(
+def extra_closed(
     gap_months: pd.DataFrame,
     exposure: str,
-    cost: float,
     *,
     horizon: int = 12,
     controls: Sequence[str] = (),
     cluster: str = "person_id",
     level: float = 0.95,
-) -> CostPerClosure:
-    """What learning costs per gap that closes within `horizon` months and would have stayed open
-    without it.
+) -> tuple[Fit, float]:
+    """Extra closed gaps per gap within `horizon` months of exposure, and how long one stays open.
 
-    `cost` is what the exposed gap-months cost in all (hours at their loaded rate, and fees). Extra
-    closed gaps are the difference in the probability of closing with the exposure in every open
-    month against none, from `hazard` with its month effects, at the controls' average, with leaving
-    at its observed rate. The interval turns that of the extra closed gaps over (delta method; cost
-    and leaving taken as known).
+    The difference in the probability of closing with the exposure in every open month against none,
+    from `hazard`, at the controls' average, with leaving at its observed rate (delta method; leaving
+    taken as known); and the months open with it, which a cost per month makes a cost.
 
-    Raises NoExtra when that interval holds 0 or fewer, and ValueError as `hazard`. Misleads exactly
-    as the hazard ratio does; it is no saving in money unless a closed gap has a price.
+    Raises NoExtra when the interval holds 0 or fewer, and ValueError as `hazard`. Misleads as the
+    hazard ratio does.
 
     >>> closed = [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100
     >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "closed": closed})
-    >>> rows["learned"] = rows.person_id // 400
-    >>> round(cost_per_closed_gap(rows, "learned", 40_000, horizon=1).estimate)
-    400
+    >>> extra, months = extra_closed(rows.assign(learned=rows.index // 400), "learned", horizon=1)
+    >>> round(extra.estimate, 2), months
+    (0.25, 1.0)
     """
     rows, columns, result = _cloglog(gap_months, [exposure], controls, cluster)
     closing = _closing(gap_months, exposure, horizon, columns, result.model.exog.mean(axis=0))
@@ -349,24 +311,23 @@ def cost_per_closed_gap(
     def more(params: np.ndarray) -> float:
         return closing(params, 1.0)[0] - closing(params, 0.0)[0]
 
-    extra, error = _delta(more, result.params, result.cov_params())
-    low, high = interval(extra, error, rows[cluster].nunique() - 1, level)
-    if low <= 0:
+    clusters = rows[cluster].nunique()
+    figures = *_delta(more, result.params, result.cov_params()), clusters - 1, level
+    found = Slope.of(*figures, len(rows), clusters)
+    method = f"extra closed gap within {horizon} months, from the hazard of closing"
+    extra = found.fit(rows.person_id.nunique(), smaller(rows, exposure), method, cluster)
+    if extra.low <= 0:
         raise NoExtra(
-            f"Extra closed gaps per gap are {low:.3f} to {high:.3f}: with none or fewer among them, "
-            "a cost per extra closed gap means nothing."
+            f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or fewer "
+            "among them, a cost per extra closed gap means nothing."
         )
-    per_gap = cost / (gap_months[exposure] > 0).sum() * closing(result.params, 1.0)[1]
-    costs = per_gap / extra, per_gap / high, per_gap / low
-    return CostPerClosure(*costs, extra, low, high, rows.person_id.nunique())
+    return extra, closing(result.params, 1.0)[1]
 
 
 def _closing(
     gap_months: pd.DataFrame, exposure: str, horizon: int, columns: pd.Index, average: np.ndarray
 ) -> Callable[[np.ndarray, float], tuple[float, float]]:
-    """From parameters and an exposure kept up: the share closed by the horizon, and the months open
-    until then.
-    """
+    """With an exposure kept up: the share closed by the horizon, and the months open."""
     months = range(1, horizon + 1)
     by = gap_months.groupby("month")[["closed", "left"]].agg(["sum", "count"]).reindex(months)
     if by.isna().any(axis=None):

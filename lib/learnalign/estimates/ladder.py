@@ -7,7 +7,8 @@ first: what they disagree on is not settled.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,33 +43,48 @@ class Slope:
     low: float
     high: float
     level: float
-    rung: str  # a key of RUNGS
     n_rows: int  # rows that tell something: those alone in their group are left out
     n_clusters: int
+    rung: str = ""  # a key of RUNGS
     second: tuple[float, float] | None = None  # below 20 clusters; ends may be infinite
     p_second: float | None = None  # its p-value for no difference
+
+    @classmethod
+    def of(
+        cls,
+        estimate: float,
+        error: float,
+        df: float,
+        level: float,
+        n_rows: int,
+        n_clusters: int,
+        *,
+        ratio: bool = False,
+        **also: Any,
+    ) -> "Slope":
+        """A slope with its t interval; for a `ratio`, of its logarithm."""
+        ends = interval(estimate, error, df, level)
+        if ratio:
+            estimate, *ends = np.exp([estimate, *ends])
+        numbers = map(float, (estimate, error, df, *ends))
+        return cls(*numbers, level, n_rows, n_clusters, **also)
 
     def fit(
         self, people: int, smaller: int | None, method: str, by: str, design: Design = "adjusted"
     ) -> Fit:
         """The slope as the record that is judged: of how many people, how made, clustered `by`."""
+        shared = {name: getattr(self, name) for name in _SHARED}
         return Fit(
-            estimate=self.estimate,
-            low=self.low,
-            high=self.high,
-            std_error=self.std_error,
-            df=self.df,
-            level=self.level,
-            n_rows=self.n_rows,
+            **shared,
             n_people=people,
             n_people_smaller=smaller,
-            n_clusters=self.n_clusters,
-            method=f"{method}, {self.rung} by {by}",
+            method=f"{method}, {self.rung or 'clustered'} by {by}",
             design=design,
-            second=self.second,
             cluster=by,
-            rung=self.rung,
         )
+
+
+_SHARED = [one.name for one in fields(Slope) if one.name != "p_second"]
 
 
 @dataclass(frozen=True)
@@ -147,20 +163,19 @@ def slope(
     """The difference in `y` per unit of `x` (n,), `controls` (n, k) and `groups` held equal.
 
     By least squares; without `groups` an intercept is fitted. The interval is for errors that may
-    be alike, in any way, within `clusters`: CR1 with t(G - 1) from 50 clusters on, equal to
-    pyfixest's default; CR2 with Bell-McCaffrey degrees of freedom below, and where fewer than 20 of
-    many hold the comparison (Pustejovsky and Tipton 2018), unless `rung` names one of RUNGS. Below
-    20 clusters also the interval of the wild cluster restricted bootstrap with Webb weights
-    (MacKinnon and Webb 2018); its ends are infinite where clusters are too few for it to reject
-    anything. Rows alone in their group tell nothing and are left out. CR1's factor counts groups
-    only where one of them meets several clusters.
+    be alike, in any way, within `clusters`: CR1 with t(G - 1) from 50 clusters on, as pyfixest's;
+    CR2 with Bell-McCaffrey degrees of freedom below, and where fewer than 20 of many hold the
+    comparison (Pustejovsky and Tipton 2018), unless `rung` names one of RUNGS. Below 20 clusters
+    also that of the wild cluster restricted bootstrap with Webb weights (MacKinnon and Webb 2018),
+    infinite where it cannot reject anything. Rows alone in their group tell nothing and are left
+    out. CR1's factor counts groups only where one of them meets several clusters.
 
     Raises ValueError on gaps, with fewer than two clusters, when `x` or a control cannot be told
     from the other terms, when nothing of `y` is left, or when a cluster alone decides the slope.
 
     Misleads when fewer than four clusters have an exposure that does not vary within clusters, and
-    when a group meets several clusters: CR2 is then approximate, so give few such groups as 0/1
-    controls instead.
+    when a group meets several clusters: give few such groups as 0/1 controls, as CR2 is then
+    approximate.
 
     >>> y, x, team = np.array([1, 2, 3, 5, 2, 4.0]), np.array([0, 1] * 3), np.array(list("aabbcc"))
     >>> found = slope(y, x, clusters=team, groups=team)
@@ -174,11 +189,10 @@ def slope(
     fit = _fit(y, x, clusters, controls, groups)
     rung = rung or ("CR2" if _needs_care(fit) else "CR1")
     error, df = _cr1(fit) if rung == "CR1" else _cr2(fit)
-    estimate, error, df = fit.score / fit.length, float(error / fit.length), float(df)
-    ends = interval(estimate, error, df, level)
-    second = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
+    second, p = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
+    figures = fit.score / fit.length, error / fit.length, df, level
     size = len(fit.residual), fit.n_clusters
-    return Slope(estimate, error, df, *ends, level, rung, *size, *second)
+    return Slope.of(*figures, *size, rung=rung, second=second, p_second=p)
 
 
 def interval(estimate: float, error: float, df: float, level: float) -> tuple[float, float]:
@@ -211,9 +225,7 @@ def _fit(y, x, clusters, controls, groups) -> _Fitted:
 
 
 def _rows(y, x, clusters, controls, groups) -> tuple[np.ndarray, ...]:
-    """y, the controls and x as columns, codes of clusters and groups; without rows that are alone
-    in their group.
-    """
+    """y, the controls and x as columns, and codes; without rows that are alone in their group."""
     y, x = numbers(y, "y"), numbers(x, "x")
     held = [] if controls is None else [numbers(controls, "controls")]
     if y.ndim > 1 or x.ndim > 1 or any(len(column) != len(y) for column in (x, *held)):
@@ -233,7 +245,6 @@ def _rows(y, x, clusters, controls, groups) -> tuple[np.ndarray, ...]:
 
 
 def _refuse_copies(columns: np.ndarray, left: np.ndarray) -> None:
-    """Raise when a column has only rounding left beside those before it."""
     spread, size = lengths(columns - columns.mean(axis=0)), lengths(columns)
     nothing = left <= np.maximum(SAME * spread, ROUNDING * size)
     if nothing[:-1].any():
@@ -331,9 +342,7 @@ def _wild(
 
 
 def _linear(fit: _Fitted, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """c and H: multiplying the clusters of `u` by w gives the score c'w and the cluster scores
-    (diag(c) - H) w.
-    """
+    """c and H: clusters of `u` times w have the score c'w and cluster scores (diag(c) - H) w."""
     q, g = fit.q[:, -1], fit.n_clusters
     products = fit.by_cluster(fit.q * u[:, None])
     hat = fit.by_cluster(fit.q * q[:, None]) @ products.T
@@ -353,10 +362,7 @@ def _webb(g: int, draws: int, seed: int) -> np.ndarray:
 
 
 def _reach(p: Callable[[float], float], alpha: float) -> float:
-    """How far from the estimate the test first rejects; infinite if it does not.
-
-    By bisection, as `p` is a step function.
-    """
+    """How far from the estimate a step function first rejects, by bisection; infinite if never."""
     inside, outside = 0.0, 1.0
     while p(outside) > alpha:
         inside, outside = outside, 2 * outside

@@ -10,7 +10,7 @@ leader) and leader_acknowledged (0/1, visibly, in this quarter).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -22,35 +22,18 @@ from learnalign.estimates.contrasts import reach
 from learnalign.estimates.core import two_or_more
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
 
-
-@dataclass(frozen=True)
-class Following:
-    """Percentage points of the team's share: after the leader's quarter before, and for the quarter
-    to come.
-    """
-
-    lagged: Fit
-    placebo: Fit | None  # the leader's next quarter; None where too few leaders have one
-
-
-@dataclass(frozen=True)
-class EventStudy:
-    """The average effect after the first visible acknowledgement, and by quarters since (negative:
-    before).
-    """
-
-    att: Fit
-    by_period: tuple[tuple[int, Fit], ...]
-
-
 # --- the leader's quarter before
 
 
 def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Comparison:
-    """Q4: raw and adjusted (`team_follow`) side by side, and the placebo as its check.
+    """Q4: a team's share (percentage points) when its leader did so visibly the quarter before.
 
-    Misleads as `team_follow` does. A campaign in the whole unit is held equal by its quarter; one
-    in half of the unit is not.
+    Adjusted with team and unit x quarter effects, clustered by leader (`ladder`). The check is the
+    placebo, the leader's next quarter at equal this and last one, so that habit is not taken for
+    foresight (METHODS 3, Q4, and 5, row 18).
+
+    Misleads when something local, and not in the unit's quarter, moves the leader first and the
+    team later: a campaign in the whole unit is held equal, one in half of the unit is not.
 
     >>> from learnalign.data import reading
     >>> from learnalign.linking import teams
@@ -63,47 +46,25 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
         return replace(found, reason="no leaders" if len(team_quarters) else "no team")
     try:
         raw = _slope(known, "before", "nothing held equal", "described", level)
-        following = team_follow(team_quarters, level=level)
+        lagged, placebo = _follow(team_quarters, level)
     except ValueError:
         return replace(found, reason="no leaders")
-    placebo = checks.alone("leaders", following.placebo)
-    return replace(found, raw=raw, adjusted=following.lagged, checks=(placebo,))
+    tried = (checks.alone("leaders", placebo),)
+    return replace(found, raw=raw, adjusted=lagged, checks=tried)
 
 
-def team_follow(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Following:
-    """Difference in a team's acknowledgement share when its leader acknowledged visibly in the
-    quarter before.
-
-    Percentage points, with team and unit x quarter effects, clustered by leader (`ladder`). The
-    placebo is the same leader's next quarter, with this one and the last held equal, so that habit
-    is not taken for foresight.
-
-    Raises ValueError where three leaders or fewer change. Misleads when something local, and not in
-    the unit's quarter, moves the leader first and the team a quarter later. METHODS 3, Q4, and 5,
-    row 18.
-
-    >>> rng = np.random.default_rng(1)
-    >>> rows = pd.DataFrame({"team_id": np.repeat(range(60), 8), "quarter": np.tile(range(8), 60)})
-    >>> rows = rows.assign(unit="north", leader_id=rows.team_id, people=8)
-    >>> rows["leader_acknowledged"] = rng.integers(0, 2, 480)
-    >>> before = rows.groupby("team_id").leader_acknowledged.shift(fill_value=0)
-    >>> found = team_follow(rows.assign(share=0.3 + 0.1 * before + rng.normal(0, 0.05, 480)))
-    >>> bool(9 < found.lagged.estimate < 11)
-    True
-    """
+def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
+    """After the leader's quarter before; and the placebo, None where too few have a next one."""
     rows = _leading(team_quarters)
     lagged = _within_teams(rows, "before", [], level)
     try:
-        placebo = _within_teams(rows, "after", ["before", "now"], level)
+        return lagged, _within_teams(rows, "after", ["before", "now"], level)
     except ValueError:
-        placebo = None
-    return Following(lagged, placebo)
+        return lagged, None
 
 
 def _leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
-    """With whether each row's leader acknowledged visibly in the quarter `before`, `now`, `after`;
-    empty where that is not known.
-    """
+    """With whether the row's leader did so visibly in the quarter `before`, `now`, `after`."""
     own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
     moved = {
         name: pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
@@ -113,9 +74,7 @@ def _leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comparable(rows: pd.DataFrame, exposure: str, held: Sequence[str] = ()) -> pd.DataFrame:
-    """Rows of teams, and of units' quarters, that hold two or more; ValueError where too few
-    leaders change.
-    """
+    """Rows of teams and units' quarters of two or more; ValueError if too few leaders change."""
     names = ["team_id", "unit", "leader_id", "share", exposure, *held]
     rows = rows.dropna(subset=names).reset_index(drop=True)
     rows = two_or_more(rows, [["team_id"], ["unit", "quarter"]])
@@ -145,7 +104,7 @@ def _slope(
 
 
 def _unit_quarters(rows: pd.DataFrame, held: Sequence[str] = ()) -> np.ndarray | None:
-    """What is held equal, without the directions that teams, or the columns before, already carry."""
+    """What is held equal, without what teams, or the columns before, already carry."""
     cells = pd.get_dummies(rows.groupby(["unit", "quarter"]).ngroup(), dtype=float)
     columns = np.column_stack([cells.to_numpy(), rows[list(held)].to_numpy(float)])
     inside = within(columns, rows.team_id.to_numpy())
@@ -155,12 +114,10 @@ def _unit_quarters(rows: pd.DataFrame, held: Sequence[str] = ()) -> np.ndarray |
 
 
 def detectable(team_quarters: pd.DataFrame) -> float | None:
-    """The smallest difference in percentage points that Q4 could show, before any result (METHODS
-    4).
+    """The smallest difference (percentage points) that Q4 could show, before any result.
 
     From what teams and their units' quarters leave over of the share and of the leader's quarter
-    before; whether the two go together is never computed. None where too few leaders change. At
-    best, as for every detectable effect.
+    before; whether the two go together is never computed. None where too few leaders change.
     """
     try:
         rows = _comparable(_leading(team_quarters), "before")
@@ -177,11 +134,10 @@ def detectable(team_quarters: pd.DataFrame) -> float | None:
 
 
 def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
-    """How many quarters, of how many teams and people, can be used: `what`, `rows` (quarters),
-    `teams`, `people`.
+    """How many quarters, teams and people can be used: what, rows (quarters), teams, people.
 
-    `people` are the most that the teams had, added up: nobody's name is needed for it. Empty
-    without teams.
+    `people` are the most that the teams had, added up: nobody's name is needed. Empty without
+    teams.
     """
     rows = _leading(team_quarters)
     kinds = {
@@ -201,22 +157,27 @@ def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
 
 
 def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
-    """Percentage points of the team's share since its leader's first visible acknowledgement
-    (`event_study`).
+    """Percentage points of the team's share since its leader's first visible acknowledgement.
 
-    On average, and quarter by quarter from three before to three after; quarters before should show
-    nothing. Empty where too few leaders ever do. Misleads as `event_study` does, and where the lift
-    fades: the average then covers it.
+    On average, and by quarter from three before, which should show nothing, to three after, in two
+    stages (Gardner 2022): leaders' and quarters' levels come from rows before adoption only, so
+    early adopters never serve as controls for late ones. Leads are what those rows leave over: they
+    show a trend before, drawn somewhat to 0. Left out: periods with three leaders or fewer; leaders,
+    and quarters, with fewer than two rows before adoption. Counts are of leaders. Empty where too
+    few leaders ever do. Memory grows with the square of the leaders.
+
+    Misleads when leaders choose their first time by what they see coming in the team; and where the
+    lift fades, as the average covers it.
     """
     rows = team_quarters.dropna(subset=["leader_acknowledged"])
     said = rows[rows.leader_acknowledged == 1].groupby("leader_id").quarter.min()
     adopted, share = rows.leader_id.map(said).astype(float), 100 * rows.share.astype(float)
     try:
-        study = event_study(rows.assign(adopted=adopted, share=share), level=level)
+        average, periods = _event_study(rows.assign(adopted=adopted, share=share), level)
     except ValueError:
         return {}
-    by_quarter = {_since(k): fit for k, fit in study.by_period if -3 <= k <= 3}
-    return {"on average since the first time": study.att} | by_quarter
+    by_quarter = {_since(k): fit for k, fit in periods.items() if -3 <= k <= 3}
+    return {"on average since the first time": average} | by_quarter
 
 
 def _since(quarters: int) -> str:
@@ -226,42 +187,23 @@ def _since(quarters: int) -> str:
     return f"{size} quarter{'s' * (size != 1)} {side}"
 
 
-def event_study(panel: pd.DataFrame, *, level: float = 0.95) -> EventStudy:
-    """Change in the share after a leader's first visible acknowledgement, in the share's unit
-    (Gardner 2022).
+def _event_study(panel: pd.DataFrame, level: float = 0.95) -> tuple[Fit, dict[int, Fit]]:
+    """The effect on average, and by periods since `adopted` (empty: never; negative: before).
 
-    A row per leader_id and quarter; `adopted` is the quarter of the first time, empty for never.
-    Leaders' and quarters' levels come from rows before adoption only, so early adopters never serve
-    as controls for late ones. Leads are what those rows leave over: they show a trend before, drawn
-    somewhat to 0. Periods with three leaders or fewer are left out. Leaders, and quarters, with
-    fewer than two rows before adoption cannot be used and are dropped; the counts in the fits are
-    of leaders.
-
-    Raises ValueError with three or fewer adopting leaders, or a leader twice in a quarter. Memory
-    grows with the square of the leaders. Misleads when leaders choose their first time by what they
-    see coming in the team.
-
-    >>> rows = pd.DataFrame({"leader_id": np.repeat(range(40), 6), "quarter": [*range(6)] * 40})
-    >>> rows["adopted"] = rows.leader_id.map(lambda leader: 3 if leader < 20 else np.nan)
-    >>> noise = np.random.default_rng(1).normal(0, 0.01, 240)
-    >>> rows["share"] = 0.1 * (rows.quarter >= rows.adopted) + noise
-    >>> round(event_study(rows).att.estimate, 2)
-    0.1
+    ValueError with three or fewer adopting leaders, or a leader twice in a quarter.
     """
     rows = _estimable(panel)
     since = rows.quarter - rows.adopted
     leaders = since.groupby(since).transform("size")  # one row a leader
     shown = sorted(int(k) for k in since[leaders > TOO_FEW_CLUSTERS].unique())
     marks = {f"since_{place}": (since == k).astype(float) for place, k in enumerate(shown)}
-    (att,) = _two_stages(rows, ["treated"], level)
-    periods = zip(shown, _two_stages(rows.assign(**marks), [*marks], level), strict=True)
-    return EventStudy(att, tuple(periods))
+    (average,) = _two_stages(rows, ["treated"], level)
+    periods = _two_stages(rows.assign(**marks), [*marks], level)
+    return average, dict(zip(shown, periods, strict=True))
 
 
 def _estimable(panel: pd.DataFrame) -> pd.DataFrame:
-    """Rows, with whether they are treated, of leaders and quarters with a level of their own: two
-    rows or more before adoption.
-    """
+    """Rows, and whether treated, of leaders and quarters with two rows or more before adoption."""
     rows = panel.dropna(subset=["leader_id", "quarter", "share"]).reset_index(drop=True)
     if rows.duplicated(["leader_id", "quarter"]).any():
         raise ValueError("A leader has several rows in one quarter.")
@@ -288,24 +230,15 @@ def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]
         treatment="treated",
         cluster="leader_id",
     )
-    estimates, errors, count = model.coef(), model.se(), rows.leader_id.nunique()
+    count, method = rows.leader_id.nunique(), "two-stage differences (did2s)"
+    method += f", controls not yet or never treated, t({count - 1})"
     exposed = rows.groupby("quarter").treated.transform("max") == 1  # others are treated then
     controls = rows.leader_id[exposed & (rows.treated == 0)].nunique()
-    controlled = "controls not yet or never treated"
-    return [
-        Fit(
-            estimate := float(estimates[mark]),
-            *ladder.interval(estimate, error := float(errors[mark]), count - 1, level),
-            error,
-            count - 1,
-            level,
-            n_rows=int((rows[mark] == 1).sum()),
-            n_people=count,
-            n_people_smaller=min(rows.leader_id[rows[mark] == 1].nunique(), controls),
-            n_clusters=count,
-            method=f"two-stage differences (did2s), {controlled}, clustered by leader, t({count - 1})",
-            design="adjusted",
-            cluster="leader",
-        )
-        for mark in marks
-    ]
+
+    def fit(mark: str) -> Fit:
+        marked = rows.leader_id[rows[mark] == 1]
+        figures = model.coef()[mark], model.se()[mark], count - 1, level
+        found = ladder.Slope.of(*figures, len(marked), count)
+        return found.fit(count, min(marked.nunique(), controls), method, "leader")
+
+    return [fit(mark) for mark in marks]

@@ -48,11 +48,11 @@ def paule_mandel(estimates: ArrayLike, std_errors: ArrayLike) -> Pooled:
     """Mean of the true values behind noisy estimates, and their variance `tau2`, never below 0.
 
     tau2 makes the weighted squares around the mean equal to their expectation, n - 1 (Paule and
-    Mandel 1982). Raises ValueError with fewer than two estimates, gaps, or a standard error that is
-    not positive.
+    Mandel 1982). Raises ValueError with fewer than two estimates, gaps, or an error that is not
+    positive.
 
-    Misleads when standard errors are themselves guesses from a few people, or go with the size of
-    the slope.
+    Misleads when standard errors are themselves guesses from a few people, or go with the slope's
+    size.
 
     >>> schools = paule_mandel([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])
     >>> round(schools.mean, 3), round(schools.std_error, 3), schools.tau2
@@ -72,13 +72,12 @@ def distribution(
     level: float = 0.95,
     seed: int = 1,
 ) -> Spread:
-    """How managers' slopes are spread, and how many are clearly below -`smallest`; in the slopes'
-    unit.
+    """How managers' slopes are spread, and how many are clearly below -`smallest`.
 
-    One estimate and standard error per manager, in any order. The mean has a normal interval; the
-    SD between managers (tau) has Viechtbauer's Q-profile interval; slopes are shrunken to the mean
-    by their noise, and the posterior probabilities carry the uncertainty of mean and tau by a
-    parametric bootstrap (Laird and Louis 1987). Raises ValueError with fewer than 20 managers.
+    One estimate and standard error per manager. The mean has a normal interval, the SD between
+    managers (tau) the Q-profile's (`sd_between`); slopes are shrunken to the mean by their noise,
+    and posterior probabilities carry the uncertainty of mean and tau by a parametric bootstrap
+    (Laird and Louis 1987). Raises ValueError with fewer than 20 managers.
 
     Misleads when true slopes are in two camps: shrinkage draws them together as if they were one.
 
@@ -104,10 +103,9 @@ def distribution(
 def sd_between(
     estimates: ArrayLike, std_errors: ArrayLike, *, level: float = 0.95
 ) -> tuple[float, float]:
-    """Between which ends the SD of the true values behind noisy estimates lies: the Q-profile
-    interval.
+    """The Q-profile interval (Viechtbauer 2007) of the SD of true values behind estimates.
 
-    Source: Viechtbauer (2007), Statistics in Medicine 26. Misleads as `paule_mandel` does.
+    Misleads as `paule_mandel` does.
 
     >>> sd_between([28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18])[0]
     0.0
@@ -119,12 +117,11 @@ def sd_between(
 
 
 def unseen_sd(std_errors: ArrayLike, *, level: float = 0.95) -> float:
-    """The SD between true values up to which estimates with this noise look as if they were all
-    alike.
+    """The SD between true values up to which estimates with this noise look all alike.
 
-    The upper end of the Q-profile interval where estimates differ by exactly their noise. Estimates
-    that happen to lie closer than that make the interval short or empty, and would seem to exclude
-    what they cannot. Misleads as `paule_mandel` does.
+    The upper end of the Q-profile interval where estimates differ by exactly their noise: those
+    that happen to lie closer would seem to exclude what they cannot. Misleads as `paule_mandel`
+    does.
 
     >>> round(unseen_sd([0.3] * 8), 2)
     0.53
@@ -172,9 +169,7 @@ def _shrunken(
 def _below(
     b: np.ndarray, s: np.ndarray, pooled: Pooled, mark: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Each manager's probability of a slope below `mark`, averaged over what mean and tau2 could
-    have been.
-    """
+    """Each manager's probability of a slope below `mark`, over possible means and tau2."""
     total = np.zeros(len(b))
     for _ in range(DRAWS):
         drawn = paule_mandel(rng.normal(pooled.mean, np.sqrt(s**2 + pooled.tau2)), s)

@@ -1,9 +1,9 @@
 """Rivals: a headline's contrast under other assumptions, or asked more narrowly.
 
 Three fits of one contrast stand side by side. The core model is right when what moves the exposure
-shows in past ratings; the within-person fit when it is a lasting trait of the person; the
-reliability-corrected fit when it is a lasting ability that past ratings show with noise. A finding
-that needs one of them to be right is no finding.
+shows in past ratings; the within-person fit when it is a lasting trait; the reliability-corrected
+fit when it is a lasting ability that past ratings show with noise. A finding that needs one of them
+to be right is no finding.
 
 What is asked more narrowly (kinds of learning, gaps alike, what was not held, the bonus) is no
 headline either: what the headline did not survive its parts do not survive (`judge_family`).
@@ -25,7 +25,7 @@ from learnalign.estimates.core import (
     people_in_the_smaller,
     two_or_more,
 )
-from learnalign.estimates.ladder import fixed_effects, interval
+from learnalign.estimates.ladder import Slope, fixed_effects
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
@@ -54,13 +54,12 @@ STRONG = (
 
 
 def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit | None:
-    """The same people compared with themselves, under the same manager and cycle; None where too
-    few change.
+    """The same people compared with themselves, at equal manager and cycle; None if few change.
 
     `frame` is a prepared one. Right when what moves both is a lasting trait; wrong after a
-    transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Least squares with
-    person and manager x cycle effects; people who stay with their manager are within one cluster,
-    so the ladder's interval is exact but for those who move.
+    transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Person and manager x
+    cycle effects; people who stay with their manager are within one cluster, so the ladder's
+    interval is exact but for those who move.
     """
     groups = ["person_id", "rater_cycle", *(["cell"] if "cell" in frame else [])]
     rows = frame.dropna(subset=["exposure", "outcome", "rater", *groups])
@@ -95,13 +94,12 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
 
 
 def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
-    """The core model with the noise of past ratings taken out of them; None where their noise is
-    not known.
+    """The core model with the noise of past ratings taken out; None where that noise is not known.
 
     The reliability of one rating is how far two ratings of a person in a row go together within
-    managers and cycles: the two prior ratings where both are held, else the prior and this one.
-    Right when people take up the exposure for what they can do, whatever a rating said; wrong when
-    the rating itself, or the luck in it, moves them (METHODS 3, Q2 and 6c).
+    managers and cycles: the two prior ones where both are held, else the prior and this one. Right
+    when people take up the exposure for what they can do, whatever a rating said; wrong when the
+    rating itself, or the luck in it, moves them (METHODS 3, Q2 and 6c).
     """
     if not sample.priors:
         return None
@@ -131,10 +129,9 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
 def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     """Odds of a better rating, as one ratio: the agreement check for treating grades as numbers.
 
-    An ordered logit on the grades themselves, with managers' and cycles' means of every column in
-    place of their fixed effects, which would bias it (Mundlak 1978; METHODS 3); clustered by
-    manager. `std_error` is on the log scale. None for a scale of more than 12 values, or where it
-    does not converge.
+    Managers' and cycles' means of every column stand in place of fixed effects, which would bias it
+    (Mundlak 1978; METHODS 3); clustered by manager. `std_error` is on the log scale. None for a
+    scale of more than 12 values, or where it does not converge.
     """
     rows, names = sample.rows, ["exposure", *sample.priors]
     if not 2 < rows.rating.nunique() <= MOST_GRADES:
@@ -144,40 +141,23 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     groups = {"groups": pd.factorize(rows.rater)[0]}
     model = OrderedModel(rows.rating.astype("category").cat.as_ordered(), table, distr="logit")
     found = model.fit(method="bfgs", disp=False, cov_type="cluster", cov_kwds=groups)
-    error, clusters = float(found.bse["exposure"]), rows.rater.nunique()
+    middle, error, clusters = found.params.exposure, found.bse.exposure, rows.rater.nunique()
     if not found.mle_retvals["converged"] or not np.isfinite(error):
         return None
-    middle = float(found.params["exposure"])
-    ends = interval(middle, error, clusters - 1, level)
-    estimate, low, high = np.exp([middle, *ends]).tolist()
-    return Fit(
-        estimate,
-        low,
-        high,
-        error,
-        clusters - 1.0,
-        level,
-        len(rows),
-        rows.person_id.nunique(),
-        people_in_the_smaller(rows),
-        clusters,
-        f"ordered logit with {sample.rater} means, by {sample.rater}",
-        "adjusted",
-        cluster=sample.rater,
-    )
+    odds = Slope.of(middle, error, clusters - 1, level, len(rows), clusters, ratio=True)
+    people = rows.person_id.nunique(), people_in_the_smaller(rows)
+    return odds.fit(*people, f"ordered logit with {sample.rater} means", sample.rater)
 
 
 # --- kinds of learning
 
 
 def kinds(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
-    """Required, and voluntary formal, informal, social and mentoring learning, on one scale, on the
-    rating (SD).
+    """Required, and voluntary formal, informal, social and mentoring learning on the rating (SD).
 
-    Q1's core model with all kinds at once, each held equal in the others' figures: +1 SD within the
-    cycle of log(1 + hours), or of activities where no hours are recorded. Every activity is of one
-    kind. Empty where nothing can be compared; a kind is left out where nobody, or everybody under a
-    manager, does it.
+    Q1's core model with all kinds at once, each at equal others: +1 SD within the cycle of log(1 +
+    hours), or activities. Every activity is of one kind. Empty where nothing can be compared; a
+    kind is left out where nobody, or everybody under a manager, does it.
 
     Misleads where kinds are recorded by different hands (courses by a system, reading by those who
     like to log), and as Q1 does: people choose their kinds. What is required is not chosen, but
@@ -195,16 +175,14 @@ def kinds(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]
 
 
 def unrelated(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit]:
-    """Voluntary learning on skills that the person was never assessed in, beside all other, on the
-    rating (SD).
+    """Voluntary learning on skills never assessed in the person, beside all other, as `kinds`.
 
-    On one scale, as `kinds`. No negative control for Q1, whose claim is about voluntary learning on
-    any skill: to learn something else may well help. For a claim that learning pays *because* it
-    builds the skills a role needs, the same figure in both rows speaks against it. Empty where
-    assessments or the skills of learning are missing; people who were never assessed are left out.
+    No negative control for Q1, whose claim is about any skill. For a claim that learning pays
+    *because* it builds the skills a role needs, the same figure in both rows speaks against it.
+    Empty where assessments or the skills of learning are missing; who was never assessed is left
+    out.
 
-    Misleads where people are assessed in what they asked for, and where skills are named
-    differently in both tables.
+    Misleads where people are assessed in what they asked for, and where skills have two names.
     """
     name = samples.voluntary(person_cycles)
     other = _number(person_cycles, name.replace("voluntary", "unrelated"))
@@ -231,22 +209,18 @@ def _at_once(cycles: pd.DataFrame, amounts: dict[str, pd.Series], level: float) 
 
 
 def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
-    """Q1's contrast through what others decided: of all who enrolled, whose activities were held,
-    and whose not.
+    """Q1's contrast through what others decided: of all who enrolled, whose activities were held.
 
     Among people with the same number of voluntary activities enrolled in, by kind, some got fewer,
     as the provider cancelled or the list was full. That moves their hours and, if hours matter,
-    their rating: the ratio of the two is the difference in rating (SD) per +1 SD of log(1 +
-    voluntary hours), as in Q1, at equal wish to learn (instrumental variable, all else as in the
-    core model). It speaks of the hours that the cancelled activities would have added. Design
-    "compared". None with fewer than 30 people with, or without, something not held, or where that
-    hardly changes how much people learn.
+    their rating: the ratio is the difference in rating (SD) per +1 SD of log(1 + voluntary hours),
+    at equal wish to learn (instrumental variable; Leuven and Oosterbeek 2008; METHODS 3, Q1), for
+    the hours that cancelled activities would have added. None with fewer than 30 people with, or
+    without, something not held, or where that hardly changes how much people learn.
 
     Misleads where who is turned away is no accident (late askers, whom the manager ranks low,
-    unpopular courses), where the wait itself annoys, and where people on a waitlist got the same
-    activity later: both rows count.
-
-    Leuven and Oosterbeek (2008), Journal of Applied Econometrics 23; METHODS 3, Q1.
+    unpopular courses), where the wait itself annoys, and where the same activity followed later:
+    both rows count.
     """
     prepared = samples.prepare("learning_to_rating", person_cycles)
     names = [column.removeprefix("voluntary_") for column in KINDS.values() if column != "required"]
@@ -267,8 +241,7 @@ def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
 
 
 def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> Fit | None:
-    """What the exposure goes with in the outcome, as far as `got` moves the exposure: two stages,
-    one instrument.
+    """Two stages, one instrument: what `got` moves of the outcome over what of the exposure.
 
     The sandwich of such an estimate is that of what it leaves of the outcome on the instrument,
     over the first stage: so its interval climbs the same ladder as any other.
@@ -296,13 +269,12 @@ def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> 
 
 
 def at_equal_gaps(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
-    """Difference in the rating (SD): of people with gaps, acknowledged one before it was found,
-    against silent.
+    """Difference in the rating (SD): of people with gaps, acknowledged one in time, or silent.
 
     Among people with a gap found by a scheduled assessment in the window, at the same number (1, 2,
-    3, 4 and more) and mean severity of gaps; else the core model of Q2. A count would say that who
-    has more to acknowledge acknowledges more (METHODS 5, row 15). None where gaps, or
-    acknowledgements by skill, are missing.
+    3, 4 and more) and mean severity; else Q2's core model. A count would say that who has more to
+    acknowledge acknowledges more (METHODS 5, row 15). None where gaps, or acknowledgements by
+    skill, are missing.
 
     Misleads as `acknowledging_to_rating` does, and where people learn between acknowledging and
     being assessed: the severity held equal is then a part of what acknowledging goes with.
@@ -325,12 +297,11 @@ def at_equal_gaps(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | 
 def acknowledging_to_bonus(
     person_cycles: pd.DataFrame, *, bonus_rewards_individual: bool, level: float = 0.95
 ) -> Fit | None:
-    """Difference in bonus (percentage points, net of the company factor): acknowledged in the
-    window against not.
+    """Difference in bonus (points, net of the company factor): acknowledged, against not.
 
-    As `acknowledging_to_merit_total`, for a company that declares that its bonus rewards
-    individuals; else None: then the bonus is a control and no outcome. None too where a formula
-    sets it after all, or none is recorded. Misleads as that does.
+    As `acknowledging_to_merit_total`, and misleads as that does, where the company declares that
+    its bonus rewards individuals; else it is a control and no outcome: None. None too where a
+    formula sets it after all, or none is recorded.
     """
     prepared = samples.prepare("acknowledging_to_merit_total", person_cycles)
     if prepared.frame is None or not bonus_rewards_individual:

@@ -1,4 +1,4 @@
-"""Samples: for each measure the person-cycles that can be compared, what is held equal, who fell out.
+"""Samples: for each measure, the person-cycles to compare, what is held equal, who fell out.
 
 Ratings are in SD of their own cycle, merit in percentage points. Where no rater is recorded the
 unit stands in for the manager. A new measure is a row of MEASURES. Nothing is estimated here.
@@ -24,7 +24,7 @@ MISSING = 1 / 3  # of a cycle's reviews: with more, who is recorded may say more
 
 @dataclass(frozen=True)
 class Prepared:
-    """All person-cycles in one measure's terms (outcome, exposure, groups), or why there are none."""
+    """All person-cycles in one measure's terms, or why there are none."""
 
     measure: str
     frame: pd.DataFrame | None
@@ -165,7 +165,7 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
 
 
 def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, list[str]]:
-    """Merit in percentage points; at equal rating also the matrix's cell, or the rating, is held."""
+    """Merit in percentage points; at equal rating the matrix's cell, or the rating, is held."""
     merit, compa_ratio = (pd.to_numeric(cycles[name]) for name in ("merit_pct", "compa_ratio"))
     frame, notes = _frame(cycles, compa_ratio=compa_ratio), []
     frame = frame.assign(
@@ -217,7 +217,7 @@ def _filled(name: str, value: pd.Series) -> pd.DataFrame:
 
 
 def common(names: pd.Series, least: int) -> pd.Series:
-    """The names that stand in `least` rows or more; all others are held equal together, as "rare"."""
+    """The names that stand in `least` rows or more; all others together are "rare"."""
     names = names.astype("object").where(names.notna(), "none")
     return names.where(names.map(names.value_counts()) >= least, "rare").astype(str)
 
@@ -231,8 +231,7 @@ def _dummies(values: pd.Series, name: str) -> pd.DataFrame:
 
 
 def comparable(prepared: Prepared) -> Sample:
-    """The sample of the adjusted comparison: two prior ratings where people have them, else one,
-    else none.
+    """The sample of the adjusted comparison: with two prior ratings, else one, else none.
 
     Never at the price of nearly everybody: a handful who have them must not speak for the rest.
     """
@@ -294,7 +293,7 @@ def fall_out(
     things: str,
     steps: Sequence[tuple[str, str, Callable[[pd.DataFrame], pd.Series]]],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that stay when each step (key, reason, which rows go) is taken; and the ATTRITION."""
+    """The rows that stay after all steps (key, reason, which rows go), and the ATTRITION."""
     people = frame.person_id.nunique()
     account, left = [(measure, "read", things, 0, 0, len(frame), people)], frame
     for key, reason, drops in steps:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize
 
 from learnalign.estimates.columns import sums, unexplained, within
-from learnalign.estimates.ladder import Slope, interval
+from learnalign.estimates.ladder import Slope
 
 
 def times_as_strong(
@@ -19,17 +19,15 @@ def times_as_strong(
     benchmark_r2_exposure: float,
     benchmark_r2_outcome: float,
 ) -> float:
-    """How many times as strong as a known factor something unseen must be to bring the estimate to
-    0: strong with the exposure and with the outcome.
+    """How many times a known factor's strength something unseen needs to erase the estimate.
 
     `benchmark_r2_exposure` is the known factor's partial R2 with the exposure given the other
     controls, `benchmark_r2_outcome` its partial R2 with the outcome given these and the exposure;
-    `std_error` and `df` are those of least squares with it among the controls. Infinite where it
-    explains nothing of one of them. Raises ValueError for figures out of range.
+    `std_error` and `df` are those of least squares with it among the controls. The root of Cinelli
+    & Hazlett's bound (2020, section 4.4); infinite where the factor explains nothing. ValueError
+    for figures out of range.
 
     Misleads when the known factor is weak by nature: many times little is still little.
-
-    Cinelli & Hazlett (2020), section 4.4; the number of times is the root of their bound.
 
     >>> round(times_as_strong(0.0973, 0.0233, 783, 0.0091, 0.109), 1)
     4.3
@@ -46,7 +44,7 @@ def times_as_strong(
     target, most = abs(estimate) / (std_error * np.sqrt(df)), (1 - r2_x) / r2_x
 
     def surplus(explained: float) -> float:
-        """The bound less the estimate, where something unseen explains this much of the exposure."""
+        """The bound less the estimate, for something that explains this much of the exposure."""
         left = 1 - explained * (1 - r2_x)
         known, others = explained * r2_x / left, (1 - explained) / left  # of the known factor
         strength = (np.sqrt(explained * most) + np.sqrt(known)) ** 2 / others
@@ -60,14 +58,13 @@ def times_as_strong(
 
 
 def e_value(ratio: float) -> float:
-    """How strongly something unseen must go with both exposure and outcome, as risk ratios, to make
-    a risk ratio 1.
+    """How strongly something unseen must go with both, as risk ratios, to make a risk ratio 1.
 
     For a hazard or odds ratio only where the outcome is rare. Below 1 the ratio is turned round.
     Raises ValueError unless positive. VanderWeele & Ding (2017), Annals of Internal Medicine 167.
 
-    Misleads when it is read as the chance of confounding: it says how much would be needed, not
-    what there is.
+    Misleads when read as the chance of confounding: it says what would be needed, not what there
+    is.
 
     >>> round(e_value(3.9), 2), round(e_value(0.8), 2)
     (7.26, 1.81)
@@ -79,12 +76,11 @@ def e_value(ratio: float) -> float:
 
 
 def trimmed_bounds(with_it: np.ndarray, without: np.ndarray, ratio: float) -> tuple[float, float]:
-    """Lowest and highest difference in mean outcome, first less second, that leaving at unequal
-    rates allows (Lee 2009, Review of Economic Studies 76).
+    """Lowest and highest difference in means that leaving at unequal rates allows (Lee 2009).
 
     Outcomes (n,) and (m,) of those who stayed, and the `ratio` of the groups' retention, first by
-    second. In the group that kept more of its people the excess is cut off at the top, or at the
-    bottom: the worst cases. Without sampling error, for those who would stay either way.
+    second. Of the group that kept more the excess is cut off at the top, or at the bottom: the
+    worst cases. Without sampling error, for those who would stay either way.
 
     Misleads when exposure makes some people leave and others stay: it must push everybody one way.
 
@@ -107,12 +103,10 @@ def _lowest(values: np.ndarray, share: float) -> float:
 def reliability(
     prior_1: np.ndarray, prior_2: np.ndarray, groups: np.ndarray | None = None
 ) -> float:
-    """The share of a single rating's variance that lasts: how two ratings of the same people go
-    together.
+    """The share of a rating's variance that lasts: how two ratings of a person correlate.
 
-    The correlation of two arrays (n,), after the means of `groups` (n,) are taken out. Negative
-    where past ratings go against each other; the caller decides what is usable. Raises ValueError
-    when a rating does not vary.
+    Two arrays (n,), less the means of `groups` (n,). May be negative; the caller decides what is
+    usable. Raises ValueError when a rating does not vary.
 
     Misleads when what people can do changes between the ratings (too low), or one rater's liking
     colours both (too high).
@@ -142,14 +136,12 @@ def errors_in_variables(
 
     Shapes: y, x (n,), priors (n, k), controls (n, c); means of `groups` are taken out of all.
     `reliability` is that of one rating within the groups; that of the mean of k is k r / (1 + (k -
-    1) r), and the rest of its variance is taken out of the normal equations (Fuller 1987,
-    Measurement Error Models, section 2.2; METHODS 6c). Sandwich of these equations, summed within
-    `clusters`, t(G - 1). Raises ValueError on gaps, when the reliability is not in (0, 1], or too
-    low for what `x` explains of the ratings.
+    1) r), and the rest of its variance is taken out of the normal equations (Fuller 1987, section
+    2.2; METHODS 6c). Their sandwich, summed within `clusters`, with t(G - 1). Raises ValueError on
+    gaps, when the reliability is not in (0, 1], or too low for what `x` explains of the ratings.
 
-    Misleads when the reliability is wrong (it is taken as known, so its own uncertainty is not in
-    the interval), when the noise of the ratings moves the exposure, or when it lasts (a rater's
-    standing liking).
+    Misleads when the reliability is wrong (its own uncertainty is not in the interval), when the
+    noise of the ratings moves the exposure, or when it lasts (a rater's standing liking).
 
     >>> rng = np.random.default_rng(1)
     >>> ability = rng.normal(size=4_000)
@@ -177,14 +169,11 @@ def errors_in_variables(
         raise ValueError("at least two clusters, and more rows than terms, are needed")
     estimate, error = _solved(_inside(y, groups), z, cluster, noise)
     error *= np.sqrt(g / (g - 1) * (n - 1) / (n - k - 1))
-    ends = interval(estimate, error, g - 1, level)
-    return Slope(estimate, error, float(g - 1), *ends, level, "CR1", n, g)
+    return Slope.of(estimate, error, g - 1, level, n, g, rung="CR1")
 
 
 def _solved(y: np.ndarray, z: np.ndarray, cluster: np.ndarray, noise: float) -> tuple[float, float]:
-    """Root of the normal equations for column 0, and its plain sandwich error; the share `noise` of
-    column 1's own moment is taken out.
-    """
+    """The root for column 0 and its sandwich error, `noise` of column 1's moment taken out."""
     moment, length = z.T @ z, np.sqrt((z**2).sum(axis=0))
     scale = np.outer(length, length)
     if not (scale > 0).all() or np.linalg.svd(moment / scale, compute_uv=False)[-1] < 1e-9:
@@ -200,5 +189,4 @@ def _solved(y: np.ndarray, z: np.ndarray, cluster: np.ndarray, noise: float) -> 
 
 
 def _inside(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """Values less the mean of their group, or of all."""
     return within(values, np.zeros(len(values), dtype=int) if groups is None else groups)
