@@ -9,7 +9,6 @@ import datetime as dt
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +18,7 @@ import pandas as pd
 import pydantic
 from ibis.expr.types import BooleanValue, StringValue, Table, Value
 
-from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
+from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml, words
 
 # --- the columns
 
@@ -31,12 +30,12 @@ TYPES: dict[Kind, types.DataType] = {
     "date": types.date,
     "flag": types.boolean,
 }
-KIND_WORDS: dict[Kind, tuple[str, str]] = {
-    "text": ("text", "text"),
-    "number": ("a number", "a number with a decimal point, such as 3.5"),
-    "whole": ("a whole number", "a whole number, such as 3"),
-    "date": ("a date", "a date as YYYY-MM-DD"),
-    "flag": ("true or false", "true or false"),
+KINDS: dict[Kind, dict[str, str]] = {
+    "text": {"kind": "text", "form": "text"},
+    "number": {"kind": "a number", "form": "a number with a decimal point, such as 3.5"},
+    "whole": {"kind": "a whole number", "form": "a whole number, such as 3"},
+    "date": {"kind": "a date", "form": "a date as YYYY-MM-DD"},
+    "flag": {"kind": "true or false", "form": "true or false"},
 }
 
 
@@ -75,9 +74,7 @@ DONE = "completed"
 
 
 class Strict(pydantic.BaseModel):
-    """A settings file's model: unknown keys and infinite numbers are refused, nothing changes after
-    reading.
-    """
+    """A settings file's model: unknown keys and infinite numbers are refused, nothing changes."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -119,25 +116,18 @@ class Meta(Strict):
         except pydantic.ValidationError:
             scale = None
         if not scale or (isinstance(scale, Span) and scale.min >= scale.max):
-            raise ValueError(
-                "is neither a list of numbers, such as [1, 2, 3], nor {min: 1, max: 5}"
-            )
+            text = "is neither a list of numbers, such as [1, 2, 3], nor {min: 1, max: 5}"
+            raise ValueError(text)
         return scale
 
     @pydantic.field_validator("attributes")
     @classmethod
     def new_columns(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        plain = [name.lower() for name in names]
-        own = {column.name for column in COLUMNS["people"]}
-        if (
-            own & {*plain}
-            or len({*plain}) < len(plain)
-            or any(not name or name.startswith("_") for name in plain)
-        ):
-            there = ", ".join(sorted(own))
-            raise ValueError(
-                f"may name columns of people beyond {there}, each once, without _ in front"
-            )
+        plain, own = [name.lower() for name in names], sorted(c.name for c in COLUMNS["people"])
+        is_named = all(name and not name.startswith("_") for name in plain)
+        if not is_named or len({*own, *plain}) < len(own) + len(plain):
+            text = f"may name columns of people beyond {', '.join(own)}, each once"
+            raise ValueError(f"{text}, without _ in front")
         return names
 
     @property
@@ -166,8 +156,8 @@ class Rule:
     """One promise about a row: `holds` is true, or null, for every row that keeps it."""
 
     column: str
-    problem: str
     holds: Callable[[Table], BooleanValue]
+    problem: str
     allowed: str = ""
     fix: str = ""
     show: tuple[str, ...] = ()  # columns whose values are quoted as what was got
@@ -178,58 +168,53 @@ def rules(table: str, meta: Meta) -> list[Rule]:
     """Every rule for the rows of `table`, on the annotated table that `annotate` makes."""
     found = [rule for column in COLUMNS[table] for rule in _cell_rules(column)]
     for column in COLUMNS[table]:
-        rule = partial(Rule, column.name, show=(column.name,))
+        name, shown = column.name, {"show": (column.name,)}
         if column.kind == "date" and not column.may_be_later:
-            in_time = lambda t, c=column.name: t[c] <= meta.as_of  # noqa: E731
-            text, fix = (
-                f"is after as_of ({meta.as_of})",
-                "correct the date, or as_of in dataset.yml",
-            )
-            found.append(rule(text, in_time, f"up to {meta.as_of}", fix))
-        if column.name in PEOPLE_REFERENCES and table != "people":
-            known = lambda t, c=column.name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
-            fix = "add the person to people, or correct the id"
-            found.append(rule("is not in people", known, "a person_id of people", fix))
-    if table in KEYS:
-        found.append(_key_rule(KEYS[table]))
+            in_time = lambda t, c=name: t[c] <= meta.as_of  # noqa: E731
+            found.append(Rule(name, in_time, **words("after_as_of", day=meta.as_of), **shown))
+        if name in PEOPLE_REFERENCES and table != "people":
+            there = lambda t, c=name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
+            found.append(Rule(name, there, **words("stranger"), **shown))
+    if key := KEYS.get(table):
+        said = words("copy", key=" + ".join(key))
+        found.append(Rule(key[0], lambda t: t._copy == 1, **said, show=key, is_key=True))
     if table == "reviews":
-        found.append(_scale_rule(meta))
+        said, on_scale = words("off_scale", scale=meta.scale_words), _on_scale(meta)
+        found.append(Rule("rating", on_scale, **said, show=("_raw_rating",)))
     return found + [_compared(facts) for facts in _TABLES[table].get("rules", ())]
 
 
 def _cell_rules(column: Column) -> Iterator[Rule]:
-    name, raw, (word, allowed) = column.name, f"_raw_{column.name}", KIND_WORDS[column.kind]
-    rule = partial(Rule, name, show=(raw,))
-    if column.required:
-        fix = "fill it in, or leave the row out"
-        if column.kind == "text":
-            yield rule("is empty", lambda t: t[raw].fill_null("").strip() != "", allowed, fix)
-        else:
-            yield rule("is empty", lambda t: t[raw].notnull(), allowed, fix)
-    if column.kind != "text":
-        yield rule(f"is not {word}", lambda t: t[raw].isnull() | t[name].notnull(), allowed)
-    if words := column.allowed:
-        yield rule("is not a value we know", lambda t: t[name].isin(words), ", ".join(words))
-    if (low := column.low) is not None:
-        yield rule("is too low", lambda t: t[name] >= low, f"at least {low:g}")
-    if (high := column.high) is not None:
-        yield rule("is too high", lambda t: t[name] <= high, f"at most {high:g}")
+    name, kind, low, high = column.name, column.kind, column.low, column.high
+    raw, said = f"_raw_{name}", {"low": low, "high": high, "values": ", ".join(column.allowed)}
+
+    def rule(key: str, holds: Callable[[Table], BooleanValue]) -> Rule:
+        return Rule(name, holds, **words(key, **said, **KINDS[kind]), show=(raw,))
+
+    if column.required and kind == "text":
+        yield rule("empty", lambda t: t[raw].fill_null("").strip() != "")
+    elif column.required:
+        yield rule("empty", lambda t: t[raw].notnull())
+    if kind != "text":
+        yield rule("other_kind", known(name))
+    if column.allowed:
+        yield rule("unknown_value", lambda t: t[name].isin(column.allowed))
+    if low is not None:
+        yield rule("too_low", lambda t: t[name] >= low)
+    if high is not None:
+        yield rule("too_high", lambda t: t[name] <= high)
 
 
-def _key_rule(key: tuple[str, ...]) -> Rule:
-    words, first = " + ".join(key), lambda t: t._copy == 1
-    text, allowed = f"stands more than once with the same {words}", f"one row per {words}"
-    return Rule(key[0], text, first, allowed, "keep one of the rows", key, is_key=True)
+def known(name: str) -> Callable[[Table], BooleanValue]:
+    """Whether what stood in a cell, if anything, became a value."""
+    return lambda t: t[f"_raw_{name}"].isnull() | t[name].notnull()
 
 
-def _scale_rule(meta: Meta) -> Rule:
-    scale, fix = meta.rating_scale, "correct it, or rating_scale in dataset.yml"
+def _on_scale(meta: Meta) -> Callable[[Table], BooleanValue]:
+    scale = meta.rating_scale
     if isinstance(scale, Span):
-        holds = lambda t: t.rating.between(scale.min, scale.max)  # noqa: E731
-    else:
-        holds = lambda t: t.rating.isin(scale)  # noqa: E731
-    text = "is not on the rating scale"
-    return Rule("rating", text, holds, meta.scale_words, fix, ("_raw_rating",))
+        return lambda t: t.rating.between(scale.min, scale.max)
+    return lambda t: t.rating.isin(scale)
 
 
 COMPARISONS = {">=": operator.ge, "<=": operator.le, "!=": operator.ne}
@@ -253,26 +238,24 @@ DATE = r"^([1-9]\d|\d[1-9])\d\d-\d\d-\d\d([ T]\d\d:\d\d.*)?$"
 
 
 def canonical(text: StringValue, kind: Kind) -> Value:
-    """Text as a value of `kind`; null where it is none: no infinite number, no rounding, no date in
-    another order.
+    """Text as a value of `kind`, null where it is none.
+
+    No number is infinite or rounded, and no date is in another order.
     """
+    none = ibis.null(types.string)
     if kind == "date":
         text = text.strip()
-        return ibis.ifelse(
-            text.re_search(DATE), text.substr(0, 10), ibis.null(types.string)
-        ).try_cast(types.date)
+        return ibis.ifelse(text.re_search(DATE), text.substr(0, 10), none).try_cast(types.date)
     if kind in ("number", "whole"):
         number = text.try_cast(types.float64)
         number = ibis.ifelse(number.isnan() | number.isinf(), ibis.null(types.float64), number)
-        whole = ibis.ifelse(number % 1 == 0, text, ibis.null(types.string))
-        return number if kind == "number" else whole.try_cast(types.int64)
+        whole = ibis.ifelse(number % 1 == 0, text, none).try_cast(types.int64)
+        return number if kind == "number" else whole
     return text.try_cast(TYPES[kind])
 
 
 def typed(raw: Table, table: str, meta: Meta) -> Table:
-    """Canonical columns in canonical types beside what stood there (`_raw_…`); a missing column is
-    empty.
-    """
+    """Canonical columns in canonical types beside what stood there (`_raw_…`), or nothing."""
     values: dict[str, Any] = {"_row": raw._row}
     for column in columns_of(table, meta):
         there = raw[column.name] if column.name in raw.columns else ibis.null(types.string)
@@ -282,28 +265,24 @@ def typed(raw: Table, table: str, meta: Meta) -> Table:
 
 
 def annotate(tables: Mapping[str, Table], table: str) -> Table:
-    """`tables[table]` with what its rules need from elsewhere: known people, employment dates,
-    copies.
-    """
-    annotated = tables[table]
+    """A table with what its rules need from elsewhere: known people, their days, copies of keys."""
+    found, nothing = tables[table], ibis.null(types.date)
     if table in KEYS:
-        number = ibis.row_number().over(
-            group_by=[annotated[c] for c in KEYS[table]], order_by=annotated._row
-        )
-        annotated = annotated.mutate(_copy=number + 1)
+        number = ibis.row_number().over(group_by=list(KEYS[table]), order_by="_row")
+        found = found.mutate(_copy=number + 1)
+    references = [name for name in PEOPLE_REFERENCES if name in found.columns]
     if "people" not in tables:  # its absence is a problem of its own; the other rules still speak
-        nothing = {f"_known_{name}": ibis.null(types.boolean) for name in PEOPLE_REFERENCES}
-        return annotated.mutate(
-            **nothing, _hired_on=ibis.null(types.date), _left_on=ibis.null(types.date)
-        )
+        unknown = {f"_known_{name}": ibis.null(types.boolean) for name in references}
+        return found.mutate(**unknown, _hired_on=nothing, _left_on=nothing)
+    if table == "people":
+        return found
     people = tables["people"].select("person_id", "hired_on", "left_on").distinct(on="person_id")
-    for reference in PEOPLE_REFERENCES if table != "people" else ():
-        if reference in annotated.columns:
-            known = people.select(_id="person_id", _hired_on="hired_on", _left_on="left_on")
-            joined = annotated.left_join(known, annotated[reference] == known._id)
-            annotated = joined.mutate(**{f"_known_{reference}": joined._id.notnull()}).drop("_id")
-            annotated = annotated if table == "reviews" else annotated.drop("_hired_on", "_left_on")
-    return annotated
+    days = {"_hired_on": people.hired_on, "_left_on": people.left_on} if table == "reviews" else {}
+    for name in references:
+        known = people.select(_id="person_id", **days)
+        joined = found.left_join(known, found[name] == known._id)
+        found = joined.mutate(**{f"_known_{name}": joined._id.notnull()}).drop("_id")
+    return found
 
 
 def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:
@@ -320,7 +299,7 @@ def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[
     )
     n_rows, *n_broken = counts.to_pyarrow().to_pylist()[0].values()
     if not n_rows and table in REQUIRED_TABLES:
-        return [Problem(table, "", "holds no rows", fix="add them")]
+        return [Problem.of("no_rows", table)]
     return [
         _problem(annotated, table, rule, n) for rule, n in zip(promises, n_broken, strict=True) if n
     ]

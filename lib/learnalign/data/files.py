@@ -22,7 +22,6 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # A spreadsheet may read as a formula what starts so, in a cell or after a sign that it takes for a
 # cell's end
 FORMULA = r"(^ *|[\t\n;|])(?=[=+\-@\t\n\uff1d\uff0b\uff0d\uff20])"
-IMPORT_IT = "save it as plain UTF-8, or bring it in with `learnalign import`"
 
 
 def fingerprint(path: Path) -> str:
@@ -31,12 +30,11 @@ def fingerprint(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unreadable(table: str, path: Path, error: Exception, fix: str = "") -> Problem:
+def unreadable(table: str, path: Path, error: Exception, key: str = "unreadable") -> Problem:
     """A file that cannot be opened, or is not what its name says."""
     kind = "Parquet" if path.suffix.lower() == ".parquet" else "CSV"
     text = getattr(error, "strerror", None) or str(error).split("\n")[0]
-    fix = fix or "save it again from its source"
-    return Problem(table, "", f"{path.name} cannot be read as {kind}", text, fix=fix)
+    return Problem.of(key, table, got=text, file=path.name, kind=kind)
 
 
 def check_utf8(path: Path, table: str) -> None:
@@ -44,16 +42,12 @@ def check_utf8(path: Path, table: str) -> None:
     with path.open("rb") as file:
         start = file.read(4)
     if mark := next((word for mark, word in MARKS.items() if start.startswith(mark)), None):
-        text = f"starts with a byte-order mark ({mark})"
-    elif b"\0" in start:
-        text = "is UTF-16, or no text"
-    elif line := bad_utf8_line(path):
+        raise DataError.of("byte_order_mark", table, file=path.name, mark=mark)
+    if b"\0" in start:
+        raise DataError.of("not_text", table, file=path.name)
+    if line := bad_utf8_line(path):
         got = f"other bytes in line {line}, as in Latin-1 or Windows-1252"
-        fix = f"{IMPORT_IT} and `encoding:`"
-        raise DataError.one(table, "", f"{path.name} is not UTF-8", got, "UTF-8", fix)
-    else:
-        return
-    raise DataError.one(table, "", f"{path.name} {text}", "", "UTF-8 without a mark", IMPORT_IT)
+        raise DataError.of("other_bytes", table, got=got, file=path.name)
 
 
 def bad_utf8_line(path: Path) -> int | None:
@@ -71,9 +65,7 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     """The file itself, or a UTF-8 copy without a byte-order mark where it is written otherwise."""
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     if plain and (line := bad_utf8_line(path)):
-        got = f"other bytes in line {line}"
-        fix = "name it in the mapping, such as `encoding: latin-1` or `encoding: windows-1252`"
-        raise DataError.one(path.name, "", "is not UTF-8", got, "UTF-8", fix)
+        raise DataError.of("not_utf8", path.name, got=f"other bytes in line {line}")
     with path.open("rb") as file:
         if plain and file.read(3) != codecs.BOM_UTF8:
             return path
@@ -85,8 +77,10 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
         ):
             shutil.copyfileobj(old, new)
     except UnicodeError as error:
-        text = f"the file is not {encoding}"
-        raise DataError.one(path.name, "encoding", text, str(error)) from None
+        wrong = DataError.of(
+            "other_encoding", path.name, "encoding", got=str(error), encoding=encoding
+        )
+        raise wrong from None
     return copy
 
 
@@ -96,11 +90,9 @@ def csv_header(path: Path, table: str, delimiter: str = ",") -> list[str]:
         with path.open(encoding="utf-8", newline="") as file:
             header = next(csv.reader(file, delimiter=delimiter, strict=True), [])
     except csv.Error as error:
-        text = f"the first line of {path.name} cannot be read"
-        raise DataError.one(table, "", text, str(error), fix="close every quote") from None
+        raise DataError.of("open_quote", table, got=str(error), file=path.name) from None
     if not any(name.strip() for name in header):
-        text = f"{path.name} is empty, or its first line is"
-        raise DataError.one(table, "", text, "", "a line with the column names, then the rows")
+        raise DataError.of("no_header", table, file=path.name)
     return [name or f"(column {number})" for number, name in enumerate(header, start=1)]
 
 
@@ -108,16 +100,14 @@ def check_separator(header: Sequence[str], name: str, table: str) -> None:
     """A `DataError` where the header is one column because commas do not separate it."""
     for sign, word in SEPARATORS.items():
         if len(header) == 1 and sign in header[0]:
-            text, got = f"{name} is separated by {word}", header[0][:60]
-            fix = "save it with commas, or bring it in with `learnalign import` and `delimiter:`"
-            raise DataError.one(table, "", text, got, "commas", fix)
+            raise DataError.of("other_separator", table, got=header[0][:60], file=name, sign=word)
 
 
 def doubled(header: Sequence[str], table: str) -> list[Problem]:
     """Names that stand twice; the engine holds `Skill` and `skill` to be the same."""
     names = [name.lower() for name in header]
     twice = {low: name for low, name in zip(names, header, strict=True) if names.count(low) > 1}
-    return [Problem(table, n, "stands twice in the header", fix="keep one") for n in twice.values()]
+    return [Problem.of("doubled", table, name) for name in twice.values()]
 
 
 def csv_rows(
@@ -143,19 +133,11 @@ def csv_rows(
             [str(path), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
         )
     except duckdb.Error as error:
-        fix = "save it again, with one kind of line end and every quote closed"
-        raise DataError([unreadable(name, path, error, fix)]) from None
+        raise DataError([unreadable(name, path, error, "unreadable_csv")]) from None
     query = f"SELECT line, error_message FROM {here}_errors ORDER BY line"
     if errors := engine.con.execute(query).fetchall():
         lines = [line for line, _ in errors]
-        wrong = Problem(
-            name,
-            "",
-            "lines do not have one value per column",
-            errors[0][1],
-            f"{len(header)} values",
-            "quote values that hold a comma, and close every quote",
-        )
+        wrong = Problem.of("ragged", name, got=errors[0][1], columns=len(header))
         raise DataError([replace(wrong, rows=tuple(lines[:5]), n_rows=len({*lines}))])
     return engine.table(here)
 

@@ -1,6 +1,5 @@
 """Folders: which files are a data set's tables; a new data set appears whole or not at all."""
 
-import difflib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from learnalign.data.contract import COLUMNS, REQUIRED_TABLES
-from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.mistakes import DataError, Problem, nearest
 
 SUFFIXES = (".csv", ".parquet")
 BESIDE = {"dataset.yml", "rejected.csv", "TRUTH.md"}  # what a data set holds beside its tables
@@ -18,28 +17,23 @@ def table_files(folder: Path) -> tuple[dict[str, Path], list[Problem]]:
     """The file of each table, and what is wrong with the folder as a whole."""
     there = _data_files(folder)
     if not there:
-        wanted = f"one CSV or Parquet file per table ({', '.join(COLUMNS)}) and a dataset.yml"
-        raise DataError.one(str(folder), "", "holds no tables", allowed=wanted, where=str(folder))
+        tables = ", ".join(COLUMNS)
+        raise DataError.of("no_tables", str(folder), where=str(folder), tables=tables)
     files, problems = {}, []
     strangers = {stem.lower(): name for name, stem in there.items() if stem not in COLUMNS}
     for table in COLUMNS:
         mine = [name for name, stem in there.items() if stem == table]
         needed = table in REQUIRED_TABLES
-        near = difflib.get_close_matches(table, strangers, n=1, cutoff=0.6 if needed else 0.85)
+        near = strangers.get(nearest(table, strangers, cutoff=0.6 if needed else 0.85))
         if len(mine) > 1:
-            found = ", ".join(mine)
-            problems.append(Problem(table, "", "has two files", found, "one file", "remove one"))
+            problems.append(Problem.of("two_files", table, got=", ".join(mine)))
         elif mine:
             files[table] = folder / mine[0]
         elif needed:
-            fix = f"did you mean {strangers[near[0]]!r}? Rename it" if near else ""
-            fix = fix or f"add {table}.csv or {table}.parquet"
-            text, found = "this required table is missing", ", ".join(there)
-            problems.append(Problem(table, "", text, found, "", fix))
+            got = ", ".join(there)
+            problems.append(Problem.of("table_missing", table, got=got, near=near))
         elif near:
-            name, text = strangers[near[0]], "is not a table we know, but nearly one"
-            fix = f"rename it to {table!r}, or further from it"
-            problems.append(Problem(name, "", text, "", table, fix))
+            problems.append(Problem.of("nearly_a_table", near, name=table))
     return files, problems
 
 
@@ -47,9 +41,8 @@ def _data_files(folder: Path) -> dict[str, str]:
     try:
         paths = sorted(folder.iterdir())
     except (OSError, ValueError) as error:
-        is_missing = isinstance(error, FileNotFoundError)
-        text = "there is no such folder" if is_missing else "is no folder that can be read"
-        raise DataError.one(str(folder), "", text, where=str(folder)) from None
+        wrong = "no_folder" if isinstance(error, FileNotFoundError) else "not_a_folder"
+        raise DataError.of(wrong, str(folder), where=str(folder)) from None
     return {path.name: path.stem for path in paths if path.suffix.lower() in SUFFIXES}
 
 
@@ -64,8 +57,8 @@ def staged(out: Path) -> Iterator[Path]:
             _refuse_strangers(out.resolve())
             stage = stack.enter_context(_replaced(out.resolve()))
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
-            text, fix = getattr(error, "strerror", None) or str(error), "name another folder"
-            raise DataError.one(str(out), "", "cannot be written", text, fix=fix) from None
+            text = getattr(error, "strerror", None) or str(error)
+            raise DataError.of("not_writable", str(out), got=text) from None
         yield stage
 
 
@@ -97,5 +90,4 @@ def _refuse_strangers(out: Path) -> None:
     there |= {out.name} if out.exists() and not out.is_dir() else set()
     ours = {f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES} | BESIDE
     if strangers := there - ours if "dataset.yml" in there else there:
-        text, found = "is there already and is not a data set", ", ".join(sorted(strangers))[:200]
-        raise DataError.one(str(out), "", text, found, fix="name another folder")
+        raise DataError.of("not_ours", str(out), got=", ".join(sorted(strangers))[:200])

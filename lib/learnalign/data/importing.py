@@ -7,7 +7,6 @@ mapping names a key, ids of people become keyed pseudonyms before anything is wr
 no value of the source is quoted.
 """
 
-import difflib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -27,12 +26,13 @@ from learnalign.data.contract import (
     annotate,
     canonical,
     columns_of,
+    known,
     rules,
 )
 from learnalign.data.files import safe_csv
 from learnalign.data.folders import staged
 from learnalign.data.mapping import ColumnMap, Mapping, Scalar, TableMap
-from learnalign.data.mistakes import DataError
+from learnalign.data.mistakes import DataError, nearest, words
 from learnalign.data.sources import Job, opened, origin, plain, told
 
 UNQUOTED = "(not shown: it may hold ids, and pseudonyms are on)"
@@ -66,8 +66,7 @@ def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
     out = Path(out)
     with opened(mapping_file) as job, staged(out) as stage, _discreet(job.mapping):
         if out.resolve() == job.folder.resolve():
-            text = "is the folder of the exports, which are never changed"
-            raise DataError.one(str(out), "", text, fix="name another folder")
+            raise DataError.of("exports_folder", str(out))
         counts, rejected = _tables(job, stage)
         safe_csv(pd.concat(rejected), stage / "rejected.csv")
         facts = job.mapping.dataset.model_dump(mode="json")
@@ -115,10 +114,9 @@ def _tables(job: Job, stage: Path) -> tuple[list[tuple], list[pd.DataFrame]]:
         n_kept = int(kept[name].count().execute())
         counts.append((name, int(rows.count().execute()), n_kept, len(refused)))
         if name in REQUIRED_TABLES and not n_kept:
-            text = f"none of its {len(refused):,} rows can be kept" if len(refused) else ""
             reasons = "; ".join(refused.reason.value_counts().index[:3])
-            text, fix = text or "the source holds no rows", "correct the mapping, or the source"
-            raise DataError.one(name, "", text, reasons, fix=fix)
+            wrong = "none_kept" if len(refused) else "empty_source"
+            raise DataError.of(wrong, name, got=reasons, n=len(refused))
     return counts, rejected
 
 
@@ -201,13 +199,10 @@ def _source_column(name: str, header: Sequence[str], table: str, column: str) ->
     if len(match) == 1:
         return '"' + match[0].replace('"', '""') + '"'
     if match:
-        text, fix = f"several columns may be {name!r}", "write it exactly as the source does"
-        raise DataError.one(table, column, text, ", ".join(match), fix=fix)
-    known = {plain(there): there for there in own}
-    near = difflib.get_close_matches(plain(name), known, n=1)
-    fix = f"did you mean {known[near[0]]!r}?" if near else "correct the name"
-    text, there = f"the source has no column {name!r}", ", ".join(own)[:200]
-    raise DataError.one(table, column, text, there, fix=fix)
+        raise DataError.of("several_columns", table, column, ", ".join(match), name=name)
+    spelt = {plain(there): there for there in own}
+    near, there = spelt.get(nearest(plain(name), spelt)), ", ".join(own)[:200]
+    raise DataError.of("no_column", table, column, there, name=name, near=near)
 
 
 def _sort_out(
@@ -234,19 +229,11 @@ def _sort_out(
     return good, pd.concat(refused).assign(table=table)[["table", *columns]]
 
 
-def _value_rules(made: TableMap) -> list[Rule]:
-    text = "is not among the values of the mapping"
-    return [
-        Rule(
-            name,
-            text,
-            lambda t, n=name: t[f"_raw_{n}"].isnull() | t[n].notnull(),
-            ", ".join(str(value) for value in origin.values),
-            show=(f"_raw_{name}",),
-        )
-        for name, origin in made.columns.items()
-        if origin.values is not None
-    ]
+def _value_rules(made: TableMap) -> Iterator[Rule]:
+    for name, column in made.columns.items():
+        if (values := column.values) is not None:
+            said = words("unmapped_value", values=", ".join(map(str, values)))
+            yield Rule(name, known(name), show=(f"_raw_{name}",), **said)
 
 
 def _reason(rows: Table, rule: Rule) -> StringValue:

@@ -3,19 +3,16 @@ its origin.
 """
 
 import datetime as dt
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 
-from learnalign.data.contract import META_KEYS, REQUIRED_TABLES, Meta, Strict, columns_of
-from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
+from learnalign.data.contract import COLUMNS, META_KEYS, REQUIRED_TABLES, Meta, Strict, columns_of
+from learnalign.data.mistakes import DataError, Problem, nearest, problems_of, read_yaml
 from learnalign.data.pseudonyms import KEY_FIX
 
-TableName = Literal[
-    "people", "reviews", "rewards", "learning", "assessments", "acknowledgements", "ties", "surveys"
-]
+TableName = Literal[*COLUMNS]  # type: ignore[valid-type]
 
 
 def _scalar(value: Any) -> Any:
@@ -95,9 +92,7 @@ class TableMap(Strict):
 
 
 class Pseudonyms(Strict):
-    """Where the key of the pseudonyms is: the name of an environment variable, too short to be a
-    key itself.
-    """
+    """Where the key of the pseudonyms is: an environment variable, its name too short for a key."""
 
     key: str = pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
 
@@ -125,30 +120,21 @@ def read_mapping(file: str | Path) -> Mapping:
         found = problems_of(error, file.name, sorted({*keys, *META_KEYS}))
         raise DataError([_without_key(problem) for problem in found]) from None
     problems = [
-        Problem(file.name, f"tables.{table}", "this required table is not mapped", fix="add it")
+        Problem.of("table_unmapped", file.name, f"tables.{table}")
         for table in REQUIRED_TABLES
         if table not in mapping.tables
     ]
     for table, made in mapping.tables.items():
-        known = [column.name for column in columns_of(table, mapping.dataset)]
-        for name in [name for name in made.columns if name not in known]:
-            near = difflib.get_close_matches(name, known, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else "remove it"
-            problems.append(
-                Problem(
-                    file.name,
-                    f"{table}.{name}",
-                    "is no canonical column",
-                    "",
-                    ", ".join(known),
-                    fix,
-                )
-            )
-        for column in columns_of(table, mapping.dataset):
+        columns = columns_of(table, mapping.dataset)
+        known, place = [column.name for column in columns], f"{table}.{{}}".format
+        for name in (name for name in made.columns if name not in known):
+            near, names = nearest(name, known), ", ".join(known)
+            wrong = Problem.of("not_canonical", file.name, place(name), near=near, columns=names)
+            problems.append(wrong)
+        for column in columns:
             needed = column.required or column.name in mapping.dataset.attributes
             if needed and column.name not in made.columns:
-                text = "this required column is not mapped"
-                problems.append(Problem(file.name, f"{table}.{column.name}", text, fix="add it"))
+                problems.append(Problem.of("column_unmapped", file.name, place(column.name)))
     if problems:
         raise DataError(problems, file.name)
     return mapping
@@ -158,11 +144,4 @@ def _without_key(problem: Problem) -> Problem:
     """A problem of `pseudonyms` without what stood there: it may be the key."""
     if not problem.column.startswith("pseudonyms"):
         return problem
-    allowed = (
-        "{key: NAME}, the name of an environment variable that holds the key, at most "
-        "40 letters, digits and _"
-    )
-    fix = f"a key that stood in a file is known: {KEY_FIX}"
-    return Problem(
-        problem.table, "pseudonyms", "does not name its key, and may not hold it", "", allowed, fix
-    )
+    return Problem.of("maybe_a_key", problem.table, "pseudonyms", make=KEY_FIX)

@@ -1,8 +1,9 @@
 """How a user's mistake is told: every problem at once, with its place and the way to mend it."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +24,47 @@ class Problem:
     rows: tuple[int, ...] = ()
     n_rows: int = 0
 
+    @classmethod
+    def of(cls, key: str, /, table: str, column: str = "", got: str = "", **said: Any) -> "Problem":
+        """A problem in the words that stand under `key` in `mistakes.yml`, filled with `said`."""
+        return cls(table, column, got=got, **words(key, table=table, column=column, **said))
+
     def __str__(self) -> str:
         place = f"{self.table}.{self.column}" if self.column else self.table
         text = _visible(f"{place}: {self.problem}")
         if self.n_rows:
-            shown = ", ".join(str(row) for row in self.rows)
-            more = (
-                f" and {self.n_rows - len(self.rows)} more" if self.n_rows > len(self.rows) else ""
-            )
-            text += f" ({'row' if self.n_rows == 1 else 'rows'} {shown}{more})"
-        parts = [("Got", self.got), ("Allowed", self.allowed), ("Fix", self.fix)]
-        return text + "".join(
-            f"\n    {label}: {_visible(value)}" for label, value in parts if value
-        )
+            more = self.n_rows - len(self.rows)
+            shown = ", ".join(map(str, self.rows)) + (f" and {more} more" if more > 0 else "")
+            text += f" ({'row' if self.n_rows == 1 else 'rows'} {shown})"
+        parts = {"Got": self.got, "Allowed": self.allowed, "Fix": self.fix}
+        return text + "".join(f"\n    {k}: {_visible(part)}" for k, part in parts.items() if part)
+
+
+def words(key: str, /, near: str | None = None, **said: Any) -> dict[str, str]:
+    """What `mistakes.yml` says of a mistake: `problem` and, where there are any, `allowed`, `fix`.
+
+    >>> words("key_missing")
+    {'problem': 'is missing', 'fix': 'add it'}
+    """
+    found = {part: text.format(near=near, **said) for part, text in _all_words()[key].items()}
+    meant = found.pop("meant", "")
+    return found | {"fix": meant} if near else found
+
+
+@cache
+def _all_words() -> dict[str, dict[str, str]]:
+    return read_yaml(Path(__file__).with_name("mistakes.yml"))
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known name that must be meant, if any is so near."""
+    return next(iter(difflib.get_close_matches(name, [*known], n=1, cutoff=cutoff)), None)
 
 
 def _visible(text: str) -> str:
     """One line, with every sign that would not be seen, or would steer a terminal, written out."""
-    signs = (
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
-    )
-    return "".join(signs)
+    plain = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(plain)
 
 
 class DataError(ValueError):
@@ -51,15 +72,14 @@ class DataError(ValueError):
 
     def __init__(self, problems: Sequence[Problem], where: str = "") -> None:
         self.problems = tuple(problems)
-        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__(
-            "\n".join([f"{count}{f' in {where}' if where else ''}", *map(str, self.problems)])
-        )
+        n, place = len(self.problems), f" in {where}" if where else ""
+        count = f"{n} problem{'' if n == 1 else 's'}{place}"
+        super().__init__("\n".join([count, *map(str, self.problems)]))
 
     @classmethod
-    def one(cls, *problem: str, where: str = "", **more: Any) -> "DataError":
-        """An error with a single problem, given as the fields of `Problem`."""
-        return cls([Problem(*problem, **more)], where)
+    def of(cls, *place: str, where: str = "", **said: Any) -> "DataError":
+        """An error with the single `Problem.of` the same."""
+        return cls([Problem.of(*place, **said)], where)
 
 
 # Exit codes of a run; a signal ends it with 128 and the signal's number, as in every shell
@@ -73,6 +93,8 @@ class Stopped(Exception):
         super().__init__(message)
         self.code = code
 
+
+# --- settings files
 
 MODEL_WORDS = {
     "tuple_type": "is not a list",
@@ -88,26 +110,22 @@ MODEL_WORDS = {
 def problems_of(
     error: pydantic.ValidationError, file: str, allowed: Sequence[str] = ()
 ) -> list[Problem]:
-    """Every complaint of a pydantic model as a `Problem` of `file`; a misspelt key gets the nearest
-    name.
-    """
+    """Every complaint of a pydantic model as a `Problem` of `file`."""
     found = []
     for item in error.errors(include_url=False):
-        if item["type"] == "too_short" and item["input"]:
+        kind, place = item["type"], ".".join(str(part) for part in item["loc"])
+        if kind == "too_short" and item["input"]:
             continue  # what is in it is at fault, and told of itself
-        place = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), allowed, n=1)
-            fix = f"did you mean {near[0]!r}?" if near else "remove it"
-            found.append(
-                Problem(file, place, "is not a key this file knows", "", ", ".join(allowed), fix)
-            )
-        elif item["type"] == "missing":
-            found.append(Problem(file, place, "is missing", fix="add it"))
+        if kind == "extra_forbidden":
+            near, keys = nearest(str(item["loc"][-1]), allowed), ", ".join(allowed)
+            found.append(Problem.of("stranger_key", file, place, near=near, keys=keys))
+        elif kind == "missing":
+            found.append(Problem.of("key_missing", file, place))
         else:
-            text = MODEL_WORDS.get(item["type"], item["msg"].removeprefix("Value error, "))
-            text = "is not a date as YYYY-MM-DD" if item["type"].startswith("date") else text
-            found.append(Problem(file, place, text, repr(item["input"])[:80]))
+            text = MODEL_WORDS.get(kind, item["msg"].removeprefix("Value error, "))
+            text = "is not a date as YYYY-MM-DD" if kind.startswith("date") else text
+            got = repr(item["input"])[:80]
+            found.append(Problem.of("wrong_value", file, place, got, words=text))
     return found
 
 
@@ -115,11 +133,7 @@ class _Loader(yaml.SafeLoader):
     """YAML as people mean it: a key stands once; yes, no, on and off are words."""
 
     yaml_implicit_resolvers = {
-        sign: [
-            (tag, form)
-            for tag, form in pairs
-            if not (tag == "tag:yaml.org,2002:bool" and sign in "yYnNoO")
-        ]
+        sign: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool" or sign in "tTfF"]
         for sign, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -138,19 +152,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
     except FileNotFoundError:
-        raise DataError([Problem(path.name, "", "there is no such file", str(path))]) from None
-    except (
-        OSError,
-        ValueError,
-        RecursionError,
-        yaml.YAMLError,
-    ) as error:  # ValueError: 2024-02-30, or not UTF-8
+        raise DataError.of("no_file", path.name, got=str(path)) from None
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        # ValueError: 2024-02-30, or not UTF-8
         text = " ".join(str(error).replace('in "<unicode string>", ', "").split())
-        raise DataError(
-            [Problem(path.name or str(path), "", "cannot be read as YAML", text)]
-        ) from None
+        raise DataError.of("not_yaml", path.name or str(path), got=text) from None
     if not isinstance(content, dict):
-        raise DataError(
-            [Problem(path.name, "", "holds no 'key: value' lines", type(content).__name__)]
-        )
+        raise DataError.of("no_pairs", path.name, got=type(content).__name__)
     return content

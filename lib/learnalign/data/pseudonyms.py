@@ -20,9 +20,8 @@ from learnalign.data.mistakes import DataError, Problem
 
 PERSON_COLUMNS = ("person_id", "manager_id", "assessor_id", "from_id", "to_id")
 KEY_BYTES = 32
-FEWEST_BYTES = (
-    20  # different ones in a key, and steps between them: one random key in 10^9 has fewer
-)
+# different ones in a key, and steps between them: one random key in 10^9 has fewer
+FEWEST_BYTES = 20
 HEX_DIGITS = 28  # 112 bits: two of ten million people get the same pseudonym once in 10^20 imports
 KNOWN = "_pseudonyms"
 KEY_FIX = (
@@ -32,8 +31,7 @@ KEY_FIX = (
 
 
 def read_key(variable: str) -> bytes:
-    """The key in an environment variable, written as hex or base64; a `DataError`, without it, when
-    it is none.
+    """The key in an environment variable, as hex or base64; a `DataError`, without it, if none.
 
     Refuses fewer than 256 bits, and what no random source gives: text, repeats, counting. It cannot
     see that a key was used before or told to others.
@@ -41,24 +39,16 @@ def read_key(variable: str) -> bytes:
     written = os.environ.get(variable, "").strip()
     key = _decoded(written)
     steps = {(after - before) % 256 for before, after in zip(key, key[1:], strict=False)}
-    wrong = next(
-        (
-            words
-            for words, is_so in {
-                "is not set, or is empty": not written,
-                "holds no key in hex or base64": not key,
-                f"holds a key of {8 * len(key)} bits": len(key) < KEY_BYTES,
-                "holds a key that is not random": min(len({*key}), len(steps)) < FEWEST_BYTES
-                or key.isascii(),
-            }.items()
-            if is_so
-        ),
-        "",
-    )
-    if wrong:
-        allowed = f"a random key of at least {8 * KEY_BYTES} bits, in hex or base64"
-        text = f"environment variable {variable} {wrong}"
-        raise DataError([Problem("pseudonyms", "key", text, "", allowed, KEY_FIX)])
+    faults = {
+        "is not set, or is empty": not written,
+        "holds no key in hex or base64": not key,
+        f"holds a key of {8 * len(key)} bits": len(key) < KEY_BYTES,
+        "holds a key that is not random": min(len({*key}), len(steps)) < FEWEST_BYTES
+        or key.isascii(),
+    }
+    if wrong := next((words for words, is_so in faults.items() if is_so), None):
+        said = {"variable": variable, "wrong": wrong, "bits": 8 * KEY_BYTES, "make": KEY_FIX}
+        raise DataError.of("bad_key", "pseudonyms", "key", **said)
     return key
 
 
@@ -97,27 +87,18 @@ def applied(engine: Any, rows: Table, key: bytes) -> Table:
 
 
 def refuse_ids(engine: Any, rows: Table, table: str, meta: Meta) -> None:
-    """A `DataError` where another column of text holds an id, as when a unit is called by its
-    manager's.
+    """A `DataError` where another column of text holds an id, as when a unit has its manager's.
 
     Finds whole values, without regard to case and blanks: not an id inside a text, nor one read as
     a number.
     """
     ids = engine.table(KNOWN).select(_text=engine.table(KNOWN)._id.strip().lower())
-    fix = (
-        "leave the column out or, if it means something else, put a letter before it: "
-        "{sql: \"'G' || grade\"}"
-    )
     problems = []
     for column in columns_of(table, meta):
         if column.kind == "text" and column.name not in PERSON_COLUMNS and not column.allowed:
             texts = rows.select(_text=rows[column.name].strip().lower()).distinct()
             if count := int(texts.semi_join(ids, "_text").count().execute()):
-                text = (
-                    f"{count:,} of its values are ids of people, which pseudonyms do not "
-                    "replace here"
-                )
-                problems.append(Problem(table, column.name, text, fix=fix))
+                problems.append(Problem.of("ids_in_texts", table, column.name, n=count))
     if problems:
         raise DataError(problems)
 
@@ -127,9 +108,7 @@ def _named(person: StringValue) -> BooleanValue:
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes that hex or base64 (also the one for URLs) stands for; none where the text is
-    neither.
-    """
+    """The bytes that hex or base64 (also the one for URLs) stands for; none where it is neither."""
     if re.fullmatch(r"([0-9A-Fa-f]{2})+", text):
         return bytes.fromhex(text)
     try:

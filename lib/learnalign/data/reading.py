@@ -6,7 +6,6 @@ silence.
 """
 
 import datetime as dt
-import difflib
 import hashlib
 import shutil
 import tempfile
@@ -27,7 +26,6 @@ from learnalign.data.contract import (
     COLUMNS,
     DATE_OF,
     DONE,
-    KIND_WORDS,
     MODE_OF_TYPE,
     TYPES,
     Meta,
@@ -38,7 +36,7 @@ from learnalign.data.contract import (
 )
 from learnalign.data.folders import table_files
 from learnalign.data.kept import marked
-from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.mistakes import DataError, Problem, nearest
 
 
 @dataclass(frozen=True)
@@ -179,11 +177,10 @@ def _last_day(as_of: dt.date | str | None, meta: Meta) -> tuple[dt.date, list[Pr
     try:
         day = dt.date.fromisoformat(asked)
     except ValueError:
-        allowed = KIND_WORDS["date"][1]
-        return meta.as_of, [Problem("run", "as_of", "is not a date", asked, allowed)]
+        return meta.as_of, [Problem.of("no_day", "run", "as_of", asked)]
     if day <= meta.as_of:
         return day, []
-    return day, [Problem("run", "as_of", "is later than the data", asked, f"up to {meta.as_of}")]
+    return day, [Problem.of("later_than_data", "run", "as_of", asked, day=meta.as_of)]
 
 
 def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[Problem]]:
@@ -250,14 +247,11 @@ def _check_header(header: Sequence[str], table: str, meta: Meta) -> None:
     strangers = [name for name in header if name not in {column.name for column in columns}]
     for column in (column for column in columns if column.name not in header):
         name, cutoff = column.name, 0.6 if column.required else 0.8
-        near = difflib.get_close_matches(name, strangers, n=1, cutoff=cutoff)
+        near = nearest(name, strangers, cutoff)
         if column.required or name in meta.attributes:
-            fix = f"did you mean {near[0]!r}? Rename it" if near else "add it"
-            text, there = "this required column is missing", ", ".join(header)[:200]
-            found.append(Problem(table, name, text, there, "", fix))
+            there = ", ".join(header)[:200]
+            found.append(Problem.of("column_missing", table, name, there, near=near))
         elif near:
-            text = "is not a column we know, but nearly one"
-            fix = f"rename it to {name!r}, or further from it"
-            found.append(Problem(table, near[0], text, "", name, fix))
+            found.append(Problem.of("nearly_a_column", table, near, name=name))
     if found:
         raise DataError(found)

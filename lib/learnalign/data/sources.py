@@ -1,6 +1,5 @@
 """Sources: the rows of other systems' exports, as they stand in their files or come of a query."""
 
-import difflib
 import tempfile
 import unicodedata
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from ibis.expr.types import Table
 
 from learnalign.data import files
 from learnalign.data.mapping import Mapping, TableMap, read_mapping
-from learnalign.data.mistakes import DataError
+from learnalign.data.mistakes import DataError, nearest
 
 NOT_YET = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz")
 
@@ -38,9 +37,7 @@ class Job:
         except duckdb.Error as error:
             lines = (line for line in str(error).splitlines() if line.strip())
             text = next(lines, type(error).__name__)
-            raise DataError.one(
-                table, place, "cannot be computed", text, fix="correct it"
-            ) from None
+            raise DataError.of("not_computed", table, place, text) from None
         return self.engine.table(here)
 
 
@@ -50,9 +47,7 @@ def opened(mapping_file: str | Path) -> Iterator[Job]:
     mapping = read_mapping(mapping_file)
     folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
     if not folder.is_dir():
-        file, text = Path(mapping_file).name, "there is no such folder"
-        fix = "correct `source`; it starts from the mapping's own folder"
-        raise DataError.one(file, "source", text, str(folder), fix=fix)
+        raise DataError.of("no_exports", Path(mapping_file).name, "source", str(folder))
     with tempfile.TemporaryDirectory(prefix="learnalign-") as scratch:
         yield Job(ibis.duckdb.connect(temp_directory=scratch), mapping, folder, Path(scratch))
 
@@ -63,8 +58,8 @@ def told(table: str) -> Iterator[None]:
     try:
         yield
     except (OSError, duckdb.Error) as error:
-        text, got = "the source cannot be read", str(error).split("\n")[0]
-        raise DataError.one(table, "", text, got, fix="correct the file") from None
+        text = str(error).split("\n")[0]
+        raise DataError.of("source_unreadable", table, got=text) from None
 
 
 def origin(job: Job, table: str) -> Table:
@@ -93,13 +88,10 @@ def _matching(folder: Path, pattern: str, table: str) -> list[Path]:
     try:
         found = sorted(path for path in folder.glob(pattern) if path.is_file())
     except (ValueError, NotImplementedError, IndexError):
-        allowed = "a file name, or a pattern such as staff*.csv, below `source`"
-        raise DataError.one(table, "file", "is not a file pattern", pattern, allowed) from None
+        raise DataError.of("no_pattern", table, "file", pattern) from None
     if not found:
         there = [path.name for path in folder.iterdir() if path.is_file()]
-        near = difflib.get_close_matches(pattern, there, n=1)
-        fix = f"did you mean {near[0]!r}?" if near else "correct the pattern"
-        raise DataError.one(table, "file", "no file matches", pattern, fix=fix)
+        raise DataError.of("no_match", table, "file", pattern, near=nearest(pattern, there))
     return found
 
 
@@ -113,10 +105,8 @@ def _alike(parts: list[Table], paths: list[Path], table: str) -> list[Table]:
         ours, theirs = dict(parts[0].schema().items()), dict(found[-1].schema().items())
         if ours != theirs:
             other = [n for n in {**ours, **theirs} if ours.get(n) != theirs.get(n)]
-            text = f"{path.name} does not have the columns of {paths[0].name}"
-            got = f"a difference in {', '.join(other)}"
-            fix = "give the files the same columns, or join them in a query with UNION ALL BY NAME"
-            raise DataError.one(table, "file", text, got, fix=fix)
+            got, file, one = f"a difference in {', '.join(other)}", path.name, paths[0].name
+            raise DataError.of("other_columns", table, "file", got, file=file, first=one)
     return found
 
 
@@ -124,8 +114,7 @@ def _read(job: Job, path: Path, made: TableMap) -> Table:
     """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
     suffix, name = path.suffix.lower(), path.name
     if suffix in NOT_YET:
-        text, fix = "is in a format that cannot be imported yet", "save it as CSV or Parquet"
-        raise DataError.one(name, "", text, path.suffix, fix=fix)
+        raise DataError.of("later_format", name, got=path.suffix)
     if suffix == ".parquet":
         rows = job.engine.read_parquet(path, hive_partitioning=False)
         return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
