@@ -306,7 +306,7 @@ def test_warnings_do_not_fail(project, monkeypatch):
     ahead = published(project / "out", "2024-06-30", NOW) / "manifest.json"
 
     def unprinted(html):
-        raise paper.Unprinted("No PDF was made. Fix: install Pango.")
+        raise paper.Unprinted("No PDF was made.", "install Pango")
 
     monkeypatch.setattr(paper, "pdf", unprinted)
     findings = [doctor._memory(6), doctor._clock(project / "out"), doctor._pdf()]

@@ -2,9 +2,9 @@
 nothing left.
 
 The reliability tests that a run is held to, by their numbers. Elsewhere are those of 10 (params:
-`test_runs`), 15 (data: `test_datasets`, `test_cli`, `test_dirty`), 17 (the same inputs:
-`test_runs`), 19 (schedulers: `test_schedules`, `test_doctor`), 21 (the report: `test_reports`,
-`test_browser`, `test_pdf`) and 24 ("Run all": `test_runs`); 25, the oldest and newest dependencies,
+`test_run`), 15 (data: `test_reading`, `test_cli`, `test_dirty`), 17 (the same inputs:
+`test_run`), 19 (schedulers: `test_schedule`, `test_doctor`), 21 (the report: `test_page`,
+`test_browser`, `test_pdf`) and 24 ("Run all": `test_run`); 25, the oldest and newest dependencies,
 is a matrix in CI. A file system of a few kilobytes needs a mount: a limit on the size of files and
 a planted error stand for it.
 """

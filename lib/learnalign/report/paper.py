@@ -23,6 +23,10 @@ PANGO = (
 class Unprinted(Exception):
     """No PDF can be made on this machine: why, and what to do about it."""
 
+    def __init__(self, why: str, fix: str = "") -> None:
+        super().__init__(f"{why} Fix: {fix}." if fix else why)
+        self.why, self.fix = why, fix
+
 
 # A table is as wide as its longest word, where none is too long for that: trying letters takes a
 # third of the time
@@ -84,12 +88,10 @@ def _weasyprint() -> ModuleType:
     try:
         import weasyprint
     except ImportError as error:
-        raise Unprinted(
-            f"No PDF was made: WeasyPrint is not installed ({error}). Fix: {EXTRA}."
-        ) from None
+        why = f"No PDF was made: WeasyPrint is not installed ({error})."
+        raise Unprinted(why, EXTRA) from None
     except OSError as error:  # it is there, and finds no Pango
         why = str(error).splitlines()[0]
-        raise Unprinted(
-            f"No PDF was made: a library of the system is missing ({why}). Fix: {PANGO}."
-        ) from None
+        why = f"No PDF was made: a library of the system is missing ({why})."
+        raise Unprinted(why, PANGO) from None
     return weasyprint

@@ -232,8 +232,7 @@ def _pdf() -> Finding:
     try:
         paper.pdf("<title>-</title>")
     except paper.Unprinted as error:
-        text, _, mend = str(error).partition(" Fix: ")
-        return Finding("report.pdf", text, "optional", mend)
+        return Finding("report.pdf", error.why, "optional", error.fix)
     return Finding("report.pdf", "can be made")
 
 

@@ -7,6 +7,7 @@ and those of its units. The last good edition is never touched by a run that fai
 
 import datetime as dt
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -58,8 +59,8 @@ def run(
     """
     params, jobs = Path(params), jobs or os.cpu_count() or 1
     spec = read_spec(params)
-    data, notebooks = data_of(params, spec), {one: notebook(params, one) for one in spec.notebooks}
-    workers.look([*notebooks.values()])
+    data, notebooks = data_of(params, spec), [notebook(params, name) for name in spec.notebooks]
+    workers.look(notebooks)
     out = (Path(out) if out else default_out(params)).resolve()
     _refuse_unwritable(out)
     with (
@@ -77,10 +78,11 @@ def run(
         _refuse_unfit(dataset, spec)
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
+        copies = _copies(notebooks, log.work / "notebooks")
         alone = [Part("", "", dataset, log.work)]
         parts = _parts(spec, dataset, chosen.units, log) if several else alone
-        chapters = _chapters(spec, notebooks, parts, dataset, log, pool)
-        made = documents.of_run(spec, notebooks, parts, chapters, chosen, log)
+        chapters = _chapters(spec, copies, parts, dataset, log, pool)
+        made = documents.of_run(spec, copies, parts, chapters, chosen, log)
         edition = publish.publish(made, chosen.few, log, pool)
         log.note("recorded")
         return edition
@@ -101,6 +103,12 @@ def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal)
         text = f"No unit of {', '.join(spec.units)} has {wanted}. Nothing was published."
         raise Stopped(TOO_SMALL, text)
     return parts
+
+
+def _copies(notebooks: Sequence[Path], place: Path) -> dict[str, Path]:
+    """Notebooks as they are now, by their names: what is told of them is of what ran."""
+    place.mkdir(mode=0o700)
+    return {path.stem: Path(shutil.copyfile(path, place / path.name)) for path in notebooks}
 
 
 def _last_day(spec: RunSpec, folder: Path) -> str:
@@ -159,21 +167,21 @@ def _chapters(
     """
     found: dict[str, document.Chapter] = {}
     people = cache(lambda: _ids(dataset))  # asked only when something failed
-    tasks = {part.task(name): (part, name) for part in parts for name in spec.notebooks}
 
-    def done(task: str) -> None:
-        part, name = tasks[task]
-        found[task] = _handed_over(part.work / f"{name}.json", name)
+    def done(task: workers.Task) -> None:
+        name = task.notebook.stem
+        found[task.name] = _handed_over(task.folder / f"{name}.json", name)
 
     def discreet(text: str, known: str) -> str:
         return journal.discreet(text, known, people())
 
-    longest_first = sorted(tasks, key=lambda task: -log.before.get(task, 0))
-    several = [
-        workers.Task(task, notebooks[name], part.work, _parameters(spec, part, name))
-        for task, (part, name) in ((task, tasks[task]) for task in longest_first)
+    tasks = [
+        workers.Task(part.task(name), notebooks[name], part.work, _parameters(spec, part, name))
+        for part in parts
+        for name in spec.notebooks
     ]
-    workers.execute(several, pool, note=log.note, done=done, discreet=discreet)
+    longest_first = sorted(tasks, key=lambda task: -log.before.get(task.name, 0))
+    workers.execute(longest_first, pool, note=log.note, done=done, discreet=discreet)
     return {part.unit: [found[part.task(name)] for name in spec.notebooks] for part in parts}
 
 
@@ -199,15 +207,12 @@ def _handed_over(path: Path, name: str) -> document.Chapter:
 
 def _parameters(spec: RunSpec, part: Part, notebook: str) -> dict[str, Any]:
     """The notebook's parameters: all that a notebook may be told, as plain JSON values."""
-    dataset, smallest = part.dataset, spec.smallest_effect
+    smallest = spec.smallest_effect.model_dump().items()
     return {
-        "data": str(dataset.folder.resolve()),
-        "as_of": str(dataset.as_of),
+        "data": str(part.dataset.folder.resolve()),
+        "as_of": str(part.dataset.as_of),
         "min_group": spec.min_group,
         "embargo_days": spec.embargo_days,
-        "smallest_rating_sd": smallest.rating_sd,
-        "smallest_merit_pp": smallest.merit_pp,
-        "smallest_share_pp": smallest.share_pp,
-        "smallest_hazard_ratio": smallest.hazard_ratio,
+        **{f"smallest_{name}": value for name, value in smallest},
         "out": str(part.work / f"{notebook}.json"),
     }

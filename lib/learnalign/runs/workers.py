@@ -85,7 +85,7 @@ def execute(
     pool: Pool,
     *,
     note: Callable[..., None],
-    done: Callable[[str], None],
+    done: Callable[[Task], None],
     discreet: Callable[[str, str], str] = lambda text, known: text,
 ) -> None:
     """Run notebooks in the order given; a failure, or the pool's deadline, ends all as `Failed`.
@@ -106,7 +106,7 @@ class Worker(Process):
         self,
         task: Task,
         note: Callable[..., None],
-        done: Callable[[str], None],
+        done: Callable[[Task], None],
         discreet: Callable[[str, str], str],
     ) -> None:
         self.task, self.note, self.done, self.discreet = task, note, done, discreet
@@ -134,17 +134,17 @@ class Worker(Process):
 
     def look(self) -> None:
         """Note the cells that were begun since it was last asked."""
+        last, cells = self.cell, len(self.source)
         with suppress(OSError, ValueError, IndexError):  # not there yet, or not yet a line in it
             last = int(self.file("cells").read_text().split()[-1])
-            for cell in range(self.cell + 1, last + 1):
-                self.cell = cell
-                cells = len(self.source)
-                self.note("executing", notebook=self.task.name, cell=cell, cells=cells)
+        for cell in range(self.cell + 1, last + 1):
+            self.cell = cell
+            self.note("executing", notebook=self.task.name, cell=cell, cells=cells)
 
     def ended(self, code: int) -> None:
         if code:
             raise self._failed(code)
-        self.done(self.task.name)
+        self.done(self.task)
         took = round(time.monotonic() - self.since, 2)
         self.note("captured", notebook=self.task.name, took=took)
 
