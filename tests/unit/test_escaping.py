@@ -427,7 +427,7 @@ def test_no_word_of_a_picture_becomes_markup(payload):
         columns=["table", "step", "reason", "rows", "people", "rows_left", "people_left"],
     )
     row = results.rows_of(RICH)[0]
-    drawn = show.dose([replace(row, sentence=payload)])
+    drawn = steps.dose([replace(row, sentence=payload)])
     for shown, words in ((show.flow(flow, min_group=5), heading(payload)), (drawn, payload)):
         page = Page(f"<!doctype html>{shown._repr_html_()}")
         page.assert_harmless()

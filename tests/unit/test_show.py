@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from learnalign.privacy import rule
 from learnalign.report import marks, show, steps, typesetting
 from learnalign.verdicts.result import ATTRITION, Check, Result, number, spread
 
@@ -374,7 +375,7 @@ def test_unknown_is_open_and_dotted_and_untrusted_is_dashed():
 
 
 def test_a_dollar_in_a_sentence_is_a_dollar():
-    shown = show.dose([replace(ROW, sentence="From $1 to $2 more.", at="$3 more")])
+    shown = steps.dose([replace(ROW, sentence="From $1 to $2 more.", at="$3 more")])
     assert "<title" in shown.html and "From $1 to $2 more.</title>" in shown.html
     assert ">$3 more<" in shown.html
 
@@ -386,11 +387,11 @@ def test_interval_without_results_says_so():
 
 def test_what_is_shown_is_the_same_every_time_and_asks_for_nothing():
     nasty = replace(ROW, sentence=f"{NASTY} end.")
-    for one in (show.interval([nasty]), show.dose([nasty])):
+    for one in (show.interval([nasty]), steps.dose([nasty])):
         html = one._repr_html_().replace("\u00a0", " ")
         assert "0.20 SD" in html and "<script" not in html and "<img" not in html
         assert not re.search(r'https?://(?!www\.w3\.org/2000/svg")', html)
-    assert show.dose([ROW, RAW]) == show.dose([ROW, RAW])
+    assert steps.dose([ROW, RAW]) == steps.dose([ROW, RAW])
     assert str(show.interval([ROW])).startswith(ROW.sentence)
 
 
@@ -423,7 +424,7 @@ STEPS = [
 
 
 def test_dose_has_its_steps_in_order_from_none_with_intervals():
-    picture = show.dose(STEPS)
+    picture = steps.dose(STEPS)
     figure = steps.plot_dose(STEPS, "none")
     (ax,) = figure.axes
     axis = marks.scale(STEPS)
@@ -443,13 +444,13 @@ def test_dose_has_its_steps_in_order_from_none_with_intervals():
 
 
 def test_dose_hides_a_step_on_few_people_and_draws_no_line_through_it():
-    rows = show.suppressed([STEPS[0], replace(STEPS[1], n_people=9), STEPS[2]], 10)
-    picture, figure = show.dose(rows), steps.plot_dose(rows, "none")
+    rows = rule.suppress([STEPS[0], replace(STEPS[1], n_people=9), STEPS[2]], 10)
+    picture, figure = steps.dose(rows), steps.plot_dose(rows, "none")
     assert "not shown, to protect individuals" in texts(figure).replace("\n", " ")
     assert "0.30" not in texts(figure) + picture.html
     light = [line for line in figure.axes[0].lines if line.get_linewidth() == 0.8]
     assert [list(line.get_xdata()) for line in light] == [[0, 1]]
-    assert "no result to draw" in str(show.dose([]))
+    assert "no result to draw" in str(steps.dose([]))
 
 
 def test_trend_joins_only_editions_that_were_made_alike():
@@ -458,7 +459,7 @@ def test_trend_joins_only_editions_that_were_made_alike():
         ("2025-12-31", ROW),
         ("2026-06-30", replace(ROW, method="another", low=0.05)),
     ]
-    picture = show.trend(editions)
+    picture = steps.trend(editions)
     (ax,) = steps.plot_trend(*zip(*editions, strict=True)).axes
     light = [line for line in ax.lines if line.get_linewidth() == 0.8]
     assert [list(line.get_xdata()) for line in light] == [[0, 1]]
@@ -483,21 +484,21 @@ def test_trend_has_the_band_of_each_edition_and_words_where_there_is_no_figure()
         ("2026-06-30", UNKNOWN),
         ("2026-09-30", ROW),
     ]
-    rows = show.suppressed([row for _, row in editions], 10)
+    rows = rule.suppress([row for _, row in editions], 10)
     figure = steps.plot_trend([day for day, _ in editions], rows)
     (ax,) = figure.axes
     axis = marks.scale(rows)
     tops = [band.get_paths()[0].get_extents().y1 for band in ax.collections]
     assert tops == pytest.approx([axis.at(0.05), *[axis.at(0.1)] * 3])
     assert "not estimated" in texts(figure)
-    assert "31 March 2026: not shown" in str(show.trend(editions))
+    assert "31 March 2026: not shown" in str(steps.trend(editions))
     assert len(dots(ax)) == 2
-    assert "no result to draw" in str(show.trend([]))
+    assert "no result to draw" in str(steps.trend([]))
 
 
 def test_trend_refuses_editions_in_several_units():
     with pytest.raises(ValueError, match="one axis, but these have the units SD, hazard ratio"):
-        show.trend([("2025-12-31", ROW), ("2026-06-30", RATIO)])
+        steps.trend([("2025-12-31", ROW), ("2026-06-30", RATIO)])
 
 
 # --- who is in the data

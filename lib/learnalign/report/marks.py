@@ -94,7 +94,6 @@ def environment() -> jinja2.Environment:
         "bold": bold,
         "date": date,
         "title": heading,
-        "foot": foot,
     }
     env.tests["drawn"] = is_drawn
     env.globals |= {"looks": LOOKS, "strip": strip, "ink": INK, "soft": SOFT, "grey": BAND}
@@ -143,26 +142,6 @@ def paired(results: Sequence[Result]) -> Iterator[tuple[Result, Result | None]]:
 
 def _contrast(row: Result) -> tuple[str, str, str]:
     return row.question, row.measure, row.group
-
-
-def foot(row: Result, *, with_reach: bool = False) -> list[str]:
-    """What a result stands on: people, managers or units, checks, the smallest effect that matters;
-    `with_reach` also the smallest difference that so many people could have shown.
-    """
-    lines = [say("people", n=number(row.n_people))] if row.n_people is not None else []
-    if row.n_clusters is not None:
-        who = row.cluster or "manager"
-        lines.append(say("clusters", n=number(row.n_clusters), who=who))
-    if row.checks:
-        found = [check.outcome for check in row.checks]
-        ends = ((found.count(end), end) for end in ("passed", "failed", "not possible"))
-        told = ", ".join(f"{count} {end}" for count, end in ends if count)
-        lines.append(say("checks" if len(found) > 1 else "one_check", n=len(found), outcomes=told))
-    if row.smallest_effect:
-        lines.append(say("matters", effect=number(row.smallest_effect, row.unit)))
-    if with_reach and row.detectable_effect is not None:
-        lines.append(say("reach", effect=number(row.detectable_effect, row.unit)))
-    return lines
 
 
 def alt(row: Result, raw: Result | None = None) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from os.path import commonprefix
 from typing import Any
 
-from learnalign.report import show
+from learnalign.privacy import rule
+from learnalign.report import show, steps
 from learnalign.report.marks import LOOKS, environment, is_drawn, paired, routes_svg
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
@@ -71,14 +72,12 @@ def summary(document: Document, earlier: Sequence[Document] = ()) -> str:
     """The edition as the text of a short e-mail: what we know, what we don't, and where the rest
     is.
     """
-    text = environment().overlay(autoescape=False, finalize=_on_one_line)
+    text = environment().overlay(
+        autoescape=False, finalize=lambda value: " ".join(seen(str(value)).split())
+    )
     text.filters["range"] = lambda row: spread(row.low, row.high, row.unit)
     told = text.get_template("summary.txt.j2").render(_told(document, earlier))
     return "".join(f"{line.rstrip()}\n" for line in told.splitlines())
-
-
-def _on_one_line(value: Any) -> str:
-    return " ".join(seen(str(value)).split())
 
 
 def answers(document: Document) -> list[Answer]:
@@ -142,7 +141,7 @@ def _explained(rows: Sequence[Result], document: Document) -> dict[str, Any]:
 
 
 def _rows(document: Document) -> tuple[Result, ...]:
-    return show.suppressed(results.rows_of(document), document["run"]["min_group"])
+    return rule.suppress(results.rows_of(document), document["run"]["min_group"])
 
 
 def _all_answers(
@@ -215,7 +214,7 @@ def _trend(row: Result, document: Document, past: Sequence[Edition]) -> Shown | 
     alike = [(day, one) for day, one in found if one and (one.unit, one.smallest_effect) == axis]
     if len(alike) < 3 or row.estimate is None:
         return None
-    return show.trend(alike, min_group=document["run"]["min_group"])
+    return steps.trend(alike, min_group=document["run"]["min_group"])
 
 
 def _chapters(
@@ -257,7 +256,7 @@ def _doses(others: Sequence[Result]) -> list[Shown]:
         rows = [row for row in others if row.measure == measure and row.at in DOSE]
         told = [f"{row.at} {number(row.estimate, row.unit)}" for row in rows if is_drawn(row)]
         if len(told) > 1:
-            shown.append(show.dose(rows, title=say("dose", steps=", ".join(told))))
+            shown.append(steps.dose(rows, title=say("dose", steps=", ".join(told))))
     return shown
 
 

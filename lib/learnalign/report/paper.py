@@ -1,9 +1,7 @@
-"""The report on paper: a PDF that a screen reader can read, made from the report's own page by
-WeasyPrint.
+"""The report on paper: a PDF that a screen reader can read, made from the page by WeasyPrint.
 
 WeasyPrint comes with the extra `pdf` and draws its text with Pango, a library of the system. Where
-one of them is missing there is no PDF, and `Unprinted` says how to get one: a reason to go on,
-never to fail a run.
+one is missing `Unprinted` says how to get it: a reason to go on, never to fail a run.
 """
 
 import re
@@ -13,10 +11,9 @@ from xml.etree import ElementTree
 SVG = "{http://www.w3.org/2000/svg}"
 EXTRA = 'pip install "learnalign[pdf]", or print report.html from a browser'
 PANGO = (
-    "install Pango (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0 "
-    "libharfbuzz-subset0; "
-    "Fedora: dnf install pango; macOS: brew install pango; conda brings it along), or print "
-    "report.html from a browser"
+    "install Pango (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0"
+    " libharfbuzz-subset0; Fedora: dnf install pango; macOS: brew install pango; conda brings it"
+    " along), or print report.html from a browser"
 )
 
 
@@ -51,9 +48,7 @@ def pdf(html: str) -> bytes:
     class OnlyData(URLFetcher):
         def fetch(self, url: str, headers: dict[str, str] | None = None) -> URLFetcherResponse:
             if not url.lower().startswith("data:"):
-                refused.append(
-                    url[:200]
-                )  # WeasyPrint would log the error and print a page with a hole
+                refused.append(url[:200])  # WeasyPrint logs it, and prints a page with a hole
                 raise ValueError(url)
             return super().fetch(url, headers)
 
@@ -62,9 +57,8 @@ def pdf(html: str) -> bytes:
     style = [] if LONG_WORD.search(html) else [weasyprint.CSS(string=BY_WORDS)]
     printed = page.write_pdf(pdf_variant="pdf/ua-1", stylesheets=style)
     if refused:
-        raise ValueError(
-            f"a report holds all that it needs; this page asks for {', '.join(refused)}"
-        )
+        names = ", ".join(refused)
+        raise ValueError(f"a report holds all that it needs; this page asks for {names}")
     return printed
 
 
@@ -76,9 +70,8 @@ def _as_weasyprint_reads_it(root: ElementTree.Element) -> None:
         title = svg.find(f"{SVG}title")
         if title is None:
             title = ElementTree.SubElement(svg, f"{SVG}title")
-        title.text = (
-            svg.get("aria-label") or title.text or " "
-        )  # an ornament is silent, but PDF/UA wants words
+        # An ornament is silent, but PDF/UA wants words
+        title.text = svg.get("aria-label") or title.text or " "
         for text in svg.iter(f"{SVG}text"):
             if text.attrib.pop("paint-order", None):
                 text.attrib.pop("stroke", None)

@@ -14,50 +14,20 @@ from markupsafe import Markup
 
 from learnalign.privacy import rule
 from learnalign.privacy.frames import refuse_people
-from learnalign.report import curves as plots
-from learnalign.report import tables
-from learnalign.report.curves import curves, spread_over_managers
+from learnalign.report import curves, tables
 from learnalign.report.marks import label, line, paired, scale
 from learnalign.report.shown import Shown, nothing, part
-from learnalign.report.steps import dose, findings, trend
-from learnalign.report.tables import grid, journey, matrix, network
+from learnalign.report.steps import findings
 from learnalign.report.typesetting import plain, say
 from learnalign.verdicts.change import Change
 from learnalign.verdicts.registry import verdict_words
 from learnalign.verdicts.result import DASH, Result, number
 
-__all__ = [
-    "Answer",
-    "Shown",
-    "checks",
-    "curves",
-    "dose",
-    "draw",
-    "flow",
-    "flow_table",
-    "grid",
-    "headline",
-    "interval",
-    "journey",
-    "matrix",
-    "network",
-    "provenance",
-    "shares",
-    "spread_over_managers",
-    "suppressed",
-    "table",
-    "trend",
-]
 DRAWN = {
     **dict.fromkeys(("grid", "journey", "matrix", "network"), tables.draw),
-    "curves": plots.draw_curves,
-    "spread_over_managers": plots.draw_spread_over_managers,
+    "curves": curves.draw_curves,
+    "spread_over_managers": curves.draw_spread_over_managers,
 }
-
-
-def suppressed(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
-    """The results as they may be shown: those on too few people or managers are blank."""
-    return rule.suppress(results, min_group)
 
 
 def draw(record: Mapping[str, Any]) -> Shown:
@@ -104,8 +74,7 @@ def headline(
     unknown: Sequence[str] = (),
     min_group: int = 10,
 ) -> Shown:
-    """The answers first: question, verdict, sentence and what it stands on, for every headline
-    result.
+    """The answers first: question, verdict, sentence and what it stands on, for every headline.
 
     `unknown` says below them what cannot be known here, because nobody recorded it.
     """
@@ -133,12 +102,10 @@ def checks(results: Sequence[Result], *, min_group: int = 10) -> Shown:
 
 
 def interval(results: Sequence[Result], *, min_group: int = 10) -> Shown:
-    """Intervals against the smallest effect that matters, a row per result, the raw figure just
-    below it.
+    """Intervals against the smallest effect that matters, a row per result, the raw one below.
 
-    The finding is the title; of a family without a headline, what is known of which row. A result
-    that was not estimated or is hidden has words in place of a mark. Results of several units have
-    a table each.
+    The finding is the title; of a family without a headline, what is known of which row. Results
+    in several units have a table each.
     """
     pairs = list(paired(rule.suppress(results, min_group)))
     if not pairs:
@@ -148,12 +115,9 @@ def interval(results: Sequence[Result], *, min_group: int = 10) -> Shown:
 
 
 def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -> Shown:
-    """Described facts, a line each: name, mark and interval, number; rows of one measure stand
-    under its name.
+    """Described facts, a line each: name, mark and interval, number; nothing is ordered by size.
 
-    Percentages have an axis from 0 to 100, every other unit a table of its own. Nothing is ordered
-    by size. Misleads where lines are compared by eye: an interval is of its own line, not of a
-    difference.
+    Misleads where lines are compared by eye: an interval is of its own line, not of a difference.
     """
     rows = rule.suppress(results, min_group)
     return tables.panels(rows, {}, title, has_words=False) if rows else nothing(say("none"))
@@ -199,9 +163,7 @@ def _cell(value: Any, is_shown: bool) -> str:
 
 
 def flow_table(attrition: pd.DataFrame | None, *, min_group: int = 10) -> list[dict[str, Any]]:
-    """Who is in the data and who fell out, ready to be published: a flow per table, small counts
-    blank.
-    """
+    """Who is in the data and who fell out, fit for publishing: a flow per table."""
     safe = rule.flow(attrition, min_group)
     safe = safe[(safe.step == "read") | (safe.rows != 0)]
     return [

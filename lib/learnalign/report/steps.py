@@ -23,9 +23,7 @@ Point = tuple[str, Result]
 
 
 def findings(rows: Sequence[Result]) -> str:
-    """The sentences of the headlines, a line each; or, of a family, the names of its rows by what
-    is known of them.
-    """
+    """The headlines' sentences, a line each; of a family, its rows by what is known of them."""
     if told := [row.sentence for row in rows if row.headline or len(rows) == 1]:
         return "\n".join(told)
     found: dict[str, list[str]] = {}
@@ -50,9 +48,8 @@ def dose(
 ) -> Shown:
     """Steps of an amount in the order given, each against none of it, joined by a light line.
 
-    `results` are the rows of one family, in one unit (`estimates.dose`): `at` names the step. A
-    relation that rises and falls shows here. Misleads when the line is read as one fitted curve:
-    every step is a comparison of its own.
+    `results` are the rows of one family, in one unit: `at` names the step. Misleads when the line
+    is read as one fitted curve: every step is a comparison of its own.
     """
     rows = rule.suppress(results, min_group)
     if not rows:
@@ -82,13 +79,11 @@ def plot_dose(rows: Sequence[Result], reference: str) -> Figure:
 
 
 def trend(editions: Sequence[Point], *, min_group: int = 10) -> Shown:
-    """A headline over editions, oldest first: its estimate and interval at each, against the
-    smallest effect.
+    """A headline over editions, oldest first: pairs of the day that one counts up to and its row.
 
-    `editions` are pairs of the day an edition counts up to and its row; all in the unit of the
-    last. A line joins neighbours that were made alike (same method, level and smallest effect).
-    Misleads when the line is read as change: editions share people, and two intervals that overlap
-    may differ all the same.
+    A line joins neighbours that were made alike (same method, level and smallest effect). Raises
+    ValueError at several units. Misleads when the line is read as change: editions share people,
+    and two intervals that overlap may differ all the same.
     """
     days = [day for day, _ in editions]
     rows = rule.suppress([row for _, row in editions], min_group)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from learnalign.estimates import ask
 from learnalign.facts import contents, describe, drivers, gaps, merit, networks
-from learnalign.report import show
+from learnalign.report import curves as plots
+from learnalign.report import show, steps, tables
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
 from learnalign.verdicts.registry import questions, unknowns, verdict_words
@@ -55,7 +56,7 @@ def dose(rows: Answers) -> Shown:
     >>> "Middle" in str(la.dose(la.beside(study, "dose")))
     True
     """
-    return show.dose(rows, min_group=rows.study.min_group)
+    return steps.dose(rows, min_group=rows.study.min_group)
 
 
 def shares(rows: Answers) -> Shown:
@@ -160,7 +161,7 @@ def journey(study: Study) -> Shown:
     >>> la.journey(study).record["kind"]
     'journey'
     """
-    return kept(study, show.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
+    return kept(study, tables.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
 
 
 def curves(study: Study) -> Shown:
@@ -172,7 +173,7 @@ def curves(study: Study) -> Shown:
     'curves'
     """
     few = {"min_group": study.min_group}
-    return kept(study, show.curves(gaps.curve(study.journeys, **few), **few))
+    return kept(study, plots.curves(gaps.curve(study.journeys, **few), **few))
 
 
 def matrix(study: Study) -> Shown:
@@ -184,7 +185,7 @@ def matrix(study: Study) -> Shown:
     'matrix'
     """
     title = merit.in_words(merit.discretion(study.cycles))
-    found = show.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
+    found = tables.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
     return kept(study, found)
 
 
@@ -197,7 +198,7 @@ def grid(study: Study) -> Shown:
     'grid'
     """
     few = {"min_group": study.min_group}
-    return kept(study, show.grid(drivers.scorecard(study.dataset, **few), **few))
+    return kept(study, tables.grid(drivers.scorecard(study.dataset, **few), **few))
 
 
 def network(study: Study) -> Shown:
@@ -209,7 +210,7 @@ def network(study: Study) -> Shown:
     'network'
     """
     found = networks.missing_ties(study.dataset, study.cycles)
-    return kept(study, show.network(found, min_group=study.min_group))
+    return kept(study, tables.network(found, min_group=study.min_group))
 
 
 def spread(study: Study) -> Shown:
@@ -222,7 +223,7 @@ def spread(study: Study) -> Shown:
     """
     found, why = merit.over_managers(study.cycles, smallest=study.smallest("merit_pp"))
     about: dict[str, Any] = {"unit": "percentage points", "otherwise": why}
-    return kept(study, show.spread_over_managers(found, **about, min_group=study.min_group))
+    return kept(study, plots.spread_over_managers(found, **about, min_group=study.min_group))
 
 
 def kept(study: Study, picture: Shown) -> Shown:
