@@ -26,7 +26,7 @@ class Unit:
 
     name: str
     slug: str = ""
-    people: int | None = None
+    tables: Sequence[Mapping[str, Any]] = ()
     answers: Mapping[str, Answer] | None = None
 
 
@@ -42,7 +42,9 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
         for one in documents
     }
     units = [
-        Unit(one["run"]["unit"], one["run"]["slug"], _people(one), told[one["run"]["unit"]])
+        Unit(
+            one["run"]["unit"], one["run"]["slug"], one["data"]["tables"], told[one["run"]["unit"]]
+        )
         for one in rest
     ]
     columns = [
@@ -68,13 +70,6 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
         ],
     }
     return environment().get_template("index.html.j2").render(page).lstrip()
-
-
-def _people(document: Mapping[str, Any]) -> int | None:
-    """How many people were reviewed, as it is published."""
-    return next(
-        (row["people"] for row in document["data"]["tables"] if row["table"] == "reviews"), None
-    )
 
 
 def differ(rows: Sequence[Result]) -> tuple[str, str]:

@@ -6,7 +6,7 @@ on it come from the results; nothing about them is written in the template.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 
@@ -15,7 +15,7 @@ from learnalign.report import show, steps
 from learnalign.report.marks import LOOKS, environment, is_drawn, paired, routes_svg
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
-from learnalign.report.tables import Line, groups
+from learnalign.report.tables import groups
 from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
@@ -30,20 +30,6 @@ KNOWN = ("higher", "lower", "small", "none")
 Document = Mapping[str, Any]
 # Headlines of an edition, by what makes a row the same row in another; and the day it counts up to
 Edition = tuple[str, Mapping[tuple[str, ...], Result]]
-
-
-@dataclass(frozen=True)
-class Chapter:
-    """What one notebook found: its answers, pictures, limits, the rows beside them, and who was in
-    the data.
-    """
-
-    title: str
-    answers: Sequence[Answer]
-    beside: Sequence[tuple[str, Sequence[Line]]]
-    flows: Sequence[Mapping[str, Any]]
-    pictures: Sequence[Shown] = ()
-    limits: Sequence[str] = ()
 
 
 def render(document: Document, earlier: Sequence[Document] = ()) -> str:
@@ -62,8 +48,6 @@ def render(document: Document, earlier: Sequence[Document] = ()) -> str:
         "chapters": _chapters(document, answers, told["rows"]),
         "map": routes_svg([(one.question["key"], one.row.verdict, one.word) for one in answers]),
         "coverage_pictures": _pictures(document, COVERAGE),
-        "coverage_flows": _flows(document, COVERAGE),
-        "coverage_limits": document["limits"].get(COVERAGE, ()),
     }
     return environment().get_template("report.html.j2").render(told | drawn).lstrip()
 
@@ -104,39 +88,20 @@ def _told(document: Document, earlier: Sequence[Document]) -> dict[str, Any]:
     past = [(one["run"]["as_of"], {row.key: row for row in _rows(one)}) for one in earlier]
     answers = _all_answers(document, rows, past)
     changes = [one.change for one in answers if one.before and one.row.at != "raw"]
-    waits = (one.wait for one in answers if one.row.estimate is None and one.wait)
+    used = ("sentence", "note", "method", "unit")
     return {
-        **{key: document[key] for key in ("run", "data", "versions", "questions", "coverage")},
+        **document,
         "words": document["verdict_words"],
-        "smallest": _smallest(document["run"]["smallest_effect"]),
+        "used": " ".join(str(row[key]) for row in document["results"] for key in used),
         "lede": lede(document["questions"], rows),
-        **_explained(rows, document),
+        "explain": explain,
         "rows": rows,
         "past": past,
         "answers": answers,
         "known": _by_word([one for one in answers if is_known(one)]),
         "unknown": _by_word([one for one in answers if not is_known(one)]),
-        "first_look": next(waits, ""),
-        "not_asked": [question for question in document["questions"] if not question["asked"]],
         "before": earlier[-1] if earlier else None,
         "changes": editions.summary(changes),
-        "texts": {question["key"]: question["text"] for question in document["questions"]},
-    }
-
-
-def _explained(rows: Sequence[Result], document: Document) -> dict[str, Any]:
-    """What the rows come to, for readers who will not read them all."""
-    do, do_not = explain.what_to_do(rows)
-    used = ("sentence", "note", "method", "unit")
-    return {
-        "still_unknown": explain.still_unknown(rows),
-        "to_record": explain.to_record(document["coverage"]),
-        "actions": {"do": do, "do_not": do_not},
-        "method": explain.method_of(rows),
-        "asks": explain.checks_of(rows),
-        "glossary": explain.glossary(
-            " ".join(str(row[key]) for row in document["results"] for key in used)
-        ),
     }
 
 
@@ -195,15 +160,6 @@ def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
     return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
 
 
-def _smallest(effects: Mapping[str, float]) -> str:
-    """The smallest effects that matter, in words."""
-    parts = []
-    for key, value in effects.items():
-        what, unit = phrases()["smallest"].get(key, (key.replace("_", " "), ""))
-        parts.append(f"{what} {number(value, unit)}")
-    return ", ".join(parts)
-
-
 # --- what is drawn
 
 
@@ -219,32 +175,32 @@ def _trend(row: Result, document: Document, past: Sequence[Edition]) -> Shown | 
 
 def _chapters(
     document: Document, answers: Sequence[Answer], rows: Sequence[Result]
-) -> list[Chapter]:
+) -> list[dict[str, Any]]:
+    """What each notebook found: its answers, pictures, limits, the rows beside them, and who was in
+    the data.
+    """
     chapter_of = {question["key"]: question["notebook"] for question in document["questions"]}
     named = [*document["run"]["notebooks"], *(one.question["notebook"] for one in answers)]
     chapters = []
     for notebook in dict.fromkeys(named):
         mine = [one for one in answers if one.question["notebook"] == notebook]
-        flows = _flows(document, notebook)
+        flows = [flow for flow in document["flows"] if flow["notebook"] == notebook]
         if notebook == COVERAGE or not (mine or flows):
             continue
-        others = [
-            row
-            for row in rows
-            if chapter_of[row.question] == notebook and not row.headline and row.at != "raw"
-        ]
+        rest = [row for row in rows if chapter_of[row.question] == notebook]
+        others = [row for row in rest if not row.headline and row.at != "raw"]
         # What was judged comes before what is only described, question by question
         keys = [*dict.fromkeys(one.question["key"] for one in mine)]
         others.sort(key=lambda row: (keys.index(row.question), row.verdict == "described"))
         chapters.append(
-            Chapter(
-                heading(notebook),
-                mine,
-                groups(others, document["verdict_words"]),
-                flows,
-                [*_doses(others), *_pictures(document, notebook)],
-                document["limits"].get(notebook, ()),
-            )
+            {
+                "title": heading(notebook),
+                "answers": mine,
+                "beside": groups(others, document["verdict_words"]),
+                "flows": flows,
+                "pictures": [*_doses(others), *_pictures(document, notebook)],
+                "limits": document["limits"].get(notebook, ()),
+            }
         )
     return chapters
 
@@ -262,10 +218,6 @@ def _doses(others: Sequence[Result]) -> list[Shown]:
 
 def _pictures(document: Document, notebook: str) -> list[Shown]:
     return [show.draw(record) for record in document["pictures"] if record["notebook"] == notebook]
-
-
-def _flows(document: Document, notebook: str) -> list[Mapping[str, Any]]:
-    return [flow for flow in document["flows"] if flow["notebook"] == notebook]
 
 
 # --- the lede
