@@ -15,7 +15,7 @@ from learnalign.report import show, steps
 from learnalign.report.marks import LOOKS, environment, is_drawn, paired, routes_svg
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
-from learnalign.report.tables import groups
+from learnalign.report.tables import axes, groups
 from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
@@ -196,7 +196,8 @@ def _chapters(
             {
                 "title": heading(notebook),
                 "answers": mine,
-                "beside": groups(others, document["verdict_words"]),
+                "beside": groups(others),
+                "axes": axes(others),
                 "flows": flows,
                 "pictures": [*_doses(others), *_pictures(document, notebook)],
                 "limits": document["limits"].get(notebook, ()),

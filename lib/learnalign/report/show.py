@@ -120,7 +120,7 @@ def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -
     Misleads where lines are compared by eye: an interval is of its own line, not of a difference.
     """
     rows = rule.suppress(results, min_group)
-    return tables.panels(rows, {}, title, has_words=False) if rows else nothing(say("none"))
+    return tables.panels(rows, {}, title) if rows else nothing(say("none"))
 
 
 # --- groups and facts

@@ -5,16 +5,15 @@ plain data, and is drawn from that record alone, in a notebook as in the report.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from learnalign.privacy import frames, rule
-from learnalign.report.marks import LOOKS, band_words, environment, label, line, scale, ticks
+from learnalign.report.marks import LOOKS, Scale, band_words, environment, label, line, scale, ticks
 from learnalign.report.shown import Shown, nothing, part
 from learnalign.report.typesetting import heading, percent, say
 from learnalign.verdicts.result import MINUS, Result, number
@@ -31,61 +30,40 @@ Record = Mapping[str, Any]
 # --- results beside each other
 
 
-@dataclass(frozen=True)
-class Line:
-    """A result as it stands among others: its name, its verdict in a word, and its interval."""
-
-    label: str
-    row: Result
-    word: str
-    line: Markup
-
-
-def groups(rows: Sequence[Result], words: Mapping[str, str]) -> list[tuple[str, list[Line]]]:
-    """Results under the names of their measures, those of one unit on one axis; a measure's only
-    one bears its name itself.
-    """
-    axes = {unit: scale([row for row in rows if row.unit == unit]) for unit in _units(rows)}
-    found: list[tuple[str, list[Line]]] = []
+def groups(rows: Sequence[Result]) -> list[tuple[str, list[Result]]]:
+    """Results under the names of their measures; a measure's only one bears its name itself."""
+    found: list[tuple[str, list[Result]]] = []
     for measure in dict.fromkeys(row.measure for row in rows):
         mine = [row for row in rows if row.measure == measure]
         name = heading(measure) if len(mine) > 1 else ""
-        lines = [
-            Line(_name(row, name), row, words.get(row.verdict, ""), line(row, axes[row.unit]))
-            for row in mine
-        ]
         if found and not name and not found[-1][0]:
-            found[-1][1].extend(lines)
+            found[-1][1].extend(mine)
         else:
-            found.append((name, lines))
+            found.append((name, mine))
     return found
 
 
-def panels(
-    rows: Sequence[Result], words: Mapping[str, str], title: str = "", *, has_words: bool = True
-) -> Shown:
-    """Results against the smallest effect that matters, a table with an axis for each unit."""
+def axes(rows: Sequence[Result]) -> dict[str, Scale]:
+    """An axis for the results of each unit."""
+    units = dict.fromkeys(row.unit for row in rows)
+    return {unit: scale([row for row in rows if row.unit == unit]) for unit in units}
+
+
+def panels(rows: Sequence[Result], words: Mapping[str, str], title: str = "") -> Shown:
+    """Results against the smallest effect that matters, a table with an axis for each unit, and
+    each verdict in `words`, if there are any.
+    """
     some = []
-    for unit in _units(rows):
+    for unit, axis in axes(rows).items():
         mine = [row for row in rows if row.unit == unit]
         about = [say("in_unit", unit=unit), *filter(None, map(band_words, mine))]
-        some.append(
-            {
-                "caption": "; ".join(about[:2]),
-                "groups": groups(mine, words),
-                "ticks": ticks(scale(mine), 4, 172),
-                "has_words": has_words,
-            }
-        )
+        some.append(("; ".join(about[:2]), groups(mine), {unit: axis}, ticks(axis, 4, 172)))
     is_hidden = any(row.verdict == "hidden" for row in rows)
-    return part("panels", title, some=some, is_hidden=is_hidden)
+    return part("panels", title, some=some, words=words, is_hidden=is_hidden)
 
 
-def _units(rows: Sequence[Result]) -> list[str]:
-    return list(dict.fromkeys(row.unit for row in rows))
-
-
-def _name(row: Result, group: str) -> str:
+def named(row: Result, group: str) -> str:
+    """What a result is called among those under the name of its group."""
     if row.at == "raw":
         return say("before_adjusting")
     return heading(label(replace(row, measure="") if group else row) or "company")
@@ -108,8 +86,7 @@ def journey(stages: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Sh
     if stages.empty:
         return nothing(say("journey.none"))
     rows = _stages(stages, min_group)
-    record = {"kind": "journey", "title": title or _far(rows), "min_group": min_group}
-    return draw({**record, "rows": rows})
+    return _drawn("journey", title or _far(rows), min_group, rows)
 
 
 def _far(rows: Sequence[Record]) -> str:
@@ -182,8 +159,7 @@ def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Show
         return nothing(say("matrix.none"))
     shown = shown.sort_values(["rating", "target"], ascending=[False, True])
     rows = frames.rows(shown, ["rating", "target", "people", "gap", "shown"])
-    record = {"kind": "matrix", "title": title or say("matrix.title"), "min_group": min_group}
-    return draw({**record, "rows": rows})
+    return _drawn("matrix", title or say("matrix.title"), min_group, rows)
 
 
 # --- the drivers of every unit
@@ -211,9 +187,7 @@ def grid(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
         {"unit": str(unit), "people": number, "cells": list(cells)}
         for unit, number, *cells in zip(frame.unit, people, *words, strict=True)
     ]
-    title = title or _best_and_worst(columns, rows)
-    record = {"kind": "grid", "title": title, "min_group": min_group, "columns": columns}
-    return draw({**record, "rows": rows})
+    return _drawn("grid", title or _best_and_worst(columns, rows), min_group, rows, columns=columns)
 
 
 def _best_and_worst(columns: Sequence[str], rows: Sequence[Record]) -> str:
@@ -269,8 +243,7 @@ def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Sho
     order = {name: place for place, name in enumerate(frame.fact.unique())}
     shown = shown.assign(order=shown.fact.map(order)).sort_values(["order", "missing_pct"])
     rows = frames.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
-    record = {"kind": "network", "title": title or say("network.title"), "min_group": min_group}
-    return draw({**record, "rows": rows})
+    return _drawn("network", title or say("network.title"), min_group, rows)
 
 
 def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
@@ -295,6 +268,10 @@ def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
 def draw(record: Record) -> Shown:
     """The table that a record holds, by the macro of its kind."""
     return part(record["kind"], record["title"], record, record=record)
+
+
+def _drawn(kind: str, title: str, min_group: int, rows: Sequence[Record], **more: Any) -> Shown:
+    return draw({"kind": kind, "title": title, "min_group": min_group, **more, "rows": rows})
 
 
 def signed(value: float) -> str:
@@ -334,4 +311,5 @@ def ranges(lines: Sequence[Record]) -> SimpleNamespace:
     return SimpleNamespace(recorded=at[0]["recorded"], zero=zero, lines=at)
 
 
+environment().filters |= {"line": line, "named": named}
 environment().filters |= {"signed": signed, "tint": tint, "ranges": ranges}
