@@ -96,6 +96,14 @@ def test_command_of_the_readme_runs(command, project, light, request):
 
 
 @pytest.mark.e2e
+def test_python_of_the_readme_runs(project):
+    (code,) = re.findall(r"^```python\n(.*?)^```", text("README.md"), flags=re.S | re.M)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_report_is_where_the_readme_says(project):
     (named,) = re.findall(r"`(out/[^`]*/report\.html)`", text("README.md"))
     if not (project / named).exists():
