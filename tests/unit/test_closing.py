@@ -12,6 +12,7 @@ import pytest
 from learnalign.data import reading
 from learnalign.estimates import closing, hazards
 from learnalign.linking import journeys
+from learnalign.verdicts.registry import headlines
 
 
 def of_journeys(question):
@@ -24,7 +25,8 @@ def of_journeys(question):
 
 
 acknowledging_to_closure, mentoring_to_closure = (
-    of_journeys(functools.partial(closing.compare, measure=measure)) for measure in closing.MEASURED
+    of_journeys(functools.partial(closing.compare, measure=measure))
+    for measure in headlines("hazard")
 )
 against_waitlist = of_journeys(closing.against_waitlist)
 saying_otherwise = of_journeys(closing.saying_otherwise)
@@ -243,13 +245,13 @@ def test_what_is_detectable_is_near_the_standard_error_times_two_point_eight():
     ratios = []
     for seed in range(3):
         found = company(seed, said=1.0)  # as planned for: where nothing is
-        for measure in closing.MEASURED[: 1 + (seed == 0)]:
+        for measure in headlines("hazard")[: 1 + (seed == 0)]:
             fit = getattr(closing, measure)(closing.months(found)).adjusted
             ratios.append(np.log(detectable(found, measure)) / (2.8 * fit.std_error))
     # an error from 50 clusters is known to 10 %: three of it, of four; t is not normal, and adds 2
     # %
     assert np.mean(ratios) == pytest.approx(1.02, abs=0.15)
-    for measure in closing.MEASURED:
+    for measure in headlines("hazard"):
         assert detectable(found, measure, min_people=5_000) is None
         assert detectable(nothing(), measure) is None
 
@@ -527,7 +529,7 @@ def test_order_names_and_the_calendar_mean_nothing():
     again = dataclasses.replace(
         found, gaps=gaps, said=other(found.said), learned=other(found.learned)
     )
-    for measure in closing.MEASURED:
+    for measure in headlines("hazard"):
         one, two = (closing.compare(closing.months(rows), measure) for rows in (found, again))
         assert one.checks == two.checks and one.attrition.equals(two.attrition)
         assert numbers(one.adjusted) == pytest.approx(

@@ -17,6 +17,7 @@ from learnalign.estimates.ladder import fixed_effects
 from learnalign.linking import windows
 from learnalign.privacy import rule
 from learnalign.verdicts import judge
+from learnalign.verdicts.registry import headlines
 from northbank import tables
 
 NO_ROLE = {
@@ -350,7 +351,7 @@ def test_few_managers_get_a_second_interval_and_the_check_names_both(person_cycl
 
 def test_detectable_is_near_what_the_fit_could_see(person_cycles):
     """Known before the result, and near the precision that the fit then has."""
-    for measure in contrasts.MEASURED:
+    for measure in headlines("contrast"):
         fit = contrasts.compare(person_cycles, measure).adjusted
         assert contrasts.detectable(person_cycles, measure) == pytest.approx(
             2.8 * fit.std_error, rel=0.25
@@ -701,7 +702,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("measure", contrasts.MEASURED)
+@pytest.mark.parametrize("measure", headlines("contrast"))
 @pytest.mark.parametrize("bad", BAD)
 def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     cycles = BAD[bad](person_cycles)

@@ -15,7 +15,7 @@ from learnalign.estimates import closing, contrasts, groups, leaders, rivals
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import explain, judge
-from learnalign.verdicts.registry import measures, questions
+from learnalign.verdicts.registry import headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
 Fits = dict[str, Fit]
@@ -49,10 +49,11 @@ def _on_teams(study: Study, measure: str) -> Comparison:
 
 
 ESTIMATORS: Mapping[str, Callable[[Study, str], Comparison]] = {
-    **dict.fromkeys(contrasts.MEASURED, _on_cycles),
-    **dict.fromkeys(closing.MEASURED, _on_gaps),
-    "leader_to_team": _on_teams,
+    "contrast": _on_cycles,
+    "hazard": _on_gaps,
+    "leaders": _on_teams,
 }
+"""How a measure is estimated: by what its question's file names as `estimator`."""
 
 
 # --- a question
@@ -84,7 +85,7 @@ def compared(study: Study, measure: str) -> Comparison:
 
 
 def _compared(study: Study, measure: str) -> Comparison:
-    return ESTIMATORS[measure](study, measure)
+    return ESTIMATORS[measures()[measure][1].estimator](study, measure)
 
 
 def _answer(study: Study, key: str) -> tuple[Result, ...]:
@@ -119,10 +120,10 @@ def _measures(names: tuple[str, ...]) -> list[str]:
     for name in names or questions():
         if name in questions():
             found += questions()[name].measures
-        elif name in ESTIMATORS or name == "cost_per_closed_gap":
+        elif name in headlines():
             found.append(name)
         else:
-            raise unknown("question", name, [*questions(), *ESTIMATORS])
+            raise unknown("question", name, [*questions(), *headlines()])
     return list(dict.fromkeys(found))
 
 
@@ -240,7 +241,7 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     found = family.make(study)
     fits = {at: fit for at, fit in found.fits.items() if fit is not None}
     hidden = rule.reasons(fits, study.min_group, found.parts)
-    if family.measure not in ESTIMATORS:
+    if family.measure not in headlines():
         smallest = study.smallest(measures()[family.measure][1].smallest)
         about = {"smallest_effect": smallest, "hidden": hidden, "checks": found.checks}
         return judge.judge_kinds(family.measure, fits, **about)
@@ -264,7 +265,7 @@ def askable(study: Study) -> pd.DataFrame:
 
 def _coverage(study: Study) -> pd.DataFrame:
     few = {"min_people": study.min_group}
-    seen = {name: contrasts.detectable(study.cycles, name, **few) for name in contrasts.MEASURED}
-    seen |= {name: closing.detectable(months(study), name, **few) for name in closing.MEASURED}
+    seen = {name: contrasts.detectable(study.cycles, name, **few) for name in headlines("contrast")}
+    seen |= {name: closing.detectable(months(study), name, **few) for name in headlines("hazard")}
     seen |= {"leader_to_team": leaders.detectable(study.quarters)}
     return explain.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

@@ -16,13 +16,12 @@ from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
 from learnalign.estimates.samples import common, fall_out
 from learnalign.linking.journeys import Journeys
+from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
 
 MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
 MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
 HORIZON = 12  # months within which a gap closes that would not have
-EXPOSURES = {"acknowledging_to_closure": "acknowledged", "mentoring_to_closure": "mentored"}
-MEASURED = tuple(EXPOSURES)
 
 
 @dataclass(frozen=True, repr=False)
@@ -98,7 +97,8 @@ class _Sample:
 
 def _sample(months: Months, measure: str) -> _Sample:
     """The gap-months of one question; without gaps found before its exposure was recorded."""
-    asked, by = EXPOSURES.get(measure) == "acknowledged", months.by
+    exposure, by = measures()[measure][1].exposure, months.by
+    asked = exposure == "acknowledged"
     steps = [("no_rater", f"no {by} recorded", lambda gaps: gaps[by].isna())]
     if asked:
         said = "found before any acknowledgement of a skill was recorded"
@@ -112,7 +112,7 @@ def _sample(months: Months, measure: str) -> _Sample:
     elif gaps.empty:
         unsaid = asked and months.gaps.acknowledged_before.isna().all()
         reason = "no acknowledged skill" if unsaid else "too few"
-    elif EXPOSURES.get(measure) == "mentored" and not reason and not rows.mentored.any():
+    elif exposure == "mentored" and not reason and not rows.mentored.any():
         reason = "no mentoring"
     return _Sample(rows, by, reason, account)
 
@@ -123,7 +123,7 @@ def _sample(months: Months, measure: str) -> _Sample:
 def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     """Hazard ratio of closing, raw and adjusted, with its checks: by now against not yet.
 
-    `measure` is one of MEASURED (METHODS 3, Q6 and Q8):
+    `measure` is one on gaps (METHODS 3, Q6 and Q8):
 
     - `acknowledging_to_closure`: from 90 days before detection on. What acknowledging leads to,
       learning above all, is part of the figure. Misleads when people acknowledge what they are
@@ -138,7 +138,7 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     >>> compare(rows, "acknowledging_to_closure").adjusted.estimate > 1
     True
     """
-    sample, exposure = _sample(months, measure), EXPOSURES[measure]
+    sample, exposure = _sample(months, measure), measures()[measure][1].exposure
     found = Comparison(measure, None, None, attrition=sample.account, reason=sample.reason)
     if sample.reason:
         return found
@@ -315,7 +315,7 @@ def detectable(months: Months, measure: str, *, min_people: int = 10) -> float |
     compared, or fewer than `min_people` are on one side. At best: gaps under one manager may be
     more alike.
     """
-    sample, exposure = _sample(months, measure), EXPOSURES[measure]
+    sample, exposure = _sample(months, measure), measures()[measure][1].exposure
     rows = sample.rows
     if sample.reason or hazards.smaller(rows, exposure) < min_people or not rows.closed.any():
         return None

@@ -13,9 +13,9 @@ from scipy import stats
 from learnalign.estimates import checks, core, rivals, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
+from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import Comparison, Fit, number, spread
 
-MEASURED = tuple(samples.MEASURES)
 POWER = 0.80
 
 
@@ -26,7 +26,7 @@ def compare(
     bonus_rewards_individual: bool = False,
     level: float = 0.95,
 ) -> Comparison:
-    """One of `samples.MEASURES`, raw and adjusted, with its checks and its rivals.
+    """A measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
     Raw on everybody with an exposure; adjusted among those with prior ratings and a colleague to
     compare with. Estimates, their units, and when each misleads:
@@ -230,7 +230,7 @@ def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Compar
     It can take nothing away: it says whether the choice to treat grades as numbers matters. For
     ratings only; merit comes back as it is.
     """
-    if found.adjusted is None or samples.MEASURES[found.measure].outcome != "rating":
+    if found.adjusted is None or measures()[found.measure][1].outcome != "rating":
         return found
     fit = rivals.ordered_logit(samples.comparable(samples.prepare(found.measure, person_cycles)))
     if fit is None:

@@ -1,7 +1,7 @@
 """Samples: for each measure, the person-cycles to compare, what is held equal, who fell out.
 
 Ratings are in SD of their own cycle, merit in percentage points. Where no rater is recorded the
-unit stands in for the manager. A new measure is a row of MEASURES. Nothing is estimated here.
+unit stands in for the manager. A new exposure is a row of EXPOSURES. Nothing is estimated here.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ import pandas as pd
 
 from learnalign.estimates.core import Sample, differs_within
 from learnalign.estimates.described import raters
+from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import ATTRITION
 
 PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves so much of those comparable
@@ -86,37 +87,31 @@ def voluntary(cycles: pd.DataFrame) -> str:
 # --- one frame per measure: outcome, priors, groups, exposure
 
 
-@dataclass(frozen=True)
-class Measure:
-    """One contrast on person-cycles: how an amount becomes the exposure, and on which outcome."""
-
-    of: str  # "learning" (voluntary hours, else activities) or "acknowledgements"
-    exposure: Callable[[pd.Series, pd.Series], pd.Series]  # of the amount and the cycle
-    outcome: str  # "rating" (SD of its cycle) or "merit" (percentage points)
-    at_equal_rating: bool = False  # merit within the same rating and cell of the merit matrix
-
-
-MEASURES = {
-    "learning_to_rating": Measure("learning", log_sd, "rating"),
-    "acknowledging_to_rating": Measure("acknowledgements", at_all, "rating"),
-    "acknowledging_to_merit_total": Measure("acknowledgements", at_all, "merit"),
-    "acknowledging_to_merit_at_equal_rating": Measure("acknowledgements", at_all, "merit", True),
-    "learning_to_merit_at_equal_rating": Measure("learning", most, "merit", True),
+EXPOSURES: dict[str, tuple[str, Callable[[pd.Series, pd.Series], pd.Series]]] = {
+    "learning": ("learning", log_sd),
+    "most learning": ("learning", most),
+    "acknowledged": ("acknowledgements", at_all),
 }
+"""What a question's file may name as `exposure` on person-cycles: of what (voluntary hours, else
+activities, or acknowledgements), and how an amount of it and the cycle become the exposure.
+"""
 
 
 def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
-    """Outcome, exposure, prior ratings and groups of one of MEASURES for every person-cycle."""
-    what, notes = MEASURES[measure], []
+    """Outcome, exposure, prior ratings and groups of a measure, as its question's file fixes them
+    (`outcome`: rating, merit, or merit at equal rating), for every person-cycle.
+    """
+    what, notes = measures()[measure][1], []
+    source, exposure = EXPOSURES[what.exposure]
     if what.outcome == "rating":
         frame = _frame(cycles)
         frame = frame.assign(outcome=frame.rating_sd)
     elif not pd.to_numeric(cycles.merit_pct).notna().any():
         return Prepared(measure, None, reason="no merit data")
     else:
-        frame, notes = _paid(cycles, what.at_equal_rating)
+        frame, notes = _paid(cycles, what.outcome == "merit at equal rating")
     name, noun = "acknowledgements", ""
-    if what.of == "learning":
+    if source == "learning":
         name = voluntary(cycles)
         noun = name.removeprefix("voluntary_")
         if noun == "activities":
@@ -125,12 +120,12 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
             notes.append("no learning is marked as required: all of it counts as voluntary")
     amount = {w: pd.to_numeric(cycles[f"{name}{w}"]) for w in WINDOWS}
     if not amount[""].notna().any():
-        return Prepared(measure, None, reason=f"no {what.of}")
+        return Prepared(measure, None, reason=f"no {source}")
     frame = frame.assign(
         exposed=amount[""] > 0,
         amount=amount[""],
         early=at_all(pd.to_numeric(cycles[f"{name}_early_next"])),
-        **{f"exposure{w}": what.exposure(of, cycles.cycle) for w, of in amount.items()},
+        **{f"exposure{w}": exposure(of, cycles.cycle) for w, of in amount.items()},
     )
     return Prepared(measure, frame, tuple(notes), noun)
 

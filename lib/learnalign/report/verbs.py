@@ -14,7 +14,7 @@ from learnalign.report import curves as plots
 from learnalign.report import show, steps, tables
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
-from learnalign.verdicts.registry import questions, unknowns, verdict_words
+from learnalign.verdicts.registry import headlines, measures, questions, unknowns, verdict_words
 
 # --- rows
 
@@ -111,7 +111,7 @@ def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
     if of == "gaps":
         return of, study.journeys.attrition
     measure = next(iter(questions()[of].measures)) if of in questions() else of
-    if measure in ask.ESTIMATORS:
+    if measure in headlines() and measures()[measure][1].estimator in ask.ESTIMATORS:
         return measure, ask.compared(study, measure).attrition
     if of not in study.dataset.tables:
         raise ask.unknown("flow", of, [*study.dataset.tables, "gaps", *questions()])

@@ -15,6 +15,7 @@ import pydantic
 from learnalign.data import shipped
 from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
 from learnalign.studies import Settings, SmallestEffects
+from learnalign.verdicts import registry
 
 COMPANY, EACH = "company", "each"
 
@@ -67,12 +68,21 @@ class RunSpec(Settings):
 
 
 def read_spec(params: Path) -> RunSpec:
-    """A params file, or a `DataError` with everything that is wrong in it."""
+    """A params file, or a `DataError` with everything that is wrong in it, and in the questions of
+    the project's own that lie beside it (`questions/*.yml`), which are asked from now on.
+    """
+    content, problems = read_yaml(params), []
     try:
-        spec = RunSpec.model_validate(read_yaml(params))
+        registry.use(params.parent / "questions")
+    except DataError as error:
+        problems += error.problems
+    try:
+        spec = RunSpec.model_validate(content)
     except pydantic.ValidationError as error:
         keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
-        raise DataError(problems_of(error, params.name, keys)) from None
+        problems += problems_of(error, params.name, keys)
+    if problems:
+        raise DataError(problems)
     if absent := [name for name in spec.notebooks if not notebook(params, name).is_file()]:
         places = (project(params), shipped.folder())
         there = {path.stem for place in places for path in place.glob("notebooks/*.ipynb")}

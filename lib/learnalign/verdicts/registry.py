@@ -212,6 +212,14 @@ def measures() -> dict[str, tuple[Question, Measure]]:
     }
 
 
+def headlines(estimator: str = "") -> tuple[str, ...]:
+    """The measures that have a headline, all or those of one estimator."""
+    keys = [
+        (key, one) for question in questions().values() for key, one in question.measures.items()
+    ]
+    return tuple(key for key, one in keys if estimator in ("", one.estimator))
+
+
 def verdict_words() -> dict[str, str]:
     """What the reader sees for each verdict."""
     return {key: one["word"] for key, one in phrases("sentences")["verdicts"].items()}
