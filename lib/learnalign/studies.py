@@ -16,12 +16,12 @@ import pydantic
 
 from learnalign.data import reading
 from learnalign.data.contract import Strict
-from learnalign.data.mistakes import DataError, problems_of
+from learnalign.data.mistakes import DataError, Problem, problems_of
 from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import rule
 from learnalign.verdicts import document
-from learnalign.verdicts.registry import questions
+from learnalign.verdicts.registry import questions, verdict_words
 from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
@@ -117,7 +117,7 @@ class Study:
 
 
 class Answers(tuple[Result, ...]):
-    """Rows of results with their study. They add up, can be cut, and print as sentences."""
+    """Rows of results with their study. They add up, can be cut, and print as text."""
 
     study: Study
 
@@ -139,10 +139,15 @@ class Answers(tuple[Result, ...]):
         return Answers(self.study, found) if isinstance(place, slice) else found
 
     def __repr__(self) -> str:
-        return "\n".join(
-            f"{row.question} {row.measure}{', ' * bool(row.at)}{row.at}: {row.sentence}"
-            for row in self
-        )
+        return "\n\n".join(map(_as_text, self))
+
+
+def _as_text(row: Result) -> str:
+    """A row for a prompt: verdict, sentence, how each check ended, and what would settle it."""
+    about = ", ".join(filter(None, (row.measure, row.group * (row.group != "company"), row.at)))
+    checks = "; ".join(f"{check.name}: {check.outcome}" for check in row.checks)
+    first = f"{row.question} {about} [{verdict_words()[row.verdict]}]"
+    return "\n".join(filter(None, (first, row.sentence, checks, row.to_settle)))
 
 
 # --- verbs
@@ -163,7 +168,8 @@ def study(
     difference that matters, as `rating_sd` (SD), `merit_pp` and `share_pp` (percentage points) and
     `hazard_ratio`; those left out are 0.10, 0.25, 3 and 1.2.
 
-    Raises `DataError` with all that is wrong with the settings and the data at once.
+    `data` may have been read already (`la.read`). Raises `DataError` with all that is wrong with the
+    settings and the data at once.
 
     >>> import learnalign as la
     >>> la.study("data/demo", smallest_effect={"rating_sd": 0.2})
@@ -175,9 +181,10 @@ def study(
     try:
         settings = Settings.model_validate(said)
     except pydantic.ValidationError as error:
-        problems += problems_of(
-            error, "study", [*Settings.model_fields, *SmallestEffects.model_fields]
-        )
+        keys = [*Settings.model_fields, *SmallestEffects.model_fields]
+        problems += problems_of(error, "study", keys)
+    if as_of and isinstance(data, DataSet):
+        problems.append(Problem.of("already_read", "study", "as_of", str(as_of)))
     try:
         dataset = data if isinstance(data, DataSet) else reading.read(data, as_of=settings.as_of)
     except DataError as error:

@@ -41,6 +41,11 @@ def test_all_that_is_wrong_with_settings_and_data_is_said_at_once():
     assert "did you mean 'rating_sd'?" in str(caught.value)
 
 
+def test_a_day_cannot_cut_what_was_read_before(study):
+    with pytest.raises(DataError, match="study.as_of: cuts tables when they are read"):
+        la.study(study.dataset, as_of="2025-01-01")
+
+
 def test_what_is_left_out_of_the_smallest_effects_is_as_shipped(study):
     own = la.study(study.dataset, smallest_effect={"merit_pp": 0.5})
     assert (own.smallest("merit_pp"), own.smallest("rating_sd")) == (0.5, 0.10)
@@ -148,12 +153,14 @@ def test_what_too_few_stand_behind_is_blank_in_every_answer(study):
 # --- rows
 
 
-def test_answers_add_up_can_be_cut_and_print_as_sentences(study):
+def test_answers_add_up_can_be_cut_and_print_as_text(study):
     one, two = la.ask(study, "Q1"), la.ask(study, "Q2")
     assert isinstance(one + two, Answers) and (one + two)[:2] == one
     assert (one + two).study is (one + two)[1:].study is study
     assert one + one == one  # nothing stands twice
-    assert repr(one).splitlines()[0] == f"Q1 learning_to_rating: {one[0].sentence}"
+    first, sentence, checks, *_ = repr(one).splitlines()
+    assert first.startswith("Q1 learning_to_rating [") and sentence == one[0].sentence
+    assert "few clusters: passed" in checks
 
 
 @pytest.mark.parametrize("verb", ["intervals", "dose", "shares", "checks", "headline"])

@@ -4,13 +4,12 @@ The one road from a study to rows: which estimator a measure has, what its famil
 privacy hides of them, and that the study keeps what was told.
 """
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
-from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.estimates import closing, contrasts, groups, leaders, rivals
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
@@ -129,11 +128,8 @@ def _measures(names: tuple[str, ...]) -> list[str]:
 
 def unknown(what: str, name: str, known: list[str]) -> DataError:
     """That there is no such thing to ask for, and the nearest that there is."""
-    near = difflib.get_close_matches(str(name), known, n=1)
-    fix = f"did you mean {near[0]!r}?" if near else ""
-    return DataError(
-        [Problem(what, "", f"there is no such {what}", str(name), ", ".join(known), fix)]
-    )
+    said = {"near": nearest(str(name), known), "what": what, "known": ", ".join(known)}
+    return DataError([Problem.of("no_such", what, got=str(name), **said)])
 
 
 # --- what is asked beside it
