@@ -55,8 +55,10 @@ def test_a_process_is_given_no_secret(monkeypatch, tmp_path):
     ):
         monkeypatch.setenv(name, "hunter2-SECRET")
     monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("LEARNALIGN_QUESTIONS", "questions")  # where a project's own are
     given_ = pools.environment(tmp_path, "a-run")
     assert "hunter2-SECRET" not in given_.values()
+    assert given_["LEARNALIGN_QUESTIONS"] == "questions"
     assert (
         given_["LC_ALL"] == "C.UTF-8"
         and given_["PATH"] == os.environ["PATH"]

@@ -185,10 +185,10 @@ def bury(out: Path) -> None:
     """
     journals = sorted((out / ".runs").glob("*/*.jsonl"))
     for path in journals:
-        if _lives_or_died(path):
+        if _has_no_end(path):
             with path.open("a", encoding="utf-8") as file:
                 # Where the lock cannot be had it lives; an end is there where another was faster
-                if lock_descriptor(file.fileno(), blocking=False) and _lives_or_died(path):
+                if lock_descriptor(file.fileno(), blocking=False) and _has_no_end(path):
                     file.write(_buried(path, out))
     for number, path in enumerate(journals):
         newer = [one for one in journals[number + 1 :] if one.parent == path.parent]
@@ -197,7 +197,7 @@ def bury(out: Path) -> None:
                 file.unlink(missing_ok=True)
 
 
-def _lives_or_died(path: Path) -> bool:
+def _has_no_end(path: Path) -> bool:
     lines = _lines(path)
     return bool(lines) and lines[-1]["state"] not in ENDS
 
