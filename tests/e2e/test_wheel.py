@@ -1,7 +1,6 @@
 """The wheel alone: in a new environment and an empty folder, everything works that the library does."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -166,4 +165,5 @@ print(len(la.__all__))
 def test_the_docstring_examples_of_the_verbs_run_with_the_wheel(installed, tmp_path):
     """In a project of one's own, which has the demo's data."""
     call(installed, tmp_path, "-m", "learnalign", "init", "my")
-    assert re.fullmatch(r"\d\d\n", said := call(installed, tmp_path / "my", "-c", EXAMPLES)), said
+    said = call(installed, tmp_path / "my", "-c", EXAMPLES)
+    assert "Failed example" not in said and int(said.splitlines()[-1]) > 20, said

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,15 @@ from learnalign.runs import pool
 UNPRINTED = 10  # the exit code of a process that can make no PDF on this machine
 
 
+@dataclass(eq=False)
 class Page(pool.Task):
     """An HTML file to be printed; afterwards `why` it could not be on this machine, if so."""
 
     module = "printing"
-
-    def __init__(self, page: Path, pdf: Path, stem: Path) -> None:
-        self.page, self.pdf, self.stem, self.why = page, pdf, stem, ""
+    page: Path
+    pdf: Path
+    stem: Path
+    why: str = ""
 
     def job(self, scratch: Path) -> Mapping[str, Any]:
         return {"page": str(self.page.absolute()), "pdf": str(self.pdf.absolute())}

@@ -97,23 +97,23 @@ def execute(
     pool.run([Worker(task, note, done, discreet) for task in tasks])
 
 
+@dataclass(eq=False)
 class Worker(Process):
     """A notebook on its way: how many of its cells were begun, and how it ended."""
 
     module = "workers"
+    task: Task
+    note: Callable[..., None]
+    done: Callable[[Task], None]
+    discreet: Callable[[str, str], str]
+    source: Sequence[str] = ()  # of each cell
+    cell: int = 0
+    since: float = 0
 
-    def __init__(
-        self,
-        task: Task,
-        note: Callable[..., None],
-        done: Callable[[Task], None],
-        discreet: Callable[[str, str], str],
-    ) -> None:
-        self.task, self.note, self.done, self.discreet = task, note, done, discreet
-        self.stem = task.folder / task.notebook.stem
-        self.source: list[str] = []  # of each cell
-        self.cell = 0
-        self.since = time.monotonic()
+    @property
+    def stem(self) -> Path:
+        """Of its files."""
+        return self.task.folder / self.task.notebook.stem
 
     def job(self, scratch: Path) -> Mapping[str, Any]:
         """Copies the notebook, to be run by this Python whatever it was saved with."""
