@@ -437,7 +437,7 @@ def test_dose_has_its_steps_in_order_from_none_with_intervals():
     assert [list(line.get_ydata()) for line in upright] == [
         [axis.at(row.low), axis.at(row.high)] for row in STEPS
     ]
-    assert picture.title == "Higher: middle. Not known: low, high."
+    assert picture.title == "Higher: middle.\nNot known: low, high."
     assert "0.30 SD" in texts(figure)
     assert "<desc" in picture.html and ">Against none, at 0. " in picture.html
     assert STEPS[1].sentence in str(picture)

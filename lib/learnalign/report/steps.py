@@ -31,7 +31,7 @@ def findings(rows: Sequence[Result]) -> str:
         found.setdefault(_standing(row), []).append((row.at or label(row)).replace("_", " "))
     order = [*phrases()["sides_of_a_ratio"][::-1], *phrases()["sides"][::-1]]
     order += phrases()["standings"].values()
-    return " ".join(f"{heading(one)}: {', '.join(found[one])}." for one in order if one in found)
+    return "\n".join(f"{heading(one)}: {', '.join(found[one])}." for one in order if one in found)
 
 
 def _standing(row: Result) -> str:
