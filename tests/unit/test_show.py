@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -291,6 +292,24 @@ def test_line_shares_the_axis_of_the_rows_beside_it():
         marks.LOOKS["higher"].colour
     ]
     assert high - low < 172 * 0.16 / 4 + 1
+
+
+def test_questions_on_one_arrow_share_its_name_on_the_map(monkeypatch):
+    def asked(start, end):
+        return SimpleNamespace(map=SimpleNamespace(start=start, end=end))
+
+    here, away = asked("learning", "rating"), asked("learning", "elsewhere")
+    monkeypatch.setattr(marks, "questions", lambda: {"Q1": here, "Q9": here, "Q10": away})
+    told = [
+        ("Q1", "higher", "We know"),
+        ("Q9", "unknown", "We don’t know"),
+        ("Q10", "none", "None"),
+    ]
+    svg = marks.routes_svg(told)
+    assert ">Q1, Q9</text>" in svg and "Q10" not in svg
+    assert (
+        "Q1, from learning to rating: We know. Q9, from learning to rating: We don’t know." in svg
+    )
 
 
 # --- results beside each other

@@ -5,7 +5,7 @@ drawn from that record alone, in a notebook as in the report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import cycle, pairwise
 
 import numpy as np
@@ -79,9 +79,7 @@ def _until_few(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _until_told(cut: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The curve of all ends where one part of it alone has ended, as it would tell that part's
-    rest.
-    """
+    """The curve of all ends where one part alone has ended, as it would tell that part's rest."""
     parts, total = [rows for name, rows in cut.items() if name != ALL], cut.get(ALL)
     if total is None or len(parts) < 2:
         return dict(cut)
@@ -105,9 +103,7 @@ def _closed_by(rows: Sequence[Record]) -> str:
 
 
 def draw_curves(record: Record) -> Shown:
-    """The curves as their record holds them: per group its months and percentages; and the groups
-    that are hidden.
-    """
+    """The curves that a record holds: per group its months and percentages; who is hidden."""
     words = [_at_two_months(*one) for one in _lines(record).items()]
     rises = say("curves.rises", min_group=record["min_group"])
     notes = [rises, *(say("curves.hidden", group=name) for name in record["hidden"])]
@@ -226,20 +222,14 @@ def spread_over_managers(
     rule.too_small(None, min_group)
     if found is None:
         return nothing(say("spread.none", otherwise=otherwise))
-    ends = {
-        key: round(value, 3)
-        for key, value in asdict(found).items()
-        if key.split("_")[0] in ("mean", "sd")
-    }
-    known = [
-        [p, round(value, 3)]
-        for p, value in found.quantiles
-        if min(p, 1 - p) * found.n_managers >= min_group
-    ]
-    told = dict(_told(replace(found, **ends), dict(known), unit, min_group))
-    row = {"mean": ends["mean"], "sd": ends["sd"], "quantiles": known, "smallest": found.smallest}
-    found_it = say("spread.beyond_chance", sd=told["sd"]) if ends["sd"] else say("spread.alike")
-    record = {"kind": "spread_over_managers", "title": title or found_it, "min_group": min_group}
+    names = ("mean", "mean_low", "mean_high", "sd", "sd_low", "sd_high")
+    found = replace(found, **{name: round(getattr(found, name), 3) for name in names})
+    most = found.n_managers
+    known = [[p, round(at, 3)] for p, at in found.quantiles if min(p, 1 - p) * most >= min_group]
+    told = dict(_told(found, dict(known), unit, min_group))
+    finding = say("spread.beyond_chance", sd=told["sd"]) if found.sd else say("spread.alike")
+    row = {"mean": found.mean, "sd": found.sd, "quantiles": known, "smallest": found.smallest}
+    record = {"kind": "spread_over_managers", "title": title or finding, "min_group": min_group}
     rows = [{**row, "words": list(told.values())}]
     return draw_spread_over_managers({**record, "unit": unit, "rows": rows})
 
@@ -264,9 +254,7 @@ def _told(
 
 
 def draw_spread_over_managers(record: Record) -> Shown:
-    """The spread as its record holds it: mean, SD, quantiles and the smallest effect, and its
-    words.
-    """
+    """The spread that a record holds: mean, SD, quantiles, the smallest effect, and words."""
     curve, *notes = record["rows"][0]["words"]
     return drawn(plot_spread_over_managers(record), record["title"], [curve], record, notes)
 

@@ -251,10 +251,8 @@ def ticks(axis: Scale, left: float, width: float) -> list[tuple[float, str]]:
 
 
 def strip(row: Result, raw: Result | None = None) -> Markup:
-    """One result as a small picture: its interval against the smallest effect, the raw figure below
-    it.
-
-    It needs no style sheet, so that it looks the same in a notebook, in a report and on paper.
+    """One result as a picture that needs no style sheet: its interval against the smallest effect,
+    the raw figure below it.
     """
     before = raw if raw is not None and is_drawn(raw) and row.verdict != "hidden" else None
     axis = scale([row, before] if before else [row])
@@ -315,22 +313,22 @@ def _unit(unit: str) -> str:
 
 def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
     """A small map of the questions: what people do, what may follow, and how sure that is; (key,
-    verdict, its word).
+    verdict, its word). A question between places that are not on the map is left out.
 
-    Of a question with several verdicts the last one's colour is drawn; the words name all of them.
+    Of an arrow with several verdicts the last one's colour is drawn; the words name all of them.
     """
-    spots, routes, asked = phrases()["places"], {}, questions()
+    spots, asked, routes = phrases()["places"], questions(), {}
     for key, verdict, word in verdicts:
-        if key not in asked:
+        ends = (asked[key].map.start, asked[key].map.end) if key in asked else ()
+        if not ends or not {*ends} <= spots.keys():
             continue
-        words = [*(routes[key].words if key in routes else ()), word]
-        start, end = asked[key].map.start, asked[key].map.end
-        routes[key] = _route(spots[start], spots[end])
-        vars(routes[key]).update(
-            key=key, start=start, end=end, look=LOOKS[verdict], words=list(dict.fromkeys(words))
-        )
+        if ends not in routes:
+            routes[ends] = _route(*(spots[end] for end in ends))
+        told = routes[ends].told.setdefault(key, [])
+        told += [] if word in told else [word]
+        routes[ends].look = LOOKS[verdict]
     boxes = [(*box, words) for words, box in spots.items()]
-    return macro("marks.svg.j2", "map", routes=list(routes.values()), places=boxes)
+    return macro("marks.svg.j2", "map", routes=routes, places=boxes)
 
 
 def _route(start: Sequence[float], end: Sequence[float]) -> SimpleNamespace:
@@ -344,6 +342,7 @@ def _route(start: Sequence[float], end: Sequence[float]) -> SimpleNamespace:
         x0, x1, y0, y1 = x0 + width / 2, x1 + wide / 2, y0 + 18 * down, y1 - 21 * down
     angle = math.atan2(y1 - y0, x1 - x0)
     return SimpleNamespace(
+        told={},
         path=f"M{x0:g} {y0:g}L{x1:g} {y1:g}",
         head=f"translate({x1:g} {y1:g}) rotate({math.degrees(angle):.0f})",
         x=round((x0 + x1) / 2 - 3 * math.cos(angle), 1),

@@ -78,9 +78,9 @@ def headline(
 
     `unknown` says below them what cannot be known here, because nobody recorded it.
     """
-    words = words or verdict_words()
+    told = words or verdict_words()
     answers = [
-        Answer({"text": questions[row.question]}, row, raw, words[row.verdict])
+        Answer({"text": questions[row.question]}, row, raw, told[row.verdict])
         for row, raw in paired(rule.suppress(results, min_group))
         if row.headline
     ]
@@ -88,11 +88,9 @@ def headline(
 
 
 def checks(results: Sequence[Result], *, min_group: int = 10) -> Shown:
-    """How this could be wrong: every check, how it ended and what it found. Passing them all is not
-    proof.
+    """How this could be wrong: every check and what it found, and what each answer stands on.
 
-    Below them what each answer stands on: how it was made, every fallback taken, and what would
-    settle it.
+    Misleads where passing them all is taken for proof.
     """
     rows = [(label(row), row) for row in rule.suppress(results, min_group)]
     return part("doubts", rows=rows)
