@@ -84,8 +84,7 @@ def _learning(bank: Bank, rng: Rng) -> Frame:
     shape = len(bank.hired), len(bank.cycle_of)
     own = bank.truth.able_learners * bank.ability + MADE.eager["own"] * normal(rng, shape[0])
     own = own + MADE.motivated * bank.truth.hidden_motivation * bank.motivation
-    boss = bank.manager[:, bank.cycle_of]
-    eager = own[:, None] + MADE.eager["manager"] * bank.leniency[boss]
+    eager = own[:, None] + MADE.eager["manager"] * bank.leniency[bank.manager[:, bank.cycle_of]]
     wanted = np.minimum(np.exp(0.2 + 0.35 * eager) * wait(rng, *shape), 12).astype(int)
     due = np.broadcast_to(np.arange(shape[1]) % 2, shape)
     times = np.concatenate([wanted.ravel(), due.ravel()])
@@ -243,29 +242,26 @@ def _gaps(bank: Bank, rng: Rng) -> tuple[Frame, Frame, Frame]:
         seen = there(bank, person, day) & (rng.random(pairs) < 0.95)
         new = seen & free & (rng.random(pairs) < expit(-0.8 - 0.3 * bank.ability[person]))
         depth = np.where(new, 1 + below(rng, 4, pairs) // 3, depth)
-        off = pick(
-            rng, {-1: 15, 0: 45, 1: 32, 2: 8}, pairs
-        )  # mostly people think a little too well
+        off = pick(rng, MADE.thought, pairs)
         every = Frame({"person": person, "skill": skill, "day": day, "work": wait(rng, pairs)})
         owning = _owning_up(bank, rng, every, new, off >= depth)
         said = pd.concat([said, owning[seen & free & owning.owned_up]], ignore_index=True)
         gaps = every[new]
         said = _turned(said, "acknowledged_on", gaps, rng.random(len(gaps)) < 0.6)
         learning = _turned(learning, "learned_on", gaps, rng.random(len(gaps)) < 0.75)
-        closes[new] = gaps.day + _days_open(
-            gaps, closing_pace(gaps, bank, said, learning, mentored)
-        )
+        pace = closing_pace(gaps, bank, said, learning, mentored)
+        closes[new] = gaps.day + _days_open(gaps, pace)
         found = {"person_id": person, "skill": skill, "required_level": need, "off": off}
         level = need + np.where(closes > day, -depth, below(rng, 3, pairs) // 2)
         why = pick(rng, {"scheduled": 90, "requested": 4, "doubt": 6}, pairs)
-        for on, at, trigger, told in (
-            (day, level, why, seen),
-            (closes, need, "requested", new & there(bank, person, closes)),
-        ):
-            one = {"assessed_on": on, "assessed_level": at, "trigger": trigger}
-            rows.append(Frame(found | one)[told])
+        rows.append(_assessed(found, day, level, why)[seen])
+        rows.append(_assessed(found, closes, need, "requested")[new & there(bank, person, closes)])
     assessments = pd.concat(rows).drop_duplicates(["person_id", "skill", "assessed_on"])
     return _judged(assessments.reset_index(drop=True), bank, rng), learning, said
+
+
+def _assessed(found: dict, day: np.ndarray, level: np.ndarray, trigger: np.ndarray | str) -> Frame:
+    return Frame(found | {"assessed_on": day, "assessed_level": level, "trigger": trigger})
 
 
 def _mentored_since(bank: Bank) -> np.ndarray:

@@ -229,8 +229,7 @@ def _rewards(bank: Bank, rng: Rng, more: Rng) -> Frame:
     points = np.clip(np.rint(answers), 0, 3).astype(int)
     per_point = bank.truth.learning_on_merit / NORTHBANK.learning_on_merit * MADE.merit["per_point"]
     gap = per_point * (points.sum(axis=0) - 2.8) + MADE.merit["manager"] * reviews.leniency
-    merit = target + gap + MADE.merit["noise"] * normal(rng, rows)
-    merit = np.where(target > 0, merit, 0)
+    merit = np.where(target > 0, target + gap + MADE.merit["noise"] * normal(rng, rows), 0)
     said = _for_acknowledging(merit, target > 0, reviews.acknowledged, bank.truth)
     factor = np.rint(80 + 50 * rng.random(len(bank.cycles)))[cycle] / 100
     rewards = reviews[["person_id", "cycle"]].assign(

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from learnalign.data.mistakes import DataError
-from learnalign.privacy import audit, breaches, gate
+from learnalign.privacy import audit, findings, gate
 from learnalign.verdicts import document as results
 
 ROOT = Path(__file__).parents[2]
@@ -497,6 +497,6 @@ def test_the_command_ends_with_what_it_found(out, tmp_path):
 def test_a_line_says_what_the_document_says(edition):
     """The ledger's line of an edition is made of its bytes again: digest, figures, hidden rows."""
     (line,), _ = results.ledger(edition.folder.parents[1])
-    assert line == breaches.line_of(edition.document)
+    assert line == findings.line_of(edition.document)
     assert len(line.hidden) == sum(not one["shown"] for one in edition.document["results"])
     assert json.loads(json.dumps(asdict(line)))["digest"] == line.digest

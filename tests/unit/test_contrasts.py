@@ -707,7 +707,7 @@ BAD = {
 def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     cycles = BAD[bad](person_cycles)
     found = contrasts.compare(cycles, measure)
-    hidden = rule.reason_to_hide(found, 10)
+    hidden = rule.too_small(found, 10)
     rows = judge.judge(found, smallest_effect=0.1, hidden=hidden)
     told = " ".join(
         [rows[0].sentence, rows[0].to_settle, rows[0].note, *(c.detail for c in rows[0].checks)]

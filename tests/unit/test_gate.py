@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign.data.mistakes import DataError, Stopped
-from learnalign.privacy import breaches, gate, rule
+from learnalign.privacy import findings, gate, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Check, Result, number
 
@@ -95,7 +95,7 @@ def document(
 
 
 def through(made: dict, *past: dict) -> dict:
-    return gate.gate(made, [breaches.line_of(one) for one in past], 10)
+    return gate.gate(made, [findings.line_of(one) for one in past], 10)
 
 
 def rows(made: dict) -> list[Result]:
@@ -161,7 +161,7 @@ def test_counts_are_never_told_on_two_grids():
     before = through(document(ROW, people=403))
     assert before["run"]["rounded_to"] == 10
     again = document(ROW, people=403, as_of="2026-12-31")
-    line = breaches.line_of(before)
+    line = findings.line_of(before)
     assert gate.gate(again, [replace(line, rounded_to=15)], 10)["run"]["rounded_to"] == 30
     with pytest.raises(
         Stopped, match="rounded to multiples of 7: counts on several grids"
@@ -189,7 +189,7 @@ def test_what_is_hidden_for_an_edition_before_is_not_hidden_for_ever():
 
 
 def test_a_row_that_was_told_before_may_be_told_beside_a_coarser_one():
-    first = breaches.line_of(through(document(HOURS)))
+    first = findings.line_of(through(document(HOURS)))
     key, estimate, low, high, people, _ = first.figures[0]
     coarse = replace(first, run_id="coarse", figures=((key, 7.0, 6.5, 8.0, people - 3, True),))
     (row,) = rows(gate.gate(document(HOURS, report="other"), [first, coarse], 10))
@@ -399,8 +399,8 @@ def test_what_leaves_the_gate_passes_the_audit_from_both_sides(
     second = replace(first, estimate=round(other, 2), n_people=max(people + more, 10))
     before = through(document(first, people=5000))
     after = through(document(second, people=5000, as_of="2026-12-31"), before)
-    assert breaches.found(before, [breaches.line_of(after)]) == []
-    assert breaches.found(after, [breaches.line_of(before)]) == []
+    assert findings.found(before, [findings.line_of(after)]) == []
+    assert findings.found(after, [findings.line_of(before)]) == []
     again = through(document(second, people=5000, as_of="2026-12-31"), before, after)
     assert again == after  # the same run once more
 

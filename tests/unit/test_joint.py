@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from learnalign.data.mistakes import Stopped
-from learnalign.privacy import audit, breaches, gate
+from learnalign.privacy import audit, findings, gate
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Result
 
@@ -271,7 +271,7 @@ def test_without_the_joint_step_the_attacker_wins(monkeypatch):
     monkeypatch.setattr(gate, "_together", lambda pages, document: pages)
     with pytest.raises(Stopped, match="hidden groups are known within"):
         gate.gate_all(company(frame), (), LEAST)
-    monkeypatch.setattr(breaches, "joint", lambda documents: [])
+    monkeypatch.setattr(findings, "together", lambda documents: [])
     assert narrowest(gate.gate_all(company(frame), (), LEAST)) < LEAST
 
 
@@ -312,7 +312,7 @@ def test_an_estimate_is_hidden_in_no_unit_alone():
         for unit, one in safe.items()
     }
     assert told == {"": [True], "A": [True], "B": [False], "C": [True]}
-    assert not breaches.joint([*safe.values()])
+    assert not findings.together([*safe.values()])
     for unit in ("", "B"):
         safe[unit]["results"] = [
             asdict(replace(r, shown=True)) for r in results.rows_of(safe[unit])
@@ -323,7 +323,9 @@ def test_an_estimate_is_hidden_in_no_unit_alone():
     safe["B"]["results"] = [
         r | {"at": "adjusted 0"} if r["measure"] == "effect" else r for r in both
     ]
-    assert any("hidden in one unit alone" in str(one) for one in breaches.joint([*safe.values()]))
+    assert any(
+        "hidden in one unit alone" in str(one) for one in findings.together([*safe.values()])
+    )
 
 
 def test_a_unit_that_nearly_is_the_company_is_hidden():
@@ -356,7 +358,7 @@ def test_editions_of_units_stand_in_the_ledger_and_are_compared_with_their_own(t
     lines = gate.enter(tmp_path, *safe)
     assert results.ledger(tmp_path) == (lines, ())
     assert [line.unit for line in lines] == ["", "A", "B", "C"]
-    own = breaches.of_same(lines, safe[1])
+    own = findings.of_same(lines, safe[1])
     assert [bool(line.figures) for line in own] == [False, True, False, False]
     assert [line.hidden != () for line in own] == [False, lines[1].hidden != (), False, False]
 
@@ -418,5 +420,5 @@ def test_a_large_company_is_gated_in_seconds():
     safe = gate.gate_all(made, (), LEAST)
     assert time.process_time() - start < 10
     start = time.process_time()
-    assert breaches.joint(safe) == []
+    assert findings.together(safe) == []
     assert time.process_time() - start < 10

@@ -66,8 +66,8 @@ def test_nothing_fitted_is_not_too_small():
 
 def test_comparison_is_hidden_for_its_raw_figure_too():
     small = replace(FIT, n_people=9)
-    assert rule.reason_to_hide(Comparison("m", raw=small, adjusted=FIT), 10) == "few people"
-    assert rule.reason_to_hide(Comparison("m", raw=FIT, adjusted=FIT), 10) == ""
+    assert rule.too_small(Comparison("m", raw=small, adjusted=FIT), 10) == "few people"
+    assert rule.too_small(Comparison("m", raw=FIT, adjusted=FIT), 10) == ""
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
         hidden = rule.too_small(fit, study.min_group)
         return judge.judge_cost(fit, reason, hidden=hidden, unit=currency(study))
     found = compared(study, key)
-    hidden = rule.reason_to_hide(found, study.min_group)
+    hidden = rule.too_small(found, study.min_group)
     smallest = study.smallest(measure.smallest)
     return judge.judge(found, smallest_effect=smallest, hidden=hidden)
 

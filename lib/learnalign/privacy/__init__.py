@@ -1,2 +1,3 @@
-"""Privacy: what may be shown (`rule`), the one way to what is published (`gate`), and whether it tells
-of anybody (`audit`)."""
+"""Privacy: what may be shown (`rule`, `frames`), the one way to what is published (`gate`), and
+whether it tells of anybody (`findings`, `audit`).
+"""

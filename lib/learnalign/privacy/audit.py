@@ -23,8 +23,8 @@ from urllib.parse import unquote
 
 from learnalign.data import reading
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.privacy import breaches, counts
-from learnalign.privacy.breaches import Finding
+from learnalign.privacy import counts, findings
+from learnalign.privacy.findings import Finding
 from learnalign.verdicts import document as results
 
 CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -36,7 +36,7 @@ CHANGED = "do not pass it on; ask for the edition as it was published"
 LEAKS = "take the edition back and run it again without it"
 UNSEEN = (
     "Not looked at: what people know of each other, editions that are neither here nor in the "
-    "ledger, letters drawn in report.pdf, and the notebooks in restricted/, which are not published."
+    "ledger, letters drawn in report.pdf, and notebooks in restricted/, which are not published."
 )
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 READ = ("report.html", "summary.txt", "index.html")  # what people read of an edition
@@ -122,7 +122,7 @@ def _lines(documents: Documents, ledger: Sequence[results.Line]) -> list[results
     """What was published: the editions' own word for it, and for those that are not here the
     ledger's.
     """
-    here = [breaches.line_of(document) for document in documents.values()]
+    here = [findings.line_of(document) for document in documents.values()]
     known = {(one.run_id, one.unit) for one in here}
     return [*here, *(line for line in ledger if (line.run_id, line.unit) not in known)]
 
@@ -135,7 +135,7 @@ def _of_runs(documents: Documents) -> Iterator[Finding]:
         runs.setdefault(run["run_id"], {}).setdefault(run.get("unit", ""), folder)
     for units in (units for units in runs.values() if len(units) > 1):
         place = f"{units.get('', min(units.values()))} and its units"
-        for one in breaches.joint([documents[folder] for folder in units.values()]):
+        for one in findings.together([documents[folder] for folder in units.values()]):
             yield replace(one, where=f"{place}: {one.where}")
 
 
@@ -144,8 +144,8 @@ def _of_edition(
 ) -> Iterator[Finding]:
     """What an edition's results tell, and whether they are those that the ledger was told of."""
     others = [line for line in lines if line.run_id != document["run"]["run_id"]]
-    yield from breaches.found(document, breaches.of_same(others, document))
-    if ledger and breaches.line_of(document) not in ledger:
+    yield from findings.found(document, findings.of_same(others, document))
+    if ledger and findings.line_of(document) not in ledger:
         yield Finding("results.json", f"is not as {results.LEDGER} says it was published", CHANGED)
 
 

@@ -87,7 +87,7 @@ def _is_safe(step: _Step, small: range) -> bool:
 
 
 def _join(one: _Step, two: _Step) -> _Step:
-    """Fold two neighbours. The same person may lose a row in both, so people do not simply add up."""
+    """Fold two neighbours. The same person may lose a row in both, so people do not add up."""
     return replace(
         two,
         step="other",

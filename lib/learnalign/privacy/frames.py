@@ -24,13 +24,6 @@ def refuse_people(frame: pd.DataFrame) -> None:
         )
 
 
-def few(frame: pd.DataFrame, min_group: int) -> pd.Series:
-    """The rows on too few people or, where they are counted, managers or people on the rarer side
-    of a share.
-    """
-    return rule.Rule(min_group).few(frame)
-
-
 def to_steps(values: pd.Series, steps: Sequence[float]) -> pd.Series:
     """Each value as the nearest multiple of its step."""
     sizes = np.asarray(steps, float)
@@ -74,7 +67,7 @@ def pass_through(
     where a total stands beside its parts: `beside_total` says what must be hidden then as well.
     """
     refuse_people(frame)
-    hidden = few(frame, min_group)
+    hidden = rule.Rule(min_group).few(frame)
     values = {name: frame[name].astype(float).round(digits).mask(hidden) for name in figures}
     people = (frame.people // min_group * min_group).mask(hidden).astype("Int64")
     return frame.drop(columns="managers", errors="ignore").assign(

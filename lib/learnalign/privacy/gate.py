@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from learnalign.data.mistakes import CONTRACT, Stopped
-from learnalign.privacy import breaches, counts, rule
+from learnalign.privacy import counts, findings, joint, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.document import Line
 from learnalign.verdicts.registry import phrases
@@ -57,29 +57,28 @@ def gate_all(
     say, and editions of another title, or on a line of the ledger that is damaged, are not looked
     at.
     """
+    units = [one["run"].get("unit", "") for one in documents]
+    if len(set(units)) < len(units):
+        raise ValueError("two documents are of the same unit")
     several = len(documents) > 1 or any(one["run"].get("units") for one in documents)
     safe = {
-        one["run"].get("unit", ""): _alone(one, ledger, min_group, several)
-        for one in sorted(documents, key=lambda one: one["run"].get("unit", ""))
+        unit: _alone(one, ledger, min_group, several)
+        for unit, one in sorted(zip(units, documents, strict=True), key=lambda pair: pair[0])
     }
-    if len(safe) < len(documents):
-        raise ValueError("two documents are of the same unit")
     if len(safe) > 1:
-        pages = _together(
-            {unit: results.rows_of(one) for unit, one in safe.items()}, next(iter(safe.values()))
-        )
-        for unit, one in safe.items():
-            one["results"] = [asdict(row) for row in pages[unit]]
-    found = [
-        (unit, told)
-        for unit, one in safe.items()
-        for told in breaches.found(one, breaches.of_same(ledger, one))
+        pages = {unit: results.rows_of(one) for unit, one in safe.items()}
+        pages = _together(pages, documents[0] | {"run": next(iter(safe.values()))["run"]})
+        safe = {unit: one | {"results": [*map(asdict, pages[unit])]} for unit, one in safe.items()}
+    told = [
+        f"{unit}: {one}" if unit else str(one)
+        for unit, document in safe.items()
+        for one in findings.found(document, findings.of_same(ledger, document))
     ]
-    found += [("", told) for told in breaches.joint([*safe.values()]) if len(safe) > 1]
-    if found:
-        told = "\n".join(f"{unit}: {one}" if unit else str(one) for unit, one in found)
-        raise Stopped(1, f"The edition would tell of individuals. Nothing was published.\n{told}")
-    return [safe[one["run"].get("unit", "")] for one in documents]
+    told += map(str, findings.together([*safe.values()]) if len(safe) > 1 else ())
+    if told:
+        text = "The edition would tell of individuals. Nothing was published."
+        raise Stopped(1, "\n".join([text, *told]))
+    return [safe[unit] for unit in units]
 
 
 def _alone(
@@ -88,31 +87,28 @@ def _alone(
     """A document as it may be published by itself; with `several`, in counts that are rounded in
     any case.
     """
-    past = breaches.of_same(ledger, document)
+    past = findings.of_same(ledger, document)
     rows = tuple(map(fine, rule.suppress(results.rows_of(document), min_group)))
     rows = tuple(
         rule.hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows
     )
     earlier = {
-        kind: [count for line in past for count in getattr(line, kind)]
-        for kind in ("people", "rows")
+        kind: [count for line in past for count in getattr(line, kind)] for kind in counts.KINDS
     }
-    base = _base(past, min_group)
-    safe = counts.rounded(
-        {**document, "results": [asdict(row) for row in rows]}, min_group, earlier, base, several
-    )
+    told = {**document, "results": [*map(asdict, rows)]}
+    safe = counts.rounded(told, min_group, earlier, _base(past, min_group), several)
     base = safe["run"]["rounded_to"] or 1
     rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
-    gone = {one for line in past if breaches.is_soon_after(line, document) for one in line.hidden}
+    gone = {one for line in past if findings.is_soon_after(line, document) for one in line.hidden}
     rows = tuple(
-        rule.hidden(row, breaches.BEFORE) if row.shown and row.key in gone else row for row in rows
+        rule.hidden(row, findings.BEFORE) if row.shown and row.key in gone else row for row in rows
     )
     unit = document["run"].get("unit", "")
-    safe["results"] = [asdict(row) for row in _complete({unit: rows}, safe)[unit]]
-    safe["coverage"] = [
-        {**row, "detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]
+    coverage = [
+        row | {"detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]
     ]
-    return safe
+    complete = _complete({unit: rows}, safe)[unit]
+    return safe | {"results": [*map(asdict, complete)], "coverage": coverage}
 
 
 def enter(out: Path, *documents: Mapping[str, Any]) -> tuple[Line, ...]:
@@ -122,37 +118,32 @@ def enter(out: Path, *documents: Mapping[str, Any]) -> tuple[Line, ...]:
     A line too many is safe, one too few is not. Lines are appended whole, so that runs side by side
     lose none.
     """
-    lines = tuple(map(breaches.line_of, documents))
-    text = "".join(
-        json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) + "\n" for line in lines
-    )
+    lines = tuple(map(findings.line_of, documents))
+    plain = [json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) for line in lines]
     out.mkdir(parents=True, exist_ok=True)
-    file = os.open(out / results.LEDGER, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        size = os.fstat(file).st_size
-        torn = (
-            size > 0 and (out / results.LEDGER).read_bytes()[-1:] != b"\n"
-        )  # a run that died here
-        os.write(file, b"\n" * torn + text.encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
+    path = out / results.LEDGER
+    with path.open("ab", buffering=0) as file:
+        torn = path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a run that died here
+        file.write(b"\n" * torn + "".join(f"{line}\n" for line in plain).encode())
+        os.fsync(file.fileno())
     return lines
 
 
 def _base(past: Sequence[Line], min_group: int) -> int:
-    """What counts are rounded down to: two grids laid over each other would tell more than either."""
-    base = math.lcm(min_group, *(line.rounded_to for line in past if line.rounded_to))
+    """What counts are rounded down to: two grids laid over each other tell more than either."""
+    told = sorted({line.rounded_to for line in past if line.rounded_to})
+    base = math.lcm(min_group, *told)
     if base > 4 * min_group:
-        told = sorted({line.rounded_to for line in past if line.rounded_to})
         raise Stopped(
             CONTRACT,
             f"min_group is {min_group}, and editions of these data were rounded to multiples of "
             f"{', '.join(map(str, told))}: counts on several grids tell each other's digits. "
-            "Nothing was "
-            f"published. Use a min_group that is a multiple of {told[-1]}.",
+            f"Nothing was published. Use a min_group that is a multiple of {told[-1]}.",
         )
     return base
+
+
+# --- digits
 
 
 def _short(value: float | None) -> float | None:
@@ -162,13 +153,11 @@ def _short(value: float | None) -> float | None:
 
 def _read(value: float, unit: str, finest: int) -> float:
     """A value with the decimals that are read of it, one more in the usual units, and `finest` if
-    that is more.
+    that is more; never so that it would be read otherwise.
     """
     seen = decimals(abs(value), unit)
     near = round(value, max(seen + (unit in UNITS), finest))
-    return (
-        near if round(near, seen) == round(value, seen) else round(value, seen)
-    )  # or it would be read otherwise
+    return near if round(near, seen) == round(value, seen) else round(value, seen)
 
 
 def fine(row: Result) -> Result:
@@ -180,11 +169,8 @@ def fine(row: Result) -> Result:
     """
     if row.estimate is None:
         return row
-    finest = (
-        0
-        if not row.std_error or row.design == "described"
-        else 1 - math.floor(math.log10(row.std_error))
-    )
+    exact = row.std_error if row.design != "described" else None
+    finest = 1 - math.floor(math.log10(exact)) if exact else 0
     values = {name: getattr(row, name) for name in ("estimate", "low", "high")}
     return replace(
         row,
@@ -206,45 +192,50 @@ def _reason(row: Result, rows: Sequence[Result], min_group: int) -> str:
         return ""
     if row.n_people is None or row.n_clusters is None:
         return "not counted"
-    if breaches.is_of_all_or_none(row):
+    if findings.is_of_all_or_none(row):
         return "alike"
-    if any(
-        0 < all_.n_people - row.n_people < min_group for all_ in breaches.companies_of(row, rows)
-    ):
+    of = (row.question, row.measure, row.unit)
+    left = [
+        (one.n_people or 0) - row.n_people
+        for one in rows
+        if (one.question, one.measure, one.unit) == of and not joint.attribute(one) and one.shown
+    ]
+    if joint.attribute(row) and any(0 < people < min_group for people in left):
         return "few outside"
     return ""
 
 
-def _together(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pages:
+def _together(pages: joint.Pages, document: Mapping[str, Any]) -> joint.Pages:
     """Rows by unit, with more hidden in units, and last in the company, until subtraction gives no
     hidden row away.
     """
     before = None
     while before != pages:
         before = pages
-        pages = _without(pages, set(breaches.nearly_all(pages, document)), "nearly all")
-        alone = [key for _, key in breaches.lonely(pages, document)]
+        near = set(joint.nearly_all(pages, document))
+        pages = _without(pages, near, "nearly all")
+        alone = [key for _, key in joint.lonely(pages, document)]
         pages = _without(
             pages, {_least(pages, lambda _, row, key=key: row.key == key) for key in alone}
         )
         pages = _complete(pages, document)
-        pages = {
+        pages = {  # a page may go alone
             unit: _complete({unit: rows}, document)[unit] for unit, rows in pages.items()
-        }  # a page may go alone
+        }
     return pages
 
 
-def _complete(pages: breaches.Pages, document: Mapping[str, Any]) -> breaches.Pages:
-    """With what was hidden here, more beside it, the smallest first, until the rest tells nothing."""
-    while found := list(breaches.parts_told(pages, document)):
-        first = {
-            (key[:2], breaches.attribute_of(key) or key): (unit, key)
+def _complete(pages: joint.Pages, document: Mapping[str, Any]) -> joint.Pages:
+    """With what was hidden, more beside it, the smallest first, until the rest tells nothing."""
+    while found := list(joint.parts_told(pages, document)):
+        first = {  # one at a time of what hangs together
+            (key[:2], joint.attribute_of(key) or key): (unit, key)
             for unit, key, *_ in reversed(found)
         }
         more = {
             _least(pages, _beside(unit, key))
             or _least(pages, lambda _, row, key=key: row.key[:2] == key[:2])
-            for unit, key in first.values()  # one at a time of what hangs together
+            for unit, key in first.values()
         }
         if not more - {None}:
             break  # the audit says so
@@ -256,18 +247,16 @@ def _beside(unit: str, key: results.Key) -> Callable[[str, Result], bool]:
     """Whether a row stands in a sum with this one: the same of another unit, or of the same
     attribute on its page.
     """
-    name = breaches.attribute_of(key)
+    name = joint.attribute_of(key)
 
     def is_beside(one: str, row: Result) -> bool:
-        is_part = one == unit and row.key[:2] == key[:2] and breaches.attribute(row) == name != ""
+        is_part = one == unit and row.key[:2] == key[:2] and joint.attribute(row) == name != ""
         return is_part or row.key == key
 
     return is_beside
 
 
-def _least(
-    pages: breaches.Pages, fits: Callable[[str, Result], bool]
-) -> tuple[str, results.Key] | None:
+def _least(pages: joint.Pages, fits: Callable[[str, Result], bool]) -> joint.Place | None:
     """The shown row that `fits` with the fewest people: a unit's if there is one, else the
     company's.
     """
@@ -280,7 +269,9 @@ def _least(
     return (min(left)[2], min(left)[4]) if left else None
 
 
-def _without(pages: breaches.Pages, gone: set[Any], why: str = "subtraction") -> breaches.Pages:
+def _without(
+    pages: joint.Pages, gone: set[joint.Place | None], why: str = "subtraction"
+) -> joint.Pages:
     return {
         unit: tuple(rule.hidden(row, why) if (unit, row.key) in gone else row for row in rows)
         for unit, rows in pages.items()
@@ -294,21 +285,19 @@ def _apart(row: Result, past: Sequence[Line], base: int, min_group: int) -> Resu
     """A row that describes, as earlier editions on nearly the same people allow: as it is, in
     steps, or hidden.
     """
-    if row.design != "described" or not row.shown or row.estimate is None:
-        return row
     same = [(figure, line) for line in past for figure in line.figures if figure[0] == row.key]
-    if any(breaches.figures(row) == figure[1:] for figure, _ in same):
+    told_before = any(findings.figures(row) == figure[1:] for figure, _ in same)
+    near = any(
+        findings.is_near(row.n_people, base, figure[4], line, min_group) for figure, line in same
+    )
+    if not findings.describes(row) or told_before or not near:
         return row  # told before, and not in steps: nothing is added
-    if not any(
-        breaches.is_near(row.n_people, base, figure[4], line, min_group) for figure, line in same
-    ):
-        return row
     scale = _scale(row)
     step = rule.step(scale, row.n_people, min_group)
     if not 0 < step <= COARSEST * scale:
         return rule.hidden(row, "same people")
     told = _in_steps(row, step)
-    return rule.hidden(row, "steps") if breaches.is_of_all_or_none(told) else told
+    return rule.hidden(row, "steps") if findings.is_of_all_or_none(told) else told
 
 
 def _scale(row: Result) -> float:
@@ -326,12 +315,12 @@ def _scale(row: Result) -> float:
 def _in_steps(row: Result, step: float) -> Result:
     """A row whose figures are multiples of `step`, in its sentence too."""
     digits = max(0, -math.floor(math.log10(step)))
-    old = [row.estimate, row.low, row.high]
-    new = [
-        None if value is None else round(round(value / step) * step, digits) + 0.0 for value in old
-    ]
+    figures = {name: getattr(row, name) for name in ("estimate", "low", "high")}
+    told = {
+        name: None if value is None else round(round(value / step) * step, digits) + 0.0
+        for name, value in figures.items()
+    }
     size = f"{step:g} {'points' if row.unit == '%' else row.unit}"
     note = phrases("sentences")["notes"]["steps"].format(step=size)
-    figures = dict(zip(("estimate", "low", "high"), new, strict=True))
     note = " ".join(filter(None, [row.note, note]))
-    return said(replace(row, **figures, std_error=None, df=None, step=step, note=note))
+    return said(replace(row, **told, std_error=None, df=None, step=step, note=note))

@@ -1,5 +1,5 @@
-"""The rule: from how many people and managers on something is shown, asked before anything is drawn,
-written or sent.
+"""The rule: from how many people and managers on something is shown, asked before anything is
+drawn, written or sent.
 
 A row that stands on too few stays as a blank row. What could be had from others by subtraction is
 hidden with it, or folded into its neighbours.
@@ -7,8 +7,8 @@ hidden with it, or folded into its neighbours.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import MISSING, Field, dataclass, fields, replace
+from typing import Any, get_origin
 
 import pandas as pd
 
@@ -66,25 +66,21 @@ class Rule:
         return pd.concat(short, axis=1).any(axis=1) & (frame.people > 0)
 
 
-def too_small(fit: Fit | None, min_group: int) -> str:
-    """Why a fitted contrast must stay hidden, as `Rule.why` says it, or "" when it may be shown.
+def too_small(found: Fit | Comparison | None, min_group: int) -> str:
+    """Why a fitted contrast must stay hidden, as `Rule.why` says it, or "" when it may be shown; of
+    a comparison, its adjusted figure's reason, then its raw one's.
 
     >>> too_small(None, 10)
     ''
     """
     rule = Rule(min_group)
-    if fit is None:
+    if isinstance(found, Comparison):
+        return too_small(found.adjusted, min_group) or too_small(found.raw, min_group)
+    if found is None:
         return ""
-    alike = fit.design == "described" and fit.n_people_smaller is None and fit.low == fit.high
-    few = rule.why(fit.n_people, fit.n_clusters, fit.n_people_smaller)
-    return few or ("one value" if alike else "")
-
-
-def reason_to_hide(comparison: Comparison, min_group: int) -> str:
-    """The first reason, if any, why a comparison must stay hidden: its adjusted figure, then its
-    raw one.
-    """
-    return too_small(comparison.adjusted, min_group) or too_small(comparison.raw, min_group)
+    alike = found.design == "described" and found.n_people_smaller is None
+    few = rule.why(found.n_people, found.n_clusters, found.n_people_smaller)
+    return few or ("one value" if alike and found.low == found.high else "")
 
 
 def reasons(
@@ -199,7 +195,8 @@ def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
     reasons", as few as will do. When even all steps together are too small, the drops are blank and
     the first and last counts are rounded down to a multiple of `min_group` and marked `approximate`
     (both: an exact first count beside a rounded last one would give the drop away). Blank is None,
-    never 0. It protects one flow at a time; `pooled` looks at all that is published together.
+    never 0. It protects one flow at a time; `counts.rounded` looks at all of a
+    document.
     """
     Rule(min_group)  # refuses what is below the floor
     tables = () if attrition is None else attrition.groupby("table", sort=False)
@@ -235,18 +232,25 @@ def _must_hide(row: Result, rule: Rule) -> bool:
     return bool(row.verdict == "hidden" or not row.shown or few)
 
 
-NUMBERS = ("estimate", "low", "high", "n_people", "n_clusters", "std_error", "df")
-BLANK: dict[str, Any] = dict.fromkeys((*NUMBERS, "detectable_effect", "asked", "step"))
-BLANK |= dict.fromkeys(("method", "to_settle", "note", "cluster", "rung"), "")
-BLANK |= dict.fromkeys(("doers", "others", "contrast"), "")
-BLANK |= dict.fromkeys(("checks", "held", "wanting"), ())
+PLACE = {"question", "measure", "headline", "group", "at"}
+PLACE |= {"level", "unit", "design", "smallest_effect"}  # known before anybody was looked at
+
+
+def _nothing(one: Field[Any]) -> Any:
+    """What a field of a result holds when it says nothing."""
+    if one.default is not MISSING:
+        return one.default
+    return () if get_origin(one.type) is tuple else "" if one.type is str else None
+
+
+BLANK = {one.name: _nothing(one) for one in fields(Result) if one.name not in PLACE}
 BLANK |= {"shown": False, "verdict": "hidden", "branch": "hidden"}
-"""What a hidden row holds, beside its place and why it is hidden."""
+"""What a hidden row holds, beside its place and why it is hidden: a field that is new is blank."""
 
 
 def hidden(row: Result, reason: str) -> Result:
     """A row that keeps its place, says why it is hidden (a key of `hidden` in `en/sentences.yml`),
     and carries nothing else; always from all that it held.
     """
-    known = reason in phrases("sentences")["hidden"]
-    return said(replace(row, **BLANK, reason=reason if known else "few"))
+    why = reason if reason in phrases("sentences")["hidden"] else "few"
+    return said(replace(row, **(BLANK | {"reason": why})))

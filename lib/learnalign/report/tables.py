@@ -102,7 +102,7 @@ def _stages(stages: pd.DataFrame, min_group: int) -> list[dict[str, Any]]:
     """A row per stage: its name, gaps and people, and the gaps that stopped there in all and by
     way; None is hidden.
     """
-    stages, is_all = stages.assign(few=frames.few(stages, min_group)), stages.then == "all"
+    stages, is_all = stages.assign(few=rule.Rule(min_group).few(stages)), stages.then == "all"
     alls = stages[is_all]
     near = [
         rule.counts(alls.assign(people=alls[name]), min_group).shown for name in ("people", "gaps")

@@ -19,7 +19,7 @@ from ibis.expr.types import Table
 
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.reading import DataSet
-from learnalign.privacy.rule import MIN_MANAGERS
+from learnalign.privacy import rule
 from learnalign.runs.spec import COMPANY, EACH
 
 # Names that Windows gives to no folder
@@ -74,7 +74,7 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
     ]:
         raise DataError(problems)
     asked = sizes if EACH in names else sizes.loc[sorted(names)]
-    few = (asked.people < min_group) | (asked.managers < MIN_MANAGERS)
+    few = rule.Rule(min_group).few(asked)
     return Chosen(tuple(asked.index[~few]), tuple(asked.index[few]), len(sizes) - int((~few).sum()))
 
 
