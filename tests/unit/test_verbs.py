@@ -6,9 +6,11 @@ import dataclasses
 import json
 import subprocess
 import sys
+from importlib.resources import files
 
 import pandas as pd
 import pytest
+import yaml
 
 import learnalign as la
 from learnalign import studies
@@ -19,6 +21,7 @@ from learnalign.linking import journeys, teams, windows
 from learnalign.studies import Answers
 from learnalign.verdicts import document, registry
 
+QUESTIONS = files("learnalign.verdicts") / "en/questions"
 SHOWING = [name for name, home in la.VERBS.items() if home == "report.verbs"]
 
 
@@ -239,3 +242,16 @@ def test_naming_the_package_imports_no_pandas_and_a_star_gives_the_verbs():
         "from learnalign import *; assert study is la.study and callable(hand_over)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_question_of_a_project_says_which_exposures_there_are(study, tmp_path, monkeypatch):
+    own = yaml.safe_load((QUESTIONS / "Q2.yml").read_text("utf-8")) | {"families": {}}
+    (measure,) = own["measures"].values()
+    for name, change in (("exposure", "luck"), ("outcome", "fame")):
+        measures = {f"by_{name}": measure | {name: change}}
+        (tmp_path / name).mkdir()
+        text = yaml.safe_dump(own | {"measures": measures})
+        (tmp_path / name / "Q9.yml").write_text(text, "utf-8")
+        monkeypatch.setenv(registry.OWN, str(tmp_path / name))
+        with pytest.raises(DataError, match=f"there is no such {name}\n    Got: {change}\n"):
+            la.ask(study, "Q9")

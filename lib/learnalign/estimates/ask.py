@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from learnalign.data.mistakes import DataError, Problem, nearest
-from learnalign.estimates import closing, contrasts, groups, leaders, rivals
+from learnalign.estimates import closing, contrasts, groups, leaders, rivals, samples
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import explain, judge
@@ -53,6 +53,17 @@ ESTIMATORS: Mapping[str, Callable[[Study, str], Comparison]] = {
     "leaders": _on_teams,
 }
 """How a measure is estimated: by what its question's file names as `estimator`."""
+CAN = {"contrast": samples, "hazard": closing}  # which exposures and outcomes each knows
+
+
+def _known(measure: str) -> str:
+    """Its estimator; DataError when that cannot have the exposure or outcome that are asked for."""
+    what = measures()[measure][1]
+    if room := CAN.get(what.estimator):
+        for name, known in (("exposure", room.EXPOSURES), ("outcome", room.OUTCOMES)):
+            if getattr(what, name) not in known:
+                raise unknown(name, getattr(what, name), [*known])
+    return what.estimator
 
 
 # --- a question
@@ -84,7 +95,7 @@ def compared(study: Study, measure: str) -> Comparison:
 
 
 def _compared(study: Study, measure: str) -> Comparison:
-    return ESTIMATORS[measures()[measure][1].estimator](study, measure)
+    return ESTIMATORS[_known(measure)](study, measure)
 
 
 def _answer(study: Study, key: str) -> tuple[Result, ...]:
@@ -260,8 +271,13 @@ def askable(study: Study) -> pd.DataFrame:
 
 
 def _coverage(study: Study) -> pd.DataFrame:
-    few = {"min_people": study.min_group}
-    seen = {name: contrasts.detectable(study.cycles, name, **few) for name in headlines("contrast")}
-    seen |= {name: closing.detectable(months(study), name, **few) for name in headlines("hazard")}
-    seen |= {"leader_to_team": leaders.detectable(study.quarters)}
+    few, seen = {"min_people": study.min_group}, {}
+    for key in headlines():
+        estimator = _known(key)
+        if estimator == "contrast":
+            seen[key] = contrasts.detectable(study.cycles, key, **few)
+        elif estimator == "hazard":
+            seen[key] = closing.detectable(months(study), key, **few)
+        elif estimator == "leaders":
+            seen[key] = leaders.detectable(study.quarters)
     return explain.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

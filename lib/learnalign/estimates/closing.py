@@ -19,6 +19,8 @@ from learnalign.linking.journeys import Journeys
 from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
 
+EXPOSURES = ("acknowledged", "mentored")  # what a question on closing may name; its outcome:
+OUTCOMES = ("closure",)
 MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
 MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
 HORIZON = 12  # months within which a gap closes that would not have
@@ -123,14 +125,12 @@ def _sample(months: Months, measure: str) -> _Sample:
 def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     """Hazard ratio of closing, raw and adjusted, with its checks: by now against not yet.
 
-    `measure` is one on gaps (METHODS 3, Q6 and Q8):
+    The exposure is the measure's: acknowledged, from 90 days before detection on, or mentored, by a
+    tie or mentoring done (METHODS 3, Q6 and Q8). What it leads to, learning above all, is part of
+    the figure. Acknowledging *other* skills is a check, those on a waitlist for a mentor a rival.
 
-    - `acknowledging_to_closure`: from 90 days before detection on. What acknowledging leads to,
-      learning above all, is part of the figure. Misleads when people acknowledge what they are
-      about to close, or when those who spoke are assessed again sooner. Acknowledging *other*
-      skills is the check.
-    - `mentoring_to_closure`: a mentor tie, or mentoring done. Misleads when mentors choose whom
-      they help, or those who act find a mentor; its rival compares with those on a waitlist.
+    Misleads as its question tells: when people acknowledge what they are about to close, or mentors
+    choose whom they help.
 
     >>> from learnalign.data import reading
     >>> from learnalign.linking import journeys

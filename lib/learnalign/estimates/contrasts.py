@@ -26,24 +26,17 @@ def compare(
     bonus_rewards_individual: bool = False,
     level: float = 0.95,
 ) -> Comparison:
-    """A measure on person-cycles, raw and adjusted, with its checks and its rivals.
+    """A question's measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
-    Raw on everybody with an exposure; adjusted among those with prior ratings and a colleague to
-    compare with. Estimates, their units, and when each misleads:
+    Raw on everybody with an exposure; adjusted (`core`) among those with prior ratings and a
+    colleague to compare with. The exposure is log(1 + voluntary hours) in the window in SD of the
+    cycle (activities where no hours are recorded), the third of the cycle with most of it, or
+    acknowledged at least once. The outcome is the rating (SD within cycle), or merit (percentage
+    points), at any rating or at equal rating and matrix cell; at any rating a penalty that works
+    through the rating is part of it (METHODS 5, row 2).
 
-    - `learning_to_rating`: rating (SD within cycle) per +1 SD of log(1 + voluntary hours) in the
-      window; activities where no hours are recorded. When something that prior ratings do not carry
-      moves both: a new motivation, a hidden talent.
-    - `acknowledging_to_rating`: rating (SD), acknowledged at least once in the window against not.
-      When strugglers acknowledge more and prior ratings are noisy: part of the struggle stays in
-      the figure, towards "lower" (METHODS 5, row 6).
-    - `acknowledging_to_merit_total`: merit (percentage points), at any rating of the same cycle: a
-      penalty that works through it is part of the figure (METHODS 5, row 2). So too, and where
-      merit depends on a place in the salary range that is not recorded.
-    - `acknowledging_to_merit_at_equal_rating`: within rating and cell of the merit matrix (Castilla
-      2008), the reward stage only. When something unseen moves both rating and merit.
-    - `learning_to_merit_at_equal_rating`: the third of the cycle with most voluntary hours against
-      the rest. So too.
+    When each misleads is told by its question (`verdicts/en/questions`): most often when something
+    that prior ratings do not carry moves both. The checks are weak alarms; passing is no proof.
 
     >>> from learnalign.data import reading
     >>> from learnalign.linking import windows

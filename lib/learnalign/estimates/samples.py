@@ -95,12 +95,12 @@ EXPOSURES: dict[str, tuple[str, Callable[[pd.Series, pd.Series], pd.Series]]] = 
 """What a question's file may name as `exposure` on person-cycles: of what (voluntary hours, else
 activities, or acknowledgements), and how an amount of it and the cycle become the exposure.
 """
+OUTCOMES = ("rating", "merit", "merit at equal rating")
+"""And as `outcome`: in SD of the cycle, or percentage points."""
 
 
 def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
-    """Outcome, exposure, prior ratings and groups of a measure, as its question's file fixes them
-    (`outcome`: rating, merit, or merit at equal rating), for every person-cycle.
-    """
+    """Outcome, exposure, prior ratings and groups of a question's measure for every person-cycle."""
     what, notes = measures()[measure][1], []
     source, exposure = EXPOSURES[what.exposure]
     if what.outcome == "rating":
