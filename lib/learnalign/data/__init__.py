@@ -1,2 +1,3 @@
-"""Data: what tables must be (`contract`), how they are read (`reading`) and brought in from exports
-(`importing`, `mapping`, `pseudonyms`), and how a mistake in them is told (`mistakes`)."""
+"""Data: what tables must be (`contract`), how they are read (`reading`, from `files` in `folders`)
+and brought in from exports (`importing`, by a `mapping` of `sources`, with `pseudonyms`), how a
+mistake in them is told (`mistakes`), and what a run keeps of them (`kept`)."""

@@ -1,2 +1,2 @@
-"""Linking: who did what before which review (`windows`), from gap to closing (`journeys`), team by
-quarter (`teams`); no row falls out without a line (`account`). Ibis only."""
+"""Linking: who did what before which review (`windows`, `exposures`), from gap to closing
+(`journeys`), team by quarter (`teams`); no row falls out without a line (`account`). Ibis only."""

@@ -124,8 +124,8 @@ def asking(asked: Table, learned: Table, keys: Sequence[str]) -> Table:
     from_here, later = (
         ibis.window(group_by=keys, order_by="_on", rows=(start, None)) for start in (0, 1)
     )
-    answered = ibis.ifelse(days._learned > 0, days._on, ibis.null("date")).min().over(from_here)
-    again = ibis.ifelse(days._asked > 0, days._on, ibis.null("date")).min().over(later)
+    answered = (days._learned > 0).ifelse(days._on, None).min().over(from_here)
+    again = (days._asked > 0).ifelse(days._on, None).min().over(later)
     days = days.mutate(_answered=answered, _again=again)
     return days.mutate(
         _soon=days._answered <= (days._on + ibis.interval(days=OWN_LEARNING_DAYS)).cast("date"),

@@ -4,13 +4,12 @@ Each function adds up one kind of event. An event counts for one review at most;
 after a window (`_early`) counts only in the columns named `…_early_next`.
 """
 
-import ibis
 from ibis.expr.types import Table
 
 from learnalign.data.contract import DATE_OF, DONE, KEYS, MODES
 from learnalign.data.reading import DataSet
-from learnalign.linking.account import SAID_BEFORE_DAYS, asking, beside, days_before
-from learnalign.linking.journeys import SPELL, spells
+from learnalign.linking.account import asking
+from learnalign.linking.journeys import SPELL, is_recorded_before, said_before, spells
 
 KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
 # what people asked for and others did not let them have
@@ -50,7 +49,7 @@ def _in_windows(name: str, events: Table, reviewed: Table, on: str = "") -> Tabl
 def _enrolled(dataset: DataSet) -> Table:
     """Learning done, or enrolled in and not held (`_lost`), and of which kind."""
     learning = dataset.tables["learning"]
-    kind = ibis.ifelse(learning.activity_type == "mentoring", "mentoring", learning.mode)
+    kind = (learning.activity_type == "mentoring").ifelse("mentoring", learning.mode)
     learning = learning.mutate(_lost=learning.status.isin(NOT_HELD), _kind=kind)
     return learning.filter(learning._lost | (learning.status == DONE))
 
@@ -108,9 +107,12 @@ def _asking(said: Table, done: Table) -> Table:
 
 def _gaps(dataset: DataSet, reviewed: Table) -> Table:
     """Gaps that a scheduled assessment found in the window, and such gaps that closed in it."""
-    ends = ("detected_on", "closed_on")
-    found = _scheduled_gaps(dataset)
-    began, ended = (found.mutate(_on=found[on], _new=on == ends[0]) for on in ends)
+    found = spells(dataset)
+    found = said_before(found.filter(found.scheduled), "detected_on", SPELL, dataset)
+    found = found.mutate(_known=is_recorded_before(found.detected_on, dataset))
+    columns = ("person_id", "detected_on", "closed_on", "severity", "_said", "_known")
+    began = found.select(*columns, _on="detected_on", _new=True)
+    ended = found.select(*columns, _on="closed_on", _new=False)
     days = _in_windows("assessments", began.union(ended), reviewed, on="_on")
     days = days.filter(~days._early)
     new = days._new
@@ -122,23 +124,4 @@ def _gaps(dataset: DataSet, reviewed: Table) -> Table:
         gaps_closed=days.count(where=~new),
         closed_severity=days.severity.sum(where=~new),
         last_gap_on=days._on.max(),
-    )
-
-
-def _scheduled_gaps(dataset: DataSet) -> Table:
-    """Gaps that a scheduled assessment found, whether acknowledged before, and if one can know."""
-    found, said = spells(dataset), dataset.tables["acknowledgements"]
-    found = found.filter(found.scheduled)
-    on, own = found.detected_on, [found.person_id == said.person_id, found.skill == said.skill]
-    before = [said.acknowledged_on < on, said.acknowledged_on >= days_before(on, SAID_BEFORE_DAYS)]
-    early = found.join(said, [*own, *before]).select(*SPELL, _said=True).distinct()
-    found = beside(found, early, *SPELL)
-    first = said.filter(said.skill.notnull()).acknowledged_on.min().as_scalar()
-    return found.select(
-        "person_id",
-        "detected_on",
-        "closed_on",
-        "severity",
-        _said=found._said.notnull(),
-        _known=(found.detected_on > first).fill_null(False),
     )

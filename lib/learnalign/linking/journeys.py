@@ -7,11 +7,12 @@ often, so gaps found in doubt or on request would make everybody look more outsp
 (METHODS 5, row 19). Written in Ibis; the engine does the work.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import ibis
 import pandas as pd
-from ibis.expr.types import Column, Table
+from ibis.expr.types import BooleanValue, Column, Table
 
 from learnalign.data.contract import DATE_OF, DONE
 from learnalign.data.reading import DataSet
@@ -150,7 +151,7 @@ def _employed(found: Table, dataset: DataSet) -> Table:
     joined = joined.mutate(observed_until=ibis.literal(dataset.as_of, "date"))
     late = (joined.closed_on > joined.left_on).fill_null(False)
     joined = joined.mutate(
-        closed_on=ibis.ifelse(late, ibis.null("date"), joined.closed_on),
+        closed_on=late.ifelse(None, joined.closed_on),
         _there=(joined.detected_on <= joined.left_on).fill_null(True),
     )
     return joined.mutate(
@@ -185,7 +186,7 @@ def _placed(rows: Table, on: str, reviews: Table) -> Table:
     """
     keys = [name for name in (*SPELL, on) if name in rows.columns]
     found = placed(rows, keys, reviews.reviewed_on <= rows[on], reviews)
-    known = ibis.ifelse(found._latest.notnull(), found.rating_before, ibis.null(float))
+    known = found._latest.notnull().ifelse(found.rating_before, None)
     return found.mutate(rating_before=known).drop("_latest")
 
 
@@ -194,16 +195,8 @@ def _said(gaps: Table, dataset: DataSet) -> Table:
     hits = _during(gaps, _skill_days("acknowledgements", dataset))
     table = beside(gaps, hits.group_by(*SPELL).aggregate(acknowledged_on=hits._on.min()), *SPELL)
     before = (table.acknowledged_on < table.detected_on).fill_null(False)
-    return table.mutate(acknowledged_before=_where_recorded(before, table.detected_on, dataset))
-
-
-def _where_recorded(said: Column, on: Column, dataset: DataSet) -> Column:
-    """Empty where no acknowledgement of a skill by anybody was recorded before that day."""
-    days = _skill_days("acknowledgements", dataset)
-    began = days._on.min().execute() if "acknowledgements.skill" in dataset.filled else None
-    if began is None or pd.isna(began):
-        return ibis.null(bool)
-    return ibis.ifelse(on > began, said, ibis.null(bool))
+    known = is_recorded_before(table.detected_on, dataset)
+    return table.mutate(acknowledged_before=known.ifelse(before, None))
 
 
 def _learned(gaps: Table, dataset: DataSet) -> Table:
@@ -220,8 +213,7 @@ def _learned(gaps: Table, dataset: DataSet) -> Table:
     )
     asked = beside(table, kinds, *SPELL)
     known = asked.acknowledged_on.notnull() & ("learning.skill" in dataset.filled)
-    nothing = ibis.null(bool)
-    return asked.mutate(**{k: ibis.ifelse(known, asked[k], nothing) for k in FLAGS[1:]})
+    return asked.mutate(**{name: known.ifelse(asked[name], None) for name in FLAGS[1:]})
 
 
 def _during(gaps: Table, days: Table) -> Table:
@@ -262,14 +254,26 @@ def _scheduled(days: Table, dataset: DataSet, reviews: Table) -> Table:
     has_left = [rows.person_id == people.person_id, people.left_on < rows.assessed_on]
     rows = rows.anti_join(people, has_left)
     rows = rows.select(*keys, "required_level", "assessed_level", "self_level", "is_gap")
-    said, on = _skill_days("acknowledgements", dataset), rows.assessed_on
-    own = [said.person_id == rows.person_id, said.skill == rows.skill]
-    before = [said._on < on, said._on >= days_before(on, SAID_BEFORE_DAYS)]
-    hits = rows.join(said, [*own, *before]).group_by(*keys).aggregate(_said=ibis._.count())
-    rows = beside(rows, hits, *keys)
-    was_said = _where_recorded(rows._said.notnull(), rows.assessed_on, dataset)
-    rows = rows.mutate(acknowledged_before=was_said).drop("_said")
+    rows = said_before(rows, "assessed_on", keys, dataset)
+    known = is_recorded_before(rows.assessed_on, dataset)
+    rows = rows.mutate(acknowledged_before=known.ifelse(rows._said, None)).drop("_said")
     return _placed(rows, "assessed_on", reviews).order_by(*keys)
+
+
+def said_before(rows: Table, on: str, keys: Sequence[str], dataset: DataSet) -> Table:
+    """Rows with `_said`: whether the skill was acknowledged in the 90 days before the day `on`."""
+    said, day = _skill_days("acknowledgements", dataset), rows[on]
+    own = [said.person_id == rows.person_id, said.skill == rows.skill]
+    before = [said._on < day, said._on >= days_before(day, SAID_BEFORE_DAYS)]
+    hits = rows.join(said, [*own, *before]).select(*keys, _said=True).distinct()
+    rows = beside(rows, hits, *keys)
+    return rows.mutate(_said=rows._said.notnull())
+
+
+def is_recorded_before(day: Column, dataset: DataSet) -> BooleanValue:
+    """Whether anybody's acknowledgement of a skill was recorded before that day."""
+    first = _skill_days("acknowledgements", dataset)._on.min().as_scalar()
+    return (day > first).fill_null(False)
 
 
 def _events_of(gaps: Table, name: str, dataset: DataSet) -> pd.DataFrame:

@@ -180,10 +180,9 @@ def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
     # cycles of one person may overlap
     own = table.window_end.lead(1).over(in_time).fill_null(end) >= end
     is_whole = (end < days_before(table._next_opens, embargo_days)) & own
-    has_next, none = table._next_cycle.notnull(), ibis.null(bool)
     return table.mutate(
-        reviewed_next=ibis.ifelse(has_next, table._again.fill_null(False), none),
-        _landmark_end=ibis.ifelse(is_whole & stayed, end, ibis.null("date")),
+        reviewed_next=table._next_cycle.notnull().ifelse(table._again.fill_null(False), None),
+        _landmark_end=(is_whole & stayed).ifelse(end, None),
     ).drop("_next_cycle", "_next_opens", "_again")
 
 
@@ -223,16 +222,13 @@ def _where_known(cycles: Table, dataset: DataSet) -> Table:
     cycles = beside(cycles, ever, "person_id")
     both = cycles.acknowledgements.notnull() & cycles.activities.notnull()
     both &= {"acknowledgements.skill", "learning.skill"} <= dataset.filled
-    known = {
-        "unrelated_hours": cycles._ever,
-        "unrelated_activities": cycles._ever,
-        "gaps_acknowledged": cycles._unknown == 0,
-    }
-    counts = {c: (known, cycles[c]) for c, known in known.items()}
-    for name in ("autonomous_acknowledgements", "dependent_acknowledgements"):
-        counts[name] = both, cycles[name].fill_null(0)
+    autonomous, dependent = cycles.autonomous_acknowledgements, cycles.dependent_acknowledgements
     return cycles.mutate(
-        **{c: ibis.ifelse(known, n, ibis.null(n.type())) for c, (known, n) in counts.items()}
+        autonomous_acknowledgements=both.ifelse(autonomous.fill_null(0), None),
+        dependent_acknowledgements=both.ifelse(dependent.fill_null(0), None),
+        unrelated_hours=cycles._ever.ifelse(cycles.unrelated_hours, None),
+        unrelated_activities=cycles._ever.ifelse(cycles.unrelated_activities, None),
+        gaps_acknowledged=(cycles._unknown == 0).ifelse(cycles.gaps_acknowledged, None),
     ).drop("_ever", "_unknown")
 
 
@@ -252,7 +248,7 @@ def _zero_or_empty(cycles: Table, name: str, began: dt.date, dataset: DataSet) -
     if any(word in name and not needs <= dataset.filled for word, needs in NEEDS.items()):
         return ibis.null(count.type())
     end = cycles._landmark_end if name.endswith("_early_next") else cycles.window_end
-    return ibis.ifelse(end > began, count.fill_null(0), ibis.null(count.type()))
+    return (end > began).ifelse(count.fill_null(0), None)
 
 
 # --- rewards
@@ -262,7 +258,7 @@ def _join_rewards(cycles: Table, dataset: DataSet) -> Table:
     rewards = dataset.tables["rewards"]
     bonus, factor = rewards.bonus_pct, rewards.company_factor
     pay = ("merit_pct", "merit_target_pct", "compa_ratio", "bonus_pct")
-    net = ibis.ifelse(factor > 0, bonus / factor, bonus)
+    net = (factor > 0).ifelse(bonus / factor, bonus)
     paid = beside(cycles, rewards.select(*KEY, *pay, bonus_net_pct=net), *KEY)
     paid = paid.mutate(merit_target_pct=paid.merit_target_pct.fill_null(_target(paid, dataset)))
     return paid.mutate(
