@@ -1,6 +1,5 @@
 """What all tests share: one kind for each test, and the folder of real data."""
 
-import dataclasses
 import json
 import os
 import time
@@ -164,18 +163,3 @@ def drawn(tmp_path: Path, write_tables):
         )
 
     return draw
-
-
-@pytest.fixture(scope="session")
-def study_of():
-    """A study of a data set, with some of its parts as given: `study_of(dataset, cycles=…)`."""
-    from learnalign import studies
-
-    def make(dataset, cycles: pd.DataFrame | None = None, **parts: object):
-        study = studies.study(dataset)
-        if cycles is not None:
-            parts["linked"] = dataclasses.replace(study.linked, person_cycles=cycles)
-        vars(study).update(parts)
-        return study
-
-    return make

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.notebook.test_missing import NOTEBOOKS, read_aloud
+from tests.parts import study_of
 
 from learnalign.data import reading
 from learnalign.data.contract import COLUMNS, Meta
@@ -127,9 +128,9 @@ def test_a_group_split_and_merged_gives_the_same_total(dataset):
     parts = [gaps.stages(half).set_index(["stage", "then"]).gaps for half in halves]
     assert parts[0].add(parts[1], fill_value=0).eq(whole).all()
     cycles = windows.link(dataset).person_cycles
-    by_unit = spending.hours_and_cost(dataset, cycles)
+    by_unit = spending.hours_and_cost(study_of(dataset, cycles))
     merged = cycles.assign(unit=cycles.unit.where(~cycles.unit.isin(by_unit.unit[:3]), "merged"))
-    again = spending.hours_and_cost(dataset, merged)
+    again = spending.hours_and_cost(study_of(dataset, merged))
     assert (
         again.hours.sum() == pytest.approx(by_unit.hours.sum())
         and again.people.sum() == by_unit.people.sum()

@@ -3,11 +3,14 @@
 The file takes about four seconds.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parts import study_of
 
-from learnalign.data import reading
+from learnalign import studies
 from learnalign.facts import drivers, ratios
 
 PEOPLE = """
@@ -43,7 +46,7 @@ CELL = ["unit", "wave_on", "driver", "domain"]
 
 
 def read(drawn, surveys=SURVEYS, **more):
-    return reading.read(drawn(people=PEOPLE, reviews=REVIEWS, surveys=surveys), **more)
+    return studies.study(drawn(people=PEOPLE, reviews=REVIEWS, surveys=surveys), **more)
 
 
 def test_every_cell_is_a_row_and_says_whether_it_was_measured(drawn):
@@ -71,7 +74,7 @@ def test_every_cell_is_a_row_and_says_whether_it_was_measured(drawn):
     ).all()
     hidden = found[found.status != "measured"]
     assert hidden[["score", "people"]].isna().all(axis=None)
-    assert (drivers.grid(read(drawn), min_group=9).status != "too few answers").all()
+    assert (drivers.grid(read(drawn, min_group=9)).status != "too few answers").all()
 
 
 def test_nothing_after_as_of_counts(drawn):
@@ -108,9 +111,9 @@ def test_a_wave_that_asked_for_safety_alone_is_not_the_latest(drawn):
 
 
 def test_without_surveys_everything_is_empty(drawn):
-    data = reading.read(drawn(people=PEOPLE, reviews=REVIEWS))
+    data = studies.study(drawn(people=PEOPLE, reviews=REVIEWS))
     assert drivers.grid(data).empty and drivers.scorecard(data).empty
-    assert early(data, gaps(["u0"], 1)) == {} == drivers.walk_the_talk(data, quarters({"u0": 0.5}))
+    assert early(data, gaps(["u0"], 1)) == {} == walk_the_talk(data, quarters({"u0": 0.5}))
 
 
 # --- what goes with the drivers
@@ -138,8 +141,8 @@ def gaps(units, share_of, detected="2024-05-01", each=20):
     return found.astype({"acknowledged_before": "boolean"})
 
 
-def early(data, found):
-    rows = drivers.surveyed_gaps(data, found)
+def early(study, found):
+    rows = drivers.surveyed_gaps(study_of(study.dataset, journeys=SimpleNamespace(gaps=found)))
     made = {"difference between strong and other units": drivers.strong_less_others(rows)}
     return ratios.counted(ratios.read()["drivers"], {"surveyed_gaps": rows}, made).fits
 
@@ -219,6 +222,10 @@ def test_nothing_is_found_where_there_is_nothing(drawn):
 # --- said against done
 
 
+def walk_the_talk(study, team_quarters):
+    return drivers.walk_the_talk(study_of(study.dataset, quarters=team_quarters))
+
+
 def quarters(done, leaders=3):
     """Ten quarters of `leaders` leaders in each unit; the share `done` of each one's quarters is
     seen.
@@ -235,9 +242,9 @@ def quarters(done, leaders=3):
 def test_units_that_do_as_they_say_and_units_that_say_more(drawn):
     data, done = surveyed(drawn, UNITS), {f"u{i}": i / 10 for i in range(10)}
     reverse = dict(zip(done, reversed(done.values()), strict=True))
-    agree, say_more = drivers.walk_the_talk(data, quarters(done)).values()
+    agree, say_more = walk_the_talk(data, quarters(done)).values()
     assert agree.estimate == pytest.approx(1) and say_more.estimate == 0
-    against, say_more = drivers.walk_the_talk(data, quarters(reverse)).values()
+    against, say_more = walk_the_talk(data, quarters(reverse)).values()
     assert against.estimate == pytest.approx(-1) and (against.n_rows, against.n_people) == (10, 30)
     # the gap between u(i) said and done is (2i - 9) / 3.03 SD: above 0.5 from u6 on
     assert say_more.estimate == 40 and (say_more.n_people, say_more.n_people_smaller) == (30, 12)
@@ -246,7 +253,7 @@ def test_units_that_do_as_they_say_and_units_that_say_more(drawn):
 
 def test_the_interval_is_fishers(drawn):
     done = dict(zip(UNITS, [0.3, 0.1, 0.5, 0.2, 0.6, 0.4, 0.3, 0.7, 0.5, 0.6], strict=True))
-    fit = drivers.walk_the_talk(surveyed(drawn, UNITS), quarters(done))[
+    fit = walk_the_talk(surveyed(drawn, UNITS), quarters(done))[
         "said and done, correlation across units"
     ]
     r = np.corrcoef(list(UNITS.values()), list(done.values()))[0, 1]
@@ -256,14 +263,14 @@ def test_the_interval_is_fishers(drawn):
 
 def test_too_little_to_hold_saying_against_doing(drawn):
     data, done = surveyed(drawn, UNITS), {f"u{i}": i / 10 for i in range(10)}
-    found = drivers.walk_the_talk(data, quarters(done))
+    found = walk_the_talk(data, quarters(done))
     assert len(found) == 2
-    assert drivers.walk_the_talk(data, quarters(done, leaders=2)) == {}
+    assert walk_the_talk(data, quarters(done, leaders=2)) == {}
     nine = {unit: share for unit, share in done.items() if unit != "u4"}
-    assert drivers.walk_the_talk(data, quarters(nine)) == {}
-    assert drivers.walk_the_talk(data, quarters(dict.fromkeys(done, 0.5))) == {}  # all do the same
-    assert drivers.walk_the_talk(data, quarters(done).iloc[:0].astype(object)) == {}
+    assert walk_the_talk(data, quarters(nine)) == {}
+    assert walk_the_talk(data, quarters(dict.fromkeys(done, 0.5))) == {}  # all do the same
+    assert walk_the_talk(data, quarters(done).iloc[:0].astype(object)) == {}
     unseen = quarters(done).assign(leader_acknowledged=np.nan)
-    assert drivers.walk_the_talk(data, unseen) == {}
+    assert walk_the_talk(data, unseen) == {}
     both = pd.concat([quarters(done), quarters(done)])  # leaders of two teams count once
-    assert drivers.walk_the_talk(data, both.sample(frac=1, random_state=1)) == found
+    assert walk_the_talk(data, both.sample(frac=1, random_state=1)) == found

@@ -21,6 +21,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from learnalign import studies
 from learnalign.data import files, reading
 from learnalign.estimates import groups
 from learnalign.facts import contents, spending
@@ -395,8 +396,7 @@ def hostile(tmp_path_factory):
 
 
 def test_no_name_of_a_data_set_becomes_markup_in_a_table_or_picture(hostile):
-    linked = windows.link(hostile)
-    by_unit = rule.groups(spending.hours_and_cost(hostile, linked.person_cycles), 5, ["unit"])
+    by_unit = rule.groups(spending.hours_and_cost(studies.study(hostile)), 5, ["unit"])
     blocks = [
         show.table(by_unit, "</caption><script>alert(1)</script>"),
         show.table(by_unit.rename(columns={"unit": "<img src=x onerror=alert(1)>"}), "Units"),

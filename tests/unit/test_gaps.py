@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from tests.parts import study_of
 
 from learnalign import studies
 from learnalign.data import reading
@@ -175,7 +176,7 @@ def test_stages_never_go_backwards_and_lose_nothing_in_silence(rows):
     pd.testing.assert_frame_equal(gaps.stages(frame.iloc[::-1]), found)
 
 
-def test_silent_gaps_are_quiet_over_claimed_or_known(company, study_of):
+def test_silent_gaps_are_quiet_over_claimed_or_known(company):
     study = company()
     assert percent(study, "said_or_silent") == {
         "gaps acknowledged before they were found": 20.0,  # ana
@@ -192,7 +193,7 @@ def test_silent_gaps_are_quiet_over_claimed_or_known(company, study_of):
     assert len(percent(unrated, "said_or_silent")) == 2  # nobody was asked: nobody was quiet
 
 
-def test_asking_early_and_asking_well(company, study_of):
+def test_asking_early_and_asking_well(company):
     study = company()
     assert percent(study, "how_people_asked") == {
         "asked before the day help was needed": 66.7,  # not ben in September
@@ -212,7 +213,7 @@ def test_asking_early_and_asking_well(company, study_of):
     assert found.n_rows == 2
 
 
-def test_how_an_acknowledged_gap_went_on(company, study_of):
+def test_how_an_acknowledged_gap_went_on(company):
     study = company()
     frame = study.journeys.gaps.assign(manager_id=list("xyzxy"))
     again = study_of(study.dataset, journeys=dataclasses.replace(study.journeys, gaps=frame))
@@ -248,7 +249,7 @@ def test_the_mirror_looks_at_the_next_window(company):
     # windows end on 2023-06-01 and 2023-12-02; only completed reflection counts, and reflecting is
     # not asking
     study = company()
-    rows = gaps.reflecting(study.dataset, study.cycles).set_index("person_id")
+    rows = gaps.reflecting(study).set_index("person_id")
     assert rows.reflected.to_dict() == {"ana": False, "ben": False, "dee": False, "eva": True}
     assert rows.next.to_dict() == {"ana": True, "ben": True, "dee": True, "eva": False}
 
@@ -437,7 +438,7 @@ def test_a_missing_column_leaves_its_facts_out(company, column, fact):
     assert (column == "escalated_on") or "asked, and never escalated" in found[1]
 
 
-def test_the_unit_stands_in_where_no_manager_is_recorded(company, study_of):
+def test_the_unit_stands_in_where_no_manager_is_recorded(company):
     study = company()
     found = dataclasses.replace(
         study.journeys,

@@ -10,6 +10,7 @@ from dataclasses import astuple
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parts import study_of
 
 from learnalign.data import reading
 from learnalign.data.contract import Meta
@@ -105,7 +106,7 @@ def company(
 
 
 def questions(dataset, cycles):
-    rows = {"answers": merit.answers(dataset, cycles)}
+    rows = {"answers": merit.answers(study_of(dataset, cycles))}
     return ratios.counted(ratios.read()["two_questions"], rows).fits
 
 
@@ -188,7 +189,7 @@ def test_too_little_says_nothing_and_raises_nothing(drawn):
     )
     cycles = windows.link(dataset).person_cycles
     assert merit.discretion(cycles) is None and merit.bonus(cycles, False) is None
-    assert merit.follows(dataset, cycles) == {}
+    assert merit.follows(study_of(dataset, cycles)) == {}
     fits, left_out = groups.by_attribute(dataset, cycles, min_people=5)
     assert fits == {} and left_out.people.tolist() == [1, 1]
 
@@ -200,7 +201,7 @@ def test_too_little_says_nothing_and_raises_nothing(drawn):
 def test_merit_exactly_the_matrix_leaves_no_discretion(fixed):
     dataset, cycles = fixed
     found = merit.discretion(cycles)
-    assert (found.share.estimate, found.share.high, found.spread.estimate) == (0, 0, 0)
+    assert (found.share.estimate, found.share.high) == (0, 0)
     assert found.says == ("fixed", "by rating")
     assert merit.in_words(found) == (
         "At equal rating and matrix cell, 0.00 % (0.00 to 0.00) of what merit varies is left. "
@@ -211,7 +212,7 @@ def test_merit_exactly_the_matrix_leaves_no_discretion(fixed):
     assert (
         groups.by_attribute(dataset, cycles, min_people=10)[0]
         == {}
-        == merit.follows(dataset, cycles)
+        == merit.follows(study_of(dataset, cycles))
     )
     assert merit.over_managers(cycles, smallest=0.1) == (
         None,
@@ -225,7 +226,6 @@ def test_discretion_is_the_planted_share_and_its_interval_that_of_a_bootstrap_ov
     found = merit.discretion(cycles)
     truth = 100 * 0.25 / (2 + 0.25 * 0.25 + 0.25)  # noise over rating, place in the range and noise
     assert found.share.low < truth < found.share.high
-    assert found.spread.low < 0.5 < found.spread.high
     assert (found.share.n_people, found.share.n_clusters) == (MANAGERS * TEAM, MANAGERS)
     rng, teams = np.random.default_rng(3), dict(list(cycles.groupby("manager_id")))
     drawn = []
@@ -314,7 +314,7 @@ def test_a_group_under_three_managers_or_fewer_is_left_out(usual):
 
 @pytest.mark.truth
 def test_merit_follows_the_question_that_it_was_planted_on_and_not_the_other(usual):
-    found = merit.follows(*usual)
+    found = merit.follows(study_of(*usual))
     first, second = (found[name] for name in merit.QUESTIONS.values())
     assert first.low < 0.2 < first.high and first.low > 0
     assert second.low < 0 < second.high
@@ -376,11 +376,8 @@ def test_the_chain_of_rating_and_merit_with_learning_not_recorded(usual, fixed):
 def everything(dataset, cycles):
     """All figures of the module as plain numbers."""
     found = merit.discretion(cycles)
-    fits = {**questions(dataset, cycles), **merit.follows(dataset, cycles)}
-    fits |= groups.by_attribute(dataset, cycles, min_people=10)[0] | {
-        "share": found.share,
-        "spread": found.spread,
-    }
+    fits = {**questions(dataset, cycles), **merit.follows(study_of(dataset, cycles))}
+    fits |= groups.by_attribute(dataset, cycles, min_people=10)[0] | {"share": found.share}
     figures = {name: [fit.estimate, fit.low, fit.high, fit.n_people] for name, fit in fits.items()}
     pooled, _ = merit.over_managers(cycles, smallest=0.1)
     tables = [merit.matrix(cycles), merit.chain(cycles)[["estimate", "low", "high", "people"]]]
@@ -451,7 +448,9 @@ def test_a_missing_table_or_column_leaves_facts_out_and_never_raises(usual, miss
         "rewards": 0,
         "rewards.learning_enabled_performance": 2,
     }.get(missing, 5)
-    assert (merit.follows(dataset, cycles) == {}) == (not paid or missing == "reviews.manager_id")
+    assert (merit.follows(study_of(dataset, cycles)) == {}) == (
+        not paid or missing == "reviews.manager_id"
+    )
     assert (merit.bonus(cycles, False) is None) == (missing in ("rewards", "rewards.bonus_pct"))
     spread, why = merit.over_managers(cycles, smallest=0.1)
     assert (

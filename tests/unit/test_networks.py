@@ -6,9 +6,11 @@ import networkx as nx
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parts import study_of
 
 from learnalign.data import reading
 from learnalign.facts import networks, ratios
+from learnalign.verdicts.registry import phrases
 
 PEOPLE = """
     person_id  hired_on    left_on     site
@@ -54,19 +56,17 @@ LEARNING = """
     ana        2024-01-01  mentoring      withdrawn
     mia        2024-01-01  course         completed
 """
+WORDS = phrases("facts")["network"]
 META = {"attributes": ["site"]}
 
 
-def communities(dataset, cycles):
-    rows = {
-        "people": networks.people(dataset, cycles),
-        "community_ties": networks.community_ties(dataset, cycles),
-    }
+def communities(study):
+    rows = {"people": networks.people(study), "community_ties": networks.community_ties(study)}
     return ratios.counted(ratios.read()["shared_leadership"], rows).fits
 
 
-def mentored(dataset, cycles):
-    rows = {"people_by_group": networks.people_by_group(dataset, cycles)}
+def mentored(study):
+    rows = {"people_by_group": networks.people_by_group(study)}
     return ratios.counted(ratios.read()["mentoring_reach"], rows).fits
 
 
@@ -89,7 +89,7 @@ def reviewed(dataset):
 
 def measured(folder, measure, **options):
     dataset = reading.read(folder, as_of=options.pop("as_of", None))
-    return measure(dataset, reviewed(dataset), **options)
+    return measure(study_of(dataset, reviewed(dataset)), **options)
 
 
 def company(edges, n=None, reviews=None):
@@ -116,19 +116,19 @@ def company(edges, n=None, reviews=None):
     }
     meta = reading.Meta(title="Drawn", as_of="2024-12-31", rating_scale=[1.0])
     dataset = reading.of_frames(tables, meta)
-    return networks.network(dataset, reviewed(dataset)).iloc[0]
+    return networks.network(study_of(dataset, reviewed(dataset))).iloc[0]
 
 
 def everything(folder):
     """All that is found, with numbers to nine places and each Fit as its text."""
     dataset = reading.read(folder)
-    cycles = reviewed(dataset)
-    frames = [measure(dataset, cycles) for measure in MEASURES[:2]]
+    study = study_of(dataset, reviewed(dataset))
+    frames = [measure(study) for measure in MEASURES[:2]]
     found = [
         frame.map(lambda value: str(round(value, 9) if isinstance(value, float) else value))
         for frame in frames
     ]
-    facts = [measure(dataset, cycles) for measure in MEASURES[2:]]
+    facts = [measure(study) for measure in MEASURES[2:]]
     return [*(frame.to_dict("list") for frame in found), *facts]
 
 
@@ -377,8 +377,8 @@ def test_missing_ties_are_drawn_alike_for_a_seed_and_move_what_they_must(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES)
     moved = measured(folder, networks.missing_ties, draws=50)
     pd.testing.assert_frame_equal(moved, measured(folder, networks.missing_ties, draws=50))
-    assert moved.fact.tolist() == [*networks.FACTS.values()] * 3
-    density = moved[moved.fact == networks.FACTS["density_pct"]].set_index("missing_pct")
+    assert moved.fact.tolist() == [*WORDS.values()] * 3
+    density = moved[moved.fact == WORDS["density_pct"]].set_index("missing_pct")
     # one or two of six ties are gone, never a part of one
     assert density.middle.tolist() == pytest.approx([100 * 5 / 12, 100 * 4 / 12, 100 * 4 / 12])
     assert (density.low == density.high).all() and (density.recorded == 50).all()
@@ -388,9 +388,7 @@ def test_missing_ties_count_who_stands_behind_each_fact(drawn):
     rows = measured(
         drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), networks.missing_ties, draws=2
     )
-    behind = rows[:8].set_index(
-        rows.fact[:8].map({name: key for key, name in networks.FACTS.items()})
-    )
+    behind = rows[:8].set_index(rows.fact[:8].map({name: key for key, name in WORDS.items()}))
     assert set(behind.people) == {4}  # all are in it, and all asked
     # both ways are ana and ben, and not mia, cem and ben; up are ana and cem; across is ben alone;
     # down are all but ana

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from tests.parts import study_of
 
 from learnalign.data import reading
 from learnalign.facts import ratios, spending
@@ -42,7 +43,7 @@ LEARNING = """
 
 def read(drawn, learning=LEARNING, reviews=REVIEWS, **more):
     data = reading.read(drawn(people=PEOPLE, reviews=reviews, learning=learning), **more)
-    return data, cycles_of(data)
+    return study_of(data, cycles_of(data))
 
 
 def cycles_of(data):
@@ -52,8 +53,8 @@ def cycles_of(data):
     return reviews.merge(people, on="person_id").assign(merit_gap_pct=np.nan)
 
 
-def facts(data, cycles):
-    rows = {"spending": spending.per_person(data, cycles)}
+def facts(study):
+    rows = {"spending": spending.per_person(study)}
     return ratios.counted(ratios.read()["spending"], rows).fits
 
 
@@ -73,7 +74,7 @@ NEEDED = {
 
 
 def test_hours_and_cost_by_the_unit_of_the_latest_review(drawn):
-    found = spending.hours_and_cost(*read(drawn)).set_index("unit")
+    found = spending.hours_and_cost(read(drawn)).set_index("unit")
     assert list(found.columns) == list(spending.COLUMNS)
     ops, it = found.loc["ops"], found.loc["it"]
     assert (ops.people, ops.managers, ops.learners) == (
@@ -100,18 +101,18 @@ def test_cost_is_blank_where_two_people_have_most_of_it(drawn):
     """
     ops: ana 600 + 200, ben 100, cem 100: two of them have 900 of 1000
     """
-    found = spending.hours_and_cost(*read(drawn)).set_index("unit")
+    found = spending.hours_and_cost(read(drawn)).set_index("unit")
     assert found.top_two_share["ops"] == pytest.approx(0.9)
     assert (
         pd.isna(found.loc["ops", ["cost", "cost_per_half_year"]]).all() and found.hours["ops"] == 20
     )
     even = LEARNING.replace("600", "300").replace("200 ", "0   ")
-    found = spending.hours_and_cost(*read(drawn, even)).set_index("unit")
+    found = spending.hours_and_cost(read(drawn, even)).set_index("unit")
     assert found.cost["ops"] == 500 and found.top_two_share["ops"] == pytest.approx(0.8)
 
 
 def test_by_mode_within_who_recorded_it(drawn):
-    found = spending.hours_and_cost(*read(drawn), by="mode").set_index(["recorded_by", "mode"])
+    found = spending.hours_and_cost(read(drawn), by="mode").set_index(["recorded_by", "mode"])
     assert found.hours.to_dict() == {
         ("not recorded", "informal"): 4,
         ("self", "informal"): 2,
@@ -127,7 +128,7 @@ def test_by_mode_within_who_recorded_it(drawn):
 
 
 def test_facts_and_what_is_not_seen(drawn):
-    found = facts(*read(drawn))
+    found = facts(read(drawn))
     assert {label: round(fit.estimate, 1) for label, fit in found.items()} == {
         "hours that were required": 50.0,
         "hours recorded by a system": 87.5,
@@ -146,11 +147,11 @@ def test_a_missing_column_is_left_out_and_never_counted_as_nothing(drawn, gone):
     lines = [line.split() for line in LEARNING.strip().splitlines()]
     at = lines[0].index(gone)
     text = "\n".join(" ".join(line[:at] + line[at + 1 :]) for line in lines)
-    data, cycles = read(drawn, text)
-    found = facts(data, cycles)
+    study = read(drawn, text)
+    found = facts(study)
     known = {label for label, needed in NEEDED.items() if gone not in needed}
     assert set(found) == known - {"cost per person and half-year"}  # two people have most of it
-    table = spending.hours_and_cost(data, cycles)
+    table = spending.hours_and_cost(study)
     empty = {
         "hours": ["hours", "required_share", "system_share"],
         "cost": ["cost", "top_two_share"],
@@ -158,21 +159,21 @@ def test_a_missing_column_is_left_out_and_never_counted_as_nothing(drawn, gone):
         "recorded_by": ["system_share"],
     }.get(gone, [])
     assert table[empty].isna().all(axis=None) and (gone == "hours" or (table.hours.notna()).all())
-    assert spending.hours_and_cost(data, cycles, by="mode").people.eq(4).all()
+    assert spending.hours_and_cost(study, by="mode").people.eq(4).all()
 
 
 def test_without_learning_or_managers(drawn):
     data = reading.read(drawn(people=PEOPLE, reviews=REVIEWS))
-    cycles = cycles_of(data)
-    assert facts(data, cycles) == {} and spending.hours_and_cost(data, cycles).empty
-    assert merit_as_cost(cycles) == {}
+    study = study_of(data, cycles_of(data))
+    assert facts(study) == {} and spending.hours_and_cost(study).empty
+    assert merit_as_cost(study.cycles) == {}
     alone = "\n".join(line.rsplit(maxsplit=1)[0] for line in REVIEWS.strip().splitlines())
-    found = facts(*read(drawn, reviews=alone))
+    found = facts(read(drawn, reviews=alone))
     assert found["hours per person and half-year"].method == "mean, clustered by unit"
 
 
 def test_nothing_after_as_of_counts(drawn):
-    found = spending.hours_and_cost(*read(drawn, as_of="2024-06-30")).set_index("unit")
+    found = spending.hours_and_cost(read(drawn, as_of="2024-06-30")).set_index("unit")
     assert (found.people["ops"], found.hours["ops"]) == (2, 16)
 
 
@@ -194,7 +195,7 @@ def test_merit_beyond_its_target_is_counted_for_every_cycle():
 
 @pytest.mark.property
 def test_names_and_row_order_do_not_matter_and_modes_add_up_to_the_company(drawn):
-    data, cycles = read(drawn)
+    study = read(drawn)
     names = {"ana": "zoe", "ben": "abe", "cem": "kim", "dee": "bob"}
     turned = {}
     for name, text in {"people": PEOPLE, "learning": LEARNING, "reviews": REVIEWS}.items():
@@ -203,19 +204,18 @@ def test_names_and_row_order_do_not_matter_and_modes_add_up_to_the_company(drawn
             [head, *(re.sub(r"\w+", lambda w: names.get(w[0], w[0]), row) for row in rows[::-1])]
         )
     other = reading.read(drawn(**turned))
-    renamed = cycles_of(other)
+    renamed = study_of(other, cycles_of(other).sample(frac=1, random_state=2))
     for by in ("unit", "mode"):
         pd.testing.assert_frame_equal(
-            spending.hours_and_cost(data, cycles, by=by),
-            spending.hours_and_cost(other, renamed.sample(frac=1, random_state=2), by=by),
+            spending.hours_and_cost(study, by=by), spending.hours_and_cost(renamed, by=by)
         )
-    one, two = facts(data, cycles), facts(other, renamed)
+    one, two = facts(study), facts(renamed)
     assert one.keys() == two.keys()
     for fit, same in zip(one.values(), two.values(), strict=True):
         assert (fit.estimate, fit.low, fit.high) == pytest.approx(
             (same.estimate, same.low, same.high)
         )
     assert (
-        spending.hours_and_cost(data, cycles).hours.sum()
-        == spending.hours_and_cost(data, cycles, by="mode").hours.sum()
+        spending.hours_and_cost(study).hours.sum()
+        == spending.hours_and_cost(study, by="mode").hours.sum()
     )

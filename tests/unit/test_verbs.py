@@ -16,7 +16,7 @@ import learnalign as la
 from learnalign import studies
 from learnalign.data.mistakes import DataError
 from learnalign.estimates import ask
-from learnalign.facts import describe
+from learnalign.facts import describe, ratios
 from learnalign.linking import journeys, teams, windows
 from learnalign.studies import Answers
 from learnalign.verdicts import document, registry
@@ -145,7 +145,7 @@ def test_a_wrong_name_gets_the_nearest_that_there_is(study, verb, name, near):
 
 def test_what_too_few_stand_behind_is_blank_in_every_answer(study):
     strict = la.study(study.dataset, min_group=10**6)
-    rows = la.ask(strict) + la.beside(strict, *ask.FAMILIES) + la.describe(strict, *describe.FACTS)
+    rows = la.ask(strict) + la.beside(strict, *ask.FAMILIES) + la.describe(strict, *ratios.read())
     assert {row.verdict for row in rows} == {"hidden", "unknown"}
     for row in rows:
         assert (row.estimate, row.low, row.high, row.n_people) == (None,) * 4

@@ -1,10 +1,7 @@
-"""Describe: the facts that are told without a verdict, and the tables that are shown, by name.
-
-Each names the function that counts it, and what privacy must know of it.
-"""
+"""Describe: the facts that are told without a verdict, and the tables that are shown, by name."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -13,7 +10,7 @@ from learnalign.facts import contents, gaps, merit, networks, ratios, spending
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import judge
-from learnalign.verdicts.registry import questions
+from learnalign.verdicts.registry import phrases, questions
 from learnalign.verdicts.result import Result
 
 
@@ -50,66 +47,56 @@ def _described(study: Study, key: str) -> tuple[Result, ...]:
 # --- tables
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as it may be shown: its caption, and who makes it."""
+class Table(NamedTuple):
+    """A table as it may be shown; `chapter` is the one whose open questions stand below it."""
 
-    caption: str | Callable[[Study], str]
-    make: Callable[[Study], pd.DataFrame]
-    chapter: str = ""  # below it stands what this chapter cannot know with these data
+    caption: str
+    frame: pd.DataFrame
+    chapter: str
 
 
-def _counted(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
+def table(study: Study, name: str) -> Table:
+    """A table of TABLES, with the caption and headings that `verdicts/en/facts.yml` gives it."""
+    words, frame = phrases("facts")["tables"][name], TABLES[name](study)
+    if heads := words.get("columns"):
+        frame = frame[[one for one in (*heads, "shown") if one in frame]]
+    for column, digits in words.get("digits", {}).items():
+        frame = frame.assign(**{column: pd.to_numeric(frame[column]).round(digits)})
+    caption = words.get("caption") or merit.bonus_in_words(study)
+    return Table(caption, frame.rename(columns=heads or {}), words.get("chapter", ""))
+
+
+def _counts(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
     return rule.counts(frame, study.min_group)
 
 
-def _grouped(frame: pd.DataFrame, study: Study, *labels: str) -> pd.DataFrame:
+def _groups(frame: pd.DataFrame, study: Study, *labels: str) -> pd.DataFrame:
     return rule.groups(frame, study.min_group, labels)
 
 
-def _seen(study: Study) -> pd.DataFrame:
-    found = ask.askable(study)[["question", "detectable_effect", "smallest_effect", "unit"]]
-    return found.dropna(subset="detectable_effect")
+def _spending(study: Study, by: spending.By) -> pd.DataFrame:
+    found = _groups(spending.hours_and_cost(study, by), study, *spending.KEYS[by])
+    return found.assign(required_pct=100 * pd.to_numeric(found.required_share))
 
 
-def _spending(study: Study, by: spending.By, *labels: str) -> pd.DataFrame:
-    found = spending.hours_and_cost(study.dataset, study.cycles, by=by)
-    return spending.told(_grouped(found, study, *labels))
+def _network(study: Study) -> pd.DataFrame:
+    return _groups(networks.by_unit(networks.network(study)), study, "unit")
 
 
-def _chain(study: Study) -> pd.DataFrame:
-    found = _grouped(merit.chain(study.cycles), study, "figure", "between")
-    return found.drop(columns=["people", "managers"])
+def _knowing(study: Study) -> pd.DataFrame:
+    return gaps.told(_groups(gaps.signal(study.journeys, "grade"), study, "group"))
 
 
-TABLES: Mapping[str, Table] = {
-    "questions": Table(
-        "What each question needs, and what could be seen",
-        lambda s: ask.askable(s)[["question", "text", "sentence"]],
-        "coverage",
-    ),
-    "contents": Table(
-        "The tables of the data set", lambda s: _counted(contents.contents(s.dataset), s)
-    ),
-    "joins": Table(
-        "What person-cycles carry", lambda s: _counted(contents.joins(s.dataset, s.cycles), s)
-    ),
-    "detectable": Table("Detectable and smallest effect", _seen),
-    "knowing": Table(
-        "By grade: knowing (d′), and reluctance to say (criterion), with their likely ranges",
-        lambda s: gaps.told(_grouped(gaps.signal(s.journeys, "grade"), s, "group")),
-    ),
-    "spending_by_mode": Table(
-        "Hours and cost by who recorded it, and mode",
-        lambda s: _spending(s, "mode", "recorded_by", "mode"),
-    ),
-    "spending_by_unit": Table("Hours and cost by unit", lambda s: _spending(s, "unit", "unit")),
-    "chain": Table(
-        lambda s: merit.bonus_in_words(s.cycles, s.dataset.meta.bonus_rewards_individual), _chain
-    ),
-    "teams": Table("Teams and their quarters", lambda s: _counted(leaders.who(s.quarters), s)),
-    "network": Table(
-        "The ask-and-answer network by unit",
-        lambda s: _grouped(networks.by_unit(networks.network(s.dataset, s.cycles)), s, "unit"),
-    ),
+TABLES: Mapping[str, Callable[[Study], pd.DataFrame]] = {
+    "questions": ask.askable,
+    "contents": lambda study: _counts(contents.contents(study.dataset), study),
+    "joins": lambda study: _counts(contents.joins(study), study),
+    "detectable": lambda study: ask.askable(study).dropna(subset="detectable_effect"),
+    "knowing": _knowing,
+    "spending_by_mode": lambda study: _spending(study, "mode"),
+    "spending_by_unit": lambda study: _spending(study, "unit"),
+    "chain": lambda study: _groups(merit.chain(study.cycles), study, "figure", "between"),
+    "teams": lambda study: _counts(leaders.who(study.quarters), study),
+    "network": _network,
 }
+"""Who makes each table."""

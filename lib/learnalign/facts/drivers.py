@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.data.reading import DataSet
 from learnalign.estimates import described
+from learnalign.studies import Study
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 DRIVERS = {
@@ -35,7 +35,7 @@ SAYS_MORE = 0.5  # standard deviations
 # --- the grid
 
 
-def grid(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
+def grid(study: Study) -> pd.DataFrame:
     """Every unit, wave, driver and domain as a row, whether it was measured or not.
 
     `score` is the mean of the item means, items weighted equally; `people` the answers to the least
@@ -48,15 +48,15 @@ def grid(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
     answered, and when units are asked on different days: each day is a wave. METHODS 2; no validity
     until piloted.
 
-    >>> from learnalign.data import reading
-    >>> grid(reading.read("data/demo")).status.value_counts().to_dict()
+    >>> import learnalign as la
+    >>> grid(la.study("data/demo")).status.value_counts().to_dict()
     {'measured': 720, 'not measured': 360}
     """
-    surveys, reviews = dataset.tables["surveys"], dataset.tables["reviews"]
+    surveys, reviews = (study.dataset.tables[name] for name in ("surveys", "reviews"))
     asked = surveys.filter(surveys.scale.isin([*DRIVERS])).execute()
     if asked.empty:
         return pd.DataFrame(columns=list(GRID))
-    recent = reviews.filter(reviews.reviewed_on > (pd.Timestamp(dataset.as_of) - YEAR).date())
+    recent = reviews.filter(reviews.reviewed_on > (pd.Timestamp(study.dataset.as_of) - YEAR).date())
     units = {*surveys.unit.execute(), *recent.select("unit").distinct().execute().unit}
     asked = asked.assign(
         wave_on=pd.to_datetime(asked.wave_on),
@@ -72,20 +72,20 @@ def grid(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
         .reset_index()
     )
     items = cells["items"].fillna(0).astype(int)
-    few = [items < MIN_ITEMS, cells.people < min_group]
+    few = [items < MIN_ITEMS, cells.people < study.min_group]
     cells = cells.assign(items=items, status=np.select(few, [NOT_MEASURED, TOO_FEW], MEASURED))
     known = cells.status == MEASURED
     return cells.assign(**{name: cells[name].where(known) for name in ("score", "people")})
 
 
-def scorecard(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
+def scorecard(study: Study) -> pd.DataFrame:
     """The latest wave: a row per unit and one for all units, a column per driver and domain.
 
     A cell is the score or why there is none; `people` is the least answered item's answers. All
     units: the mean over units that were measured, each counting once, so that it cannot give away a
     unit that is left blank. Misleads as `grid` does.
     """
-    cells = grid(dataset, min_group=min_group)
+    cells = grid(study)
     latest = cells[cells.wave_on == cells.wave_on.max()]
     if latest.empty:
         return pd.DataFrame(columns=["unit", "people"])
@@ -107,24 +107,23 @@ def scorecard(dataset: DataSet, *, min_group: int = 10) -> pd.DataFrame:
 # --- what goes with the drivers
 
 
-def surveyed_gaps(dataset: DataSet, gaps: pd.DataFrame, *, min_group: int = 10) -> pd.DataFrame:
-    """Gaps of units that were asked about the drivers in the year before, and whether they are strong.
+def surveyed_gaps(study: Study) -> pd.DataFrame:
+    """Gaps of units that were asked about the drivers in the year before, and if they are strong.
 
-    `gaps` are those of the gap journeys: person_id, unit, detected_on and acknowledged_before. A
-    unit is `strong` (1 or 0) in a wave when the mean of its measured cells is above the median of
+    A unit is `strong` (1 or 0) in a wave when the mean of its measured cells is above the median of
     the units; a gap counts by its unit's last wave before it was detected. Empty also where so few
     people are left out that all gaps, less these, would tell of them.
 
     Misleads when units were measured on different drivers, and as any comparison of units does:
     strong units differ in much else, so this says what is, not what the drivers do. METHODS 2.
     """
-    cells = grid(dataset, min_group=min_group)
+    cells = grid(study)
     cells = cells[cells.status == MEASURED]
     scores = cells.groupby(["unit", "wave_on"], as_index=False).score.mean()
     strong = scores.score > scores.groupby("wave_on").score.transform("median")
     compares = strong.groupby(scores.wave_on).transform("any")
     scores = scores.assign(strong=strong.astype(float), wave_on=_days(scores.wave_on))[compares]
-    known = gaps.dropna(subset=["unit", "detected_on", "acknowledged_before"])
+    known = study.journeys.gaps.dropna(subset=["unit", "detected_on", "acknowledged_before"])
     known = known.assign(detected_on=_days(known.detected_on))
     columns = ["person_id", "unit", "acknowledged_before", "strong"]
     if scores.empty or known.empty:
@@ -139,7 +138,7 @@ def surveyed_gaps(dataset: DataSet, gaps: pd.DataFrame, *, min_group: int = 10) 
         tolerance=YEAR,
     ).dropna(subset="strong")[columns]
     left_out = known.person_id.nunique() - rows.person_id.nunique()
-    return rows.head(0) if 0 < left_out < min_group else rows
+    return rows.head(0) if 0 < left_out < study.min_group else rows
 
 
 def _days(dates: pd.Series) -> pd.Series:
@@ -165,12 +164,10 @@ def strong_less_others(rows: pd.DataFrame) -> Fit | None:
 # --- said against done
 
 
-def walk_the_talk(
-    dataset: DataSet, team_quarters: pd.DataFrame, *, min_group: int = 10
-) -> dict[str, Fit]:
-    """What units hear about vision and roles against what their leaders do: say "I don't know" in sight.
+def walk_the_talk(study: Study) -> dict[str, Fit]:
+    """What units hear about vision and roles, against leaders who say "I don't know" in sight.
 
-    `team_quarters`: unit, leader_id, quarter and leader_acknowledged (0/1). Said: a unit's mean
+    Said: a unit's mean
     score of vision in the leading domain, or without a domain where none is given, over its waves.
     Done: the share of its leaders' quarters with a visible acknowledgement. Given are the
     correlation across units (Fisher's interval) and the share of units, in percent, that say over
@@ -180,11 +177,11 @@ def walk_the_talk(
     Misleads as few units always do, and towards no correlation where either side is noisy; what is
     said in a survey is what people heard, not what the leaders said. METHODS 2.
     """
-    cells = grid(dataset, min_group=min_group)
+    cells = grid(study)
     heard = cells[cells.driver == DRIVERS["vision"]].pivot_table("score", "unit", "domain")
     heard = heard.reindex(columns=["leading", UNDIVIDED])
     keys = ["unit", "leader_id", "quarter"]  # leaders of two teams count once
-    done = team_quarters.groupby(keys).leader_acknowledged.max().dropna().reset_index()
+    done = study.quarters.groupby(keys).leader_acknowledged.max().dropna().reset_index()
     units = done.groupby("unit").agg(
         done=("leader_acknowledged", "mean"), leaders=("leader_id", "nunique")
     )

@@ -1,4 +1,4 @@
-"""Gaps: how "I don't know" becomes "I know", counted: the journey, knowing and saying, what came after.
+"""Gaps: how "I don't know" becomes "I know": the journey, knowing and saying, what came after.
 
 Facts about groups, which claim nothing. A gap that nobody spoke of before it was found is silent,
 never "hidden": why, no record tells. What was not recorded is left out, and never counted as "did
@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from learnalign.data.contract import DATE_OF
-from learnalign.data.reading import DataSet
 from learnalign.estimates import described, hazards
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.linking.journeys import Journeys
+from learnalign.studies import Study
 from learnalign.verdicts.result import Fit, number, spread
 
 FATES = (
@@ -40,22 +40,20 @@ MIN_TRIALS = 30  # gaps, and assessments without one, below which knowing and sa
 
 
 def stages(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Gaps and people at each stage: detected; of those acknowledged; of those learning; of those closed.
+    """Gaps and people at each stage: detected; of those acknowledged; of those learning; closed.
 
     From `Journeys.gaps`. A stage has a row "all", and a row for each way in which gaps went no
-    further: FATES, where "closed" means without the stages between. So a stage is the next one and
-    what stopped at it, and a gap stops once. Found when nobody's acknowledging was recorded, and
-    not acknowledged later: "not recorded then". A stage that is not recorded at all, or that no gap
-    reached, is left out. Columns: stage, then, gaps, people, managers (units, where no manager is
-    recorded); a person with several gaps may stand in several rows.
+    further: FATES, where "closed" means without the stages between. A gap stops once. Found when
+    nobody's acknowledging was recorded, and not acknowledged later: "not recorded then". A stage
+    that is not recorded, or that no gap reached, is left out. Columns: stage, then, gaps, people,
+    managers (units, where no manager is recorded); people may stand in several rows.
 
     Misleads when read as an order in time, as learning may come before acknowledging; and a gap
     found last month is still open because it is new.
 
-    >>> gaps = pd.DataFrame({"person_id": list("ab"), "manager_id": "m", "acknowledged_before": [True, False],
-    ...     "acknowledged_on": ["2024-01-01", None], "learning_started_on": None, "status": "open"})
-    >>> stages(gaps)[["stage", "then", "gaps"]].to_numpy().tolist()[:3]
-    [['detected', 'all', 2], ['detected', 'still open', 1], ['acknowledged', 'all', 1]]
+    >>> import learnalign as la
+    >>> stages(la.study("data/demo").journeys.gaps).stage.unique().tolist()
+    ['detected', 'acknowledged', 'learning', 'closed']
     """
     said, learned = gaps.acknowledged_on.notna(), gaps.learning_started_on.notna()
     unknown = gaps.acknowledged_before.isna() & ~said
@@ -92,18 +90,16 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.Da
     """How well groups know which gaps are theirs (d_prime), and how reluctant they are to say so.
 
     The second is the criterion: above 0, reluctant. From `Journeys.assessed`, for the company or
-    each group of the column `by` (`unit`, `grade`), with 95 % intervals from the spread of 200
-    bootstrap draws of people. Columns: group, d_prime, d_low, d_high, criterion, c_low, c_high,
-    gaps, others (assessments without a gap), people, people_smaller (on the rarest side: the
-    figures and counts together tell how many did), managers. Figures are NaN below 30 gaps or 30
-    others; no rows without the column. Raises ValueError where the groups would be persons or
-    managers.
+    each group of the column `by` (`unit`, `grade`), with 95 % intervals from 200 bootstrap draws of
+    people. Columns: group, FIGURES, gaps, others (assessments without a gap), people,
+    people_smaller (on the rarest side: figures and counts together tell how many did), managers.
+    Figures are NaN below 30 gaps or 30 others; no rows without the column. Raises ValueError where
+    the groups would be persons or managers.
 
     Misleads as `sensitivity_and_bias` does: above all, groups of mixed people have a lower d_prime.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import journeys
-    >>> signal(journeys.gap_journeys(reading.read("data/demo"))).group.tolist()
+    >>> import learnalign as la
+    >>> signal(la.study("data/demo").journeys).group.tolist()
     ['company']
     """
     if by in ("person_id", "manager_id"):
@@ -162,37 +158,35 @@ def sensitivity_and_bias(counts: ArrayLike) -> np.ndarray:
 
 
 def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """`signal` as a table to read: group, people, and each figure with its likely range."""
-    table = rows[["group", "people"]]
-    names = ("knowing (d′)", FIGURES[:3]), ("reluctance (criterion)", FIGURES[3:])
-    for name, figures in names:
+    """`signal` with each figure and its likely range in one: `knowing` and `reluctance`."""
+    for name, figures in (("knowing", FIGURES[:3]), ("reluctance", FIGURES[3:])):
         values = rows[[*figures]].astype(float).to_numpy()
-        words = [f"{number(middle)} ({spread(*ends)})" for middle, *ends in values]
+        texts = [f"{number(middle)} ({spread(*ends)})" for middle, *ends in values]
         known = rows[figures[0]].notna()
-        table = table.assign(**{name: pd.Series(words, rows.index).where(known, None)})
-    return table.join(rows[["shown"]]) if "shown" in rows else table
+        rows = rows.assign(**{name: pd.Series(texts, rows.index).where(known, None)})
+    return rows
 
 
 # --- asking, and what came after
 
 
-def acknowledgements(dataset: DataSet, person_cycles: pd.DataFrame) -> Table:
+def acknowledgements(study: Study) -> Table:
     """Acknowledgements with the manager and unit of their person's latest review; no others.
 
-    What is asked of them is in `facts.yml`, how_people_asked. Early: before `needed_by`, where a
-    day is given; well: four of the seven points, where they were coded. To set emotions aside and
-    not to whine are not measured, on purpose: to judge what anybody feels at work does harm.
+    `facts.yml` counts how many came before `needed_by`, and four of the seven points of asking
+    well. To set emotions aside and not to whine are not measured, on purpose: to judge what anybody
+    feels at work does harm.
 
     Misleads when a day is noted only where there is haste, when recent asking may still be
     escalated, and as a score: a checklist, and no known sign of better help. METHODS 2.
     """
-    latest = latest_reviews(person_cycles)[[*described.OWNERS]].astype("string")
-    said = dataset.tables["acknowledgements"]
+    latest = latest_reviews(study.cycles)[[*described.OWNERS]].astype("string")
+    said = study.dataset.tables["acknowledgements"]
     return said.inner_join(ibis.memtable(latest), "person_id").cache()
 
 
-def reflecting(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
-    """Person-cycles with `reflected`, `asked` (by other channels) and `next`: asked in the next window.
+def reflecting(study: Study) -> pd.DataFrame:
+    """Person-cycles with `reflected`, `asked` (by other channels), and `next`: in the next window.
 
     Reflected: an acknowledgement by the channel reflection, or completed learning of the type
     reflection, within the review's exposure window; empty where nobody ever did. Left out are those
@@ -200,11 +194,11 @@ def reflecting(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
 
     Misleads when one culture, or a hard time, moves both.
     """
-    keys = ["person_id", "cycle"]
+    keys, person_cycles = ["person_id", "cycle"], study.cycles
     windows = ibis.memtable(person_cycles[[*keys, "window_start", "window_end"]])
     start, end = (windows[name].cast("date") for name in ("window_start", "window_end"))
     rows = person_cycles.sort_values(["person_id", "reviewed_on", "cycle"])
-    said, done = dataset.tables["acknowledgements"], learning_done(dataset)
+    said, done = study.dataset.tables["acknowledgements"], learning_done(study.dataset)
     for name, table, kind in (
         ("acknowledgements", said, "channel"),
         ("learning", done, "activity_type"),
@@ -250,20 +244,19 @@ def after_reflecting(rows: pd.DataFrame) -> Fit | None:
 
 
 def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
-    """How many gaps have closed by each month from detection, with leaving as competing, in percent.
+    """The percent of gaps closed by each month from detection, with leaving as competing.
 
     After Aalen and Johansen (`hazards.incidence`), for all gaps, and apart for those acknowledged
     before the day they were found and those not: known at the start, so nobody has to stay open to
-    get into a group. Columns: group, month (of 30.4 days), COURSE, then AT_RISK: gaps, people and
-    managers still at risk, and the people who had a gap closed, or left with one, by then (for
-    privacy). A curve ends where fewer than `min_group` people are at risk.
+    get into a group. Columns: group, month (of 30.4 days), COURSE, AT_RISK: gaps, people and
+    managers still at risk, and (for privacy) who had a gap closed, or left with one, by then. A
+    curve ends where fewer than `min_group` people are at risk.
 
     Misleads when gaps close only at yearly assessments: the curve then shows the calendar.
     Intervals count the gaps of one person as if of several people. METHODS 2; 5, row 16.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import journeys
-    >>> found = curve(journeys.gap_journeys(reading.read("data/demo")))
+    >>> import learnalign as la
+    >>> found = curve(la.study("data/demo").journeys)
     >>> bool((found.closed + found.left <= 100).all())
     True
     """

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.data.reading import DataSet
 from learnalign.estimates import described, groups, ladder, pooling
 from learnalign.estimates.checks import BLIND
 from learnalign.estimates.core import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS
+from learnalign.studies import Study
+from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import Fit, number, spread
-from learnalign.verdicts.words import phrases
 
 QUESTIONS = {
     "learning_enabled_performance": "learning that enabled performance",
@@ -39,11 +39,10 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class Discretion:
-    """How much of merit is not fixed, in percent of its variance within cycles and in points."""
+    """How much of merit is not fixed, in percent of its variance within cycles."""
 
-    share: Fit | None  # percent of merit's variance that is left at equal cell
-    spread: Fit | None  # SD of merit at equal cell, in percentage points
-    by_rating: Fit | None  # percent of merit's variance that goes with the rating
+    share: Fit | None  # what is left at equal cell
+    by_rating: Fit | None  # what goes with the rating
     held: str  # what is held equal: by the words of estimates.groups
     says: tuple[str, ...]  # what follows, by its keys in the words of facts
 
@@ -64,9 +63,8 @@ def matrix(person_cycles: pd.DataFrame) -> pd.DataFrame:
     rounded to whole percent where they are too many to look at. Empty without merit. Misleads when
     cycles had different matrices: a cell then mixes them.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> cells = matrix(windows.link(reading.read("data/demo")).person_cycles)
+    >>> import learnalign as la
+    >>> cells = matrix(la.study("data/demo").cycles)
     >>> bool((cells.merit - cells.target - cells.gap).abs().max() < 1e-9)
     True
     """
@@ -97,9 +95,8 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
     Misleads without a matrix: what depends on the place in the salary range then looks like
     discretion. Rounding of merit looks like it too, and a mistaken rating does not.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> discretion(windows.link(reading.read("data/demo")).person_cycles).held
+    >>> import learnalign as la
+    >>> discretion(la.study("data/demo").cycles).held
     'rating and matrix cell'
     """
     rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "outcome", "cell", "rater"])
@@ -107,7 +104,7 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
         return None
     held = rows.held.iloc[0]
     if not _around(rows, "merit", ["cycle"]).any():
-        return Discretion(None, None, None, held, ("same for everybody",))
+        return Discretion(None, None, held, ("same for everybody",))
     left = _left_over(rows, "merit", ["cycle"], "outcome", ["cell", "cycle"])
     if left is None:
         return None
@@ -117,7 +114,7 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
         low, high = 100 - rated.high, 100 - rated.low
         rated = replace(rated, estimate=100 - rated.estimate, low=low, high=high)
         says += (_says(rated, "not by rating", "by rating", "by rating or not"),)
-    return Discretion(left, _spread(rows), rated, held, says)
+    return Discretion(left, rated, held, says)
 
 
 def _says(fit: Fit, below: str, above: str, unclear: str) -> str:
@@ -138,22 +135,9 @@ def _left_over(
     sums = pd.DataFrame({"inside": 100 * inside, "size": size}).groupby(rows.rater).sum()
     fit = described.mean(sums.inside, sums.index, sums.index, of=sums["size"], by=rows.by.iloc[0])
     low, high = np.clip([fit.low, fit.high], 0, 100).tolist()
-    return _counted(fit, rows, "share of variance", low=low, high=high)
-
-
-def _spread(rows: pd.DataFrame) -> Fit:
-    """The SD of merit at equal cell, from the mean of squares."""
-    keys = ["cell", "cycle"]
-    squares = _around(rows, "outcome", keys) ** 2 / (1 - rows.groupby(keys).ngroups / len(rows))
-    fit = described.mean(squares, rows.person_id, rows.rater, by=rows.by.iloc[0])
-    sd, low, high = np.sqrt(np.maximum([fit.estimate, fit.low, fit.high], 0)).tolist()
-    error = fit.std_error / (2 * sd) if sd > 0 else 0.0
-    return _counted(fit, rows, "SD at equal cell", estimate=sd, low=low, high=high, std_error=error)
-
-
-def _counted(fit: Fit, rows: pd.DataFrame, what: str, **also: float) -> Fit:
     counts = {"n_rows": len(rows), "n_people": rows.person_id.nunique(), "n_people_smaller": None}
-    return replace(fit, **counts, method=f"{what}, clustered by {rows.by.iloc[0]}", **also)
+    method = f"share of variance, clustered by {rows.by.iloc[0]}"
+    return replace(fit, **counts, method=method, low=low, high=high)
 
 
 def in_words(found: Discretion | None) -> str:
@@ -187,35 +171,35 @@ def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None
     return Bonus(case, share)
 
 
-def bonus_in_words(person_cycles: pd.DataFrame, rewards_individual: bool) -> str:
+def bonus_in_words(study: Study) -> str:
     """The caption of `chain`: what the bonus beside merit can show."""
-    found, words = bonus(person_cycles, rewards_individual), phrases("facts")["bonus"]
-    return words[found.case if found else "not recorded"]
+    found = bonus(study.cycles, study.dataset.meta.bonus_rewards_individual)
+    return phrases("facts")["bonus"][found.case if found else "not recorded"]
 
 
 # --- the two questions
 
 
-def answers(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def answers(study: Study) -> pd.DataFrame:
     """Person-cycles with the codes of the two merit questions: the rows that `facts.yml` counts.
 
     Misleads when an answer is recorded only for those who get more: what is empty is left out, not
     counted as no answer.
     """
-    rewards = dataset.tables["rewards"]
+    rewards = study.dataset.tables["rewards"]
     codes = rewards.select("person_id", "cycle", *QUESTIONS).execute()
-    rows = person_cycles.merge(codes, how="left", on=["person_id", "cycle"])
+    rows = study.cycles.merge(codes, how="left", on=["person_id", "cycle"])
     return rows.assign(**{name: pd.to_numeric(rows[name]).astype(float) for name in QUESTIONS})
 
 
-def follows(dataset: DataSet, person_cycles: pd.DataFrame) -> dict[str, Fit]:
+def follows(study: Study) -> dict[str, Fit]:
     """Difference in merit (percentage points) per point of each question's code, at equal cell.
 
     Within manager x cycle, with the matrix cell held equal. A question that cannot be compared is
     left out. Misleads when managers write the answer to fit the merit they had in mind: it is coded
     at the same time.
     """
-    coded, found = answers(dataset, person_cycles), {}
+    coded, found = answers(study), {}
     for name, words in QUESTIONS.items():
         rows = groups.merit_rows(coded).assign(x=coded[name], side=coded[name] >= EVIDENCE)
         if fit := groups.difference(rows, same_manager=True):
@@ -231,19 +215,17 @@ def over_managers(
 ) -> tuple[pooling.Spread | None, str]:
     """How managers differ in what merit goes with: the distribution of their slopes, in points.
 
-    Of who acknowledged against who did not, at equal cell. Cell x cycle means of the company are
-    taken out first, then a slope per manager over all cycles; standard errors share one spread of
-    residuals, alike within persons, as a manager's own would be guesses from a few people. Managers
-    with at least 5 people on each side; at least 20 of them, else None and the reason; units do not
-    stand in. Never a ranking (METHODS 5, row 11).
+    Of who acknowledged against who did not, at equal cell. The company's cell x cycle means are
+    taken out, then a slope per manager over all cycles; standard errors share one spread of
+    residuals, alike within persons, as a manager's own would be guesses from a few people. At least
+    20 managers with 5 people on each side, else None and the reason; units do not stand in. Never a
+    ranking (METHODS 5, row 11).
 
     Misleads when managers' people differ in what moves merit and acknowledging, and where
     `smallest` is tiny.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
-    >>> spread, why = over_managers(cycles, smallest=0.1)
+    >>> import learnalign as la
+    >>> spread, why = over_managers(la.study("data/demo").cycles, smallest=0.1)
     >>> spread.n_managers >= 20, why
     (True, '')
     """
@@ -320,7 +302,7 @@ def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, rank
 
 
 def _around(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.Series:
-    """A column less its means by `keys`, or less its one mean; what is only rounding becomes zero."""
+    """A column less its means by `keys`, or its one mean; what is only rounding becomes zero."""
     means = rows.groupby(keys)[value].transform("mean") if keys else rows[value].mean()
     inside = rows[value] - means
     return inside.where(inside.abs() > 1e-9, 0.0)

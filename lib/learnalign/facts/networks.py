@@ -1,15 +1,13 @@
 """Networks: who turns to whom, in groups of people and never for one of them.
 
-Ties are recorded asks, answers, mentoring and communities only: what is said in a corridor is in no
-table, and nothing here tells how much of that there was. A person is somebody employed at `as_of`
-with a review, whether or not they have a tie; their unit, manager and grade are those of their
-latest review. A tie counts where both ends are such people, whenever it began, and once for two
-people, however often it was recorded.
+Recorded ties only: what is said in a corridor is in no table. A person is somebody employed at
+`as_of` with a review, tie or no tie; unit, manager and grade are of their latest one. A tie counts
+where both ends are such people, whenever it began, and once, however often it was recorded.
 
-The **ask-and-answer network** has an arrow from whoever asked to whoever was asked or answered:
-`asks` as recorded, `answers` turned round. So an answer is never taken for an ask that was
-returned, and *answering* is being at the head of an arrow. METHODS 3 and 6 (Networks); Freeman
-(1978), Social Networks 1; Krackhardt & Stern (1988), Social Psychology Quarterly 51.
+The ask-and-answer network has an arrow from whoever asked to whoever was asked or answered: `asks`
+as recorded, `answers` turned round. So an answer is never taken for an ask that was returned, and
+answering is being at the head of an arrow. METHODS 3 and 6 (Networks); Freeman (1978), Social
+Networks 1; Krackhardt & Stern (1988), Social Psychology Quarterly 51.
 """
 
 import numpy as np
@@ -17,37 +15,20 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from learnalign.data.reading import DataSet
 from learnalign.estimates import described
 from learnalign.linking.account import latest_reviews, learning_done
+from learnalign.studies import Study
+from learnalign.verdicts.registry import phrases
 
 MIN_NODES = 20  # people below which a network is too small to be described
 MISSING = (10, 20, 30)  # percent of ties
-FACTS = {
-    "density_pct": "pairs of people with a tie (%)",
-    "reciprocity_pct": "ties that go both ways (%)",
-    "up_pct": "asks going up (%)",
-    "across_pct": "asks to the same grade (%)",
-    "down_pct": "asks going down (%)",
-    "across_units_pct": "asks to another unit (%)",
-    "gini": "concentration of answering (Gini)",
-    "centralisation": "centralisation of answering (Freeman)",
-}
 WAYS = {"up_pct": 1, "across_pct": 0, "down_pct": -1}
+FACTS = ("density_pct", "reciprocity_pct", *WAYS, "across_units_pct", "gini", "centralisation")
 DIGITS = {"density_pct": 1, "gini": 2, "centralisation": 2}
 CHANCE = ("gini_by_chance", "across_units_by_chance_pct")
 NETWORK = ("group", "people", "managers", "people_smaller", *FACTS, *CHANCE)
-MOVED = (
-    "fact",
-    "missing_pct",
-    "recorded",
-    "middle",
-    "low",
-    "high",
-    "people",
-    "people_smaller",
-    "digits",
-)
+DRAWN = ("recorded", "middle", "low", "high")
+MOVED = ("fact", "missing_pct", *DRAWN, "people", "people_smaller", "digits")
 
 
 def gini(amounts: ArrayLike) -> float:
@@ -65,9 +46,9 @@ def gini(amounts: ArrayLike) -> float:
 
 
 def centralisation(answered: ArrayLike) -> float:
-    """Freeman's centralisation of in-degrees: 0 where all answer as many people, 1 where one answers all.
+    """Freeman's centralisation of in-degrees: 0 where all answer as many, 1 where one answers all.
 
-    `answered` (n,) is by how many others each was asked; NaN for one. Misleads in sparse networks,
+    `answered` (n,): by how many others each was asked; NaN for one. Misleads in sparse networks,
     where it is near 0 whoever answers.
 
     >>> centralisation([3, 0, 0, 0]), centralisation([1, 1, 1])
@@ -81,32 +62,28 @@ def centralisation(answered: ArrayLike) -> float:
 # --- the ask-and-answer network
 
 
-def network(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def network(study: Study) -> pd.DataFrame:
     """Facts of the ask-and-answer network, a row for the company and one per unit (`unit=…`).
 
     Columns NETWORK. Of a unit, density, reciprocity and answering are among its own people; where
-    asks go is of all that its people asked. *Up* is to the asker's own manager or a higher grade,
-    *across* to the same grade, *down* to a lower one. Grades are in order by the number in their
-    name, turned round where managers have the lower one; without an order the three are blank.
-    `…_by_chance` is what the figure would be had people turned to anybody alike: compare with it,
-    not with 0. Facts are blank below 20 people; the frame is empty where no asks or answers are
-    recorded. For privacy: `people_smaller` are those who asked in the rarest of the three
-    directions.
+    asks go is of all that its people asked. Up is to the asker's own manager or a higher grade,
+    across to the same, down to a lower one. Grades are in order by the number in their name, turned
+    round where managers have the lower one; without an order the three are blank. `…_by_chance` is
+    the figure had people turned to anybody alike: compare with it, not with 0. Facts are blank
+    below 20 people; the frame is empty where no asks or answers are recorded. For privacy:
+    `people_smaller` asked in the rarest of the three directions.
 
     Misleads where some units ask in a recorded place and others in the corridor, and where units
-    differ in size, as density falls with it. Ties are counted since recording began: who has been
-    here longer has had longer to be asked, so that answering is a little more concentrated than by
-    chance even where all are alike.
+    differ in size, as density falls with it. Who has been here longer has had longer to be asked:
+    answering is a little more concentrated than by chance even where all are alike.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> dataset = reading.read("data/demo")
-    >>> facts = network(dataset, windows.link(dataset).person_cycles)
+    >>> import learnalign as la
+    >>> facts = network(la.study("data/demo"))
     >>> facts.group[0], bool(facts.across_units_pct[0] < facts.across_units_by_chance_pct[0])
     ('company', True)
     """
-    people = _people(dataset, person_cycles)
-    arrows, units = _arrows(dataset, people), people.groupby("unit").indices
+    people = _people(study)
+    arrows, units = _arrows(study, people), people.groupby("unit").indices
     if arrows.empty:
         return pd.DataFrame(columns=list(NETWORK))
     groups = {"company": people.index} | {f"unit={unit}": units[unit] for unit in sorted(units)}
@@ -119,76 +96,65 @@ def network(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(NETWORK))
 
 
-def missing_ties(
-    dataset: DataSet, person_cycles: pd.DataFrame, *, draws: int = 200, seed: int = 0
-) -> pd.DataFrame:
-    """How far each fact of the company moves when 10, 20 or 30 % of its ties are taken away by chance.
+def missing_ties(study: Study, *, draws: int = 200, seed: int = 0) -> pd.DataFrame:
+    """How far each fact of the company moves when 10, 20 or 30 % of its ties are lost by chance.
 
-    A row per fact and share: fact (in words), people, missing_pct, recorded (with all ties), and
-    over `draws` the middle (median) and from low to high nine draws in ten. A fact that moves much
-    says little, as ties are surely missing; density moves by construction. Empty where no asks or
-    answers are recorded. For privacy: `people` are all, or of a share of asks those who asked;
-    `people_smaller` those on its rarer side, or else those who were asked; and `digits`, to how
-    many significant ones a fact that is no such share is to be told.
+    A row per fact (in words) and missing_pct: recorded (with all ties), and over `draws` the middle
+    (median) and from low to high nine draws in ten. A fact that moves much says little, as ties are
+    surely missing; density moves by construction. Empty where no asks or answers are recorded. For
+    privacy: `people` are all, or of a share of asks those who asked; `people_smaller` those on its
+    rarer side, or else those who were asked; `digits`, the significant ones of what is no share.
 
     Misleads where ties are missing for a reason, as where asking one's own manager is never written
-    down: that can move a fact further than chance does. What the whole network looks like nobody
-    can draw from a part of it.
+    down: that can move a fact further than chance does.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> dataset = reading.read("data/demo")
-    >>> moved = missing_ties(dataset, windows.link(dataset).person_cycles, draws=20)
+    >>> import learnalign as la
+    >>> moved = missing_ties(la.study("data/demo"), draws=20)
     >>> up = moved[moved.fact == "asks going up (%)"]
     >>> up.missing_pct.tolist(), bool(((up.low <= up.middle) & (up.middle <= up.high)).all())
     ([10, 20, 30], True)
     """
-    people = _people(dataset, person_cycles)
-    arrows, everybody = _arrows(dataset, people), np.ones(len(people), bool)
+    people = _people(study)
+    arrows, everybody = _arrows(study, people), np.ones(len(people), bool)
     if arrows.empty or len(people) < MIN_NODES:
         return pd.DataFrame(columns=list(MOVED))
     n, rng, rows = len(arrows), np.random.default_rng(seed), []
+    words = phrases("facts")["network"]
     recorded = _facts(arrows, everybody, np.ones(n, bool))
     for missing in MISSING:
         kept = [rng.permutation(n) >= missing / 100 * n for _ in range(draws)]
         drawn = pd.DataFrame([_facts(arrows, everybody, those) for those in kept])
         low, middle, high = (drawn.quantile(q) for q in (0.05, 0.5, 0.95))
-        for fact, words in FACTS.items():
+        for fact in FACTS:
             moved = recorded[fact], middle[fact], low[fact], high[fact]
-            rows.append((words, missing, *moved, *_behind(arrows, fact, len(people))))
+            rows.append((words[fact], missing, *moved, *_behind(arrows, fact, len(people))))
     return pd.DataFrame(rows, columns=list(MOVED))
 
 
 def by_unit(facts: pd.DataFrame) -> pd.DataFrame:
-    """`network`'s rows of units as a table to read: where asks go, and how far answering rests on a few.
-
-    Where asks go is blank where few asked in one direction: it would tell who.
-    """
+    """`network`'s rows of units; where asks go is blank where few asked in one direction."""
     rows = facts[facts.group != "company"]
     few = rows.people_smaller.isna() | (rows.people_smaller < MIN_NODES / 2)
-    table = rows[["people", "managers"]]
-    table.insert(0, "unit", rows.group.str.removeprefix("unit="))
-    ways = {FACTS[name]: rows[name].mask(few) for name in WAYS}
-    rest = {FACTS["across_units_pct"]: rows.across_units_pct}
-    own = {"answering, Gini": rows.gini, "Gini by chance": rows.gini_by_chance}
-    return table.assign(**ways, **rest, **own).round(2)
+    rows = rows.assign(**{name: rows[name].mask(few) for name in WAYS})
+    rows = rows.assign(unit=rows.group.str.removeprefix("unit="))
+    return rows.drop(columns=["group", "people_smaller"]).round(2)
 
 
 # --- mentoring and communities, as rows for `facts.yml`
 
 
-def people(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def people(study: Study) -> pd.DataFrame:
     """Everybody who is here, and whether they were ever `mentored` and are `in_community`.
 
-    Mentored: a mentor tie to them from anybody, or completed learning of type mentoring. Both are
-    empty where nothing of it is recorded. Misleads as a sign of who is let in: people of higher
-    grades have been here longer, mentoring agreed between two people is often not recorded, and a
-    community's list of members is not who works with whom.
+    Mentored: a mentor tie to them from anybody, or completed learning of type mentoring. Empty
+    where nothing of it is recorded. Misleads as a sign of who is let in: people of higher grades
+    have been here longer, mentoring between two people is often not recorded, and a community's
+    list of members is not who works with whom.
     """
-    learned = learning_done(dataset)
+    learned = learning_done(study.dataset)
     learned = learned.filter(learned.activity_type == "mentoring").select("person_id").distinct()
-    together, ties = _ties(dataset, "community"), _ties(dataset, "mentors")
-    rows = _people(dataset, person_cycles)
+    together, ties = _ties(study, "community"), _ties(study, "mentors")
+    rows = _people(study)
     mentored = [*ties.to_id, *learned.execute().person_id]
     for name, those in (
         ("mentored", mentored),
@@ -198,12 +164,13 @@ def people(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def people_by_group(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def people_by_group(study: Study) -> pd.DataFrame:
     """`people` once for their grade and once for each declared attribute: `attribute` and `group`.
 
     Without the company as a whole: beside it, a group that must stay hidden could be worked out.
     """
-    rows = people(dataset, person_cycles)
+    rows = people(study)
+    dataset = study.dataset
     about = dataset.tables["people"].select("person_id", *dataset.meta.attributes).execute()
     about = about.set_index("person_id").reindex(rows.person_id)
     sides = {"grade": rows.grade, **about}
@@ -216,17 +183,16 @@ def people_by_group(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFra
     return found.assign(attribute=order).dropna(subset="group")
 
 
-def community_ties(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def community_ties(study: Study) -> pd.DataFrame:
     """Community ties, and whether they go `across` units.
 
-    A tie is two people, whichever of them it was recorded from; it goes with that one's manager in
-    an interval. Misleads where communities were founded inside units: then few ties across units
-    say how they were founded.
+    A tie is two people, and goes with the manager of the one it was recorded from. Misleads where
+    communities were founded inside units: few ties across then say how they were founded.
     """
-    ties = _ties(dataset, "community")
+    ties = _ties(study, "community")
     ends = pd.DataFrame(np.sort(ties[["from_id", "to_id"]].to_numpy(str), axis=1))
     ties = ties[~ends.duplicated().to_numpy()]
-    of = _people(dataset, person_cycles).set_index("person_id")
+    of = _people(study).set_index("person_id")
     ties = ties[ties.from_id.isin(of.index) & ties.to_id.isin(of.index)]
     rows = of.loc[ties.from_id, ["manager_id", "unit"]].reset_index(names="person_id")
     return rows.assign(across=rows.unit.to_numpy() != of.unit[ties.to_id].to_numpy())
@@ -235,11 +201,13 @@ def community_ties(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFram
 # --- people and ties
 
 
-def _people(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def _people(study: Study) -> pd.DataFrame:
     """Who is employed at `as_of`, by their latest review; `cluster` is who rates them."""
-    last = latest_reviews(person_cycles).sort_values("person_id")
+    last = latest_reviews(study.cycles).sort_values("person_id")
     left_on = pd.to_datetime(last.left_on)
-    here = last[left_on.isna() | (left_on >= pd.Timestamp(dataset.as_of))].reset_index(drop=True)
+    here = last[left_on.isna() | (left_on >= pd.Timestamp(study.dataset.as_of))].reset_index(
+        drop=True
+    )
     beside = here.groupby("unit").person_id.transform("size")
     return here.assign(cluster=described.raters(here)[0], rank=_rank(here), beside=beside)
 
@@ -256,16 +224,16 @@ def _rank(people: pd.DataFrame) -> pd.Series:
     return -number if (of_manager < number).sum() > (of_manager > number).sum() else number
 
 
-def _ties(dataset: DataSet, *kinds: str) -> pd.DataFrame:
+def _ties(study: Study, *kinds: str) -> pd.DataFrame:
     """Each pair of people with a tie of these kinds up to `as_of`, once per kind and direction."""
-    ties = dataset.tables["ties"]
+    ties = study.dataset.tables["ties"]
     ties = ties.filter(ties.kind.isin(kinds))
     return ties.select("from_id", "to_id", "kind").distinct().execute()
 
 
-def _arrows(dataset: DataSet, people: pd.DataFrame) -> pd.DataFrame:
+def _arrows(study: Study, people: pd.DataFrame) -> pd.DataFrame:
     """Who (by place in `people`) turned to whom, which way, and which arrow came back."""
-    ties, n = _ties(dataset, "asks", "answers"), len(people)
+    ties, n = _ties(study, "asks", "answers"), len(people)
     place, turned = pd.Series(np.arange(n), people.person_id.to_numpy()), ties.kind == "answers"
     ends = {
         "asker": ties.from_id.mask(turned, ties.to_id).map(place),

@@ -84,26 +84,24 @@ def _hours(study: Study) -> dict[str, Fit | None]:
 
 
 ROWS: Mapping[str, Callable[[Study], Rows]] = {
-    "person_cycles": lambda s: s.cycles,
-    "gaps": lambda s: s.journeys.gaps,
-    "assessed": lambda s: s.journeys.assessed,
-    "acknowledgements": lambda s: gaps.acknowledgements(s.dataset, s.cycles),
-    "reflecting": lambda s: gaps.reflecting(s.dataset, s.cycles),
-    "surveyed_gaps": lambda s: drivers.surveyed_gaps(
-        s.dataset, s.journeys.gaps, min_group=s.min_group
-    ),
-    "answers": lambda s: merit.answers(s.dataset, s.cycles),
-    "people": lambda s: networks.people(s.dataset, s.cycles),
-    "people_by_group": lambda s: networks.people_by_group(s.dataset, s.cycles),
-    "community_ties": lambda s: networks.community_ties(s.dataset, s.cycles),
-    "spending": lambda s: spending.per_person(s.dataset, s.cycles),
+    "person_cycles": lambda study: study.cycles,
+    "gaps": lambda study: study.journeys.gaps,
+    "assessed": lambda study: study.journeys.assessed,
+    "acknowledgements": gaps.acknowledgements,
+    "reflecting": gaps.reflecting,
+    "surveyed_gaps": drivers.surveyed_gaps,
+    "answers": merit.answers,
+    "people": networks.people,
+    "people_by_group": networks.people_by_group,
+    "community_ties": networks.community_ties,
+    "spending": spending.per_person,
 }
 """What `facts.yml` can count: rows with a person_id, unit and, mostly, manager_id."""
 
 FUNCTIONS: Mapping[str, Callable[[Study], Mapping[str, Fit | None]]] = {
-    "first_time": lambda s: leaders.first_time(s.quarters),
-    "walk_the_talk": lambda s: drivers.walk_the_talk(s.dataset, s.quarters, min_group=s.min_group),
-    "follows": lambda s: merit.follows(s.dataset, s.cycles),
+    "first_time": lambda study: leaders.first_time(study.quarters),
+    "walk_the_talk": drivers.walk_the_talk,
+    "follows": merit.follows,
     "after_reflecting": _difference,
     "strong_less_others": _strong,
     "hours_per_closed_gap": _hours,
@@ -154,9 +152,10 @@ def counted(
 
     Misleads where what was not recorded cannot be told from what was not so.
 
-    >>> learned = pd.DataFrame({"person_id": list("abc"), "unit": list("xxy"), "hours": [1, 0, 2]})
-    >>> mine = Measure(question="Q1", rows="learned", figures={"some": Figure(numerator="hours > 0")})
-    >>> round(counted(mine, {"learned": learned}).fits["some"].estimate, 1)
+    >>> rows = pd.DataFrame({"person_id": list("abc"), "unit": list("xxy"), "hours": [1, 0, 2]})
+    >>> some = {"some": Figure(numerator="hours > 0", rows="learned")}
+    >>> found = counted(Measure(question="Q1", figures=some), {"learned": rows})
+    >>> round(found.fits["some"].estimate, 1)
     66.7
     """
     found, wholes = dict(made or {}), defaultdict(list)

@@ -1,8 +1,7 @@
-"""Spending: the hours and the money that learning takes, by unit and by mode, and what nobody recorded.
+"""Spending: the hours and the money that learning takes, by unit and by mode.
 
 Costs only: what they bring is asked elsewhere. Learning counts when it was completed, by people
-with a review, and for the unit of their latest one; what others learned is in linking's
-`attrition`.
+with a review, and for the unit of their latest one; linking's `attrition` has the rest.
 """
 
 from typing import Literal
@@ -12,21 +11,12 @@ import pandas as pd
 from learnalign.data.reading import DataSet
 from learnalign.estimates import described
 from learnalign.linking.account import latest_reviews, learning_done
+from learnalign.studies import Study
 
 HALF_YEAR_DAYS = 365.25 / 2
 DOMINANT = 0.85  # of a group's cost: from here on two people could work out each other's
-COLUMNS = (
-    "people",
-    "managers",
-    "learners",
-    "hours",
-    "hours_per_half_year",
-    "required_share",
-    "system_share",
-    "cost",
-    "cost_per_half_year",
-    "top_two_share",
-)
+AMOUNTS = ("hours", "hours_per_half_year", "required_share", "system_share", "cost")
+COLUMNS = ("people", "managers", "learners", *AMOUNTS, "cost_per_half_year", "top_two_share")
 NEEDS = {
     "activities": set(),
     "hours": {"hours"},
@@ -43,10 +33,8 @@ By = Literal["unit", "mode"]
 KEYS: dict[By, list[str]] = {"unit": ["unit"], "mode": ["recorded_by", "mode"]}
 
 
-def hours_and_cost(
-    dataset: DataSet, person_cycles: pd.DataFrame, *, by: By = "unit"
-) -> pd.DataFrame:
-    """Completed learning in hours and the data's currency: a row per unit, or per recorder and mode.
+def hours_and_cost(study: Study, by: By = "unit") -> pd.DataFrame:
+    """Completed learning in hours and the data's currency: a row per unit, or recorder and mode.
 
     `people` (with their managers) are all of the unit, or of the company; `learners` those with
     such learning. Per half-year means for each of these people and each half-year employed since
@@ -55,22 +43,19 @@ def hours_and_cost(
 
     Misleads when formal learning, which systems record, is held against informal, which people
     report: compare modes within `recorded_by` only. Hours are those recorded, not those granted;
-    people who moved bring their hours along. Hiding one unit is not enough where a total is shown.
-    METHODS 2 (learning mix) and 7.
+    people who moved bring theirs along. Beside a total, hiding one unit is not enough. METHODS 2.
 
-    >>> from learnalign.data import reading
-    >>> from learnalign.linking import windows
-    >>> data = reading.read("data/demo")
-    >>> found = hours_and_cost(data, windows.link(data).person_cycles, by="mode")
+    >>> import learnalign as la
+    >>> found = hours_and_cost(la.study("data/demo"), "mode")
     >>> found[["recorded_by", "mode"]].values.tolist()
     [['self', 'informal'], ['self', 'social'], ['system', 'formal'], ['system', 'social']]
     """
     keys = KEYS[by]
-    if "learning" not in dataset.filled:
+    if "learning" not in study.dataset.filled:
         return pd.DataFrame(columns=[*keys, *COLUMNS])
-    staff = _staff(dataset, person_cycles)
+    staff = _staff(study)
     staff = staff.assign(whole=staff.unit if by == "unit" else "company")
-    spent = staff.merge(_spent(dataset), "left" if by == "unit" else "inner", "person_id")
+    spent = staff.merge(_spent(study.dataset), "left" if by == "unit" else "inner", "person_id")
     groups, learned = spent.groupby(keys), spent[spent.activities > 0]
     size = staff.groupby("whole").agg(
         people=("person_id", "nunique"),
@@ -78,14 +63,13 @@ def hours_and_cost(
         half_years=("half_years", "sum"),
     )
     found = groups[[*NEEDS]].sum(min_count=1).join(groups.whole.first()).join(size, on="whole")
-    for name in {"hours", "cost"} & _known(dataset):  # of a unit in which nobody learned
+    known, top_two = _known(study.dataset), _top_two(spent, keys)
+    for name in {"hours", "cost"} & known:  # of a unit in which nobody learned
         found[name] = found[name].mask(found.activities.isna(), 0.0)
-    top_two = _top_two(spent, keys)
     cost = found.cost.mask(top_two >= DOMINANT)
-    learners = learned.groupby(keys).person_id.nunique().reindex(found.index, fill_value=0)
-    required = found.required_hours if "required_hours" in _known(dataset) else float("nan")
+    required = found.required_hours if "required_hours" in known else float("nan")
     found = found.assign(
-        learners=learners,
+        learners=learned.groupby(keys).person_id.nunique().reindex(found.index, fill_value=0),
         hours_per_half_year=found.hours / found.half_years,
         required_share=required / found.hours,
         system_share=found.system_hours / found.known_hours,
@@ -96,41 +80,21 @@ def hours_and_cost(
     return found.reset_index()[[*keys, *COLUMNS]]
 
 
-def per_person(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
+def per_person(study: Study) -> pd.DataFrame:
     """What each person's completed learning took: the rows of which `facts.yml` tells sums only.
 
-    `half_years` employed since recording began, and the sums of NEEDS, 0 for who learned nothing.
-    Empty is a sum that needs a column in which nothing is recorded, and the cost where two people
-    have most of it. Misleads where informal learning is not recorded: it then costs nothing and
-    takes no time. METHODS 3, Q7.
+    `half_years` employed since recording began, and the sums of NEEDS, 0 for who learned nothing;
+    empty where what a sum needs is not recorded, and the cost where two people have most of it.
+    Misleads where informal learning is not recorded: it then takes nothing. METHODS 3, Q7.
     """
-    rows = _staff(dataset, person_cycles)
-    if "learning" not in dataset.filled:
+    rows = _staff(study)
+    if "learning" not in study.dataset.filled:
         return rows.head(0).assign(**dict.fromkeys(NEEDS, 0.0))
-    spent = _spent(dataset).groupby("person_id")[[*NEEDS]].sum()
+    spent = _spent(study.dataset).groupby("person_id")[[*NEEDS]].sum()
     rows = rows.merge(spent, "left", "person_id").fillna(dict.fromkeys(NEEDS, 0.0))
     dominated = (_top_two(rows.assign(whole="company"), ["whole"]) >= DOMINANT).any()
-    unknown = set(NEEDS) - _known(dataset) | ({"cost"} if dominated else set())
+    unknown = set(NEEDS) - _known(study.dataset) | ({"cost"} if dominated else set())
     return rows.assign(**dict.fromkeys(unknown, float("nan")))
-
-
-def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """`hours_and_cost` as a table to read: per person and half-year, no totals, shares in percent."""
-    names = {
-        "recorded_by": "recorded by",
-        "hours_per_half_year": "hours per person and half-year",
-        "cost_per_half_year": "cost per person and half-year",
-    }
-    kept = rows[
-        [
-            name
-            for name in ("unit", "recorded_by", "mode", "people", *[*names][1:], "shown")
-            if name in rows
-        ]
-    ]
-    figures = {name: pd.to_numeric(rows[name]).round(1) for name in [*names][1:]}
-    percent = pd.to_numeric(rows.required_share).mul(100).round(0)
-    return kept.assign(**figures, **{"of it required (%)": percent}).rename(columns=names)
 
 
 def _known(dataset: DataSet) -> set[str]:
@@ -138,10 +102,10 @@ def _known(dataset: DataSet) -> set[str]:
     return {n for n, needed in NEEDS.items() if {f"learning.{c}" for c in needed} <= dataset.filled}
 
 
-def _staff(dataset: DataSet, person_cycles: pd.DataFrame) -> pd.DataFrame:
-    """A row per person with a review: their latest unit and manager, and half-years since recording began."""
-    latest, as_of = latest_reviews(person_cycles), pd.Timestamp(dataset.as_of)
-    began = pd.Timestamp(dataset.tables["learning"].learned_on.min().execute())
+def _staff(study: Study) -> pd.DataFrame:
+    """A row per person with a review: latest unit and manager, half-years since recording began."""
+    latest, as_of = latest_reviews(study.cycles), pd.Timestamp(study.dataset.as_of)
+    began = pd.Timestamp(study.dataset.tables["learning"].learned_on.min().execute())
     end = pd.to_datetime(latest.left_on).fillna(as_of).clip(upper=as_of)
     days = (end - pd.to_datetime(latest.hired_on).clip(lower=began)).dt.days + 1
     return latest[[*described.OWNERS]].assign(half_years=days.clip(lower=0) / HALF_YEAR_DAYS)
@@ -169,7 +133,7 @@ def _spent(dataset: DataSet) -> pd.DataFrame:
 
 
 def _top_two(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """The share of each group's cost that its two costliest people have; empty where nothing was spent."""
+    """The share of each group's cost that two people have; empty where nothing was spent."""
     person = rows.groupby([*keys, "person_id"]).cost.sum().sort_values()
     two = person.groupby(level=keys).tail(2).groupby(level=keys).sum()
     return two / person.groupby(level=keys).sum()

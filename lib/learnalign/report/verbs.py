@@ -132,10 +132,9 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
         return show.table(study, of)
     if of not in describe.TABLES:
         raise ask.unknown("table", of, [*describe.TABLES])
-    found = describe.TABLES[of]
-    caption = found.caption if isinstance(found.caption, str) else found.caption(study)
+    found = describe.table(study, of)
     unknown = unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
-    return show.table(found.make(study), caption, unknown=unknown)
+    return show.table(found.frame, found.caption, unknown=unknown)
 
 
 def provenance(study: Study) -> Shown:
@@ -198,7 +197,7 @@ def grid(study: Study) -> Shown:
     'grid'
     """
     few = {"min_group": study.min_group}
-    return kept(study, tables.grid(drivers.scorecard(study.dataset, **few), **few))
+    return kept(study, tables.grid(drivers.scorecard(study), **few))
 
 
 def network(study: Study) -> Shown:
@@ -209,7 +208,7 @@ def network(study: Study) -> Shown:
     >>> la.network(study).record["kind"]
     'network'
     """
-    found = networks.missing_ties(study.dataset, study.cycles)
+    found = networks.missing_ties(study)
     return kept(study, tables.network(found, min_group=study.min_group))
 
 
