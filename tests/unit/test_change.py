@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from learnalign.report import page
-from learnalign.verdicts import change, judge, registry
+from learnalign.verdicts import change, registry
+from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts.result import Fit
 
 WORDS = registry.verdict_words()
@@ -34,7 +35,7 @@ def result(estimate, error, verdict="higher", measure="learning_to_rating", smal
         "",
         "adjusted",
     )
-    return judge.row_of(question, found, fit, branch=verdict, smallest_effect=smallest)
+    return rows_of.row_of(question, found, fit, branch=verdict, smallest_effect=smallest)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from learnalign.verdicts import document as results
 from learnalign.verdicts import explain, judge
+from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts.registry import measures, phrases, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 from learnalign.verdicts.words import brief, revoke_none
@@ -160,7 +161,7 @@ def test_in_one_line_word_for_word():
         "Too many people have the same rating to tell them apart."
     )
     assert told("learning_to_rating", "hidden") == "Not shown, to protect individuals."
-    (cost,) = judge.judge_cost(fit(3000, 7000, estimate=4701.2), "", unit="EUR")
+    (cost,) = rows_of.describe_cost(fit(3000, 7000, estimate=4701.2), "", unit="EUR")
     assert brief(cost) == "About 4\u202f701 EUR per extra closed gap."
 
 
@@ -178,7 +179,7 @@ def test_why_there_is_no_estimate_fits_in_one_line(reason):
     "filled", [{"people", "reviews"}, {"people", "reviews", "learning", "assessments"}]
 )
 def test_what_is_not_recorded_fits_in_one_line(filled):
-    rows = judge.unanswerable(frozenset(filled), {})
+    rows = rows_of.unanswerable(frozenset(filled), {})
     for told in rows:
         plain(brief(told), 14)
     if "learning" not in filled:
@@ -245,7 +246,7 @@ def edition() -> list[Result]:
         row("leader_to_team", "unknown"),
         row("acknowledging_to_closure", "small"),
         *judge.judge_kinds("learning_to_closure", kinds, smallest_effect=1.2, hidden={}),
-        *judge.judge_cost(fit(3000, 7000), "", unit="EUR"),
+        *rows_of.describe_cost(fit(3000, 7000), "", unit="EUR"),
     ]
 
 
@@ -277,7 +278,7 @@ def test_a_question_gets_its_two_weightiest_lines():
 
 
 def test_an_edition_without_answers_leaves_nothing_beside_them():
-    rows = judge.unanswerable(frozenset({"people", "reviews"}), {})
+    rows = rows_of.unanswerable(frozenset({"people", "reviews"}), {})
     assert explain.still_unknown(rows) == () and explain.still_unknown([]) == ()
 
 
@@ -317,7 +318,7 @@ def test_every_headline_says_how_it_was_computed():
 
 
 def test_what_was_not_computed_says_why():
-    rows = judge.unanswerable(frozenset({"people", "reviews"}), {})
+    rows = rows_of.unanswerable(frozenset({"people", "reviews"}), {})
     records = explain.method_of(rows)
     assert len(records) == len(rows)
     assert all(
@@ -436,7 +437,7 @@ def test_what_to_do_follows_the_verdicts():
 
 
 def test_a_company_that_records_nothing_is_told_where_to_begin():
-    do, do_not = explain.what_to_do(judge.unanswerable(frozenset({"people", "reviews"}), {}))
+    do, do_not = explain.what_to_do(rows_of.unanswerable(frozenset({"people", "reviews"}), {}))
     assert do[0].startswith("Choose which open question is worth settling (Q1, Q2, ")
     assert do[1] == (
         "Start to record what would open most questions: help requests, questions or "

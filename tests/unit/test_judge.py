@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from learnalign.verdicts import explain, judge, registry
+from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts.result import Check, Comparison, Fit
 from learnalign.verdicts.words import brief
 
@@ -559,7 +560,7 @@ EVERYTHING = frozenset(
 
 
 def test_nothing_but_people_and_reviews_is_an_honest_we_dont_know_for_all():
-    rows = judge.unanswerable(frozenset({"people", "reviews"}), SMALLEST)
+    rows = rows_of.unanswerable(frozenset({"people", "reviews"}), SMALLEST)
     assert {row.question for row in rows} == set(registry.questions())
     assert {row.verdict for row in rows} == {"unknown"}
     sentences = {row.question: row.sentence for row in rows}
@@ -570,7 +571,7 @@ def test_nothing_but_people_and_reviews_is_an_honest_we_dont_know_for_all():
 
 
 def test_with_everything_recorded_nothing_is_unanswerable():
-    assert judge.unanswerable(EVERYTHING, SMALLEST) == ()
+    assert rows_of.unanswerable(EVERYTHING, SMALLEST) == ()
 
 
 def test_a_missing_table_speaks_for_its_columns():
@@ -662,14 +663,14 @@ def test_coverage_tells_fine_from_coarse_before_any_result():
 )
 def test_a_fact_reads_as_a_sentence(measure, name, unit, told):
     found = fit(33.2, 43.9, estimate=38.1, n_people=310)
-    (row,) = judge.describe("Q8", measure, {name: found}, hidden={}, unit=unit)
+    (row,) = rows_of.describe("Q8", measure, {name: found}, hidden={}, unit=unit)
     assert (row.sentence, row.verdict, row.headline) == (told, "described", False)
     assert row.estimate == (38.0 if unit == "%" else 38.1)
 
 
 def test_a_fact_below_what_is_expected_says_lower_and_turns_its_range():
     facts = {"3 quarters before": fit(-6.4, -2.1, estimate=-4.2)}
-    (row,) = judge.describe(
+    (row,) = rows_of.describe(
         "Q4", "before_and_after_first_time", facts, hidden={}, unit="percentage points"
     )
     assert row.sentence == (
@@ -680,7 +681,7 @@ def test_a_fact_below_what_is_expected_says_lower_and_turns_its_range():
 
 
 def test_a_name_with_braces_is_told_as_it_stands():
-    (row,) = judge.describe("Q8", "mentoring_reach", {"unit: {size}": fit(33.2, 43.9)}, hidden={})
+    (row,) = rows_of.describe("Q8", "mentoring_reach", {"unit: {size}": fit(33.2, 43.9)}, hidden={})
     assert row.sentence.startswith("Of the people whose unit is {size}, ")
 
 

@@ -13,7 +13,7 @@ from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.estimates import closing, contrasts, groups, leaders, rivals, samples
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import explain, judge
+from learnalign.verdicts import explain, judge, rows
 from learnalign.verdicts.registry import headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
@@ -103,7 +103,7 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
     if measure.estimator == "cost":
         fit, reason = cost(study)
         hidden = rule.too_small(fit, study.min_group)
-        return judge.judge_cost(fit, reason, hidden=hidden, unit=currency(study))
+        return rows.describe_cost(fit, reason, hidden=hidden, unit=currency(study))
     found = compared(study, key)
     hidden = rule.too_small(found, study.min_group)
     smallest = study.smallest(measure.smallest)
@@ -266,7 +266,7 @@ def askable(study: Study) -> pd.DataFrame:
     """
     filled, smallest = study.dataset.filled, dict(study.settings.smallest_effect)
     study.told.coverage = study.made(_coverage)
-    tell(study, judge.unanswerable(filled, smallest))
+    tell(study, rows.unanswerable(filled, smallest))
     return study.told.coverage
 
 

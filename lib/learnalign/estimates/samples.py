@@ -95,7 +95,7 @@ EXPOSURES: dict[str, tuple[str, Callable[[pd.Series, pd.Series], pd.Series]]] = 
 """What a question's file may name as `exposure` on person-cycles: of what (voluntary hours, else
 activities, or acknowledgements), and how an amount of it and the cycle become the exposure.
 """
-OUTCOMES = ("rating", "merit", "merit at equal rating")
+OUTCOMES = ("rating", "merit", "merit_at_equal_rating")
 """And as `outcome`: in SD of the cycle, or percentage points."""
 
 
@@ -109,7 +109,7 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
     elif not pd.to_numeric(cycles.merit_pct).notna().any():
         return Prepared(measure, None, reason="no merit data")
     else:
-        frame, notes = _paid(cycles, what.outcome == "merit at equal rating")
+        frame, notes = _paid(cycles, what.outcome == "merit_at_equal_rating")
     name, noun = "acknowledgements", ""
     if source == "learning":
         name = voluntary(cycles)

@@ -9,7 +9,7 @@ from learnalign.estimates import ask, leaders
 from learnalign.facts import contents, gaps, merit, networks, ratios, spending
 from learnalign.privacy import rule
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import judge
+from learnalign.verdicts import rows
 from learnalign.verdicts.registry import phrases, questions
 from learnalign.verdicts.result import Result
 
@@ -41,7 +41,7 @@ def _described(study: Study, key: str) -> tuple[Result, ...]:
     if measure.together and hidden:
         hidden = dict.fromkeys(found.fits, "subtraction") | hidden
     about = {"hidden": hidden, "units": found.units}
-    return judge.describe(measure.question, key, found.fits, **about)
+    return rows.describe(measure.question, key, found.fits, **about)
 
 
 # --- tables

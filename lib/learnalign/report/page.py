@@ -19,7 +19,8 @@ from learnalign.report.tables import axes, groups
 from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
-from learnalign.verdicts import explain, judge
+from learnalign.verdicts import explain
+from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts import words as words_of
 from learnalign.verdicts.result import Result, number, spread
 
@@ -124,7 +125,7 @@ def _answers(
 ) -> list[Answer]:
     mine = [row for row in rows if row.question == question["key"]]
     pairs = [(row, raw) for row, raw in paired(mine) if row.headline]
-    pairs = pairs or [(judge.silent(question["key"]), None)]
+    pairs = pairs or [(rows_of.silent(question["key"]), None)]
     shared = len(commonprefix([row.measure for row, _ in pairs]))
     words, pace = document["verdict_words"], document["data"]["pace"]
     answers = []

@@ -8,8 +8,11 @@ hides is told as hidden.
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from itertools import groupby
 from typing import Any
 
+import jinja2
 import pandas as pd
 
 from learnalign.verdicts import words
@@ -254,33 +257,13 @@ def _occurs(term: str, text: str) -> bool:
 
 
 def glossary_page() -> str:
-    """GLOSSARY.md, as `make glossary` writes it: every term, verdict, design and check in tables."""
-    told = phrases("terms")
-    lines = ["# Glossary", "", told["intro"]]
-    for section in told["sections"]:
-        intro = [section["intro"], ""] if section["intro"] else []
-        lines += ["", f"## {section['title']}", *intro, *_table(section["columns"], _rows(section))]
-    return "\n".join(lines).translate(str.maketrans("“”’", '""\'')) + "\n"
-
-
-def _rows(section: Mapping[str, Any]) -> list[Sequence[str]]:
-    rows = section["rows"]
-    if rows == "checks":
-        return [(name, one["asks"]) for name, one in phrases("checks").items()]
-    if rows == "verdicts":
-        keys: dict[tuple[str, str], list[str]] = {}
-        for key, one in phrases("sentences")["verdicts"].items():
-            keys.setdefault((one["word"], one["when"]), []).append(f"`{key}`")
-        return [(", ".join(some), *told) for told, some in keys.items()]
-    if isinstance(rows, list):
-        return rows
-    return [(term, one["means"] if isinstance(one, dict) else one) for term, one in rows.items()]
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *rows]
-    told = [f"| {' | '.join(cells)} |" for cells in lines]
-    return [told[0], told[1].replace(" ", ""), *told[2:]]
+    """GLOSSARY.md, as `make glossary` writes it: all terms, verdicts, designs, checks."""
+    source = (files("learnalign.verdicts") / "en/GLOSSARY.md.j2").read_text("utf-8")
+    page = jinja2.Template(source, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    kinds = groupby(phrases("sentences")["verdicts"].items(), lambda item: item[1])
+    verdicts = [(", ".join(f"`{key}`" for key, _ in some), one) for one, some in kinds]
+    text = page.render(phrases("terms"), checks=phrases("checks"), verdicts=verdicts)
+    return text.translate(str.maketrans("“”’", '""\''))
 
 
 # --- what to do

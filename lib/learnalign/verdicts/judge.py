@@ -6,19 +6,12 @@ fields (`words`). The default is "we don't know"; a check can only take away, ne
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from math import ceil, exp, log
+from math import log
 
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from learnalign.verdicts.registry import (
-    Measure,
-    Question,
-    measures,
-    missing_needs,
-    phrases,
-    questions,
-)
+from learnalign.verdicts.registry import Measure, Question, measures
 from learnalign.verdicts.result import (
     FEW_CLUSTERS,
     Check,
@@ -29,12 +22,12 @@ from learnalign.verdicts.result import (
     number,
     spread,
 )
-from learnalign.verdicts.words import COMPRESSED, Told, check, failures, marks, revoke_none, said
+from learnalign.verdicts.rows import no_estimate, row_of, settled, what_settles
+from learnalign.verdicts.words import COMPRESSED, check, marks, revoke_none, said
 
 CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
-FAR = 100  # times as much data: nobody will wait for that
 RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
@@ -49,8 +42,8 @@ def decide(
 
     For a hazard ratio the smallest effect is a ratio and "no difference" is 1.
 
-    >>> decide(0.12, 0.30, 0.10), decide(0.02, 0.30, 0.10), decide(-0.04, 0.05, 0.10), decide(-0.2, 0.3, 0.1)
-    ('higher', 'small', 'none', 'unknown')
+    >>> [decide(*ends, 0.10) for ends in ((0.12, 0.3), (0.02, 0.3), (-0.04, 0.05), (-0.2, 0.3))]
+    ['higher', 'small', 'none', 'unknown']
     """
     below, same, above = marks(smallest_effect, unit)
     failed = {one.name for one in checks if one.outcome == "failed"}
@@ -75,14 +68,6 @@ def stands(rows: Sequence[Result]) -> bool:
     )
 
 
-def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
-    """The difference that a fit of this precision would have found in 80 of 100 repetitions
-    (METHODS 4).
-    """
-    size = (stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error
-    return exp(size) if unit == "hazard ratio" else float(size)
-
-
 # --- rows
 
 
@@ -103,26 +88,6 @@ def judge(
         about |= {"headline": False, "at": "raw", "branch": "described"}
         rows.append(row_of(question, measure, comparison.raw, **about))
     return tuple(rows)
-
-
-def judge_all(
-    comparisons: Sequence[Comparison],
-    *,
-    smallest_effect: Mapping[str, float],
-    hidden: Mapping[str, str],
-) -> tuple[Result, ...]:
-    """`judge` for several comparisons: smallest effects by the run's names, privacy's reasons by
-    measure.
-    """
-    return tuple(
-        row
-        for found in comparisons
-        for row in judge(
-            found,
-            smallest_effect=smallest_effect[measures()[found.measure][1].smallest],
-            hidden=hidden[found.measure],
-        )
-    )
 
 
 def judge_family(
@@ -167,134 +132,6 @@ def judge_kinds(
     return _family(measure, fits, hidden, "", checks, None, **about)
 
 
-def judge_cost(
-    fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "currency"
-) -> tuple[Result, ...]:
-    """Q7: a cost per extra closed gap is described, never judged; without one, "we don't know" and
-    the `reason`.
-    """
-    question, measure = measures()["cost_per_closed_gap"]
-    if fit is None:
-        return (_no_estimate(question, measure, reason),)
-    if hidden:
-        return (row_of(question, measure, branch="hidden", reason=hidden),)
-    return (row_of(question, measure, fit, branch="cost", unit=unit, detectable_effect=None),)
-
-
-def describe(
-    question: str,
-    measure: str,
-    facts: Mapping[str, Fit],
-    *,
-    hidden: Mapping[str, str],
-    units: Mapping[str, str] | None = None,
-    unit: str = "%",
-) -> tuple[Result, ...]:
-    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one
-    may not be shown.
-
-    Facts are in `unit`, but for those named in `units`.
-    """
-    rows = []
-    for name, fit in facts.items():
-        own = (units or {}).get(name, unit)
-        about = {
-            "question": question,
-            "measure": measure,
-            "headline": False,
-            "at": name,
-            "unit": own,
-        }
-        if hidden.get(name):
-            rows.append(row_of(None, None, branch="hidden", reason=hidden[name], **about))
-            continue
-        fit = _coarse(fit) if own == "%" else fit
-        rows.append(row_of(None, None, fit, branch="fact", detectable_effect=None, **about))
-    return tuple(rows)
-
-
-def unanswerable(
-    filled: frozenset[str], smallest_effect: Mapping[str, float]
-) -> tuple[Result, ...]:
-    """ "We don't know" for every headline whose question needs what the data do not hold, and why."""
-    rows = []
-    for question in questions().values():
-        missing = missing_needs(question, filled)
-        for measure in question.measures.values() if missing else ():
-            settle = _settle("record", what="; ".join(need.settle for need in missing))
-            about = {"wanting": tuple(need.key for need in missing), "to_settle": settle}
-            about["smallest_effect"] = smallest_effect.get(measure.smallest)
-            rows.append(row_of(question, measure, branch="no data", **about))
-    return tuple(rows)
-
-
-def silent(question: str) -> Result:
-    """A question that was asked and has no result must not vanish: the default is "we don't know"."""
-    about = {"question": question, "measure": "", "unit": ""}
-    return row_of(None, None, branch="silent", **about)
-
-
-VERDICTS: dict[str, Verdict] = {
-    "hidden": "hidden",
-    "described": "described",
-    "fact": "described",
-    "cost": "described",
-    "nothing varies": "none",
-    "higher": "higher",
-    "lower": "lower",
-    "small": "small",
-    "none": "none",
-    "untrusted": "untrusted",
-}
-"""The verdict of each branch; of all others, "we don't know"."""
-
-
-def row_of(
-    question: Question | None,
-    measure: Measure | None,
-    fit: Fit | None = None,
-    /,
-    *,
-    branch: str,
-    **values: object,
-) -> Result:
-    """A row with its sentence: numbers from the fit where there is one, empty where there is none."""
-    row: dict[str, object] = {
-        "headline": True,
-        "group": "company",
-        "at": "",
-        "level": 0.95,
-        "smallest_effect": None,
-        "detectable_effect": None,
-        "to_settle": "",
-        "note": "",
-        "checks": (),
-        "method": "",
-        "design": "described",
-        "sentence": "",
-        "shown": branch != "hidden",
-        "branch": branch,
-        "verdict": VERDICTS.get(branch, "unknown"),
-    } | dict.fromkeys(("estimate", "low", "high", "n_people", "n_clusters"))
-    if question and measure:
-        row |= {"question": question.key, "measure": measure.key, "unit": measure.unit}
-    if fit:
-        copied = ("estimate", "low", "high", "level", "n_people", "n_clusters", "method", "design")
-        own = (*copied, "std_error", "df", "cluster", "rung", "held")
-        row |= {name: getattr(fit, name) for name in own}
-        unit = str(values.get("unit", row.get("unit")))
-        row["detectable_effect"] = detectable_in(fit, unit=unit) if fit.df else None
-        row |= {"doers": measure.doers, "others": measure.others} if measure else {}
-    return said(Result(**(row | values)))  # type: ignore[arg-type]
-
-
-def _coarse(fit: Fit) -> Fit:
-    """A share to so few digits that nobody can tell from it how many of how many it is."""
-    digits = 1 if fit.n_people >= 1000 else 0
-    figures = {name: round(getattr(fit, name), digits) for name in ("estimate", "low", "high")}
-    return replace(fit, **figures, std_error=None, df=None)
-
-
 # --- one headline
 
 
@@ -304,7 +141,7 @@ def _headline(
     """The judged row: verdict, sentence, and what would settle it."""
     about = {"smallest_effect": smallest_effect, "group": group, "note": "; ".join(found.notes)}
     if found.adjusted is None:
-        return _no_estimate(question, measure, found.reason, found.notes, **about)
+        return no_estimate(question, measure, found.reason, found.notes, **about)
     fit, checks = found.adjusted, _all_checks(found, measure, smallest_effect)
     bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
     branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
@@ -313,70 +150,12 @@ def _headline(
     row = row_of(question, measure, fit, branch=branch, **about)
     compressed = found.modal_share > COMPRESSED and measure.unit == "SD"
     if compressed and row.detectable_effect > smallest_effect:
-        branch, settle = "compressed", _settle("compressed")
+        branch, settle = "compressed", settled("compressed")
     elif found.n_cycles == 1 and fit.design == "associated" and row.verdict != "unknown":
-        branch, settle = "one cycle", _settle("one cycle")
+        branch, settle = "one cycle", settled("one cycle")
     else:
-        settle = _what_settles(row, bare, fit, measure, found.n_cycles)
+        settle = what_settles(row, bare, fit, measure, found.n_cycles)
     return row_of(question, measure, fit, branch=branch, to_settle=settle, **about)
-
-
-def _no_estimate(
-    question: Question, measure: Measure, reason: str, notes: Sequence[str] = (), **about: object
-) -> Result:
-    """A row without a figure: what is known not to vary is "practically none", all else unknown."""
-    words, about = phrases("sentences"), {**about, "reason": reason}
-    if reason in words["fixed"]:
-        about["note"] = "; ".join([*notes, words["fixed"][reason]["note"]])
-        return row_of(question, measure, branch="nothing varies", **about)
-    settle = _settle("settle", settle=words["reasons"][reason]["settle"])
-    return row_of(question, measure, branch="no estimate", to_settle=settle, **about)
-
-
-# --- what would settle it
-
-
-def _settle(key: str, row: Result | None = None, **words: str) -> str:
-    return phrases("sentences")["settles"][key].format_map(Told(row, words))
-
-
-def _what_settles(row: Result, bare: Verdict, fit: Fit, measure: Measure, n_cycles: int) -> str:
-    """What would settle a row: mend what failed; more of the same, by the square of the precision
-    short, or both.
-
-    `bare` is the verdict before any check.
-    """
-    known, told = phrases("checks"), Told(row)
-    mend = [known[one.name]["settle"].format_map(told) for one in failures(row)]
-    mends, revoked = "; ".join(filter(None, dict.fromkeys(mend))), bare != "unknown"
-    if row.verdict not in ("untrusted", "unknown") or (revoked and not mends):
-        return ""
-    if revoked:
-        return _settle("mend", mends=mends)
-    also = _settle("mend too", mends=mends) if mends else ""
-    seen, wanted = row.detectable_effect, row.smallest_effect
-    times = (log(seen) / log(wanted) if row.unit == "hazard ratio" else seen / wanted) ** 2
-    if times < 1.1:
-        return _settle("edge", row) + also
-    if times > FAR:
-        return _settle("far", row, far=str(FAR)) + also
-    more = times - 1
-    cycles = ceil(max(n_cycles, 1) * more)
-    words = {
-        "times": f"{times:.1f}",
-        "more": _about(fit.n_rows * more),
-        "cycles": f"{cycles:,} more {'cycle' if cycles == 1 else 'cycles'}",
-        "people": _about(fit.n_people * more),
-        "clusters": _about(fit.n_clusters * more),
-    }
-    text = phrases("sentences")["estimators"][measure.estimator]["more"]
-    return text.format_map(Told(row, words)) + also
-
-
-def _about(count: float) -> str:
-    """A number to two digits, rounded up: exact, it would tell how many people there are."""
-    step = 10 ** max(len(str(int(count))) - 2, 0)
-    return f"{ceil(count / step) * step:,}"
 
 
 # --- a family
@@ -476,7 +255,7 @@ def _survivors(
         for row, value in zip(known, adjusted(p, method), strict=False)
         if value > ALPHA and row.verdict in (*CLAIMS, "untrusted")
     }
-    values = {"verdict": "unknown", "branch": branch, "asked": asked, "to_settle": _settle(branch)}
+    values = {"verdict": "unknown", "branch": branch, "asked": asked, "to_settle": settled(branch)}
     return {
         name: tuple(said(replace(row, **values)) if id(row) in revoked else row for row in page)
         for name, page in pages.items()

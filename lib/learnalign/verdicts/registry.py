@@ -23,19 +23,19 @@ COVERAGE = "coverage"  # the chapter without questions of its own
 
 @cache
 def phrases(name: str) -> dict[str, Any]:
-    """A file of words, read once: `sentences`, `checks`, `page`, `data`, `terms`, `questions/Q1`."""
+    """A file of words, read once: `sentences`, `checks`, `page`, `questions/Q1`."""
     text = (files("learnalign.verdicts") / "en" / f"{name}.yml").read_text("utf-8")
     return yaml.load(text, LOADER)
 
 
 class Fixed(pydantic.BaseModel):
-    """What a file fixes: every key is required, others are refused, nothing changes after reading."""
+    """What a file fixes: every key is required, others are refused."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 class Need(Fixed):
-    """Something a question cannot do without: where it is recorded, and what to say when it is not."""
+    """What a question cannot do without: where it is recorded, what to say where it is not."""
 
     key: str
     where: str  # "table" or "table.column"; "one or other" where either will do
@@ -248,8 +248,8 @@ def unknowns(filled: frozenset[str], chapter: str) -> tuple[str, ...]:
     """What a chapter cannot know with these data, a line for each thing it could use that nobody
     recorded.
 
-    >>> everything = frozenset(place for where in phrases("data")["uses"] for place in where.split(" or "))
-    >>> unknowns(everything - {"learning.cost"}, "investment")
+    >>> places = " or ".join(phrases("data")["uses"]).split(" or ")
+    >>> unknowns(frozenset(places) - {"learning.cost"}, "investment")
     ('what learning costs (no learning.cost)',)
     """
     uses = phrases("data")["uses"]

@@ -65,7 +65,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What `estimates` found for one measure: raw and adjusted side by side, and what was dropped."""
+    """What `estimates` found for one measure: raw beside adjusted, and what was dropped."""
 
     measure: str
     raw: Fit | None

@@ -1,4 +1,4 @@
-"""Words: what a record says, from its fields and the files of `en/`; a translation is another folder.
+"""Words: what a record says, from its fields and the files of `en/` (a translation is another).
 
 Nothing is read back: what a sentence is made from stands on the record.
 """
@@ -32,8 +32,8 @@ def sentence_case(text: str) -> str:
 def check(found: Check) -> Check:
     """A check with its `detail`: what it saw, in words; one without a `why` stays as it is.
 
-    >>> check(Check.of("overlap", "failed", "more", share="10%")).detail
-    'more than 10% of the comparison rests on people who have hardly anybody like them on the other side'
+    >>> check(Check.of("few clusters", "passed", "enough", count="40", rater="manager")).detail
+    '40 managers stand behind the interval'
     """
     if not found.why:
         return found
@@ -273,7 +273,7 @@ def brief(row: Result) -> str:
 
     Misleads alone: the likely range, what was held equal and the limits stand in the sentence only.
 
-    >>> from learnalign.verdicts.judge import unanswerable
+    >>> from learnalign.verdicts.rows import unanswerable
     >>> brief(unanswerable(frozenset({"people", "reviews"}), {})[0])
     'No learning.'
     """
