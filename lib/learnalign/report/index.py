@@ -36,38 +36,24 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
 
     Units stand by their names, never by a figure. Always the same bytes for the same documents.
     """
-    first, *rest = documents
-    told = {
-        one["run"]["unit"]: {answer.anchor: answer for answer in reports.answers(one)}
-        for one in documents
-    }
+    told = [{answer.anchor: answer for answer in reports.answers(one)} for one in documents]
+    runs = [one["run"] for one in documents]
     units = [
-        Unit(
-            one["run"]["unit"], one["run"]["slug"], one["data"]["tables"], told[one["run"]["unit"]]
-        )
-        for one in rest
+        Unit(run["unit"], run["slug"], one["data"]["tables"], answers)
+        for run, one, answers in zip(runs[1:], documents[1:], told[1:], strict=True)
     ]
-    columns = [
-        (anchor, f"{answer.question['key']} {answer.aspect}".strip(), answer)
-        for anchor, answer in told[first["run"]["unit"]].items()
+    spreads = [
+        (answer, *differ([unit.answers[anchor].row for unit in units if anchor in unit.answers]))
+        for anchor, answer in told[0].items()
     ]
-    silent = sum(not any(map(is_known, unit.answers.values())) for unit in units)
     page = {
-        **{key: first[key] for key in ("run", "data", "versions")},
-        "words": first["verdict_words"],
+        **{key: documents[0][key] for key in ("run", "data", "versions")},
         "short": phrases()["short"],
-        "silent": silent,
+        "silent": sum(not any(map(is_known, unit.answers.values())) for unit in units),
         "hidden": len(hidden),
-        "columns": columns,
-        "company": [*told[first["run"]["unit"]].values()],
+        "company": told[0],
         "units": sorted([*units, *map(Unit, hidden)], key=lambda unit: unit.name),
-        "spreads": [
-            (
-                answer,
-                *differ([unit.answers[anchor].row for unit in units if anchor in unit.answers]),
-            )
-            for anchor, _, answer in columns
-        ],
+        "spreads": spreads,
     }
     return environment().get_template("index.html.j2").render(page).lstrip()
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from learnalign.privacy import rule
 from learnalign.privacy.frames import refuse_people
 from learnalign.report import curves, tables
-from learnalign.report.marks import label, line, paired, scale
+from learnalign.report.marks import environment, label, line, paired, scale
 from learnalign.report.shown import Shown, nothing, part
 from learnalign.report.steps import findings
 from learnalign.report.typesetting import plain, say
@@ -23,20 +23,23 @@ from learnalign.verdicts.change import Change
 from learnalign.verdicts.registry import verdict_words
 from learnalign.verdicts.result import DASH, Result, number
 
-DRAWN = {
-    **dict.fromkeys(("grid", "journey", "matrix", "network"), tables.draw),
-    "curves": curves.draw_curves,
-    "spread_over_managers": curves.draw_spread_over_managers,
-}
+FIGURES = {"curves": curves.draw_curves, "spread_over_managers": curves.draw_spread_over_managers}
+
+
+def kinds() -> list[str]:
+    """The kinds of records that can be drawn: figures, and those with a macro in the parts."""
+    names = dir(environment().get_template("parts.html.j2").module)
+    tables = (name.removeprefix("record_") for name in names if name.startswith("record_"))
+    return sorted([*FIGURES, *tables])
 
 
 def draw(record: Mapping[str, Any]) -> Shown:
     """The picture that a `record` holds, the same again; a kind not known is a ValueError."""
     kind = record.get("kind")
-    if kind not in DRAWN:
-        kinds = ", ".join(sorted(DRAWN))
-        raise ValueError(f"a picture of the kind {kind!r} cannot be drawn; the kinds are {kinds}")
-    return DRAWN[kind](record)
+    if kind not in kinds():
+        known = ", ".join(kinds())
+        raise ValueError(f"a picture of the kind {kind!r} cannot be drawn; the kinds are {known}")
+    return FIGURES.get(kind, tables.draw)(record)
 
 
 # --- answers

@@ -267,7 +267,7 @@ def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
 
 def draw(record: Record) -> Shown:
     """The table that a record holds, by the macro of its kind."""
-    return part(record["kind"], record["title"], record, record=record)
+    return part(f"record_{record['kind']}", record["title"], record, record=record)
 
 
 def _drawn(kind: str, title: str, min_group: int, rows: Sequence[Record], **more: Any) -> Shown:
