@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import html5lib
@@ -66,7 +67,7 @@ def test_people_are_their_latest_units_with_their_whole_history(unit, people):
 
 def test_an_earlier_day_is_another_partition():
     """Up to the first half-year, Ann is still in X and Dan in Y."""
-    early = reading.replace(
+    early = replace(
         MOVERS, meta=META.model_copy(update={"as_of": pd.Timestamp("2024-09-01").date()})
     )
     assert sorted(units.part(early, "X").tables["people"].person_id.execute()) == ["ann", "cid"]
