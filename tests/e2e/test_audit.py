@@ -325,7 +325,7 @@ def folder_of(out: Path, report: str) -> Path:
         ),
         (
             lambda f: (f / "results.json").write_text('{"schema_version": 1}'),
-            "is of schema 1, not 2",
+            f"is of schema 1, not {results.SCHEMA_VERSION}",
         ),
         (lambda f: (f / "results.json").write_text("{"), "results.json cannot be read"),
         (

@@ -95,7 +95,7 @@ def document(
 
 
 def through(made: dict, *past: dict) -> dict:
-    return gate.gate(made, [findings.line_of(one) for one in past], 10)
+    return gate.gate([made], [findings.line_of(one) for one in past])[0]
 
 
 def rows(made: dict) -> list[Result]:
@@ -162,11 +162,11 @@ def test_counts_are_never_told_on_two_grids():
     assert before["run"]["rounded_to"] == 10
     again = document(ROW, people=403, as_of="2026-12-31")
     line = findings.line_of(before)
-    assert gate.gate(again, [replace(line, rounded_to=15)], 10)["run"]["rounded_to"] == 30
+    assert gate.gate([again], [replace(line, rounded_to=15)])[0]["run"]["rounded_to"] == 30
     with pytest.raises(
         Stopped, match="rounded to multiples of 7: counts on several grids"
     ) as stopped:
-        gate.gate(again, [replace(line, rounded_to=7)], 10)
+        gate.gate([again], [replace(line, rounded_to=7)])
     assert stopped.value.code == 2
 
 
@@ -192,7 +192,7 @@ def test_a_row_that_was_told_before_may_be_told_beside_a_coarser_one():
     first = findings.line_of(through(document(HOURS)))
     key, estimate, low, high, people, _ = first.figures[0]
     coarse = replace(first, run_id="coarse", figures=((key, 7.0, 6.5, 8.0, people - 3, True),))
-    (row,) = rows(gate.gate(document(HOURS, report="other"), [first, coarse], 10))
+    (row,) = rows(gate.gate([document(HOURS, report="other")], [first, coarse])[0])
     assert (row.estimate, row.low, row.high) == (estimate, low, high)
 
 

@@ -258,21 +258,21 @@ SIZES = {
 
 def test_nobody_knows_a_hidden_row_from_all_pages_together():
     made = company(drawn(SIZES | {"Tiny": 6}, 3))
-    safe = gate.gate_all(made, (), LEAST)
+    safe = gate.gate(made, ())
     assert narrowest(safe) >= LEAST - 1e-6
     assert {one["run"]["rounded_to"] for one in safe} == {LEAST}
-    before = sum(shown([gate.gate(one, (), LEAST)]) for one in made)
+    before = sum(shown([gate.gate([one], ())[0]]) for one in made)
     assert before > shown(safe) > 0.7 * before
 
 
 def test_without_the_joint_step_the_attacker_wins(monkeypatch):
     frame = drawn({"A": 30, "B": 44, "Tiny": 6}, 1, grades=2)
-    assert narrowest(gate.gate_all(company(frame), (), LEAST)) >= LEAST - 1e-6
+    assert narrowest(gate.gate(company(frame), ())) >= LEAST - 1e-6
     monkeypatch.setattr(gate, "_together", lambda pages, document: pages)
     with pytest.raises(Stopped, match="hidden groups are known within"):
-        gate.gate_all(company(frame), (), LEAST)
+        gate.gate(company(frame), ())
     monkeypatch.setattr(findings, "together", lambda documents: [])
-    assert narrowest(gate.gate_all(company(frame), (), LEAST)) < LEAST
+    assert narrowest(gate.gate(company(frame), ())) < LEAST
 
 
 @pytest.mark.property
@@ -286,19 +286,14 @@ def test_no_partition_tells_of_few(sizes, seed, grades):
     made = company(
         drawn({f"U{number}": size for number, size in enumerate([45, *sizes])}, seed, grades)
     )
-    assert narrowest(gate.gate_all(made, (), LEAST)) >= LEAST - 1e-6
+    assert narrowest(gate.gate(made, ())) >= LEAST - 1e-6
 
 
-def test_one_document_is_gated_as_ever_and_the_order_of_units_does_not_matter():
+def test_the_order_of_units_does_not_matter_and_the_same_ones_give_the_same():
     made = company(drawn({"A": 70, "B": 44, "C": 58, "Tiny": 6}, 2))
-    alone = {
-        **made[0],
-        "run": {name: made[0]["run"][name] for name in made[0]["run"] if "unit" not in name},
-    }
-    assert gate.gate_all([alone], (), LEAST) == [gate.gate(alone, (), LEAST)]
-    safe = gate.gate_all(made, (), LEAST)
-    assert json.dumps(safe) == json.dumps(gate.gate_all(made, (), LEAST))
-    assert gate.gate_all(made[::-1], (), LEAST) == safe[::-1]
+    safe = gate.gate(made, ())
+    assert json.dumps(safe) == json.dumps(gate.gate(made, ()))
+    assert gate.gate(made[::-1], ()) == safe[::-1]
 
 
 def test_an_estimate_is_hidden_in_no_unit_alone():
@@ -306,7 +301,7 @@ def test_an_estimate_is_hidden_in_no_unit_alone():
     one, then.
     """
     made = company(drawn({"A": 70, "B": 44, "C": 58, "Tiny": 6}, 2))
-    safe = {one["run"]["unit"]: one for one in gate.gate_all(made, (), LEAST)}
+    safe = {one["run"]["unit"]: one for one in gate.gate(made, ())}
     told = {
         unit: [r["shown"] for r in one["results"] if r["measure"] == "effect"]
         for unit, one in safe.items()
@@ -332,7 +327,7 @@ def test_a_unit_that_nearly_is_the_company_is_hidden():
     units = ["A", "B"]
     for others, told in ((5, [True, False]), (20, [True, True])):
         rows = {"": [row_of(HOURS, 400)], "A": [row_of(HOURS, 390)], "B": [row_of(HOURS, others)]}
-        safe = gate.gate_all([page(unit, made, units, 0) for unit, made in rows.items()], (), LEAST)
+        safe = gate.gate([page(unit, made, units, 0) for unit, made in rows.items()], ())
         assert [one["results"][0]["shown"] for one in safe[:2]] == told
 
 
@@ -347,14 +342,14 @@ def test_a_group_that_no_unit_names_is_not_known_to_be_nobody():
     ]  # fewer than ten on one side
     rows = {"": [*(replace(one, n_people=4 * one.n_people) for one in groups), *few]}
     rows |= {unit: [*groups, few[0]] for unit in units}
-    safe = gate.gate_all([page(unit, made, units, 0) for unit, made in rows.items()], (), LEAST)
+    safe = gate.gate([page(unit, made, units, 0) for unit, made in rows.items()], ())
     assert [[row["shown"] for row in one["results"]] for one in safe] == [
         [True] * 3 + [False] * 2
     ] + [[True] * 3 + [False]] * 4
 
 
 def test_editions_of_units_stand_in_the_ledger_and_are_compared_with_their_own(tmp_path):
-    safe = gate.gate_all(company(drawn({"A": 70, "B": 44, "C": 58}, 2)), (), LEAST)
+    safe = gate.gate(company(drawn({"A": 70, "B": 44, "C": 58}, 2)), ())
     lines = gate.enter(tmp_path, *safe)
     assert results.ledger(tmp_path) == (lines, ())
     assert [line.unit for line in lines] == ["", "A", "B", "C"]
@@ -364,7 +359,7 @@ def test_editions_of_units_stand_in_the_ledger_and_are_compared_with_their_own(t
 
 
 def test_an_audit_reads_the_editions_of_units_and_the_index(tmp_path):
-    safe = gate.gate_all(company(drawn({"A": 30, "B": 44, "Tiny": 6}, 1, grades=2)), (), LEAST)
+    safe = gate.gate(company(drawn({"A": 30, "B": 44, "Tiny": 6}, 1, grades=2)), ())
     top = tmp_path / "north/2026-06-30"
     places = [top, *(top / "units" / one["run"]["unit"].lower() for one in safe[1:])]
 
@@ -394,7 +389,7 @@ def test_an_audit_reads_the_editions_of_units_and_the_index(tmp_path):
     assert audit.audit(top).findings == audit.audit(top.parent).findings == ()
     assert "index.html: asks for units/x/report.html" in write(safe, "units/x/report.html")
     alone = [
-        gate._alone(one, (), LEAST, True)
+        gate._alone(one, (), True)
         for one in company(drawn({"A": 30, "B": 44, "Tiny": 6}, 1, grades=2))
     ]
     assert "and its units: " in write(alone, "units/a/report.html")
@@ -417,7 +412,7 @@ def test_a_large_company_is_gated_in_seconds():
     )
     assert (len(made), len(made[0]["results"])) == (16, 144)
     start = time.process_time()
-    safe = gate.gate_all(made, (), LEAST)
+    safe = gate.gate(made, ())
     assert time.process_time() - start < 10
     start = time.process_time()
     assert findings.together(safe) == []

@@ -30,14 +30,7 @@ from learnalign.verdicts.words import said
 COARSEST = 0.2  # of the scale: a figure in larger steps says nothing any more
 
 
-def gate(document: Mapping[str, Any], ledger: Sequence[Line], min_group: int) -> dict[str, Any]:
-    """As `gate_all`, for a document that is published by itself."""
-    return gate_all([document], ledger, min_group)[0]
-
-
-def gate_all(
-    documents: Sequence[Mapping[str, Any]], ledger: Sequence[Line], min_group: int
-) -> list[dict[str, Any]]:
+def gate(documents: Sequence[Mapping[str, Any]], ledger: Sequence[Line]) -> list[dict[str, Any]]:
     """Documents as they may be published together, beside the editions in the `ledger`; the same
     for the same ones.
 
@@ -45,7 +38,7 @@ def gate_all(
     is its company; and what an edition of the same data hid. Rows that describe nearly the people
     of an earlier edition are coarser, and counts are rounded, all of them, where two are too close,
     or where units stand beside the company. Then all that is published together is laid side by
-    side, and more is hidden until nothing hidden is known within `min_group` people. A hidden row
+    side, and more is hidden until nothing hidden is known within `run.min_group` people. A hidden row
     keeps its place and carries nothing. What leaves is audited as if it were published: `Stopped`
     (1) when that finds something, as nothing may be published.
 
@@ -62,7 +55,7 @@ def gate_all(
         raise ValueError("two documents are of the same unit")
     several = len(documents) > 1 or any(one["run"].get("units") for one in documents)
     safe = {
-        unit: _alone(one, ledger, min_group, several)
+        unit: _alone(one, ledger, several)
         for unit, one in sorted(zip(units, documents, strict=True), key=lambda pair: pair[0])
     }
     if len(safe) > 1:
@@ -81,13 +74,11 @@ def gate_all(
     return [safe[unit] for unit in units]
 
 
-def _alone(
-    document: Mapping[str, Any], ledger: Sequence[Line], min_group: int, several: bool
-) -> dict[str, Any]:
+def _alone(document: Mapping[str, Any], ledger: Sequence[Line], several: bool) -> dict[str, Any]:
     """A document as it may be published by itself; with `several`, in counts that are rounded in
     any case.
     """
-    past = findings.of_same(ledger, document)
+    past, min_group = findings.of_same(ledger, document), document["run"]["min_group"]
     rows = tuple(map(fine, rule.suppress(results.rows_of(document), min_group)))
     rows = tuple(
         rule.hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows

@@ -66,7 +66,7 @@ def _gated(documents: Sequence[Mapping[str, Any]], log: Journal) -> list[dict[st
     # No other run may publish between the look at the ledger and the entry
     with files.alone(log.out / ".runs/ledger.lock"):
         ledger, damaged = results.ledger(log.out)
-        safe = gate.gate_all(documents, ledger, documents[0]["run"]["min_group"])
+        safe = gate.gate(documents, ledger)
         gate.enter(log.out, *safe)
     told = "of the ledger cannot be read: what it was for cannot be protected from subtraction"
     for number in damaged:
