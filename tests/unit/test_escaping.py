@@ -29,6 +29,7 @@ from learnalign.linking import windows
 from learnalign.privacy import rule
 from learnalign.report import page as reports
 from learnalign.report import paper, show
+from learnalign.report.steps import dose
 from learnalign.report.typesetting import heading
 from learnalign.verdicts import document as results
 from learnalign.verdicts import judge
@@ -427,7 +428,7 @@ def test_no_word_of_a_picture_becomes_markup(payload):
         columns=["table", "step", "reason", "rows", "people", "rows_left", "people_left"],
     )
     row = results.rows_of(RICH)[0]
-    drawn = steps.dose([replace(row, sentence=payload)])
+    drawn = dose([replace(row, sentence=payload)])
     for shown, words in ((show.flow(flow, min_group=5), heading(payload)), (drawn, payload)):
         page = Page(f"<!doctype html>{shown._repr_html_()}")
         page.assert_harmless()
