@@ -3,6 +3,7 @@ a minute.
 """
 
 import importlib.util
+import json
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from learnalign.estimates.ladder import Slope, slope
 from learnalign.verdicts.result import FEW_CLUSTERS
 
 JTRAIN = ("d88", "d89", "grant", "grant_1")
+GOLDEN = json.loads((Path(__file__).parents[1] / "golden/least_squares.json").read_text("utf-8"))
 
 
 def benchmark():
@@ -111,20 +113,12 @@ def test_clusters_of_one_are_welch_in_the_nsw_experiment():
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize(
-    ("name", "std_error", "df"),
-    [
-        ("grant_1", 0.282261, 40.668),
-        ("grant", 0.143054, 40.995),
-        ("d88", 0.097334, 37.157),
-        ("d89", 0.196056, 29.269),
-    ],
-)
-def test_jtrain_cr2(name, std_error, df):
+@pytest.mark.parametrize("name", JTRAIN)
+def test_jtrain_cr2(name):
     """Wooldridge, Introductory Econometrics, example 14.1, 54 firms; to the last digit given."""
-    found = in_jtrain(name, rung="CR2")
-    assert found.std_error == pytest.approx(std_error, abs=6e-7)
-    assert found.df == pytest.approx(df, abs=6e-4)
+    found, golden = in_jtrain(name, rung="CR2"), GOLDEN["jtrain"][name]
+    assert found.std_error == pytest.approx(golden["cr2"], abs=6e-7)
+    assert found.df == pytest.approx(golden["cr2_df"], abs=6e-7)
 
 
 @pytest.mark.golden
@@ -132,7 +126,9 @@ def test_jtrain_cr2(name, std_error, df):
     ("name", "estimate", "std_error"), [("grant", -0.2523, 0.1434), ("grant_1", -0.4216, 0.2825)]
 )
 def test_jtrain_cr1_is_the_default_with_54_firms(name, estimate, std_error):
-    found = in_jtrain(name)
+    found, golden = in_jtrain(name), GOLDEN["jtrain"][name]
+    figures_of_both = [found.estimate, found.std_error]
+    assert figures_of_both == pytest.approx([golden["estimate"], golden["cr1"]], abs=6e-7)
     assert (found.rung, found.df, found.second) == ("CR1", 53, None)
     # the published figures are rounded to four digits
     assert [found.estimate, found.std_error] == pytest.approx([estimate, std_error], abs=5.1e-5)
@@ -159,8 +155,8 @@ def test_wagepan_cr1_with_years_as_controls():
     found = fit(
         frame, "union", ["married", "expersq", *(f"d{year}" for year in range(81, 88))], "nr"
     )
-    # the published figures are rounded to four digits
-    assert [found.estimate, found.std_error] == pytest.approx([0.0800, 0.0227], abs=5.1e-5)
+    golden = [GOLDEN["wagepan"][name] for name in ("estimate", "cr1")]
+    assert [found.estimate, found.std_error] == pytest.approx(golden, abs=6e-7)
     assert found.n_clusters == 545
 
 

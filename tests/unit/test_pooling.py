@@ -2,7 +2,9 @@
 out.
 """
 
+import json
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from scipy import stats
 
 from learnalign.estimates import pooling
 
+GOLDEN = Path(__file__).parents[1] / "golden/pooling.json"
 SCHOOLS = [28, 8, -3, 7, -1, 1, 18, 12], [15, 10, 16, 11, 9, 11, 10, 18]  # Rubin 1981
 # Efron and Morris 1975: hits in the first 45 times at bat of 1970, and the average in the rest of
 # the season
@@ -41,10 +44,12 @@ LATER = [
 @pytest.mark.golden
 def test_eight_schools():
     found = pooling.paule_mandel(*SCHOOLS)
-    # printed to three decimals; without the floor the variance between schools would be negative
+    # without the floor the variance between schools would be negative
     q = pooling._q(0.0, *np.array(SCHOOLS, float))
-    assert [found.mean, found.std_error, q] == pytest.approx([7.686, 4.072, 4.707], abs=5e-4)
-    assert found.tau2 == 0.0
+    golden = json.loads(GOLDEN.read_text("utf-8"))
+    same = [golden[name] for name in ("mean", "std_error", "q")]
+    assert [found.mean, found.std_error, q] == pytest.approx(same, abs=6e-7)
+    assert found.tau2 == golden["tau2"] == 0.0
 
 
 @pytest.mark.golden
