@@ -69,14 +69,12 @@ def compare(
     ]
     if prepared.is_merit:
         tried.append(checks.bonus_control(sample, bonus_rewards_individual))
+    within_person = rivals.within_person(prepared.frame, sample.rater, level)
     return replace(
         found,
         adjusted=adjusted,
         checks=tuple(tried),
-        rivals=(
-            ("bracketing", rivals.within_person(prepared.frame, sample.rater, level)),
-            ("noisy ratings", rivals.corrected(sample, level)),
-        ),
+        rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
         strength_to_erase=checks.strength_to_erase(sample, adjusted),
         contrast=_contrast_in_words(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),
@@ -87,12 +85,17 @@ def compare(
 def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
     """None where one manager's people alone decide it, or nothing is left to judge it by."""
     known = frame.dropna(subset=["exposure", "outcome", "rater"])
-    about = {"method": "nothing held equal", "clustered_by": rater, "design": "described"}
-    try:
-        fit = fixed_effects(known, "outcome", "exposure", cluster="rater", level=level, **about)
-    except ValueError:
-        return None
-    return replace(fit, n_people_smaller=core.people_in_the_smaller(known))
+    return fixed_effects(
+        known,
+        "outcome",
+        "exposure",
+        cluster="rater",
+        level=level,
+        method="nothing held equal",
+        design="described",
+        clustered_by=rater,
+        smaller=core.people_in_the_smaller(known),
+    )
 
 
 def _fallbacks(sample: core.Sample) -> list[str]:

@@ -86,22 +86,20 @@ class Sample:
         """
         controls, rows = self.controls(rows, also), self.rows if rows is None else rows
         same = self._held_in_words(controls)
-        try:
-            fit = fixed_effects(
-                rows,
-                outcome,
-                exposure,
-                controls=controls,
-                absorb="rater_cycle",
-                cluster="rater",
-                level=level,
-                method=f"{self.rater} x cycle fixed effects (same {', same '.join(same)})",
-                design="adjusted" if self.priors else "associated",
-                clustered_by=self.rater,
-            )
-        except ValueError:
-            return None
-        return replace(fit, n_people_smaller=people_in_the_smaller(rows), held=same)
+        fit = fixed_effects(
+            rows,
+            outcome,
+            exposure,
+            controls=controls,
+            absorb="rater_cycle",
+            cluster="rater",
+            level=level,
+            method=f"{self.rater} x cycle fixed effects (same {', same '.join(same)})",
+            design="adjusted" if self.priors else "associated",
+            clustered_by=self.rater,
+            smaller=people_in_the_smaller(rows),
+        )
+        return fit and replace(fit, held=same)
 
     def _held_in_words(self, controls: Sequence[str]) -> tuple[str, ...]:
         priors = [NUMBER[len(self.priors)]] if self.priors else []

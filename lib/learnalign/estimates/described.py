@@ -104,11 +104,9 @@ def share_difference(rows: pd.DataFrame, sides: str, **about: Any) -> Fit | None
     there is nobody to compare with, and where all did so, or nobody: no interval exists.
     """
     rows = rows.assign(percent=100.0 * rows.yes.astype(float), **{sides: rows[sides].astype(float)})
-    try:
-        fit = fixed_effects(rows, "percent", sides, cluster="cluster", **about)
-    except ValueError:
-        return None
-    return replace(fit, n_people_smaller=int(rows.groupby(sides).person_id.nunique().min()))
+    smaller = rows.groupby(sides).person_id.nunique().min() if len(rows) else 0
+    about |= {"cluster": "cluster", "smaller": int(smaller)}
+    return fixed_effects(rows, "percent", sides, **about)
 
 
 def _known(

@@ -6,8 +6,6 @@ hardly anybody shares one, merit less its target is compared at equal rating, an
 so fine are compared in twentieths.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -16,7 +14,7 @@ from learnalign.estimates import described
 from learnalign.estimates.columns import independent
 from learnalign.estimates.core import MIN_RESIDUAL_DF
 from learnalign.estimates.ladder import fixed_effects
-from learnalign.estimates.samples import MOST_CELLS
+from learnalign.estimates.samples import MOST_CELLS, voluntary
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 LEFT_OUT = ("attribute", "group", "people", "managers", "why")
@@ -87,36 +85,31 @@ def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
     free = len(rows) - rows.group.nunique() - len(held) - 1
     if min(managers) <= TOO_FEW_CLUSTERS or free < MIN_RESIDUAL_DF:
         return None
-    held_too, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
-    try:
-        fit = fixed_effects(
-            rows,
-            "outcome",
-            "x",
-            controls=held,
-            absorb="group",
-            cluster="rater",
-            method=f"{held_too}, same {by}" if same_manager else held_too,
-            design="associated",
-            clustered_by=by,
-        )
-    except ValueError:
-        return None
-    people = [rows[rows.side == side].person_id.nunique() for side in (True, False)]
-    return replace(fit, n_people_smaller=min(people))
+    same, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
+    return fixed_effects(
+        rows,
+        "outcome",
+        "x",
+        controls=held,
+        absorb="group",
+        cluster="rater",
+        method=f"{same}, same {by}" if same_manager else same,
+        design="associated",
+        clustered_by=by,
+        smaller=min(rows[rows.side == side].person_id.nunique() for side in (True, False)),
+    )
 
 
 def merit_rows(cycles: pd.DataFrame) -> pd.DataFrame:
     """Person-cycles in the terms of merit; `by` says whether managers or units are the clusters."""
     rater, by = described.raters(cycles)
-    hours = "voluntary_hours" if cycles.voluntary_hours.notna().any() else "voluntary_activities"
     names = {
         "merit": "merit_pct",
         "target": "merit_target_pct",
         "gap": "merit_gap_pct",
         "rating": "rating",
         "bonus": "bonus_net_pct",
-        "learning": hours,
+        "learning": voluntary(cycles),
     }
     rows = cycles[["person_id", "cycle", "unit"]].assign(
         **{name: pd.to_numeric(cycles[column]).astype(float) for name, column in names.items()},
@@ -124,18 +117,13 @@ def merit_rows(cycles: pd.DataFrame) -> pd.DataFrame:
         rater=rater,
         by=by,
         held="rating",
-        acknowledged=cycles.acknowledged.astype("boolean")
-        .astype("Float64")
-        .to_numpy(float, na_value=np.nan),
+        acknowledged=cycles.acknowledged.astype("Float64").to_numpy(float, na_value=np.nan),
     )
     fine = rows.rating.nunique() > MOST_CELLS
     band = np.ceil(20 * rows.rating.rank(pct=True)) if fine else rows.rating
     rows = rows.assign(band=band, cell=band.astype(str), outcome=rows.merit)
     if cycles.matrix_cell.nunique() > MOST_CELLS:
         return rows.assign(outcome=rows.gap, held="rating, merit less its target")
-    matrix_known = cycles.matrix_cell.notna().any()
-    return (
-        rows.assign(cell=cycles.matrix_cell, held="rating and matrix cell")
-        if matrix_known
-        else rows
-    )
+    if cycles.matrix_cell.isna().all():
+        return rows
+    return rows.assign(cell=cycles.matrix_cell, held="rating and matrix cell")

@@ -173,9 +173,8 @@ def _cloglog(
     numbers = [name for name in controls if pd.api.types.is_numeric_dtype(rows[name])]
     kinds = ["month", *(name for name in controls if name not in numbers)]
     rows = _telling(rows, kinds)
-    for name in names:
-        sides = rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum()
-        if _is_mark(rows[name]) and sides != 2:
+    for name in filter(lambda name: _is_mark(rows[name]), names):
+        if rows.groupby(rows[name]).closed.agg(["min", "max"]).sum().sum() != 2:
             raise ValueError(
                 f"{name}: no gap closed with it, or none without it, in comparable months."
             )

@@ -124,11 +124,13 @@ def fixed_effects(
     method: str = "least squares",
     design: Design = "adjusted",
     clustered_by: str = "",
-) -> Fit:
+    smaller: int | None = None,
+) -> Fit | None:
     """The coefficient of the column `exposure` by least squares, as a record of a contrast.
 
-    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are. The
-    interval is `slope`'s. Rows with a gap in any of the columns are left out; raises as `slope`.
+    `absorb` names the column whose levels are held equal, `clustered_by` what the clusters are,
+    `smaller` the people in the smaller of two compared groups. The interval is `slope`'s. Rows with
+    a gap in any of the columns are left out. None where `slope` raises.
 
     Misleads when what moves both exposure and outcome is neither absorbed nor a control.
 
@@ -139,15 +141,18 @@ def fixed_effects(
     """
     names = {outcome, exposure, *controls, cluster, person, *([absorb] if absorb else [])}
     frame = frame.dropna(subset=list(names))
-    found = slope(
-        frame[outcome].to_numpy(float),
-        frame[exposure].to_numpy(float),
-        frame[cluster].to_numpy(),
-        controls=frame[list(controls)].to_numpy(float) if controls else None,
-        groups=frame[absorb].to_numpy() if absorb else None,
-        level=level,
-    )
-    return found.fit(frame[person].nunique(), None, method, clustered_by or cluster, design)
+    try:
+        found = slope(
+            frame[outcome].to_numpy(float),
+            frame[exposure].to_numpy(float),
+            frame[cluster].to_numpy(),
+            controls=frame[list(controls)].to_numpy(float) if controls else None,
+            groups=frame[absorb].to_numpy() if absorb else None,
+            level=level,
+        )
+    except ValueError:
+        return None
+    return found.fit(frame[person].nunique(), smaller, method, clustered_by or cluster, design)
 
 
 def slope(

@@ -76,21 +76,18 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
     columns = ["outcome", "exposure", *independent(rows, controls, "rater_cycle")]
     inside = pd.DataFrame(absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
-    try:
-        fit = fixed_effects(
-            inside,
-            "outcome",
-            "exposure",
-            controls=columns[2:],
-            cluster="rater",
-            level=level,
-            method=f"person and {rater} x cycle fixed effects",
-            design="within_person",
-            clustered_by=rater,
-        )
-    except ValueError:
-        return None
-    return replace(fit, n_people_smaller=people)
+    return fixed_effects(
+        inside,
+        "outcome",
+        "exposure",
+        controls=columns[2:],
+        cluster="rater",
+        level=level,
+        method=f"person and {rater} x cycle fixed effects",
+        design="within_person",
+        clustered_by=rater,
+        smaller=people,
+    )
 
 
 def corrected(sample: Sample, level: float = 0.95) -> Fit | None:

@@ -161,15 +161,11 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
 
 def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, list[str]]:
     """Merit in percentage points; at equal rating the matrix's cell, or the rating, is held."""
-    merit, compa_ratio = (pd.to_numeric(cycles[name]) for name in ("merit_pct", "compa_ratio"))
+    columns = ("merit_pct", "bonus_net_pct", "merit_gap_pct", "merit_target_pct", "compa_ratio")
+    merit, bonus, gap, target, compa_ratio = (pd.to_numeric(cycles[name]) for name in columns)
+    own = {"outcome": merit, "bonus": bonus, "gap": gap, "unit": cycles.unit}
     frame, notes = _frame(cycles, compa_ratio=compa_ratio), []
-    frame = frame.assign(
-        outcome=merit,
-        bonus=pd.to_numeric(cycles.bonus_net_pct),
-        unit=cycles.unit,
-        gap=pd.to_numeric(cycles.merit_gap_pct),
-        grade=cycles.grade.fillna("?"),
-    )
+    frame = frame.assign(**own, grade=cycles.grade.fillna("?"))
     if not compa_ratio.notna().any():
         notes.append(
             "no place in the salary range (compa-ratio) is recorded: merit that depends on it is "
@@ -186,7 +182,6 @@ def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, li
             notes.append("no merit matrix is recorded: the rating alone is held equal")
     else:
         frame = frame.assign(cell=0)
-        target = pd.to_numeric(cycles.merit_target_pct)
         held = [_filled("cell_rating", cycles.rating), _filled("cell_target", target)]
         notes.append(
             "rating and merit target have too many values to compare within each: they are held "

@@ -294,9 +294,8 @@ def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, rank
         return np.nan, np.nan, np.nan, *counts
     rows = rows.assign(x=x / size[0], y=y / size[1], group=group.ngroup())
     r, about = float(rows.x @ rows.y), {"cluster": "rater", "method": "correlation"}
-    try:
-        fit = ladder.fixed_effects(rows, "y", "x", absorb="group", **about)
-    except ValueError:
+    fit = ladder.fixed_effects(rows, "y", "x", absorb="group", **about)
+    if fit is None:
         return r, np.nan, np.nan, *counts
     return r, max(fit.low, -1.0), min(fit.high, 1.0), *counts
 
