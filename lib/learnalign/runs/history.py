@@ -119,8 +119,7 @@ def _load(path: Path) -> pa.Table | None:
     if not problem and table.select(ORDER).group_by(ORDER).aggregate([]).num_rows < len(table):
         problem = "holds a row twice"
     if problem:
-        fix = "run any report: it sets the file aside, and makes it anew from the editions on disk"
-        raise DataError([Problem(HISTORY, "", problem, fix=fix)])
+        raise DataError.of("bad_history", HISTORY, problem=problem)
     return table
 
 

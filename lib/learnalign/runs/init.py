@@ -25,9 +25,7 @@ def init(folder: str | Path) -> list[Path]:
     """
     folder, sources = Path(folder), _sources()
     if there := [name for name in sources if (folder / name).exists()]:
-        fix = "name another folder, or move it away"
-        problems = [Problem(name, "", "is there already", fix=fix) for name in there]
-        raise DataError(problems, str(folder))
+        raise DataError([Problem.of("is_there", name) for name in there], str(folder))
     try:
         for name, source in sources.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -85,17 +85,16 @@ def job(
     folder, out = str(project(params)), str(Path(out or default_out(params)).absolute())
     # The link of an environment, not what it points to
     start = (str(Path(python).absolute()), "-m", "learnalign")
-    fix = "rename it: no line breaks, no signs that cannot be written, no blank or \\ at its end"
     problems = [
-        _problem("is a path that no scheduler can be told of", path, fix=fix)
+        Problem.of("unscheduled_path", "schedule", got=path)
         for path in (start[0], str(params), folder, out)
         if UNWRITABLE.search(path)
     ]
     if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", at):
-        allowed = "HH:MM, from 00:00 to 23:59"
-        problems.append(_problem("is not a time of day", at, allowed, column="at"))
+        problems.append(Problem.of("no_time_of_day", "schedule", "at", at))
     if every not in EVERY:
-        problems.append(_problem("is not known", every, ", ".join(EVERY), column="every"))
+        known = ", ".join(EVERY)
+        problems.append(Problem.of("not_known", "schedule", "every", every, known=known))
     if problems:
         raise DataError(problems)
     where = (str(params), "--out", out)
@@ -103,12 +102,6 @@ def job(
     minutes = int(spec.deadline_minutes) + MARGIN_MINUTES
     command = (*start, "run", *where)
     return Job(spec.report, command, watchdog, folder, out, minutes, at, EVERY[every])
-
-
-def _problem(
-    problem: str, got: object, allowed: str = "", fix: str = "", column: str = ""
-) -> Problem:
-    return Problem("schedule", column, problem, str(got), allowed, fix)
 
 
 def entry(job: Job, system: str) -> dict[str, str]:
@@ -119,7 +112,8 @@ def entry(job: Job, system: str) -> dict[str, str]:
     are this one's.
     """
     if system not in SYSTEMS:
-        raise DataError([_problem("is not known", system, ", ".join(SYSTEMS), column="for")])
+        known = ", ".join(SYSTEMS)
+        raise DataError.of("not_known", "schedule", "for", system, known=known)
     return SYSTEMS[system](job)
 
 
@@ -131,7 +125,8 @@ def write(files: Mapping[str, str], folder: str | Path) -> list[Path]:
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise DataError([_problem(f"cannot be written: {error.strerror}", folder)]) from None
+        got, why = str(folder), error.strerror
+        raise DataError.of("unwritten_schedule", "schedule", "", got, why=why) from None
     return [folder / name for name in files]
 
 
@@ -155,8 +150,7 @@ def _cron(job: Job) -> dict[str, str]:
         '>> "$log" 2>&1 || { code=$?; tail -n 40 "$log"; exit $code; }'
     )
     if (size := len(command.encode())) > CRON_BYTES:
-        fix, got = "shorter paths, or --for systemd", f"{size} bytes"
-        raise DataError([_problem("is too long a line for cron", got, str(CRON_BYTES), fix)])
+        raise DataError.of("long_for_cron", "schedule", "", f"{size} bytes", most=CRON_BYTES)
     hour, minute = map(int, job.at.split(":"))
     watchdog = shlex.join(job.watchdog)
     text = _render("cron", job, hour=hour, minute=minute, command=command, watchdog=watchdog)
@@ -170,9 +164,7 @@ def _cron_word(word: str) -> str:
 
 def _systemd(job: Job) -> dict[str, str]:
     if re.search(r"['\"\\$]", job.command[0]):
-        fix = "an environment in a folder without quotes, \\ and $"
-        problem = "is a path of Python that systemd refuses"
-        raise DataError([_problem(problem, job.command[0], fix=fix)])
+        raise DataError.of("refused_by_systemd", "schedule", "", job.command[0])
     name = f"learnalign-{job.report}"
     run, watch = map(_systemd_words, (job.command, job.watchdog))
     return {
@@ -188,9 +180,8 @@ def _systemd_words(words: tuple[str, ...]) -> str:
 
 
 def _windows(job: Job) -> dict[str, str]:
-    fix = "rename it: Task Scheduler puts something else in place of %NAME% and $(NAME)"
     if problems := [
-        _problem("is a path that Task Scheduler would change", word, fix=fix)
+        Problem.of("changed_by_windows", "schedule", got=word)
         for word in (*job.command, job.folder)
         if re.search(r"%[^%]+%|\$\(", word)
     ]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pydantic
 
 from learnalign.data import shipped
-from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
+from learnalign.data.mistakes import DataError, problems_of, read_yaml
 from learnalign.studies import Settings, SmallestEffects
 from learnalign.verdicts import registry
 
@@ -86,8 +86,8 @@ def read_spec(params: Path) -> RunSpec:
     if absent := [name for name in spec.notebooks if not notebook(params, name).is_file()]:
         places = (project(params), shipped.folder())
         there = {path.stem for place in places for path in place.glob("notebooks/*.ipynb")}
-        got, allowed = ", ".join(absent), ", ".join(sorted(there)) or "none"
-        raise DataError([Problem(params.name, "notebooks", "are not there", got, allowed)])
+        got, known = ", ".join(absent), ", ".join(sorted(there)) or "none"
+        raise DataError.of("no_notebooks", params.name, "notebooks", got, there=known)
     return spec
 
 

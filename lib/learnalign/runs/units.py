@@ -5,7 +5,6 @@ partition the people who were reviewed, a unit's edition stands on people of nob
 all editions tell together adds up.
 """
 
-import difflib
 import hashlib
 import re
 import unicodedata
@@ -17,7 +16,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
-from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.reading import DataSet
 from learnalign.privacy import rule
 from learnalign.runs.spec import COMPANY, EACH
@@ -79,10 +78,8 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
 
 
 def _unknown(name: str, known: Sequence[str]) -> Problem:
-    near = difflib.get_close_matches(name, known, n=1)
-    fix = f"did you mean {near[0]!r}?" if near else "name a unit of the data, or `each`"
-    problem, allowed = "is the latest unit of nobody who was reviewed", ", ".join(known)[:400]
-    return Problem("params", "units", problem, name, allowed, fix)
+    near, some = nearest(name, known), ", ".join(known)[:400]
+    return Problem.of("nobodys_unit", "params", "units", name, near=near, known=some)
 
 
 def slugs(names: Iterable[str]) -> dict[str, str]:

@@ -67,13 +67,10 @@ def _problems(path: Path) -> list[Problem]:
         lines = [line.strip() for cell in code for line in "".join(cell["source"]).splitlines()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"[:200]
-        return [Problem(path.name, "", "is not a notebook", got)]
-    fix = "tag one cell 'parameters'"
-    return [Problem(path.name, "", "has no cell of parameters", fix=fix)] * (not has_parameters) + [
-        Problem(path.name, "", "calls a shell, whose failures nobody sees", line[:80])
-        for line in lines
-        if line.startswith(SHELL)
-    ]
+        return [Problem.of("not_a_notebook", path.name, got=got)]
+    shell = (line[:80] for line in lines if line.startswith(SHELL))
+    found = [Problem.of("calls_a_shell", path.name, got=line) for line in shell]
+    return found if has_parameters else [Problem.of("no_parameters", path.name), *found]
 
 
 def _is_parameters(cell: Mapping[str, Any]) -> bool:
