@@ -17,8 +17,6 @@ from learnalign.verdicts import explain, judge, rows
 from learnalign.verdicts.registry import headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
-Fits = dict[str, Fit]
-
 
 def months(study: Study) -> closing.Months:
     """The months in which gaps were open, made once for every question on closing."""
@@ -162,7 +160,6 @@ class Family:
     `measure` is the headline that its rows cannot outdo, or a family of its own without one.
     """
 
-    question: str
     measure: str
     make: Callable[[Study], Found]
     part: tuple[str, str] | None = None
@@ -194,31 +191,29 @@ def _groups(study: Study) -> Found:
 
 FAMILIES: Mapping[str, Family] = {
     "dose": Family(
-        "Q1", "learning_to_rating", lambda s: Found(contrasts.dose(s.cycles, "learning_to_rating"))
+        "learning_to_rating", lambda s: Found(contrasts.dose(s.cycles, "learning_to_rating"))
     ),
     "kinds": Family(
-        "Q1",
         "learning_to_rating",
         lambda s: Found(rivals.kinds(s.cycles) | rivals.unrelated(s.cycles)),
         rivals.MORE,
     ),
     "held_or_cancelled": Family(
-        "Q1",
         "learning_to_rating",
         lambda s: Found({"held, against cancelled or waitlisted": rivals.compared(s.cycles)}),
         rivals.MORE,
     ),
-    "amounts": Family("Q2", "acknowledging_to_rating", _amounts),
-    "bonus": Family("Q3", "acknowledging_to_merit_total", _bonus),
-    "merit_by_group": Family("Q5", "merit_by_group", _groups),
+    "amounts": Family("acknowledging_to_rating", _amounts),
+    "bonus": Family("acknowledging_to_merit_total", _bonus),
+    "merit_by_group": Family("merit_by_group", _groups),
     "said_before": Family(
-        "Q6", "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
+        "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
     ),
     "learning_to_closure": Family(
-        "Q6", "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
+        "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
     ),
     "waitlist": Family(
-        "Q8", "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
+        "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
     ),
 }
 
@@ -239,7 +234,8 @@ def beside(study: Study, *names: str) -> Answers:
     known = {*questions(), *FAMILIES}
     if strange := [name for name in names if name not in known]:
         raise unknown("family", strange[0], [*questions(), *FAMILIES])
-    chosen = [name for one in names for name in FAMILIES if one in (name, FAMILIES[name].question)]
+    of = {name: measures()[family.measure][0].key for name, family in FAMILIES.items()}
+    chosen = [name for one in names for name in FAMILIES if one in (name, of[name])]
     return tell(study, [row for name in chosen for row in study.made(_family, name)], answers=True)
 
 
