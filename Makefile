@@ -22,7 +22,7 @@ DEVELOPMENT := .venv/.development
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 STRIP := --keep-id --drop-tagged-cells injected-parameters --extra-keys "metadata.papermill cell.metadata.papermill"
 
-.PHONY: help report lab test test-all lint hooks data truth bench clean
+.PHONY: help report lab test test-all lint hooks glossary data truth bench clean
 
 help: ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +47,9 @@ lint: $(DEVELOPMENT) ## Check style, format, the layers, and that notebooks hold
 
 hooks: $(DEVELOPMENT) ## Check each commit before it is made (pre-commit)
 	.venv/bin/pre-commit install
+
+glossary: $(DEVELOPMENT) ## Write GLOSSARY.md again from the terms, checks and verdicts of verdicts/en
+	$(PY) -c "from learnalign.verdicts import explain; open('GLOSSARY.md', 'w').write(explain.glossary_page())"
 
 data: $(RUNTIME) ## Draw the demonstration company in data/demo again
 	.venv/bin/learnalign simulate data/demo --people 1500 --cycles 6 --seed 1

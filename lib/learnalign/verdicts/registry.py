@@ -39,12 +39,9 @@ class Need(Fixed):
 
     key: str
     where: str  # "table" or "table.column"; "one or other" where either will do
+    what: str
     missing: str
     settle: str
-
-    @property
-    def what(self) -> str:
-        return self.missing.removeprefix("no ")
 
     def is_met(self, filled: frozenset[str]) -> bool:
         return is_recorded(self.where, filled)
