@@ -183,6 +183,8 @@ def silent():
     for row in document["results"]:
         row |= {
             "verdict": "unknown",
+            "branch": "no data",
+            "wanting": ["learning"],
             "checks": [],
             "note": "",
             "estimate": None,
