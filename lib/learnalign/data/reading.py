@@ -128,8 +128,7 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     if problems := [*problems, *late]:
         raise DataError(problems, str(folder))
     mark = marked(folder)
-    prints = {name: files.fingerprint(path) for name, path in paths.items()} if not mark else {}
-    prints = prints or mark["fingerprints"]
+    prints = mark["fingerprints"] if mark else {n: files.fingerprint(p) for n, p in paths.items()}
     return DataSet(folder, meta.model_copy(update={"as_of": day}), tables, prints)
 
 
