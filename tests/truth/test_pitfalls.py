@@ -2,7 +2,7 @@
 
 Each world is drawn anew from its description. Both figures must come back: the naive one wrong by
 as much as was printed before, ours at the truth; each within four Monte-Carlo errors, the printed
-figure's and our own. Pitfalls 1 and 16 are in test_closure.py, 4 in test_estimates.py, 11 in
+figure's and our own. Pitfalls 1 and 16 are in test_hazards.py, 4 in test_contrasts.py, 11 in
 test_pooling.py, 13 and 18 in test_leaders.py, 19 in test_gaps.py; of 12, self-ratings by quartile,
 nothing is shown at all. The file takes about ten seconds.
 """
