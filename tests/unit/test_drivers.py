@@ -223,7 +223,12 @@ def test_nothing_is_found_where_there_is_nothing(drawn):
 
 
 def walk_the_talk(study, team_quarters):
-    return drivers.walk_the_talk(study_of(study.dataset, quarters=team_quarters))
+    units = drivers.said_and_done(study_of(study.dataset, quarters=team_quarters))
+    made = {
+        "said and done, correlation across units": drivers.correlation(units),
+        "units that say more than they do": drivers.say_more(units),
+    }
+    return {name: fit for name, fit in made.items() if fit}
 
 
 def quarters(done, leaders=3):

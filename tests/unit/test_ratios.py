@@ -25,9 +25,9 @@ LEARNED = pd.DataFrame(
 )
 
 
-def counted(rows=LEARNED, by=(), **figures):
+def counted(rows=LEARNED, **figures):
     made = {name: ratios.Figure(**about) for name, about in figures.items()}
-    measure = ratios.Measure(question="Q1", rows="learned", figures=made, by=by)
+    measure = ratios.Measure(question="Q1", rows="learned", figures=made)
     return ratios.counted(measure, {"learned": rows})
 
 
@@ -68,11 +68,12 @@ def test_the_unit_stands_in_for_managers(rows):
 
 
 def test_values_of_columns_make_figures_that_add_up():
-    rows = pd.concat([LEARNED.assign(group="mode: ", value=LEARNED["mode"])])
-    found = counted(rows, by=("group", "value"), long={"numerator": "hours > 2"})
-    assert [*found.fits] == ["mode: : formal"] and found.parts == [
-        ["mode: : formal", "mode: : social"]
-    ]
+    rows = LEARNED.assign(of="mode")
+    found = counted(rows, each={"numerator": "hours > 2", "by": ("of", "mode")})
+    assert [*found.fits] == ["mode: formal"]  # social has one manager: no interval
+    assert found.parts == [["mode: formal", "mode: social"]] and found.units == {
+        "mode: formal": "%"
+    }
 
 
 def test_figures_that_add_up_are_named_even_where_one_cannot_be_made():
@@ -103,18 +104,16 @@ def test_a_key_that_nobody_knows_is_refused(tmp_path, monkeypatch):
 def test_every_entry_has_a_question_rows_and_function_that_exist():
     for measure in ratios.read().values():
         assert measure.question in questions()
-        assert not measure.function or measure.function in ratios.FUNCTIONS
-        counted_on = {one.rows or measure.rows for one in measure.figures.values() if one.numerator}
-        assert counted_on <= {*ratios.ROWS}
-        assert measure.function or all(one.numerator for one in measure.figures.values())
+        for figure in measure.figures.values():
+            assert bool(figure.numerator) != bool(figure.function)
+            assert figure.function in {"", *ratios.FUNCTIONS}
+            assert not figure.numerator or (figure.rows or measure.rows) in ratios.ROWS
 
 
 def test_every_share_is_counted_of_northbank(study):
     for key, measure in ratios.read().items():
-        found = ratios.figures(study, key)
-        named = {name for name, figure in measure.figures.items() if figure.numerator}
-        assert measure.by or named <= {*found.fits}, key
-        assert measure.by or measure.function or {*found.fits} <= named
+        named = {n for n, one in measure.figures.items() if one.numerator and not one.by}
+        assert named <= {*ratios.figures(study, key).fits}, key
 
 
 def test_a_share_is_added_in_two_places(study, tmp_path, monkeypatch):

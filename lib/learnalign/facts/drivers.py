@@ -164,15 +164,13 @@ def strong_less_others(rows: pd.DataFrame) -> Fit | None:
 # --- said against done
 
 
-def walk_the_talk(study: Study) -> dict[str, Fit]:
+def said_and_done(study: Study) -> pd.DataFrame:
     """What units hear about vision and roles, against leaders who say "I don't know" in sight.
 
-    Said: a unit's mean
-    score of vision in the leading domain, or without a domain where none is given, over its waves.
-    Done: the share of its leaders' quarters with a visible acknowledgement. Given are the
-    correlation across units (Fisher's interval) and the share of units, in percent, that say over
-    half an SD more than they do, both standardised over units. `n_people` are leaders. Units with
-    fewer than 3 leaders are left out; empty with fewer than 10 units, or where all are alike.
+    A row per unit. `said`: its mean score of vision in the leading domain, or without a domain
+    where none is given, over its waves. `done`: the share of its leaders' quarters with a visible
+    acknowledgement. Units with fewer than 3 `leaders` are left out; empty with fewer than 10 units,
+    or where all are alike.
 
     Misleads as few units always do, and towards no correlation where either side is noisy; what is
     said in a survey is what people heard, not what the leaders said. METHODS 2.
@@ -187,15 +185,14 @@ def walk_the_talk(study: Study) -> dict[str, Fit]:
     )
     units = units.assign(said=heard.leading.fillna(heard[UNDIVIDED]))
     units = units[units.leaders >= MIN_LEADERS].dropna()
-    if len(units) < MIN_UNITS or (units[["said", "done"]].nunique() < 2).any():
-        return {}
-    return {
-        "said and done, correlation across units": _correlation(units),
-        "units that say more than they do": _say_more(units),
-    }
+    alike = (units[["said", "done"]].nunique() < 2).any()
+    return units.head(0) if alike or len(units) < MIN_UNITS else units
 
 
-def _correlation(units: pd.DataFrame, level: float = 0.95) -> Fit:
+def correlation(units: pd.DataFrame, level: float = 0.95) -> Fit | None:
+    """How what units say and do goes together, with Fisher's interval; `n_people` are leaders."""
+    if units.empty:
+        return None
     found, n = stats.pearsonr(units.said, units.done), len(units)
     r, (low, high) = float(found.statistic), found.confidence_interval(level)
     return Fit(
@@ -215,9 +212,12 @@ def _correlation(units: pd.DataFrame, level: float = 0.95) -> Fit:
     )
 
 
-def _say_more(units: pd.DataFrame) -> Fit:
+def say_more(units: pd.DataFrame) -> Fit | None:
+    """The share of units that say over half an SD more than they do; `n_people` are leaders."""
+    if units.empty:
+        return None
     said, done = (stats.zscore(units[name].to_numpy(float), ddof=1) for name in ("said", "done"))
     more = said - done > SAYS_MORE
     fit = described.share(more, units.index, units.index, by="unit")
     sides = [int(units.leaders[side].sum()) for side in (more, ~more)]
-    return replace(fit, n_people=sum(sides), n_people_smaller=min(sides))  # of leaders
+    return replace(fit, n_people=sum(sides), n_people_smaller=min(sides))

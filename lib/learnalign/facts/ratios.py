@@ -7,7 +7,7 @@ at the people on both sides of a share before anybody else does.
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -37,12 +37,14 @@ class Entry(BaseModel):
 
 
 class Figure(Entry):
-    """One share or mean. Without a numerator the measure's function makes it."""
+    """One share or mean; or a family of them, where `by` or the function names each of its own."""
 
     numerator: str = ""
     denominator: str = "true"
+    function: str = ""  # what makes it, where it is no ratio
     rows: str = ""  # the measure's own where none are named
     unit: str = "%"  # a share; everything else is a mean
+    by: tuple[str, ...] = ()  # columns: one for each of their values, and named so
     optional: tuple[str, ...] = ()  # columns that may be empty throughout
     part_of: str = ""  # figures that add up to a whole name the same one
     is_secret: bool = True  # whether the rarer side of a share is anybody's to keep
@@ -52,11 +54,8 @@ class Measure(Entry):
     """The figures that stand in one picture, under the names that a reader sees."""
 
     question: str
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Figure]
     rows: str = ""
-    by: tuple[str, ...] = ()  # columns: figures are made for each of their values, and named so
-    function: str = ""  # what makes the figures without a numerator
-    unit: str = "%"  # of the function's figures that have no entry
     together: bool = False  # where one must be hidden, all are
 
 
@@ -69,19 +68,7 @@ class Facts:
     parts: list[list[str]]
 
 
-def _difference(study: Study) -> dict[str, Fit | None]:
-    found = gaps.after_reflecting(study.made(ROWS["reflecting"]))
-    return {"acknowledged in the next window: difference, same manager and cycle": found}
-
-
-def _strong(study: Study) -> dict[str, Fit | None]:
-    found = drivers.strong_less_others(study.made(ROWS["surveyed_gaps"]))
-    return {"difference between strong and other units": found}
-
-
-def _hours(study: Study) -> dict[str, Fit | None]:
-    return {"hours of learning on its skill for one more closed gap": ask.cost(study, "hours")[0]}
-
+Made = Fit | Mapping[str, Fit] | None
 
 ROWS: Mapping[str, Callable[[Study], Rows]] = {
     "person_cycles": lambda study: study.cycles,
@@ -98,13 +85,14 @@ ROWS: Mapping[str, Callable[[Study], Rows]] = {
 }
 """What `facts.yml` can count: rows with a person_id, unit and, mostly, manager_id."""
 
-FUNCTIONS: Mapping[str, Callable[[Study], Mapping[str, Fit | None]]] = {
+FUNCTIONS: Mapping[str, Callable[[Study], Made]] = {
     "first_time": lambda study: leaders.first_time(study.quarters),
-    "walk_the_talk": drivers.walk_the_talk,
+    "said_and_done": lambda study: drivers.correlation(study.made(drivers.said_and_done)),
+    "say_more": lambda study: drivers.say_more(study.made(drivers.said_and_done)),
     "follows": merit.follows,
-    "after_reflecting": _difference,
-    "strong_less_others": _strong,
-    "hours_per_closed_gap": _hours,
+    "after_reflecting": lambda study: gaps.after_reflecting(study.made(gaps.reflecting)),
+    "strong": lambda study: drivers.strong_less_others(study.made(drivers.surveyed_gaps)),
+    "hours_per_closed_gap": lambda study: ask.cost(study, "hours")[0],
 }
 """What makes figures that are no ratios."""
 
@@ -132,22 +120,23 @@ def figures(study: Study, key: str) -> Facts:
     [('merit beyond what the matrix aims at', 'percentage points')]
     """
     measure = read()[key]
+    entries = measure.figures.items()
     needed = {one.rows or measure.rows for one in measure.figures.values() if one.numerator}
     rows = {name: study.made(ROWS[name]) for name in needed}
-    made = study.made(FUNCTIONS[measure.function]) if measure.function else {}
+    made = {name: study.made(FUNCTIONS[one.function]) for name, one in entries if one.function}
     found = counted(measure, rows, made)
     money = {name: ask.currency(study) for name, unit in found.units.items() if unit == "currency"}
     return replace(found, units=found.units | money)
 
 
 def counted(
-    measure: Measure, rows: Mapping[str, Rows], made: Mapping[str, Fit | None] | None = None
+    measure: Measure, rows: Mapping[str, Rows], made: Mapping[str, Made] | None = None
 ) -> Facts:
     """The figures of a measure, in percent or their unit, with intervals clustered by manager.
 
     `rows` are frames, or tables of the data set, by the names that entries use, with person_id,
-    unit and manager_id (the unit stands in where it is missing, or always empty); `made` are the
-    figures of the measure's function. A row counts where numerator and denominator are known. Left
+    unit and manager_id (the unit stands in where it is missing, or always empty); `made` are
+    those that functions make. A row counts where numerator and denominator are known. Left
     out is a figure that names a column which is empty throughout, and one without an interval.
 
     Misleads where what was not recorded cannot be told from what was not so.
@@ -158,34 +147,36 @@ def counted(
     >>> round(found.fits["some"].estimate, 1)
     66.7
     """
-    found, wholes = dict(made or {}), defaultdict(list)
+    fits: dict[str, Fit] = {}
+    units, wholes = {}, defaultdict(list)
     for name, figure in measure.figures.items():
-        if not figure.numerator:
-            continue
-        sums = _sums(figure, rows[figure.rows or measure.rows], measure.by)
-        for one, whole, part in _groups(sums, name, figure, measure.by):
-            wholes[whole].append(one)
-            found[one] = _fit(figure, part)
-    order = dict.fromkeys((*measure.figures, *found))
-    fits = {name: fit for name in order if (fit := found.get(name)) is not None}
-    units = {name: measure.figures.get(name, measure).unit for name in fits}
+        found = (made or {}).get(name)
+        family = found if isinstance(found, Mapping) else {name: found}
+        if figure.numerator:
+            sums = _sums(figure, rows[figure.rows or measure.rows])
+            for one, whole, part in _groups(sums, name, figure):
+                wholes[whole].append(one)
+                family = {**family, one: _fit(figure, part)}
+        own = {one: fit for one, fit in family.items() if fit is not None}
+        fits |= own
+        units |= dict.fromkeys(own, figure.unit)
     return Facts(fits, units, [names for whole, names in wholes.items() if whole])
 
 
 def _groups(
-    sums: pd.DataFrame, name: str, figure: Figure, by: Sequence[str]
+    sums: pd.DataFrame, name: str, figure: Figure
 ) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """The name of each figure that an entry makes, the whole that it is a part of, and its rows."""
-    if not by:
+    if not figure.by:
         yield name, figure.part_of, sums
         return
-    for values, part in sums.groupby([*by], observed=True):
+    for values, part in sums.groupby([*figure.by], observed=True):
         yield ": ".join(map(str, values)), str(values[0]), part
 
 
-def _sums(figure: Figure, rows: Rows, by: Sequence[str]) -> pd.DataFrame:
+def _sums(figure: Figure, rows: Rows) -> pd.DataFrame:
     """Numerator and denominator of the rows that count, added up for each person and manager."""
-    keys = ", ".join(f'"{name}"' for name in (*OWNERS, *by) if name in rows.columns)
+    keys = ", ".join(f'"{name}"' for name in (*OWNERS, *figure.by) if name in rows.columns)
     words = set(re.findall(r"\w+", f"{figure.numerator} {figure.denominator}"))
     needed = sorted(words.intersection(rows.columns) - {*figure.optional})
     counts = ["_num is not null", "_den > 0"]
