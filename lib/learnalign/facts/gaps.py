@@ -12,7 +12,6 @@ from ibis.expr.types import Table
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from learnalign.data.contract import DATE_OF
 from learnalign.estimates import described, hazards
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.linking.journeys import Journeys
@@ -194,27 +193,31 @@ def reflecting(study: Study) -> pd.DataFrame:
 
     Misleads when one culture, or a hard time, moves both.
     """
-    keys, person_cycles = ["person_id", "cycle"], study.cycles
-    windows = ibis.memtable(person_cycles[[*keys, "window_start", "window_end"]])
+    keys, rows = ["person_id", "cycle"], study.cycles
+    windows = ibis.memtable(rows[[*keys, "window_start", "window_end"]])
     start, end = (windows[name].cast("date") for name in ("window_start", "window_end"))
-    rows = person_cycles.sort_values(["person_id", "reviewed_on", "cycle"])
     said, done = study.dataset.tables["acknowledgements"], learning_done(study.dataset)
-    for name, table, kind in (
-        ("acknowledgements", said, "channel"),
-        ("learning", done, "activity_type"),
-    ):
-        events, on = table.filter(table[kind] == "reflection"), DATE_OF[name]
-        inside = windows.join(
-            events, [windows.person_id == events.person_id, events[on] >= start, events[on] < end]
-        )
-        counted = inside.group_by(*keys).aggregate(**{f"_{name}": inside.count()}).execute()
-        rows = rows.merge(counted.astype({"person_id": rows.person_id.dtype}), on=keys, how="left")
-    said, learned = (rows[f"_{name}"].fillna(0) for name in ("acknowledgements", "learning"))
+    said, done = (
+        said.filter(said.channel == "reflection"),
+        done.filter(done.activity_type == "reflection"),
+    )
+    events = said.select("person_id", on="acknowledged_on", said=1).union(
+        done.select("person_id", on="learned_on", said=0)
+    )
+    own = [windows.person_id == events.person_id, events.on >= start, events.on < end]
+    inside = (
+        windows.join(events, own)
+        .group_by(*keys)
+        .aggregate(said=lambda both: both.said.sum(), reflected=lambda both: both.count())
+    )
+    found = inside.execute().astype({"person_id": rows.person_id.dtype})
+    rows = rows.merge(found, on=keys, how="left").sort_values(["person_id", "reviewed_on", "cycle"])
+    said, reflected = rows.said.fillna(0), rows.reflected.fillna(0) > 0
     every = pd.to_numeric(rows.acknowledgements)
     asked = (every > said).astype("boolean").mask(every.isna())
-    rows = rows.assign(
-        reflected=said + learned > 0, asked=asked, next=asked.groupby(rows.person_id).shift(-1)
-    ).dropna(subset=["asked", "next"])
+    later = asked.groupby(rows.person_id).shift(-1)
+    rows = rows.assign(reflected=reflected, asked=asked, next=later)
+    rows = rows.dropna(subset=["asked", "next"])
     ever = rows.reflected.astype("boolean") if rows.reflected.any() else pd.NA
     return rows.astype({"next": bool, "asked": bool}).assign(reflected=ever)
 
