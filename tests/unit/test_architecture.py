@@ -99,6 +99,8 @@ WORDS = {
     "bonus_in_words",
     "reached",
     "by_unit",
+    "read",
+    "table",
     "units",
     "who",
     "spells",

@@ -101,7 +101,8 @@ def share_difference(rows: pd.DataFrame, sides: str, **about: Any) -> Fit | None
     """How much more often `yes` is true where the column `sides` is, in percentage points.
 
     `about` is what `ladder.fixed_effects` takes; clusters are the column `cluster`. None where
-    there is nobody to compare with, and where all did so, or nobody: no interval exists.
+    there is nobody to compare with, and where all did so, or nobody: no interval exists. Misleads
+    where the sides differ in what is not held equal.
     """
     rows = rows.assign(percent=100.0 * rows.yes.astype(float), **{sides: rows[sides].astype(float)})
     smaller = rows.groupby(sides).person_id.nunique().min() if len(rows) else 0

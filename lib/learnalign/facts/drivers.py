@@ -149,7 +149,7 @@ def strong_less_others(rows: pd.DataFrame) -> Fit | None:
     """How much more often gaps of strong units are acknowledged early, in percentage points.
 
     `rows` are those of `surveyed_gaps`; clustered by unit, of which it needs more than 3 on each
-    side.
+    side. Misleads as they do.
     """
     if (
         rows.groupby("strong").unit.nunique().reindex([0, 1], fill_value=0).min()
@@ -190,7 +190,10 @@ def said_and_done(study: Study) -> pd.DataFrame:
 
 
 def correlation(units: pd.DataFrame, level: float = 0.95) -> Fit | None:
-    """How what units say and do goes together, with Fisher's interval; `n_people` are leaders."""
+    """How what units say and do goes together, with Fisher's interval; `n_people` are leaders.
+
+    Misleads as `said_and_done` does.
+    """
     if units.empty:
         return None
     found, n = stats.pearsonr(units.said, units.done), len(units)
@@ -213,7 +216,10 @@ def correlation(units: pd.DataFrame, level: float = 0.95) -> Fit | None:
 
 
 def say_more(units: pd.DataFrame) -> Fit | None:
-    """The share of units that say over half an SD more than they do; `n_people` are leaders."""
+    """The share of units that say over half an SD more than they do; `n_people` are leaders.
+
+    Both are standardised over units, so that some always do. Misleads as `said_and_done` does.
+    """
     if units.empty:
         return None
     said, done = (stats.zscore(units[name].to_numpy(float), ddof=1) for name in ("said", "done"))

@@ -168,6 +168,7 @@ def people_by_group(study: Study) -> pd.DataFrame:
     """`people` once for their grade and once for each declared attribute: `attribute` and `group`.
 
     Without the company as a whole: beside it, a group that must stay hidden could be worked out.
+    Misleads as `people` does.
     """
     rows = people(study)
     dataset = study.dataset

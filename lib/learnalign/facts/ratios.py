@@ -113,7 +113,7 @@ def _read(path: Path) -> Mapping[str, Measure]:
 
 
 def figures(study: Study, key: str) -> Facts:
-    """The figures of a measure that can be made of a study, as they are before privacy.
+    """The figures of a measure that can be made of a study, before privacy. Misleads as `counted`.
 
     >>> import learnalign as la
     >>> [*figures(la.study("data/demo"), "merit_as_cost").units.items()]
