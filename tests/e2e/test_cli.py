@@ -178,8 +178,8 @@ PARAMS_FAULTS = {
     "key": (
         "min_grop: 10",
         (
-            "mine.yml.min_grop: is not a key this file knows\n    Allowed: report, data, as_of, "
-            "notebooks,"
+            "mine.yml.min_grop: is not a key this file knows\n    Allowed: as_of, smallest_effect, "
+            "min_group, embargo_days, report, data, notebooks,"
         ),
         "    Fix: did you mean 'min_group'?\n",
     ),
