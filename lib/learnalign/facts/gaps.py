@@ -225,7 +225,7 @@ def reflecting(study: Study) -> pd.DataFrame:
 def after_reflecting(rows: pd.DataFrame) -> Fit | None:
     """How much more often people acknowledge in the window after reflecting, in percentage points.
 
-    `rows` are those of `reflecting`, and mislead as they do; compared are people of the same manager
+    `rows` are those of `reflecting`, and mislead as they do. Compared are people of one manager
     and cycle who both did, or both did not, acknowledge already.
     """
     cluster, by = described.raters(rows)
