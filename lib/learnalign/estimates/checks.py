@@ -12,7 +12,7 @@ from scipy import optimize, special, stats
 
 from learnalign.estimates import sensitivity
 from learnalign.estimates.columns import unexplained, within
-from learnalign.estimates.core import NUMBER, Sample, differs_within, is_binary
+from learnalign.estimates.same_manager import NUMBER, Sample, differs_within, is_binary
 from learnalign.verdicts.result import Check, Fit
 
 PAST = ("exposure_previous", "exposure_previous_2")

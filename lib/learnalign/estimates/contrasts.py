@@ -1,6 +1,6 @@
 """Contrasts: raw and adjusted differences side by side, what was dropped, and what could refute.
 
-The adjusted figure is the core model's (`core`). Nothing here decides what a figure means: that is
+The adjusted figure is the core model's (`same_manager`). Nothing here decides what a figure means: that is
 `verdicts`.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, core, rivals, samples
+from learnalign.estimates import checks, rivals, same_manager, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -28,7 +28,7 @@ def compare(
 ) -> Comparison:
     """A question's measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
-    Raw on everybody with an exposure; adjusted (`core`) among those with prior ratings and a
+    Raw on everybody with an exposure; adjusted (`same_manager`) among those with prior ratings and a
     colleague to compare with. The exposure is log(1 + voluntary hours) in the window in SD of the
     cycle (activities where no hours are recorded), the third of the cycle with most of it, or
     acknowledged at least once. The outcome is the rating (SD within cycle), or merit (percentage
@@ -94,11 +94,11 @@ def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
         method="nothing held equal",
         design="described",
         clustered_by=rater,
-        smaller=core.people_in_the_smaller(known),
+        smaller=same_manager.people_in_the_smaller(known),
     )
 
 
-def _fallbacks(sample: core.Sample) -> list[str]:
+def _fallbacks(sample: same_manager.Sample) -> list[str]:
     notes = []
     if sample.rater == "unit":
         notes.append("no managers are recorded: the unit stands in for the manager")
@@ -109,7 +109,7 @@ def _fallbacks(sample: core.Sample) -> list[str]:
 
 def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
     """What +1 SD is around the median, in hours or activities; nothing if it rounds to 0."""
-    if not noun or core.is_binary(rows):
+    if not noun or same_manager.is_binary(rows):
         return ""
     logs = np.log1p(rows.amount.astype(float))
     middle, width = logs.median(), logs.groupby(rows.cycle).std(ddof=0).mean()
@@ -130,7 +130,7 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
     that.
     """
     sample = samples.usable(samples.prepare(measure, person_cycles))
-    if sample is None or core.people_in_the_smaller(sample.rows) < min_people:
+    if sample is None or same_manager.people_in_the_smaller(sample.rows) < min_people:
         return None
     rows, held, free = sample.rows, sample.controls(), sample.residual_df()
     outcome, exposure = (

@@ -12,8 +12,8 @@ import pandas as pd
 from learnalign.data.reading import DataSet
 from learnalign.estimates import described
 from learnalign.estimates.columns import independent
-from learnalign.estimates.core import MIN_RESIDUAL_DF
 from learnalign.estimates.ladder import fixed_effects
+from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS, voluntary
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 

@@ -19,7 +19,7 @@ import pyfixest as pf
 from learnalign.estimates import checks, ladder
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.contrasts import reach
-from learnalign.estimates.core import two_or_more
+from learnalign.estimates.same_manager import two_or_more
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
 
 # --- the leader's quarter before

@@ -17,7 +17,8 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from learnalign.estimates import checks, samples, sensitivity
 from learnalign.estimates.columns import absorbed, independent
-from learnalign.estimates.core import (
+from learnalign.estimates.ladder import Slope, fixed_effects
+from learnalign.estimates.same_manager import (
     MIN_RESIDUAL_DF,
     Sample,
     differs_within,
@@ -25,7 +26,6 @@ from learnalign.estimates.core import (
     people_in_the_smaller,
     two_or_more,
 )
-from learnalign.estimates.ladder import Slope, fixed_effects
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
 MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
@@ -56,8 +56,8 @@ STRONG = (
 def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit | None:
     """The same people compared with themselves, at equal manager and cycle; None if few change.
 
-    `frame` is a prepared one. Right when what moves both is a lasting trait; wrong after a
-    transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Person and manager x
+    `frame` is a prepared one. Right when what moves both is a lasting trait; misleads after
+    a transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Person and manager x
     cycle effects; people who stay with their manager are within one cluster, so the ladder's
     interval is exact but for those who move.
     """
@@ -95,7 +95,7 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
 
     The reliability of one rating is how far two ratings of a person in a row go together within
     managers and cycles: the two prior ones where both are held, else the prior and this one. Right
-    when people take up the exposure for what they can do, whatever a rating said; wrong when the
+    when people take up the exposure for what they can do, whatever a rating said; misleads when the
     rating itself, or the luck in it, moves them (METHODS 3, Q2 and 6c).
     """
     if not sample.priors:
@@ -128,7 +128,8 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
 
     Managers' and cycles' means of every column stand in place of fixed effects, which would bias it
     (Mundlak 1978; METHODS 3); clustered by manager. `std_error` is on the log scale. None for a
-    scale of more than 12 values, or where it does not converge.
+    scale of more than 12 values, or where it does not converge. Misleads as a size: odds of two
+    samples differ with how much else is known of each.
     """
     rows, names = sample.rows, ["exposure", *sample.priors]
     if not 2 < rows.rating.nunique() <= MOST_GRADES:

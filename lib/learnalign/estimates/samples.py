@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates.core import Sample, differs_within
 from learnalign.estimates.described import raters
+from learnalign.estimates.same_manager import Sample, differs_within
 from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import ATTRITION
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from learnalign.estimates import described, groups, ladder, pooling
 from learnalign.estimates.checks import BLIND
-from learnalign.estimates.core import MIN_RESIDUAL_DF
+from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS
 from learnalign.studies import Study
 from learnalign.verdicts.registry import phrases

@@ -1,4 +1,4 @@
-"""Core: the core model on a sample of person-cycles that can be compared.
+"""Same manager: the core model, fitted to a sample of person-cycles that can be compared.
 
 People with the same manager in the same cycle are compared, at the same prior ratings and the same
 role, with standard errors clustered by manager.
