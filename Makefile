@@ -62,7 +62,7 @@ bench: $(DEVELOPMENT) ## Measure time and memory, as ratios in one run
 	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/bench_ladder.py
 
 clean: ## Remove .venv, caches and reports
-	rm -rf .venv out build dist lib/learnalign.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv out build dist .pytest_cache .ruff_cache .hypothesis
 	find lib tests notebooks -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(CREATED):

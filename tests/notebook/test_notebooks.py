@@ -45,7 +45,7 @@ def violations(notebook: dict) -> list[str]:
             problems += _prose(_text(cell))
             after_prose = True
         elif cell["cell_type"] == "code":
-            problems += _code(_text(cell), "parameters" in cell["metadata"].get("tags", []))
+            problems += _code(_text(cell))
             if _shown(cell):
                 if not after_prose:
                     problems.append("shows something without prose since the last thing shown")
@@ -145,9 +145,9 @@ def _prose(text):
             yield f"{problem} in prose: {match!r}"
 
 
-def _code(text, is_parameters):
+def _code(text):
     lines = [line for line in text.splitlines() if line.strip()]
-    if len(lines) > MOST_LINES and not is_parameters:  # a line each, typed and commented
+    if len(lines) > MOST_LINES:
         yield f"has {len(lines)} lines, more than {MOST_LINES}"
     try:
         tree = ast.parse(text)

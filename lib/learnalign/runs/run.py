@@ -207,12 +207,11 @@ def _handed_over(path: Path, name: str) -> document.Chapter:
 
 def _parameters(spec: RunSpec, part: Part, notebook: str) -> dict[str, Any]:
     """The notebook's parameters: all that a notebook may be told, as plain JSON values."""
-    smallest = spec.smallest_effect.model_dump().items()
     return {
         "data": str(part.dataset.folder.resolve()),
         "as_of": str(part.dataset.as_of),
         "min_group": spec.min_group,
         "embargo_days": spec.embargo_days,
-        **{f"smallest_{name}": value for name, value in smallest},
+        "smallest": spec.smallest_effect.model_dump(),
         "out": str(part.work / f"{notebook}.json"),
     }
