@@ -168,8 +168,8 @@ def study(
     difference that matters, as `rating_sd` (SD), `merit_pp` and `share_pp` (percentage points) and
     `hazard_ratio`; those left out are 0.10, 0.25, 3 and 1.2.
 
-    `data` may have been read already (`la.read`). Raises `DataError` with all that is wrong with the
-    settings and the data at once.
+    `data` may have been read already (`la.read`). Raises `DataError` with all that is wrong with
+    the settings and the data at once.
 
     >>> import learnalign as la
     >>> la.study("data/demo", smallest_effect={"rating_sd": 0.2})

@@ -3,8 +3,9 @@
     pip install "learnalign[dagster]"
     dagster dev -f params/schedules/dagster_example.py
 
-Dagster decides when and how often, `learnalign run` whether anything is published: each partition is one call of the
-same command that cron would call, with `as_of` at the end of the month. Backfill: choose months on the asset's page.
+Dagster decides when and how often, `learnalign run` whether anything is published: each partition
+is one call of the same command that cron would call, with `as_of` at the end of the month.
+Backfill: choose months on the asset's page.
 """
 
 import json
@@ -21,13 +22,14 @@ PROJECT = Path(__file__).resolve().parents[2]
 OUT = Path(os.environ.get("LEARNALIGN_OUT", PROJECT / "out"))
 COMMAND = [sys.executable, "-m", "learnalign"]
 MONTHS = dg.MonthlyPartitionsDefinition(start_date="2024-01-01")
-# A dead kernel, another run's lock, a full disk: these pass. A wrong file or an error in an analysis does not.
+# A dead kernel, another run's lock, a full disk: these pass. A wrong file or an error in an
+# analysis does not.
 WORTH_ANOTHER_TRY = {5, 6, 7}
 RETRIES = dg.RetryPolicy(max_retries=2, delay=300, backoff=dg.Backoff.EXPONENTIAL)
 
 
 def run(params: Path, as_of: str) -> Path:
-    """Run a params file as of a day; the folder of the edition, or a `Failure` with what the run said."""
+    """Run a params file as of a day; the edition's folder, or a `Failure` with what was said."""
     content = yaml.safe_load(params.read_text(encoding="utf-8")) | {"as_of": as_of}
     dated = params.with_name(f".{params.stem}-{as_of}.yml")  # beside it: paths start there
     dated.write_text(yaml.safe_dump(content), encoding="utf-8")

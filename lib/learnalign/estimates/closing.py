@@ -170,8 +170,8 @@ def _notes(sample: _Sample, fit: Fit) -> tuple[str, ...]:
     if not fit.low <= 1 <= fit.high:
         needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end nearer to 1
         notes.append(
-            f"something unseen would have to go with both by a factor of {number(float(needed))} to "
-            "erase it (E-value)"
+            f"something unseen would have to go with both by a factor of {number(float(needed))} "
+            "to erase it (E-value)"
         )
     return tuple(notes)
 

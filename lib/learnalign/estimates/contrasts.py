@@ -1,7 +1,7 @@
 """Contrasts: raw and adjusted differences side by side, what was dropped, and what could refute.
 
-The adjusted figure is the core model's (`same_manager`). Nothing here decides what a figure means: that is
-`verdicts`.
+The adjusted figure is the core model's (`same_manager`). What a figure means is not
+decided here: that is `verdicts`.
 """
 
 from dataclasses import replace
@@ -28,8 +28,8 @@ def compare(
 ) -> Comparison:
     """A question's measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
-    Raw on everybody with an exposure; adjusted (`same_manager`) among those with prior ratings and a
-    colleague to compare with. The exposure is log(1 + voluntary hours) in the window in SD of the
+    Raw on everybody with an exposure; adjusted (`same_manager`) among those with prior ratings and
+    a colleague to compare with. The exposure is log(1 + voluntary hours) in the window in SD of the
     cycle (activities where no hours are recorded), the third of the cycle with most of it, or
     acknowledged at least once. The outcome is the rating (SD within cycle), or merit (percentage
     points), at any rating or at equal rating and matrix cell; at any rating a penalty that works
@@ -69,13 +69,19 @@ def compare(
     ]
     if prepared.is_merit:
         tried.append(checks.bonus_control(sample, bonus_rewards_individual))
+    found = replace(found, adjusted=adjusted, checks=tuple(tried))
+    return _beside(found, sample, prepared, level)
+
+
+def _beside(
+    found: Comparison, sample: same_manager.Sample, prepared: samples.Prepared, level: float
+) -> Comparison:
+    """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
     return replace(
         found,
-        adjusted=adjusted,
-        checks=tuple(tried),
         rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
-        strength_to_erase=checks.strength_to_erase(sample, adjusted),
+        strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         contrast=_contrast_in_words(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),

@@ -291,9 +291,9 @@ def extra_closed(
 ) -> tuple[Fit, float]:
     """Extra closed gaps per gap within `horizon` months of exposure, and how long one stays open.
 
-    The difference in the probability of closing with the exposure in every open month against none,
-    from `hazard`, at the controls' average, with leaving at its observed rate (delta method; leaving
-    taken as known); and the months open with it, which a cost per month makes a cost.
+    The difference in the probability of closing with the exposure in every open month against
+    none, from `hazard`, at the controls' average, with leaving at its observed rate (delta method;
+    leaving taken as known); and the months open with it, which a cost per month makes a cost.
 
     Raises NoExtra when the interval holds 0 or fewer, and ValueError as `hazard`. Misleads as the
     hazard ratio does.
@@ -317,8 +317,8 @@ def extra_closed(
     extra = found.fit(rows.person_id.nunique(), smaller(rows, exposure), method, cluster)
     if extra.low <= 0:
         raise NoExtra(
-            f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or fewer "
-            "among them, a cost per extra closed gap means nothing."
+            f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or "
+            "fewer among them, a cost per extra closed gap means nothing."
         )
     return extra, closing(result.params, 1.0)[1]
 

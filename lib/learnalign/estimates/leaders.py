@@ -162,9 +162,9 @@ def first_time(team_quarters: pd.DataFrame, *, level: float = 0.95) -> dict[str,
     On average, and by quarter from three before, which should show nothing, to three after, in two
     stages (Gardner 2022): leaders' and quarters' levels come from rows before adoption only, so
     early adopters never serve as controls for late ones. Leads are what those rows leave over: they
-    show a trend before, drawn somewhat to 0. Left out: periods with three leaders or fewer; leaders,
-    and quarters, with fewer than two rows before adoption. Counts are of leaders. Empty where too
-    few leaders ever do. Memory grows with the square of the leaders.
+    show a trend before, drawn somewhat to 0. Left out: periods with three leaders or fewer;
+    leaders, and quarters, with fewer than two rows before adoption. Counts are of leaders.
+    Empty where too few leaders ever do. Memory grows with the square of the leaders.
 
     Misleads when leaders choose their first time by what they see coming in the team; and where the
     lift fades, as the average covers it.

@@ -56,10 +56,10 @@ STRONG = (
 def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit | None:
     """The same people compared with themselves, at equal manager and cycle; None if few change.
 
-    `frame` is a prepared one. Right when what moves both is a lasting trait; misleads after
-    a transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Person and manager x
-    cycle effects; people who stay with their manager are within one cluster, so the ladder's
-    interval is exact but for those who move.
+    `frame` is a prepared one. Right when what moves both is a lasting trait; misleads
+    after a transitory dip, which the next cycle undoes by itself (METHODS 5, row 6b). Person and
+    manager x cycle effects; people who stay with their manager are within one cluster, so the
+    ladder's interval is exact but for those who move.
     """
     groups = ["person_id", "rater_cycle", *(["cell"] if "cell" in frame else [])]
     rows = frame.dropna(subset=["exposure", "outcome", "rater", *groups])

@@ -100,7 +100,7 @@ OUTCOMES = ("rating", "merit", "merit_at_equal_rating")
 
 
 def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
-    """Outcome, exposure, prior ratings and groups of a question's measure for every person-cycle."""
+    """Outcome, exposure, prior ratings and groups of a measure for every person-cycle."""
     what, notes = measures()[measure][1], []
     source, exposure = EXPOSURES[what.exposure]
     if what.outcome == "rating":

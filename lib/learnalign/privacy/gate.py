@@ -38,9 +38,9 @@ def gate(documents: Sequence[Mapping[str, Any]], ledger: Sequence[Line]) -> list
     is its company; and what an edition of the same data hid. Rows that describe nearly the people
     of an earlier edition are coarser, and counts are rounded, all of them, where two are too close,
     or where units stand beside the company. Then all that is published together is laid side by
-    side, and more is hidden until nothing hidden is known within `run.min_group` people. A hidden row
-    keeps its place and carries nothing. What leaves is audited as if it were published: `Stopped`
-    (1) when that finds something, as nothing may be published.
+    side, and more is hidden until nothing hidden is known within `run.min_group` people. A hidden
+    row keeps its place and carries nothing. What leaves is audited as if it were published:
+    `Stopped` (1) when that finds something, as nothing may be published.
 
     `run.unit` names a document's unit, `run.units` all that have an edition, and `run.units_hidden`
     says how many of the company's units have none: a number of units, not of people, and fit to be

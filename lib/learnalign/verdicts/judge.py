@@ -181,24 +181,34 @@ def _family(
     rows = []
     for name, fit in fits.items():
         if name not in kept:
-            rows.append(
-                row_of(question, measure, branch="hidden", reason=hidden[name], at=name, **about)
-            )
+            row = row_of(question, measure, branch="hidden", reason=hidden[name], at=name, **about)
+            rows.append(row)
             continue
-        slower = measure.key == "learning_to_closure" and fit.high < 1
-        checks = (_few_clusters(fit, measure, smallest), *more)
-        checks += (Check.of("indication", "failed", "slower"),) if slower else ()
-        checks = tuple(map(check, checks))
-        branch = decide(fit.low, fit.high, smallest, checks, measure.unit)
-        if unknown or (p[name] > ALPHA and branch in (*CLAIMS, "untrusted")):
-            branch = unknown or "many"
-        elif (
-            branch == "unknown" and decide(fit.low, fit.high, smallest, (), measure.unit) == "none"
-        ):
-            branch = "revoked"
+        checks = _of_family(fit, measure, smallest, more)
+        is_many = p[name] > ALPHA
+        branch = _family_branch(fit, measure.unit, smallest, checks, unknown, is_many)
         own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(kept)}
         rows.append(row_of(question, measure, fit, branch=branch, **own, **about))
     return tuple(rows)
+
+
+def _of_family(
+    fit: Fit, measure: Measure, smallest: float, more: Sequence[Check]
+) -> tuple[Check, ...]:
+    slower = measure.key == "learning_to_closure" and fit.high < 1
+    indication = (Check.of("indication", "failed", "slower"),) if slower else ()
+    return tuple(map(check, (_few_clusters(fit, measure, smallest), *more, *indication)))
+
+
+def _family_branch(
+    fit: Fit, unit: str, smallest: float, checks: Sequence[Check], unknown: str, is_many: bool
+) -> str:
+    """The row's verdict, or why it is "we don't know": its headline is, or it is one of many."""
+    branch = decide(fit.low, fit.high, smallest, checks, unit)
+    if unknown or (is_many and branch in (*CLAIMS, "untrusted")):
+        return unknown or "many"
+    bare = decide(fit.low, fit.high, smallest, (), unit)
+    return "revoked" if branch == "unknown" and bare == "none" else branch
 
 
 # --- many questions
