@@ -12,6 +12,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from learnalign.runs import forks
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
@@ -124,6 +126,12 @@ def imported() -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names.add(node.module.split(".")[0])
     return names - sys.stdlib_module_names - {"learnalign", "northbank"}
+
+
+def test_what_the_starter_imports_is_declared():
+    """In an environment without it the starter would end, and every notebook with it."""
+    first = {name.partition(".")[0] for name in forks.PACKAGES}
+    assert first <= {import_name(canonicalize_name(one.name)) for one in RUNTIME}
 
 
 def test_what_the_library_imports_is_what_pyproject_declares():

@@ -26,7 +26,6 @@ IS_POSSIBLE = sys.platform == "linux"
 PACKAGES = (
     "papermill",
     "ipykernel.kernelapp",
-    "pandera.ibis",
     "ibis.backends.sql.compilers",
     "pyarrow.parquet",
     "statsmodels.api",
