@@ -315,7 +315,7 @@ def test_warnings_do_not_fail(project, monkeypatch):
     ) == 0
     assert (
         "'Mars/Olympus_Mons' is no time zone" in findings[1].mend
-        and findings[2].mend == "install Pango."
+        and findings[2].mend == "install Pango"
     )
     monkeypatch.setenv("TZ", "Europe/Berlin")
     assert not doctor._clock(project / "out").mend
