@@ -49,10 +49,11 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test without a kind the kind `unit`, before tests are chosen by kind."""
+    """Give every test without a kind that of its folder, before tests are chosen by kind."""
     for item in items:
         if not KINDS & {mark.name for mark in item.iter_markers()}:
-            item.add_marker("unit")
+            folder = item.path.parent.name
+            item.add_marker(folder if folder in KINDS else "unit")
 
 
 DEMO: dict[tuple, object] = {}  # what docstrings' examples read and link of the demonstration data
