@@ -11,37 +11,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.parts import DESCRIBED
 
 from learnalign.data.mistakes import DataError, Stopped
 from learnalign.privacy import findings, gate, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Check, Result, number
 
-ROW = Result(
-    question="Q8",
-    measure="mentoring_reach",
-    headline=False,
-    group="company",
-    at="ever mentored",
-    estimate=48.0,
-    low=46.0,
-    high=51.0,
-    level=0.95,
-    unit="%",
-    n_people=400,
-    n_clusters=41,
-    method="share, clustered by manager",
-    design="described",
-    verdict="described",
-    sentence="Ever mentored: 48.0 % (likely range 46.0 to 51.0 %).",
-    branch="fact",
-    checks=(),
-    smallest_effect=None,
-    detectable_effect=None,
-    to_settle="",
-    shown=True,
-    note="",
-)
+ROW = DESCRIBED
 HOURS = replace(
     ROW,
     measure="spending",

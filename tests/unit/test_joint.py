@@ -13,37 +13,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.sparse import csr_array
+from tests.parts import DESCRIBED
 
 from learnalign.data.mistakes import Stopped
 from learnalign.privacy import audit, findings, gate
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Result
 
-SHARE = Result(
-    question="Q8",
-    measure="reach",
-    headline=False,
-    group="company",
-    at="asked",
-    estimate=48.0,
-    low=46.0,
-    high=51.0,
-    level=0.95,
-    unit="%",
-    n_people=400,
-    n_clusters=41,
-    method="share, clustered by manager",
-    design="described",
-    verdict="described",
-    sentence="Told.",
-    branch="fact",
-    checks=(),
-    smallest_effect=None,
-    detectable_effect=None,
-    to_settle="",
-    shown=True,
-    note="",
-)
+SHARE = replace(DESCRIBED, measure="reach", at="asked", sentence="Told.")
 HOURS = replace(
     SHARE, measure="hours", at="hours per person", unit="hours", estimate=7.0, low=6.0, high=8.0
 )
