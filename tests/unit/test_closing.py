@@ -246,7 +246,7 @@ def test_what_is_detectable_is_near_the_standard_error_times_two_point_eight():
     for seed in range(3):
         found = company(seed, said=1.0)  # as planned for: where nothing is
         for measure in headlines("hazard")[: 1 + (seed == 0)]:
-            fit = getattr(closing, measure)(closing.months(found)).adjusted
+            fit = closing.compare(closing.months(found), measure).adjusted
             ratios.append(np.log(detectable(found, measure)) / (2.8 * fit.std_error))
     # an error from 50 clusters is known to 10 %: three of it, of four; t is not normal, and adds 2
     # %
