@@ -7,6 +7,7 @@ mapping names a key, ids of people become keyed pseudonyms before anything is wr
 no value of the source is quoted.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ import pandas as pd
 import yaml
 from ibis.expr.types import StringValue, Table
 
-from learnalign.data import pseudonyms, reading
+from learnalign.data import pseudonyms, reading, sql
 from learnalign.data.contract import (
     COLUMNS,
     KEYS,
@@ -69,6 +70,7 @@ def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
             raise DataError.of("exports_folder", str(out))
         counts, rejected = _tables(job, stage)
         safe_csv(pd.concat(rejected), stage / "rejected.csv")
+        (stage / "rejected.csv").chmod(0o600)  # it quotes what stood in a row
         facts = job.mapping.dataset.model_dump(mode="json")
         text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
         (stage / "dataset.yml").write_text(text, encoding="utf-8")
@@ -143,14 +145,23 @@ def _mapped(job: Job, table: str, key: bytes | None) -> Table:
     found, made = origin(job, table).cache(), job.mapping.tables[table]  # type: ignore[index]
     job.engine.create_view(f"_from_{table}", found)
     columns, problems = columns_of(table, job.mapping.dataset), []
+
+    def value_of(text: str, place: str) -> str:
+        return sql.look_at_value(job.engine, text, job.exports, (table, place))
+
     asides = [
-        f"CASE WHEN ({item.sql}\n) THEN {_quoted(item.because)} END" for item in made.set_aside
+        f"CASE WHEN {value_of(item.sql, 'set_aside')} THEN {sql.quoted(item.because)} END"
+        for item in made.set_aside
     ]
     because = f"coalesce({', '.join([*asides, 'CAST(NULL AS VARCHAR)'])}) AS _because"
     parts = ["_file", "_line", because, "row_number() OVER () AS _row"]
     for name in (column.name for column in columns):
         try:
-            raw, value = _expressions(made.columns.get(name), name, found.columns, table)
+            one = made.columns.get(name)
+            if one is not None and one.sql is not None:
+                raw = value = value_of(one.sql, name)
+            else:
+                raw, value = _expressions(one, name, found.columns, table)
             job.run(table, name, f'SELECT {value} FROM "_from_{table}" LIMIT 0')
         except DataError as error:
             problems += error.problems
@@ -171,24 +182,21 @@ def _expressions(
     """Two SQL expressions: what stands in the source, and what it becomes."""
     if made is None:
         return "NULL", "NULL"
-    if made.sql is not None:
-        return f"({made.sql}\n)", f"({made.sql}\n)"
     if made.constant is not None:
-        return _quoted(made.constant), _quoted(made.constant)
+        return _scalar(made.constant), _scalar(made.constant)
     raw = _source_column(str(made.column), header, table, name)
     text = f"CAST({raw} AS VARCHAR)"
     if made.date is not None:
-        return raw, f"CAST(try_strptime({text}, {_quoted(made.date)}) AS DATE)"
+        return raw, f"CAST(try_strptime({text}, {_scalar(made.date)}) AS DATE)"
     if made.values is not None:
         pairs = made.values.items()
-        cases = [f"WHEN {_quoted(theirs)} THEN {_quoted(ours)}" for theirs, ours in pairs]
+        cases = [f"WHEN {_scalar(theirs)} THEN {_scalar(ours)}" for theirs, ours in pairs]
         return raw, f"CASE {text} {' '.join(cases)} END"
     return raw, raw
 
 
-def _quoted(value: Scalar) -> str:
-    text = str(value).lower() if isinstance(value, bool) else str(value)
-    return "'" + text.replace("'", "''") + "'"
+def _scalar(value: Scalar) -> str:
+    return sql.quoted(str(value).lower() if isinstance(value, bool) else value)
 
 
 def _source_column(name: str, header: Sequence[str], table: str, column: str) -> str:
@@ -247,8 +255,14 @@ def _reason(rows: Table, rule: Rule) -> StringValue:
 
 
 def _write(job: Job, rows: Table, table: str, stage: Path) -> None:
-    """A table as Parquet in the order of the source; refused where an id would be in a text."""
+    """A table as Parquet in the order of the source; with pseudonyms in the order of its values, as
+    the source's may tell who is who. Refused where an id would be in a text.
+    """
+    order = columns = list(job.mapping.tables[table].columns)  # type: ignore[index]
     if job.mapping.pseudonyms:
         pseudonyms.refuse_ids(job.engine, rows, table, job.mapping.dataset)
-    columns = list(job.mapping.tables[table].columns)  # type: ignore[index]
-    rows.order_by("_row").select(*columns).to_parquet(stage / f"{table}.parquet")
+    else:
+        order = ["_row"]
+    made = job.scratch / f"{table}.parquet"  # the engine may write nowhere else
+    rows.order_by(order).select(*columns).to_parquet(made)
+    shutil.move(made, stage / made.name)

@@ -4,7 +4,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import duckdb
 import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import files
+from learnalign.data import files, sql
 from learnalign.data.mapping import Mapping, TableMap, read_mapping
 from learnalign.data.mistakes import DataError, nearest
 
@@ -27,13 +27,15 @@ class Job:
     mapping: Mapping
     folder: Path
     scratch: Path
+    exports: set[str] = field(default_factory=set)  # the names of those that are tables
 
-    def run(self, table: str, place: str, sql: str) -> Table:
-        """The rows of one SELECT, computed once."""
+    def run(self, table: str, place: str, query: str) -> Table:
+        """The rows of a SELECT that was looked at, computed once."""
         here = ibis.util.gen_name("step")
-        query = sql.strip().rstrip(";")
         try:
             self.engine.con.execute(f"CREATE TABLE {here} AS SELECT * FROM (\n{query}\n)")
+        except sql.HEAVY:
+            raise sql.Costly(table, place) from None
         except duckdb.Error as error:
             lines = (line for line in str(error).splitlines() if line.strip())
             text = next(lines, type(error).__name__)
@@ -46,10 +48,12 @@ def opened(mapping_file: str | Path) -> Iterator[Job]:
     """The job of a mapping file; its copies vanish afterwards."""
     mapping = read_mapping(mapping_file)
     folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
-    if not folder.is_dir():
+    if not folder.is_dir() or folder.parts[1:2] in (("proc",), ("sys",), ("dev",)):
         raise DataError.of("no_exports", Path(mapping_file).name, "source", str(folder))
-    with tempfile.TemporaryDirectory(prefix="learnalign-") as scratch:
-        yield Job(ibis.duckdb.connect(temp_directory=scratch), mapping, folder, Path(scratch))
+    with tempfile.TemporaryDirectory(prefix="learnalign-") as place:
+        scratch = Path(place).resolve()
+        with sql.engine(folder, scratch) as engine:
+            yield Job(engine, mapping, folder, scratch)
 
 
 @contextmanager
@@ -57,6 +61,8 @@ def told(table: str) -> Iterator[None]:
     """A source that cannot be opened or read, as a problem of the table that it is for."""
     try:
         yield
+    except sql.HEAVY:
+        raise
     except (OSError, duckdb.Error) as error:
         text = str(error).split("\n")[0]
         raise DataError.of("source_unreadable", table, got=text) from None
@@ -67,13 +73,15 @@ def origin(job: Job, table: str) -> Table:
     made = job.mapping.tables[table]  # type: ignore[index]
     if made.file is not None:
         paths = _matching(job.folder, made.file, table)
-        parts = _alike([_read(job, path, made) for path in paths], paths, table)
+        parts = _alike([_read(job, path, made, table) for path in paths], paths, table)
         return ibis.union(*parts) if len(parts) > 1 else parts[0]
     for path in sorted(job.folder.iterdir()):
-        is_table = path.suffix.lower() in (".csv", ".parquet")
+        is_table = path.suffix.lower() in (".csv", ".parquet") and path.stem[0] != "_"
         if is_table and path.stem not in job.engine.list_tables():
-            job.engine.create_view(path.stem, _read(job, path, made))
-    rows = job.run(table, "query", made.query or "")
+            job.engine.create_view(path.stem, _read(job, path, made, table))
+            job.exports.add(path.stem)
+    query = sql.look(job.engine, made.query or "", job.exports, (table, "query"))
+    rows = job.run(table, "query", query)
     places = {"_file": ibis.literal("(query)"), "_line": ibis.row_number() + 1}
     return rows.mutate(**{name: at for name, at in places.items() if name not in rows.columns})
 
@@ -110,9 +118,11 @@ def _alike(parts: list[Table], paths: list[Path], table: str) -> list[Table]:
     return found
 
 
-def _read(job: Job, path: Path, made: TableMap) -> Table:
+def _read(job: Job, path: Path, made: TableMap, table: str) -> Table:
     """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
     suffix, name = path.suffix.lower(), path.name
+    if not path.resolve().is_relative_to(job.folder):
+        raise DataError.of("outside", table, "file", name)
     if suffix in NOT_YET:
         raise DataError.of("later_format", name, got=path.suffix)
     if suffix == ".parquet":
