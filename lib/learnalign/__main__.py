@@ -284,10 +284,18 @@ def main() -> None:
         _called(COMMANDS[command][0], given)
 
 
+def _bury(out: Path) -> None:
+    from learnalign.runs import journal
+
+    journal.bury(out)
+
+
 def _called(work: object, given: dict) -> None:
+    from learnalign.data import scratch
     from learnalign.data.mistakes import DataError, Stopped
 
     try:
+        scratch.clear_left(_bury)
         work(**given)
     except DataError as error:
         say(f"{error}\nNothing was changed.")

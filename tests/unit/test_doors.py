@@ -2,12 +2,18 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests import faults
 
-from learnalign.data import importing, pseudonyms
-from learnalign.data.mistakes import DataError
+from learnalign.data import importing, pseudonyms, scratch
+from learnalign.data.mistakes import DataError, Stopped
+from learnalign.runs import files, history, init, journal, schedule
+from learnalign.verdicts import document
 
 SECRET = "ana-4711"
 MAPPING = """
@@ -190,3 +196,182 @@ def test_the_environment_is_no_export(theirs):
     with pytest.raises(DataError) as error:
         importing.bring_in(theirs.folder / "map.yml", theirs.folder / "out")
     assert SECRET not in str(error.value)
+
+
+# --- folders of a run
+
+
+def run(out: Path) -> None:
+    with journal.opened(out, "r", 1) as log, log.lock("2026-06-30"):
+        log.note("recorded")
+
+
+LINKS = ("ledger.jsonl", "history.parquet", ".runs", ".runs/r", "r", "r/2026-06-30")
+LINKS += (".runs/history.lock", ".runs/r/2026-06-30.lock")
+
+
+@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("is_there", [True, False], ids=["there", "nowhere"])
+def test_nothing_is_written_or_deleted_behind_a_link(tmp_path, name, is_there):
+    out, victim = tmp_path / "out", tmp_path / "victim"
+    (out / name).parent.mkdir(parents=True, mode=0o700)
+    (out / name).symlink_to(victim)
+    if is_there and name.endswith(("jsonl", "parquet", "lock")):
+        victim.write_text("mine")
+    elif is_there:
+        (victim / "2026-06-30").mkdir(parents=True)
+        (victim / "2026-06-30" / "results.json").write_text("mine")
+    before = faults.snapshot(victim) if victim.is_dir() else is_there and victim.read_text()
+    with pytest.raises((Stopped, OSError)) as error:
+        run(out)
+        history.record(out, tmp_path)
+    assert getattr(error.value, "code", 7) == 7 and "link" in str(error.value)
+    assert before == (
+        faults.snapshot(victim) if victim.is_dir() else is_there and victim.read_text()
+    )
+    assert (out / name).is_symlink()
+
+
+@pytest.mark.parametrize("name", [".runs", ".runs/r"])
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path, name):
+    (tmp_path / name).mkdir(parents=True, mode=0o700)
+    (tmp_path / name).chmod(0o777)
+    with pytest.raises(Stopped, match="others may write") as error:
+        run(tmp_path)
+    assert error.value.code == 7
+
+
+def test_the_list_of_editions_is_appended_to_itself_only(tmp_path):
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / document.LEDGER).symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic links"):
+        document.enter(tmp_path)
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_an_edition_that_is_a_link_is_neither_left_nor_deleted(tmp_path):
+    for name in ("victim", "stage"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "place").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="is a link"):
+        files.exchange(tmp_path / "stage", tmp_path / "place", tmp_path / "aside")
+    assert (tmp_path / "victim").is_dir() and (tmp_path / "place").is_symlink()
+
+
+def test_a_project_and_a_schedule_are_written_behind_no_link(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "p/notebooks").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Stopped, match="is a link"):
+        init.init(tmp_path / "p")
+    (tmp_path / "p/notebooks").unlink()
+    (tmp_path / "p/.gitignore").symlink_to(tmp_path / "nowhere")
+    with pytest.raises((Stopped, DataError)):
+        init.init(tmp_path / "p")
+    (tmp_path / "entry").symlink_to(tmp_path / "nowhere")
+    schedule.write({"entry": "text"}, tmp_path)
+    assert not (tmp_path / "nowhere").exists() and not any((tmp_path / "elsewhere").iterdir())
+
+
+def test_tables_are_put_behind_no_link(theirs):
+    out = theirs.bring_in()
+    out.rename(theirs.folder / "moved")
+    out.symlink_to(theirs.folder / "moved")
+    before = faults.snapshot(theirs.folder / "moved")
+    with pytest.raises(DataError, match="is a link"):
+        theirs.bring_in()
+    assert faults.snapshot(theirs.folder / "moved") == before
+
+
+# --- what a killed process leaves
+
+
+@pytest.mark.parametrize("name", ["20200101T000000-abcdef", "planted", "..", "a b"])
+def test_a_journal_names_no_folder_to_delete(tmp_path, name):
+    mine, place = tmp_path / "mine", tmp_path / "out/.runs/r"
+    mine.mkdir()
+    place.mkdir(parents=True, mode=0o700)
+    (tmp_path / "out/.runs").chmod(0o700)
+    planted = {"state": "planned", "scratch": str(mine), "work": str(mine), "out": str(mine)}
+    (place / f"{name}.jsonl").write_text(json.dumps(planted) + "\n")
+    (place / name).symlink_to(mine) if name == "planted" else None
+    run(tmp_path / "out")
+    assert mine.is_dir()
+
+
+@pytest.mark.parametrize("what", ["journal", "work", "before", "edition"])
+def test_a_planted_link_is_not_cleared_away(tmp_path, what):
+    """As an archive of somebody else's holds it, unpacked by its owner."""
+    mine, run_id = tmp_path / "mine", "20200101T000000-abcdef"
+    place = tmp_path / "out/.runs/r"
+    place.mkdir(parents=True, mode=0o700)
+    (tmp_path / "out/.runs").chmod(0o700)
+    (mine / "before/2026-06-30").mkdir(parents=True)
+    line = json.dumps({"state": "planned"}) + "\n"
+    (mine / "kept.jsonl").write_text(line)
+    if what == "journal":
+        (place / f"{run_id}.jsonl").symlink_to(mine / "kept.jsonl")
+    else:
+        (place / f"{run_id}.jsonl").write_text(line)
+    if what == "work":
+        (place / run_id).symlink_to(mine)
+    elif what == "before":
+        (place / run_id).mkdir()
+        (place / run_id / "before").symlink_to(mine / "before")
+    before = faults.snapshot(mine)
+    run(tmp_path / "out")
+    assert faults.snapshot(mine) == before and (mine / "before/2026-06-30").is_dir()
+
+
+ROWS = """
+import os, signal, sys, time
+from pathlib import Path
+from learnalign.data import folders, scratch
+from learnalign.runs import journal
+place = scratch.made()
+(place / "rows").write_text("ana")
+log = journal.Journal(Path(sys.argv[1]), "r", print, journal.Ending())
+log.begin()
+(log.work / "rows").write_text("ana")
+with folders.staged(Path(sys.argv[2])) as stage:
+    (stage / "people.csv").write_text("ana")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("command", ["init", "check", "schedule", "audit"])
+def test_any_command_clears_what_a_killed_one_left(tmp_path, command):
+    temporary, out, made = tmp_path / "tmp", tmp_path / "out", tmp_path / "set"
+    temporary.mkdir()
+    (made).mkdir()
+    (made / "dataset.yml").write_text("mine")
+    given = os.environ | {"TMPDIR": str(temporary)}
+    killed = subprocess.run([sys.executable, "-c", ROWS, str(out), str(made)], env=given)
+    assert killed.returncode == -signal.SIGKILL
+    left = [path for path in tmp_path.rglob("*") if path.name in ("rows", "people.csv")]
+    assert len(left) == 3
+    foreign = [
+        temporary / name for name in ("learnalign-mine", "learnalign-open", "learnalign-away")
+    ]
+    foreign[0].mkdir(mode=0o700)  # without a lock: somebody's own
+    foreign[1].mkdir(mode=0o700)
+    (foreign[1] / scratch.LOCK).write_text("")
+    foreign[1].chmod(0o777)  # anybody may have put a lock there
+    (tmp_path / "behind").mkdir(mode=0o700)
+    (tmp_path / "behind" / scratch.LOCK).write_text("")
+    foreign[2].symlink_to(tmp_path / "behind")
+    words = {"init": ["p"], "check": ["p"], "schedule": ["p", "--for", "cron"], "audit": ["p"]}
+    asked = [sys.executable, "-m", "learnalign", command, *words[command]]
+    subprocess.run(asked, env=given, cwd=tmp_path, capture_output=True)
+    assert not [path for path in left if path.exists()]
+    assert sorted(temporary.iterdir()) == sorted(foreign) and any((tmp_path / "behind").iterdir())
+    assert (made / "dataset.yml").read_text() == "mine" and not [*tmp_path.glob(".set-*")]
+    assert '"died"' in next((out / ".runs/r").glob("*.jsonl")).read_text()
+
+
+def test_what_is_in_use_is_not_cleared():
+    place = scratch.made()
+    scratch.clear_left(lambda out: None)
+    assert place.is_dir()
+    scratch.cleared(place)
+    assert not place.exists()

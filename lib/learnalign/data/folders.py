@@ -1,11 +1,11 @@
 """Folders: which files are a data set's tables; a new data set appears whole or not at all."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from learnalign.data import scratch, writing
 from learnalign.data.contract import COLUMNS, REQUIRED_TABLES
 from learnalign.data.mistakes import DataError, Problem, nearest
 
@@ -54,6 +54,7 @@ def staged(out: Path) -> Iterator[Path]:
     """
     with ExitStack() as stack:
         try:
+            writing.refuse_links(out)
             _refuse_strangers(out.resolve())
             stage = stack.enter_context(_replaced(out.resolve()))
         except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
@@ -67,21 +68,19 @@ def _replaced(out: Path) -> Iterator[Path]:
     """A folder to write in that takes the place of `out` at the end, or leaves `out` as it was."""
     for place in reversed([place for place in out.parents if not place.exists()]):
         place.mkdir(mode=0o755)  # whatever the umask: nobody else may swap what is in it
+    note = scratch.made()  # who comes after a killed process finds there what to clear
+    (note / "set").symlink_to(out)
     stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    old = stage.with_name(f"{stage.name}-old")
     try:
+        (note / "stage").symlink_to(stage)
         yield stage
         stage.chmod(0o755)
         if out.exists():
-            out.rename(old)
+            out.rename(stage.with_name(f"{stage.name}-old"))
         stage.rename(out)
-    except BaseException:
-        if old.exists() and not out.exists():
-            old.rename(out)
-        raise
     finally:
-        for rest in (stage, old):
-            shutil.rmtree(rest, ignore_errors=True)
+        scratch.put_back(stage, out)
+        scratch.cleared(note)
 
 
 def _refuse_strangers(out: Path) -> None:

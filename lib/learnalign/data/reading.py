@@ -7,8 +7,6 @@ silence.
 
 import datetime as dt
 import hashlib
-import shutil
-import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
-from learnalign.data import files
+from learnalign.data import files, scratch
 from learnalign.data.contract import (
     COLUMNS,
     DATE_OF,
@@ -210,9 +208,9 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
 
 def _engine() -> Any:
     """DuckDB with a spill folder of its own: what does not fit in memory is rows about people."""
-    spill = tempfile.mkdtemp(prefix="learnalign-")
-    engine = ibis.duckdb.connect(temp_directory=spill)
-    weakref.finalize(engine, shutil.rmtree, spill, ignore_errors=True)
+    spill = scratch.made()
+    engine = ibis.duckdb.connect(temp_directory=str(spill))
+    weakref.finalize(engine, scratch.cleared, spill)
     return engine
 
 

@@ -1,6 +1,5 @@
 """Sources: the rows of other systems' exports, as they stand in their files or come of a query."""
 
-import tempfile
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ import duckdb
 import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import files, sql
+from learnalign.data import files, scratch, sql
 from learnalign.data.mapping import Mapping, TableMap, read_mapping
 from learnalign.data.mistakes import DataError, nearest
 
@@ -50,10 +49,12 @@ def opened(mapping_file: str | Path) -> Iterator[Job]:
     folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
     if not folder.is_dir() or folder.parts[1:2] in (("proc",), ("sys",), ("dev",)):
         raise DataError.of("no_exports", Path(mapping_file).name, "source", str(folder))
-    with tempfile.TemporaryDirectory(prefix="learnalign-") as place:
-        scratch = Path(place).resolve()
-        with sql.engine(folder, scratch) as engine:
-            yield Job(engine, mapping, folder, scratch)
+    place = scratch.made().resolve()
+    try:
+        with sql.engine(folder, place) as engine:
+            yield Job(engine, mapping, folder, place)
+    finally:
+        scratch.cleared(place)
 
 
 @contextmanager

@@ -1,8 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and never behind a link."""
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
+
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_whole(path: Path, content: bytes, place: Path | None = None, mode: int = 0o600) -> None:
@@ -22,3 +26,34 @@ def write_whole(path: Path, content: bytes, place: Path | None = None, mode: int
         os.fsync(file.fileno())
     os.chmod(file.name, mode)
     os.replace(file.name, path)
+
+
+def private(path: str, flags: int) -> int:
+    """An opener for `open`: the file is its owner's alone, whatever the umask, and no link."""
+    return os.open(path, flags | NOFOLLOW, 0o600)
+
+
+def unlinked(path: str, flags: int) -> int:
+    """An opener for what all may read; no link is followed."""
+    return os.open(path, flags | NOFOLLOW, 0o644)
+
+
+def refuse_links(*paths: Path) -> None:
+    """An `OSError` where something of ours would be written, or deleted, behind a link."""
+    for path in paths:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, f"{path} is a link, and none is followed: remove it")
+
+
+def own_folder(path: Path) -> None:
+    """A folder of its owner's, made where none is; an `OSError` where it is a link, somebody
+    else's, or others may write to it.
+    """
+    refuse_links(path)
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.ENOTDIR, f"{path} is no folder")
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+        text = f"others may write to {path}, or it is theirs: remove it, or do chmod 700"
+        raise OSError(errno.EPERM, text)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from learnalign.data.mistakes import CONTRACT, Stopped
+from learnalign.data.writing import unlinked
 from learnalign.privacy import counts, findings, joint, rule
 from learnalign.verdicts import document as results
 from learnalign.verdicts.document import Line
@@ -113,7 +114,7 @@ def enter(out: Path, *documents: Mapping[str, Any]) -> tuple[Line, ...]:
     plain = [json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) for line in lines]
     out.mkdir(parents=True, exist_ok=True)
     path = out / results.LEDGER
-    with path.open("ab", buffering=0) as file:
+    with open(path, "ab", buffering=0, opener=unlinked) as file:
         torn = path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a run that died here
         file.write(b"\n" * torn + "".join(f"{line}\n" for line in plain).encode())
         os.fsync(file.fileno())

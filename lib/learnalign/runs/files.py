@@ -21,15 +21,11 @@ import psutil
 from filelock import lock_descriptor
 
 from learnalign.data.mistakes import LOCKED, Stopped
+from learnalign.data.writing import private, refuse_links
 
 AT_FDCWD, EXCHANGE = -100, 2  # of renameat2(2)
 # What a file system says that cannot exchange
 NOT_KNOWN = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
-
-
-def private(path: str, flags: int) -> int:
-    """An opener for `open`: the file is its owner's alone, whatever the umask."""
-    return os.open(path, flags, 0o600)
 
 
 def owner() -> dict[str, Any]:
@@ -98,6 +94,7 @@ def exchange(stage: Path, place: Path, aside: Path) -> None:
     is neither; when the process is killed just then, the old one is at `aside`, and `journal.bury`
     puts it back.
     """
+    refuse_links(place.parent, place)
     if place.exists() and not place.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is a file, not a folder", str(place))
     place.parent.mkdir(mode=0o755, exist_ok=True)

@@ -4,7 +4,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
-from learnalign.data import shipped
+from learnalign.data import shipped, writing
 from learnalign.data.mistakes import PUBLISH, DataError, Problem, Stopped
 
 COPIED = ("notebooks/*.ipynb", "params/northbank.yml", "data/demo/*")  # of what is shipped
@@ -28,8 +28,10 @@ def init(folder: str | Path) -> list[Path]:
         raise DataError([Problem.of("is_there", name) for name in there], str(folder))
     try:
         for name, source in sources.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, folder / name)
+            path = folder / name
+            writing.refuse_links(*(path, *path.parents)[: len(Path(name).parts)])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, path)
     except OSError as error:
         why = f"{error.filename or folder}: {error.strerror or error}"
         raise Stopped(PUBLISH, f"The project could not be written. {why}.") from None

@@ -10,10 +10,10 @@ can be had is that of a run that was killed: the next run says so in it and clea
 
 import datetime as dt
 import json
+import os
 import re
 import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -23,13 +23,17 @@ from typing import Any
 
 from filelock import lock_descriptor
 
+from learnalign.data import scratch, writing
 from learnalign.data.mistakes import ANALYSIS, CONTRACT, PUBLISH, DataError, Stopped
 from learnalign.runs import files, pool
 from learnalign.runs.ending import Ending, stoppable
+from learnalign.runs.history import HISTORY
 from learnalign.runs.words import words
+from learnalign.verdicts.document import LEDGER
 
 ENDS = ("recorded", "failed", "died")
 KEPT = 100  # journals of a report
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -73,21 +77,23 @@ class Journal:
         place = out / ".runs" / report
         out.mkdir(mode=0o755, parents=True, exist_ok=True)
         for folder in (place.parent, place):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            writing.own_folder(folder)
+        writing.refuse_links(out / LEDGER, out / HISTORY, out / report)
         self.before = _seconds(place)
         self.path, self.work = place / f"{self.run_id}.jsonl", place / self.run_id
-        self.scratch = _scratch(self.run_id)
-        self._file = open(self.path, "x", encoding="utf-8", opener=files.private)  # noqa: SIM115
+        self._file = open(self.path, "x", encoding="utf-8", opener=writing.private)  # noqa: SIM115
         lock_descriptor(self._file.fileno())
+        self.scratch = scratch.made(self.run_id)  # short: a socket's path may have some 100 letters
+        (self.scratch / "out").symlink_to(out)
 
     def begin(self) -> None:
-        """Write who runs and what is planned, and make the run's folders."""
-        self.note("planned", **files.owner(), report=self.report, scratch=str(self.scratch))
-        for folder in (self.work, self.scratch):
-            folder.mkdir(mode=0o700)
+        """Write who runs and what is planned, and make the run's folder."""
+        self.note("planned", **files.owner(), report=self.report)
+        self.work.mkdir(mode=0o700)
 
     def lock(self, as_of: str) -> AbstractContextManager[None]:
         """The lock of an edition of this report, to hold with `with`."""
+        writing.refuse_links(self.out / self.report / as_of)
         return files.held(self.path.parent / f"{as_of}.lock", f"{self.report} of {as_of}")
 
     def note(self, state: str, **facts: Any) -> None:
@@ -129,7 +135,7 @@ class Journal:
         with suppress(OSError):
             self.note("failed", code=code, why=why.splitlines()[0][:200])
         path = self.path.with_suffix(".failure.json")
-        with suppress(OSError), open(path, "x", opener=files.private) as file:
+        with suppress(OSError), open(path, "x", opener=writing.private) as file:
             json.dump(said, file, indent=1)
 
     def __enter__(self) -> "Journal":
@@ -138,7 +144,8 @@ class Journal:
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         self.ending.too_late()
         pool.end(self.run_id)
-        _clear(self.work, self.scratch)  # first: on a full disk it makes room for the reason
+        shutil.rmtree(self.work, ignore_errors=True)  # it makes room for the reason
+        scratch.cleared(self.scratch)
         if error:
             self.fail(self.ending.why or _of_disk(error, self.out, self))
         with suppress(OSError):  # what it could not write, it says by its exit code
@@ -158,6 +165,7 @@ def opened(
     journal = None
     try:
         with stoppable(minutes) as ending:
+            scratch.clear_left(bury)
             bury(out)
             journal = Journal(out, report, tell, ending)
             with journal:
@@ -183,10 +191,19 @@ def bury(out: Path) -> None:
     """Clear away after runs that were killed: their processes, folders, and an edition caught
     between two moves.
     """
-    journals = sorted((out / ".runs").glob("*/*.jsonl"))
+    if not os.path.lexists(out / ".runs"):
+        return
+    writing.own_folder(out / ".runs")
+    found = sorted((out / ".runs").glob("*/*.jsonl"))
+    journals = [
+        path
+        for path in found
+        if RUN_ID.fullmatch(path.stem)
+        and not any(one.is_symlink() for one in (path, path.parent, path.with_suffix("")))
+    ]
     for path in journals:
         if _has_no_end(path):
-            with path.open("a", encoding="utf-8") as file:
+            with open(path, "a", encoding="utf-8", opener=writing.private) as file:
                 # Where the lock cannot be had it lives; an end is there where another was faster
                 if lock_descriptor(file.fileno(), blocking=False) and _has_no_end(path):
                     file.write(_buried(path, out))
@@ -204,26 +221,17 @@ def _has_no_end(path: Path) -> bool:
 
 def _buried(path: Path, out: Path) -> str:
     """Clear away after a run that was killed; the last line of its journal."""
-    lines = _lines(path)
+    lines, place = _lines(path), out / path.parent.name
     pool.end(path.stem)
     for before in path.with_suffix("").glob("before/*"):
         with suppress(OSError):  # there is an edition in its place
-            before.rename(out / path.parent.name / before.name)
-    _clear(path.with_suffix(""), Path(lines[0].get("scratch") or _scratch(path.stem)))
+            writing.refuse_links(before, before.parent, place)
+            before.rename(place / before.name)
+    shutil.rmtree(path.with_suffix(""), ignore_errors=True)
     text = f"killed after {lines[-1]['state']!r}; found by the next run"
     died = {"state": "died", "at": f"{dt.datetime.now(dt.UTC):%FT%TZ}", "text": text}
     is_torn = path.read_bytes()[-1:] != b"\n"
     return "\n" * is_torn + json.dumps(died) + "\n"
-
-
-def _clear(*folders: Path) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _scratch(run_id: str) -> Path:
-    """A short folder for sockets and temporary files: a socket's path may have some 100 letters."""
-    return Path(tempfile.gettempdir()) / f"learnalign-{run_id}"
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 import jinja2
 
 from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.writing import write_whole
 from learnalign.runs.spec import default_out, project, read_spec
 from learnalign.runs.words import words
 
@@ -123,7 +124,7 @@ def write(files: Mapping[str, str], folder: str | Path) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+            write_whole(folder / name, text.encode(), mode=0o644)
     except OSError as error:
         got, why = str(folder), error.strerror
         raise DataError.of("unwritten_schedule", "schedule", "", got, why=why) from None
