@@ -584,17 +584,15 @@ def refused(text: str | bytes, folder: Path) -> list[str]:
             "a: [1\n",
             [
                 ": cannot be read as YAML\n"
-                "    Got: while parsing a flow sequence line 1, column 4: a: [1 ^ expected "
-                "',' or ']', but got "
-                "'<stream end>' line 2, column 1: ^"
+                "    Got: expected ',' or ']', but got '<stream end>' in line 2, column 1"
             ],
         ),
         (
             FACTS + "title: U\n",
             [
                 (
-                    ": cannot be read as YAML\n    Got: the key 'title' stands twice line 1, "
-                    "column 1: title: T ^"
+                    ": cannot be read as YAML\n    Got: the key 'title' stands twice in line 4, "
+                    "column 1"
                 )
             ],
         ),
@@ -604,15 +602,14 @@ def refused(text: str | bytes, folder: Path) -> list[str]:
         ),
         (
             FACTS + "x: " + "[" * 4000,
-            [": cannot be read as YAML\n    Got: maximum recursion depth exceeded"],
+            [": cannot be read as YAML\n    Got: it is too deep in line 4, column 23"],
         ),
         (
             FACTS + "x: !!python/tuple [1]\n",
             [
                 ": cannot be read as YAML\n"
                 "    Got: could not determine a constructor for the tag "
-                "'tag:yaml.org,2002:python/tuple' line 4, "
-                "column 4: x: !!python/tuple [1] ^"
+                "'tag:yaml.org,2002:python/tuple' in line 4, column 4"
             ],
         ),
         (
@@ -627,11 +624,7 @@ def refused(text: str | bytes, folder: Path) -> list[str]:
     ids=lambda value: repr(value[:40]) if isinstance(value, str) else "",
 )
 def test_dataset_yml_says_what_is_wrong_with_it(tmp_path, text, expected):
-    found = [
-        line.split(" while calling")[0] if "recursion" in line else line
-        for line in refused(text, tmp_path)
-    ]
-    assert found == expected
+    assert refused(text, tmp_path) == expected
 
 
 def test_dataset_yml_of_every_key_is_read(tmp_path):
@@ -639,7 +632,7 @@ def test_dataset_yml_of_every_key_is_read(tmp_path):
     file.write_text(
         "\ufeff"
         + FACTS.replace('"', "")
-        + "attributes: &some [gender, site]\nbonus_rewards_individual: yes\n"
+        + "attributes: [gender, site]\nbonus_rewards_individual: yes\n"
         f"currency: EUR\nmerit_matrix: [{{{CELL}, target_pct: 2, min_pct: 1, max_pct: 3}}]\n",
         encoding="utf-8",
     )

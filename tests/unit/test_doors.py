@@ -2,15 +2,17 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests import faults
 
-from learnalign.data import importing, pseudonyms, scratch
+from learnalign.data import importing, pseudonyms, reading, scratch
 from learnalign.data.mistakes import DataError, Stopped
 from learnalign.runs import files, history, init, journal, schedule
 from learnalign.verdicts import document
@@ -375,3 +377,39 @@ def test_what_is_in_use_is_not_cleared():
     assert place.is_dir()
     scratch.cleared(place)
     assert not place.exists()
+
+
+# --- names of folders
+
+
+SIGNS = ("data[1]", "a*b", "q?", "{x}", "[!a]", "**", "e'f", "back\\slash", "$(x)", "ünï côdé")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("name", SIGNS)
+def test_signs_of_patterns_in_a_name_are_letters(theirs, name, kind):
+    out = theirs.bring_in()
+    place, decoy = theirs.folder / name, theirs.folder / "data1"
+    for one in (place, decoy, theirs.folder / "aXb", theirs.folder / "qX"):
+        shutil.copytree(out, one)
+        for path in one.glob("*.parquet"):
+            frame = pd.read_parquet(path)
+            frame = frame if one == place else frame.iloc[:0]
+            path.unlink() if kind == "csv" else frame.to_parquet(path)
+            frame.to_csv(path.with_suffix(".csv"), index=False) if kind == "csv" else None
+    assert reading.check(place) == ()
+    tables = reading.read(place).tables
+    assert sorted(tables["people"].person_id.execute()) == ["ana", "ben"]
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_signs_of_patterns_in_the_name_of_exports_are_letters(theirs, name):
+    (theirs.folder / "exports").rename(theirs.folder / name)
+    for query in ("file: staff.csv", "query: SELECT * FROM staff"):
+        mapping = MAPPING.format(
+            pseudonyms="", people=query, person="Id", hired="Hired", unit="Unit"
+        ).replace("source: exports", f"source: {json.dumps(name)}")
+        (theirs.folder / "map.yml").write_text(mapping)
+        done = importing.bring_in(theirs.folder / "map.yml", theirs.folder / "o[u]t")
+        assert done.summary.kept.tolist() == [2, 2]
+        assert reading.read(done.folder).fingerprint

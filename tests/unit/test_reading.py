@@ -269,9 +269,9 @@ BEN = "ben,2020-01-01"
         ),
         (
             PEOPLE.replace("ben", "b" * 3_000_000),
-            f"{RAGGED} (row 3)\n"
-            f"    Got: Maximum line size of 2000000 bytes exceeded. Actual Size:3000011 bytes.\n"
-            f"    Allowed: 2 values\n{QUOTE}",
+            "people.csv: holds a line that is too long\n    Got: line 3\n"
+            "    Allowed: 1,000,000 letters\n"
+            "    Fix: save it again: one line for each row, and every quote closed",
         ),
     ],
     ids=[

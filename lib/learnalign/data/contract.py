@@ -103,8 +103,8 @@ class Meta(Strict):
     title: str
     as_of: dt.date
     rating_scale: list[float] | Span
-    attributes: tuple[str, ...] = ()
-    merit_matrix: tuple[MatrixCell, ...] = ()
+    attributes: tuple[str, ...] = pydantic.Field((), max_length=100)
+    merit_matrix: tuple[MatrixCell, ...] = pydantic.Field((), max_length=1000)
     bonus_rewards_individual: bool = False
     currency: str | None = pydantic.Field(None, max_length=12)  # a unit, set in one line
 

@@ -2,10 +2,12 @@
 
 import codecs
 import csv
+import glob
 import hashlib
+import io
+import itertools
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,12 @@ import duckdb
 import ibis
 import pandas as pd
 from ibis.expr.types import Table
+from pyarrow import parquet
 
 from learnalign.data.mistakes import DataError, Problem
 
 MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
+LONGEST, HEADER, COLUMNS = 1_000_000, 200_000, 1000  # of a line, in letters; of a file
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # A spreadsheet may read as a formula what starts so, in a cell or after a sign that it takes for a
 # cell's end
@@ -51,14 +55,29 @@ def check_utf8(path: Path, table: str) -> None:
 
 
 def bad_utf8_line(path: Path) -> int | None:
-    """The first line of a file that is not UTF-8, or None."""
+    """The first line of a file that is not UTF-8, or None; a `DataError` where one is too long."""
+    decoder, line = codecs.getincrementaldecoder("utf-8")(), 1
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+        for part in itertools.chain(_parts(file, path, b"\n"), [b""]):
             try:
-                line.decode("utf-8")
-            except UnicodeDecodeError:
-                return number
+                decoder.decode(part, final=not part)
+            except UnicodeDecodeError as error:
+                return line + error.object[: error.start].count(b"\n")
+            line += part.count(b"\n")
     return None
+
+
+def _parts(file: Any, path: Path, end: Any) -> Iterator[Any]:
+    """An open file in parts; no line of it is longer than one can be."""
+    line, rest = 1, 0
+    while part := file.read(LONGEST):
+        lengths = [*map(len, part.split(end))]
+        lengths[0] += rest
+        if (longest := max(lengths)) > LONGEST:
+            got = f"line {line + lengths.index(longest)}"
+            raise DataError.of("long_line", path.name, got=got, most=f"{LONGEST:,}")
+        line, rest = line + len(lengths) - 1, lengths[-1]
+        yield part
 
 
 def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
@@ -75,7 +94,7 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
             path.open(encoding="utf-8-sig" if plain else encoding, newline="") as old,
             copy.open("w", encoding="utf-8", newline="") as new,
         ):
-            shutil.copyfileobj(old, new)
+            new.writelines(_parts(old, path, "\n"))
     except UnicodeError as error:
         wrong = DataError.of(
             "other_encoding", path.name, "encoding", got=str(error), encoding=encoding
@@ -88,12 +107,29 @@ def csv_header(path: Path, table: str, delimiter: str = ",") -> list[str]:
     """The column names in the first line of a UTF-8 file; without a name, a column's place."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file, delimiter=delimiter, strict=True), [])
+            start = io.StringIO(file.read(HEADER), newline="")
+        header = next(csv.reader(start, delimiter=delimiter, strict=True), [])
     except csv.Error as error:
         raise DataError.of("open_quote", table, got=str(error), file=path.name) from None
+    check_width(COLUMNS + 1 if start.tell() == HEADER else len(header), table)
     if not any(name.strip() for name in header):
         raise DataError.of("no_header", table, file=path.name)
     return [name or f"(column {number})" for number, name in enumerate(header, start=1)]
+
+
+def check_width(columns: int, table: str) -> None:
+    """A `DataError` where a file has more columns than a table of people can."""
+    if columns > COLUMNS:
+        raise DataError.of("too_wide", table, most=f"{COLUMNS:,}")
+
+
+def parquet_width(path: Path, table: str) -> None:
+    """The same of a Parquet file, before the engine sees it."""
+    try:
+        columns = parquet.read_metadata(path).num_columns
+    except (OSError, ValueError):  # the engine tells better what is no Parquet file
+        columns = 0
+    check_width(columns, table)
 
 
 def check_separator(header: Sequence[str], name: str, table: str) -> None:
@@ -124,18 +160,24 @@ def csv_rows(
     row 1. Blank lines are not counted.
     """
     here = ibis.util.gen_name("rows")
+    errors, rejects = [], ""
+    if path.stat().st_size < LONGEST:  # to note them all takes long
+        rejects = (
+            f", store_rejects=true, rejects_table='{here}_errors', rejects_scan='{here}_scans'"
+        )
     try:
         engine.con.execute(
             f"CREATE TABLE {here} AS SELECT row_number() OVER () + 1 AS _row, * FROM "
             "read_csv(?, auto_detect=false, header=true, delim=?, quote='\"', escape='\"', "
-            "nullstr=?, columns=?, store_rejects=true, "
-            f"rejects_table='{here}_errors', rejects_scan='{here}_scans')",
-            [str(path), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
+            f"nullstr=?, columns=?{rejects})",
+            [glob.escape(str(path)), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
         )
     except duckdb.Error as error:
         raise DataError([unreadable(name, path, error, "unreadable_csv")]) from None
-    query = f"SELECT line, error_message FROM {here}_errors ORDER BY line"
-    if errors := engine.con.execute(query).fetchall():
+    if rejects:
+        query = f"SELECT line, error_message FROM {here}_errors ORDER BY line"
+        errors = engine.con.execute(query).fetchall()
+    if errors:
         lines = [line for line, _ in errors]
         wrong = Problem.of("ragged", name, got=errors[0][1], columns=len(header))
         raise DataError([replace(wrong, rows=tuple(lines[:5]), n_rows=len({*lines}))])

@@ -1,6 +1,7 @@
 """How a user's mistake is told: every problem at once, with its place and the way to mend it."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,6 +10,9 @@ from typing import Any
 
 import pydantic
 import yaml
+
+YAML_BYTES, YAML_DEPTH = 200_000, 20
+MOST = 50  # problems that are written out
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 def _visible(text: str) -> str:
     """One line, with every sign that would not be seen, or would steer a terminal, written out."""
     plain = (one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
-    return "".join(plain)
+    return "".join(plain)[:2000]
 
 
 class DataError(ValueError):
@@ -74,7 +78,8 @@ class DataError(ValueError):
         self.problems = tuple(problems)
         n, place = len(self.problems), f" in {where}" if where else ""
         count = f"{n} problem{'' if n == 1 else 's'}{place}"
-        super().__init__("\n".join([count, *map(str, self.problems)]))
+        more = [f"... and {n - MOST:,} more"] * (n > MOST)
+        super().__init__("\n".join([count, *map(str, self.problems[:MOST]), *more]))
 
     @classmethod
     def of(cls, *place: str, where: str = "", **said: Any) -> "DataError":
@@ -112,7 +117,7 @@ def problems_of(
 ) -> list[Problem]:
     """Every complaint of a pydantic model as a `Problem` of `file`."""
     found = []
-    for item in error.errors(include_url=False):
+    for item in error.errors(include_url=False)[:1000]:
         kind, place = item["type"], ".".join(str(part) for part in item["loc"])
         if kind == "too_short" and item["input"]:
             continue  # what is in it is at fault, and told of itself
@@ -130,19 +135,35 @@ def problems_of(
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: a key stands once; yes, no, on and off are words."""
+    """YAML as people mean it: a key stands once; yes, no, on and off are words; what stands there
+    is all that there is: nothing is repeated by name, and nothing is deep.
+    """
+
+    depth = 0
 
     yaml_implicit_resolvers = {
         sign: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:bool" or sign in "tTfF"]
         for sign, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        self.depth += 1
+        anchor = getattr(event, "anchor", None)
+        if anchor or self.depth > YAML_DEPTH:
+            text = f"{anchor!r} is an anchor (&) or alias (*)" if anchor else "it is too deep"
+            raise yaml.composer.ComposerError(None, None, text, event.start_mark)
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
     def construct_mapping(self, node: Any, deep: bool = False) -> Any:
         keys = [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else []
-        names = [key.value for key in keys]
-        for key in keys:
-            if names.count(key.value) > 1:
-                text = f"the key {key.value!r} stands twice"
+        names = Counter(key.value for key in keys if isinstance(key, yaml.ScalarNode))
+        for key in reversed(keys):
+            is_merge = key.tag == "tag:yaml.org,2002:merge"
+            if is_merge or names[key.value] > 1:
+                text = f"the key {key.value!r} " + ("merges" if is_merge else "stands twice")
                 raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
         return super().construct_mapping(node, deep)
 
@@ -150,12 +171,18 @@ class _Loader(yaml.SafeLoader):
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; a `DataError` when there is no such file, or no mapping in it."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+        with path.open("rb") as file:
+            text = file.read(YAML_BYTES + 1)
+        if len(text) > YAML_BYTES:
+            raise ValueError(f"more than {YAML_BYTES:,} bytes")
+        content = yaml.load(text.decode("utf-8-sig"), Loader=_Loader)
     except FileNotFoundError:
         raise DataError.of("no_file", path.name, got=str(path)) from None
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        # ValueError: 2024-02-30, or not UTF-8
-        text = " ".join(str(error).replace('in "<unicode string>", ', "").split())
+        # ValueError: 2024-02-30, or not UTF-8. No line is quoted: the file may be a link
+        mark, why = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        text = f"{why} in line {mark.line + 1}, column {mark.column + 1}" if mark else str(error)
+        text = " ".join(text.split())[:300]
         raise DataError.of("not_yaml", path.name or str(path), got=text) from None
     if not isinstance(content, dict):
         raise DataError.of("no_pairs", path.name, got=type(content).__name__)

@@ -6,6 +6,7 @@ silence.
 """
 
 import datetime as dt
+import glob
 import hashlib
 import weakref
 from collections.abc import Mapping, Sequence
@@ -190,7 +191,11 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
     found: dict[str, Table] = {}
     for name, path in paths.items():
         try:
-            rows = engine.read_parquet(path) if is_checked else _typed(engine, path, name, meta)
+            rows = (
+                engine.read_parquet(glob.escape(str(path)))
+                if is_checked
+                else _typed(engine, path, name, meta)
+            )
             found[name] = engine.create_table(name, rows)
         except DataError as error:
             problems += error.problems
@@ -226,7 +231,8 @@ def _types(table: str, meta: Meta) -> dict[str, Any]:
 def _typed(engine: Any, path: Path, table: str, meta: Meta) -> Table:
     """A table of a file in canonical types, with a row number that a person can look up."""
     if path.suffix.lower() == ".parquet":
-        raw = engine.read_parquet(path, hive_partitioning=False)
+        files.parquet_width(path, table)
+        raw = engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
         _check_header(raw.columns, table, meta)
         raw = raw.mutate(_row=ibis.row_number() + 1)
     else:

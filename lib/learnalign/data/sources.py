@@ -1,5 +1,6 @@
 """Sources: the rows of other systems' exports, as they stand in their files or come of a query."""
 
+import glob
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,7 +128,8 @@ def _read(job: Job, path: Path, made: TableMap, table: str) -> Table:
     if suffix in NOT_YET:
         raise DataError.of("later_format", name, got=path.suffix)
     if suffix == ".parquet":
-        rows = job.engine.read_parquet(path, hive_partitioning=False)
+        files.parquet_width(path, name)
+        rows = job.engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
         return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
     delimiter = made.delimiter or job.mapping.delimiter
     text = files.as_utf8(path, made.encoding or job.mapping.encoding, job.scratch)

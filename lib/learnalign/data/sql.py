@@ -4,6 +4,7 @@ It is parsed, and what is not known to be harmless is refused (`sql.yml` has the
 engine is locked besides; and memory and processor time are bounded, also inside a function.
 """
 
+import glob
 import json
 import os
 import re
@@ -45,10 +46,11 @@ def engine(folder: Path, scratch: Path) -> Iterator[Any]:
     """
     paths = (os.path.join(top, name) for top, _, names in os.walk(folder) for name in names)
     size = sum(os.lstat(path).st_size for path in islice(paths, 10_000)) / 1e6
-    room = min(MEGABYTES + 20 * size, 0.6e-6 * psutil.virtual_memory().total)
+    room = min(MEGABYTES + 50 * size, 0.6e-6 * psutil.virtual_memory().total)
     limits = {"memory_limit": f"{room:.0f}MB", "max_temp_directory_size": f"{5 * room:.0f}MB"}
     made = ibis.duckdb.connect(temp_directory=str(scratch), **limits, **LOCKED)
-    places = ", ".join(map(quoted, (folder, scratch)))
+    places = [str(folder), str(scratch)]  # and as a pattern that stands for itself
+    places = ", ".join(map(quoted, [*places, *map(glob.escape, places)]))
     made.con.execute(f"SET allowed_directories=[{places}]; SET enable_external_access=false")
     made.con.execute("SET lock_configuration=true")
     is_over, until = threading.Event(), time.process_time() + SECONDS + 20 * size
