@@ -2,15 +2,19 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
+from learnalign.data import scratch
 
 MAPPING = """
 source: exports
@@ -218,3 +222,99 @@ def test_a_table_that_is_made_to_hurt(exports, name, way):
         (exports / "map.yml").write_text(mapping.replace("Hired}", "hired_on}"))
         said = refused("import", exports / "map.yml", "--out", exports / "out")
     assert "people" in said
+
+
+# --- what a killed process leaves
+
+ROWS = """
+import os, signal, sys, time
+from pathlib import Path
+from learnalign.data import folders, scratch
+from learnalign.runs import journal
+place = scratch.made()
+(place / "rows").write_text("ana")
+log = journal.Journal(Path(sys.argv[1]), "r", print, journal.Ending())
+log.begin()
+(log.work / "rows").write_text("ana")
+with folders.staged(Path(sys.argv[2])) as stage:
+    (stage / "people.csv").write_text("ana")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("command", ["init", "check", "schedule", "audit"])
+def test_any_command_clears_what_a_killed_one_left(tmp_path, command):
+    temporary, out, made = tmp_path / "tmp", tmp_path / "out", tmp_path / "set"
+    temporary.mkdir()
+    (made).mkdir()
+    (made / "dataset.yml").write_text("mine")
+    given = os.environ | {"TMPDIR": str(temporary)}
+    killed = subprocess.run([sys.executable, "-c", ROWS, str(out), str(made)], env=given)
+    assert killed.returncode == -signal.SIGKILL
+    left = [path for path in tmp_path.rglob("*") if path.name in ("rows", "people.csv")]
+    assert len(left) == 3
+    foreign = [
+        temporary / name for name in ("learnalign-mine", "learnalign-open", "learnalign-away")
+    ]
+    foreign[0].mkdir(mode=0o700)  # without a lock: somebody's own
+    foreign[1].mkdir(mode=0o700)
+    (foreign[1] / scratch.LOCK).write_text("")
+    foreign[1].chmod(0o777)  # anybody may have put a lock there
+    (tmp_path / "behind").mkdir(mode=0o700)
+    (tmp_path / "behind" / scratch.LOCK).write_text("")
+    foreign[2].symlink_to(tmp_path / "behind")
+    words = {"init": ["p"], "check": ["p"], "schedule": ["p", "--for", "cron"], "audit": ["p"]}
+    asked = [sys.executable, "-m", "learnalign", command, *words[command]]
+    subprocess.run(asked, env=given, cwd=tmp_path, capture_output=True)
+    assert not [path for path in left if path.exists()]
+    assert sorted(temporary.iterdir()) == sorted(foreign) and any((tmp_path / "behind").iterdir())
+    assert (made / "dataset.yml").read_text() == "mine" and not [*tmp_path.glob(".set-*")]
+    assert '"died"' in next((out / ".runs/r").glob("*.jsonl")).read_text()
+
+
+# --- what an unattended run says
+
+ROW = {"person_id": "ana-4711", "cycle": "H1", "reviewed_on": "2024-02-31", "rating": "4.75"}
+HEADLESS = "mueller,2019-03-04\nschmidt,2018-03-04\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "log"),
+    [(name, "plain") for name in ("row", "header", "ragged", "copies", "parquet")]
+    + [("row", "json")],
+)
+def test_a_run_tells_the_place_of_a_wrong_row_and_not_the_row(tmp_path, fault, log):
+    data, out = tmp_path / "data", tmp_path / "out"
+    data.mkdir()
+    (data / "dataset.yml").write_text(
+        "title: T\nas_of: 2024-12-31\nrating_scale: [1, 2, 3]\n", encoding="utf-8"
+    )
+    people = f"person_id,hired_on\n{ROW['person_id']},2020-01-01\n"
+    reviews = pd.DataFrame([ROW | {"unit": "ops"}]).to_csv(index=False)
+    people = {
+        "header": HEADLESS,
+        "ragged": people + "mueller\n",
+        "copies": people + people[19:],
+    }.get(fault, people)
+    (data / "people.csv").write_text(people)
+    (data / "reviews.csv").write_text(reviews)
+    if fault == "parquet":
+        (data / "reviews.csv").unlink()
+        pd.DataFrame([ROW | {"unit": "ops"}]).to_parquet(data / "reviews.parquet")
+    (tmp_path / "p.yml").write_text("report: r\ndata: data\nnotebooks: [coverage]\n")
+    command = [sys.executable, "-m", "learnalign", "run", "p.yml", "--out", "out", "--log", log]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    secret = [*ROW.values(), "mueller", "schmidt", "2019-03-04"]
+    secret = [word for word in secret if word != "H1"]
+    assert done.returncode == 2 and "reviews.rating" in done.stderr + "reviews.rating" * (
+        fault == "header"
+    )
+    (details,) = (out / ".runs/r").glob("*.details.txt")
+    assert str(details) in done.stderr and details.stat().st_mode & 0o777 == 0o600
+    assert any(word in details.read_text() for word in secret)
+    rest = [path.read_text() for path in (out / ".runs/r").iterdir() if path != details]
+    for text in (done.stderr, done.stdout, *rest):
+        assert not [word for word in secret if word in text]
+    doctor = [sys.executable, "-m", "learnalign", "doctor", "p.yml", "--out", "out"]
+    done = subprocess.run(doctor, cwd=tmp_path, capture_output=True, text=True)
+    assert not [word for word in secret if word in done.stdout + done.stderr]

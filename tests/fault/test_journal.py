@@ -26,7 +26,7 @@ from learnalign.runs import journal
         ("No such file: /home/jane.doe/data", "No such file: …"),
         ("column 'rating' of 'P017'", "column 'rating' of …"),
         ("nothing of ana or Ben", "nothing of … or Ben"),
-        ("list of 3 and 4", "list of … and 4"),
+        ("list of 3 and 4", "list of … and …"),
     ],
 )
 def test_a_message_holds_what_the_notebook_says_and_nothing_of_people(text, said):

@@ -68,7 +68,7 @@ def test_a_process_is_given_no_secret(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("deep", [0, 200])
 def test_kernels_talk_by_sockets_of_the_run_or_encrypted(deep):
-    config = workers._transport("/tmp/" + "x" * deep).KernelManager
+    config = workers.transport("/tmp/" + "x" * deep).KernelManager
     assert config.get("transport") == "ipc" or config["transport_encryption"] == "required"
     assert (config.get("transport") == "ipc") == (deep == 0)
 
@@ -79,7 +79,7 @@ def test_kernels_talk_by_sockets_of_the_run_or_encrypted(deep):
 def execute(tasks, place, jobs=2, with_starter=False):
     """Run tasks to their end; what was noted, and which were done."""
     notes, done, scratch = [], [], place / "s"
-    scratch.mkdir()
+    scratch.mkdir(mode=0o700)
     run_id = f"test-{place.name}"
     until = time.monotonic() + 60
     with Pool(scratch, run_id, jobs=jobs, until=until, warm=with_starter) as pool:
@@ -309,3 +309,36 @@ def test_a_worker_ends_with_its_supervisor(tmp_path):
     parent.kill()
     parent.wait()
     assert faults.survivors({"tied-run"}) == []
+
+
+OVERHEARD = """
+import json, os, stat, psutil, zmq
+ports = [one.laddr for one in psutil.Process().net_connections("inet") if one.status == "LISTEN"]
+heard, context = 0, zmq.Context()
+for host, port in ports:
+    ear = context.socket(zmq.SUB)
+    ear.connect(f"tcp://127.0.0.1:{port}")
+    ear.subscribe(b"")
+    ear.poll(500)
+    print("ana", flush=True)
+    heard += bool(ear.poll(500))
+    ear.close(0)
+named = get_ipython().kernel.parent.ip
+place = os.path.dirname(named) if "/" in named else ""
+mode = os.stat(place).st_mode & 0o777 if place else 0
+json.dump([len(ports), heard, mode], open(out, "w"))
+"""
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("deep", [False, True])
+def test_nobody_hears_a_kernel(tmp_path, warm, deep):
+    """Others of this machine may listen at every port; they may not look into a run's folder."""
+    place = tmp_path / ("x" * 120 if deep else "n")
+    place.mkdir()
+    faults.notebook(tmp_path / "one.ipynb", OVERHEARD)
+    out = tmp_path / "heard.json"
+    task = workers.Task("one", tmp_path / "one.ipynb", place / "t", {"out": str(out), "data": ""})
+    execute([task], place, with_starter=warm and forks.IS_POSSIBLE)
+    ports, heard, mode = json.loads(out.read_text())
+    assert (heard, ports > 0, mode) == (0, deep, 0 if deep else 0o700)

@@ -3,9 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +10,9 @@ import pytest
 from tests import faults
 
 from learnalign.data import importing, pseudonyms, reading, scratch
+from learnalign.data.contract import Meta
 from learnalign.data.mistakes import DataError, Stopped
-from learnalign.runs import files, history, init, journal, schedule
+from learnalign.runs import files, history, init, journal, schedule, units
 from learnalign.verdicts import document
 
 SECRET = "ana-4711"
@@ -325,52 +323,6 @@ def test_a_planted_link_is_not_cleared_away(tmp_path, what):
     assert faults.snapshot(mine) == before and (mine / "before/2026-06-30").is_dir()
 
 
-ROWS = """
-import os, signal, sys, time
-from pathlib import Path
-from learnalign.data import folders, scratch
-from learnalign.runs import journal
-place = scratch.made()
-(place / "rows").write_text("ana")
-log = journal.Journal(Path(sys.argv[1]), "r", print, journal.Ending())
-log.begin()
-(log.work / "rows").write_text("ana")
-with folders.staged(Path(sys.argv[2])) as stage:
-    (stage / "people.csv").write_text("ana")
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-@pytest.mark.parametrize("command", ["init", "check", "schedule", "audit"])
-def test_any_command_clears_what_a_killed_one_left(tmp_path, command):
-    temporary, out, made = tmp_path / "tmp", tmp_path / "out", tmp_path / "set"
-    temporary.mkdir()
-    (made).mkdir()
-    (made / "dataset.yml").write_text("mine")
-    given = os.environ | {"TMPDIR": str(temporary)}
-    killed = subprocess.run([sys.executable, "-c", ROWS, str(out), str(made)], env=given)
-    assert killed.returncode == -signal.SIGKILL
-    left = [path for path in tmp_path.rglob("*") if path.name in ("rows", "people.csv")]
-    assert len(left) == 3
-    foreign = [
-        temporary / name for name in ("learnalign-mine", "learnalign-open", "learnalign-away")
-    ]
-    foreign[0].mkdir(mode=0o700)  # without a lock: somebody's own
-    foreign[1].mkdir(mode=0o700)
-    (foreign[1] / scratch.LOCK).write_text("")
-    foreign[1].chmod(0o777)  # anybody may have put a lock there
-    (tmp_path / "behind").mkdir(mode=0o700)
-    (tmp_path / "behind" / scratch.LOCK).write_text("")
-    foreign[2].symlink_to(tmp_path / "behind")
-    words = {"init": ["p"], "check": ["p"], "schedule": ["p", "--for", "cron"], "audit": ["p"]}
-    asked = [sys.executable, "-m", "learnalign", command, *words[command]]
-    subprocess.run(asked, env=given, cwd=tmp_path, capture_output=True)
-    assert not [path for path in left if path.exists()]
-    assert sorted(temporary.iterdir()) == sorted(foreign) and any((tmp_path / "behind").iterdir())
-    assert (made / "dataset.yml").read_text() == "mine" and not [*tmp_path.glob(".set-*")]
-    assert '"died"' in next((out / ".runs/r").glob("*.jsonl")).read_text()
-
-
 def test_what_is_in_use_is_not_cleared():
     place = scratch.made()
     scratch.clear_left(lambda out: None)
@@ -413,3 +365,52 @@ def test_signs_of_patterns_in_the_name_of_exports_are_letters(theirs, name):
         done = importing.bring_in(theirs.folder / "map.yml", theirs.folder / "o[u]t")
         assert done.summary.kept.tolist() == [2, 2]
         assert reading.read(done.folder).fingerprint
+
+
+# --- what an unattended run says
+
+
+def test_an_error_of_ours_tells_no_row_and_keeps_it_for_its_owner(tmp_path):
+    with pytest.raises(Stopped) as error, journal.opened(tmp_path, "r", 1):
+        raise ValueError("rating 4.75 of 'ana-4711' on 2024-06-30")
+    (details,) = (tmp_path / ".runs/r").glob("*.details.txt")
+    assert error.value.code == 1 and str(details) in str(error.value)
+    assert error.value.__cause__ is None and error.value.__suppress_context__
+    said = str(error.value).replace(str(details), "")
+    assert "ValueError: rating … of … on …" in said
+    assert "ana-4711" in details.read_text() and details.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "rating 4 of Müller, Anna",
+        "no review by Anna van der Berg in it",
+        "KeyError: ('ana', 4, '2024-06-30')",
+        "Müller, Anna|4|2024-06-30",
+        "got 4.0 for ana, 2024-06-30T00:00:00",
+    ],
+)
+def test_what_a_notebook_raises_tells_no_row(text):
+    people = {"Müller, Anna", "Anna van der Berg", "ana"}
+    said = journal.discreet(text, "df[df.rating > 4]; range(2024)", people)
+    assert not [word for word in (*people, "4", "2024", "Anna") if word in said]
+
+
+# --- names of units
+
+
+@pytest.mark.parametrize(
+    "names", [["company"], ["Company "], ["ALL"], ["Each"], ["Retail", "retail"], ["a  b", "a B"]]
+)
+def test_a_unit_is_not_taken_for_another_or_for_all(names):
+    rows = [(f"p{n}", name) for n, name in enumerate([*names, "ops"])]
+    reviews = pd.DataFrame(rows, columns=["person_id", "unit"]).assign(
+        cycle="H1", reviewed_on=pd.Timestamp("2024-07-01"), rating=2.0, manager_id="m"
+    )
+    people = reviews[["person_id"]].assign(hired_on=pd.Timestamp("2020-01-01"))
+    meta = Meta(title="T", as_of="2024-12-31", rating_scale=[1, 2, 3])
+    made = reading.of_frames({"people": people, "reviews": reviews}, meta)
+    with pytest.raises(DataError, match=r"params.units: has names that"):
+        units.chosen(made, ("company", "each"), 5)
+    assert units.chosen(made, ("company",), 5) == units.Chosen()

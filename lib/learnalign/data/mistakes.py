@@ -75,7 +75,7 @@ class DataError(ValueError):
     """A user's input breaks the contract; `problems` holds every problem found, at once."""
 
     def __init__(self, problems: Sequence[Problem], where: str = "") -> None:
-        self.problems = tuple(problems)
+        self.problems, self.where = tuple(problems), where
         n, place = len(self.problems), f" in {where}" if where else ""
         count = f"{n} problem{'' if n == 1 else 's'}{place}"
         more = [f"... and {n - MOST:,} more"] * (n > MOST)

@@ -69,6 +69,7 @@ def examine(
     if exit_code(packages):
         return  # nothing else can be looked at without them
     from learnalign.data.mistakes import DataError
+    from learnalign.runs.journal import unquoted
     from learnalign.runs.spec import data_of, default_out, read_spec
 
     params, spec = Path(params) if params else None, None
@@ -79,7 +80,7 @@ def examine(
             yield _data(data_of(params, spec), spec)
     except DataError as error:
         what = "data" if spec else "params"
-        yield Finding(what, str(error), "", "correct what is named here", CONTRACT)
+        yield Finding(what, str(unquoted(error)), "", "correct what is named here", CONTRACT)
     out = Path(out) if out else default_out(params) if params else Path.cwd() / "out"
     yield from (_place("editions", out), _place("temporary files"), _kernel(), _clock(out), _pdf())
     yield _memory(len(spec.notebooks) if spec else 1)
@@ -182,10 +183,12 @@ def _kernel() -> Finding:
     from jupyter_client.manager import KernelManager
 
     from learnalign.runs.words import hint
+    from learnalign.runs.workers import transport
 
     try:
         with tempfile.TemporaryDirectory("-learnalign", ignore_cleanup_errors=True) as folder:
-            manager = KernelManager(kernel_name="python3", connection_file=f"{folder}/kernel.json")
+            place = {"connection_file": f"{folder}/kernel.json", "config": transport(f"{folder}/k")}
+            manager = KernelManager(kernel_name="python3", **place)
             where = _answer(manager, os.environ | {"IPYTHONDIR": folder})
     except Exception as error:  # whatever a kernel fails of, a run fails of
         where = f"does not start: {error}"

@@ -15,15 +15,17 @@ import re
 import secrets
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import lock_descriptor
 
 from learnalign.data import scratch, writing
+from learnalign.data.contract import COLUMNS
 from learnalign.data.mistakes import ANALYSIS, CONTRACT, PUBLISH, DataError, Stopped
 from learnalign.runs import files, pool
 from learnalign.runs.ending import Ending, stoppable
@@ -81,6 +83,7 @@ class Journal:
         writing.refuse_links(out / LEDGER, out / HISTORY, out / report)
         self.before = _seconds(place)
         self.path, self.work = place / f"{self.run_id}.jsonl", place / self.run_id
+        self.details = self.path.with_suffix(".details.txt")
         self._file = open(self.path, "x", encoding="utf-8", opener=writing.private)  # noqa: SIM115
         lock_descriptor(self._file.fileno())
         self.scratch = scratch.made(self.run_id)  # short: a socket's path may have some 100 letters
@@ -118,7 +121,7 @@ class Journal:
         written, not from ending.
 
         Of a data set's problems it holds the place and the kind, never the value that was found
-        there.
+        there: that is in a file of its own.
         """
         code, place = getattr(error, "code", ANALYSIS), {}
         if isinstance(error, DataError):
@@ -137,6 +140,9 @@ class Journal:
         path = self.path.with_suffix(".failure.json")
         with suppress(OSError), open(path, "x", opener=writing.private) as file:
             json.dump(said, file, indent=1)
+        if not isinstance(error, Stopped):
+            with suppress(OSError), open(self.details, "x", opener=writing.private) as file:
+                file.write("".join(traceback.format_exception(error)))
 
     def __enter__(self) -> "Journal":
         return self
@@ -173,6 +179,31 @@ def opened(
                 yield journal
     except OSError as error:
         raise _of_disk(error, out, journal) from error
+    except DataError as error:
+        raise unquoted(error, journal) from None
+    except Stopped:
+        raise
+    except Exception as error:  # its message may hold a row, and so may the lines before it
+        why = discreet(f"{type(error).__name__}: {error}")
+        text = f"It ended where it should not: {why}\nNothing was published."
+        raise Stopped(ANALYSIS, text + _see(journal)) from None
+
+
+def unquoted(error: DataError, journal: Journal | None = None) -> DataError:
+    """The error without what stood in tables: table, column, rows and reason, for whoever reads a
+    log.
+    """
+    problems = [
+        replace(one, column=discreet(one.column), got="" if one.table in COLUMNS else one.got)
+        for one in error.problems
+    ]
+    found = DataError(problems, error.where)
+    found.args = (f"{found}{_see(journal)}",)
+    return found
+
+
+def _see(journal: Journal | None) -> str:
+    return f"\nThe details, for you alone: {journal.details}" if journal else ""
 
 
 def _of_disk(error: BaseException, out: Path, journal: Journal | None) -> BaseException:
@@ -210,7 +241,7 @@ def bury(out: Path) -> None:
     for number, path in enumerate(journals):
         newer = [one for one in journals[number + 1 :] if one.parent == path.parent]
         if len(newer) >= KEPT:
-            for file in (path, path.with_suffix(".failure.json")):
+            for file in (path, *map(path.with_suffix, (".failure.json", ".details.txt"))):
                 file.unlink(missing_ok=True)
 
 
@@ -257,20 +288,23 @@ def _seconds(place: Path) -> dict[str, float]:
 
 
 def discreet(text: str, known: str = "", people: Collection[str] = ()) -> str:
-    """A message without what may be somebody's: quoted text, words with a digit or @ unless in
-    `known`; all `people`.
+    """A message without what may be somebody's: numbers; quoted text and words with a digit or @,
+    unless in `known`; all `people`.
 
     Misleads where a name stands bare in a message and is not among `people`.
 
     >>> discreet("KeyError: 'P017' of ana and Bo", "df['P018']", {"ana"})
     'KeyError: … of … and Bo'
     """
-    own = set(re.findall(r"\w+", known))
+    own = set(re.findall(r"\w*[^\W\d]\w*", known))
 
     def hide(found: re.Match) -> str:
         word = found[0].strip("'\"“”`")
         return found[0] if word in own and word not in people else "…"
 
     quoted = r"'[^'\n]*'|\"[^\"\n]*\"|“[^”\n]*”|`[^`\n]*`"
+    for person in people:
+        if not re.fullmatch(r"[\w.-]+", person) and person.strip():
+            text = text.replace(person, "…")
     text = re.sub(rf"{quoted}|(?<!\w)/\S+|[\w.@+-]*[\d@][\w.@+-]*", hide, text)
     return re.sub(r"[\w.-]+", lambda found: "…" if found[0] in people else found[0], text)

@@ -187,8 +187,9 @@ def _chapters(
 
 def _ids(dataset: DataSet) -> frozenset[str]:
     """Whatever stands for a person in a data set: no message may hold it."""
-    people, reviews = dataset.recorded["people"], dataset.recorded["reviews"]
-    return frozenset(people.person_id.execute()) | frozenset(reviews.manager_id.execute().dropna())
+    columns = [("people", "person_id"), ("reviews", "manager_id"), ("assessments", "assessor_id")]
+    found = (dataset.recorded[table][column].execute().dropna() for table, column in columns)
+    return frozenset().union(*found)
 
 
 def _handed_over(path: Path, name: str) -> document.Chapter:

@@ -21,6 +21,7 @@ from learnalign.data.reading import DataSet
 from learnalign.privacy import rule
 from learnalign.runs.spec import COMPANY, EACH
 
+RESERVED = (COMPANY, EACH, "all", "")
 # Names that Windows gives to no folder
 WINDOWS = {
     "con",
@@ -68,9 +69,10 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
     if not names:
         return Chosen()
     sizes = _sizes(dataset)
-    if problems := [
+    problems = [
         _unknown(name, sizes.index) for name in names if name != EACH and name not in sizes.index
-    ]:
+    ]
+    if problems := [*problems, *_alike(sizes.index)]:
         raise DataError(problems)
     asked = sizes if EACH in names else sizes.loc[sorted(names)]
     few = rule.Rule(min_group).few(asked)
@@ -80,6 +82,18 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
 def _unknown(name: str, known: Sequence[str]) -> Problem:
     near, some = nearest(name, known), ", ".join(known)[:400]
     return Problem.of("nobodys_unit", "params", "units", name, near=near, known=some)
+
+
+def _alike(names: Iterable[str]) -> list[Problem]:
+    """Units whose names are, but for case and blanks, another's or a word of ours: whoever reads
+    would take the one for the other.
+    """
+    found: dict[str, list[str]] = {word: [word] for word in RESERVED}
+    for name in names:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        found.setdefault(plain, []).append(name)
+    alike = [there for there in found.values() if len(there) > 1]
+    return [Problem.of("unit_like", "params", "units", ", ".join(map(repr, one))) for one in alike]
 
 
 def slugs(names: Iterable[str]) -> dict[str, str]:

@@ -27,10 +27,11 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 UNSEEN = ("Traceback (most recent call last)", "exception was never retrieved")
 SHELL = ("!", "%%bash", "%%sh", "%%script", "%%!", "%system")
 # The kernel's first line: it ends with its worker (PR_SET_PDEATHSIG), also in a computation that
-# never looks up
+# never looks up; and no port is open, not even that for what forks of it print
 TIED = (
     "__import__('ctypes').CDLL(None).prctl(1, 9); __import__('os').getppid() == {parent} "
-    "or __import__('os')._exit(5);"
+    "or __import__('os')._exit(5); (lambda to: to.io_loop.add_callback(to._pipe_in.close))("
+    "__import__('ipykernel.kernelapp', fromlist='_').IPKernelApp.instance().iopub_thread)"
 )
 
 
@@ -248,7 +249,7 @@ def _executed(
         request_save_on_cell_execute=False,
         autosave_cell_every=0,
         iopub_timeout=60,
-        config=_transport(job["ip"]),
+        config=transport(job["ip"]),
         on_cell_start=_counting(job["notebook"]),
         extra_arguments=tied * (sys.platform == "linux"),
         **engine,
@@ -274,7 +275,7 @@ def _told(kind: str, why: str) -> dict[str, Any]:
     return {"code": PUBLISH if full else ANALYSIS, "why": why, "fix": hint(kind)}
 
 
-def _transport(ip: str) -> Any:
+def transport(ip: str) -> Any:
     """Sockets in a folder of the run, where the system has them and their path is short enough;
     else encryption.
     """
