@@ -310,7 +310,8 @@ def test_a_run_tells_the_place_of_a_wrong_row_and_not_the_row(tmp_path, fault, l
         fault == "header"
     )
     (details,) = (out / ".runs/r").glob("*.details.txt")
-    assert str(details) in done.stderr and details.stat().st_mode & 0o777 == 0o600
+    assert str(details) in done.stderr
+    assert details.stat().st_mode & 0o777 == 0o600
     assert any(word in details.read_text() for word in secret)
     rest = [path.read_text() for path in (out / ".runs/r").iterdir() if path != details]
     for text in (done.stderr, done.stdout, *rest):

@@ -26,7 +26,7 @@ from filelock import lock_descriptor
 
 from learnalign.data import scratch, writing
 from learnalign.data.contract import COLUMNS
-from learnalign.data.mistakes import ANALYSIS, CONTRACT, PUBLISH, DataError, Stopped
+from learnalign.data.mistakes import ANALYSIS, CONTRACT, PUBLISH, DataError, Problem, Stopped
 from learnalign.runs import files, pool
 from learnalign.runs.ending import Ending, stoppable
 from learnalign.runs.history import HISTORY
@@ -191,14 +191,17 @@ def opened(
 
 def unquoted(error: DataError, journal: Journal | None = None) -> DataError:
     """The error without what stood in tables: table, column, rows and reason, for whoever reads a
-    log.
+    log. A header with a number in it may be a row.
     """
-    problems = [
-        replace(one, column=discreet(one.column), got="" if one.table in COLUMNS else one.got)
-        for one in error.problems
-    ]
+
+    def got(one: Problem) -> str:
+        may_be_a_row = one.n_rows or one.table in COLUMNS and discreet(one.got) != one.got
+        return "" if may_be_a_row else one.got
+
+    problems = [replace(one, column=discreet(one.column), got=got(one)) for one in error.problems]
     found = DataError(problems, error.where)
-    found.args = (f"{found}{_see(journal)}",)
+    if found.problems != error.problems:
+        found.args = (f"{found}{_see(journal)}",)
     return found
 
 
