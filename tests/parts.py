@@ -1,11 +1,16 @@
 """Parts that tests share: a described row, and a study whose linked frames are given."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import pandas as pd
 
 from learnalign import studies
 from learnalign.data.reading import DataSet
 from learnalign.linking import windows
-from learnalign.verdicts.result import Result
+from learnalign.privacy.gate import Gate
+from learnalign.privacy.rule import Rule
+from learnalign.verdicts.result import Fit, Result
 
 DESCRIBED = Result(
     question="Q8",
@@ -34,11 +39,46 @@ DESCRIBED = Result(
 )
 
 
+class Open(Gate):
+    """A gate that hides and moves nothing: what is counted, of however few people."""
+
+    def fit(self, statistic: str, fit: Fit | None, *, first: bool = False) -> Fit | None:
+        return fit
+
+    def people(self, ids: Iterable[object], *, as_class: bool = False) -> int | None:
+        return len(set(ids)) or None
+
+    def rows(self, statistic: str, counts: pd.Series) -> int | None:
+        return int(counts.sum())
+
+    def share(self, statistic, person, yes, of=None):
+        return float(100 * yes.astype(float).sum() / (len(yes) if of is None else of.sum()))
+
+
 def study_of(
-    dataset: DataSet, cycles: pd.DataFrame | None = None, **parts: object
+    dataset: DataSet,
+    cycles: pd.DataFrame | None = None,
+    *,
+    gate: Gate | None = None,
+    **parts: object,
 ) -> studies.Study:
-    """A study of a data set with its person-cycles, `journeys` or `quarters` as given."""
+    """A study of a data set with its person-cycles, `journeys` or `quarters` as given; shown is
+    what `gate` lets through.
+    """
     study = studies.study(dataset)
+    study = replace(study, gate=gate) if gate else study
     given = {} if cycles is None else {"linked": windows.Linked(cycles, pd.DataFrame())}
     vars(study).update(given | parts)
     return study
+
+
+OPEN = Open(Rule(10))
+
+
+def behind(study: studies.Study, gate: Gate = OPEN) -> studies.Study:
+    """The same study behind another gate, linked as it is."""
+    other = replace(study, gate=gate, told=studies.Told(), _made={})
+    vars(other).update(
+        {name: made for name, made in vars(study).items() if name not in vars(other)}
+    )
+    return other

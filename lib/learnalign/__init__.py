@@ -40,7 +40,7 @@ VERBS = {
     "spread": "report.verbs",
     "hand_over": "studies",
     "run": "runs.run",
-    "audit": "privacy.audit",
+    "audit": "runs.audit",
     "history": "runs.history:read",
     "simulate": "northbank.tables",
 }

@@ -109,12 +109,15 @@ def check(data: Path) -> None:
     print(f"{data} keeps the contract.")
 
 
-def run(params: Path, out: Path | None, jobs: int | None, log: str) -> None:
+def run(
+    params: Path, out: Path | None, jobs: int | None, log: str, new_key: str = "", again: str = ""
+) -> None:
     """Run a report's notebooks and publish the edition, whole or not at all."""
     from learnalign.runs import run as runs
 
+    reasons = {"new_key": new_key, "again": again}
     with _telling(log) as tell:
-        edition = runs.run(params, out, jobs=jobs, progress=tell)
+        edition = runs.run(params, out, jobs=jobs, progress=tell, **reasons)
     print(edition.report)
 
 
@@ -155,7 +158,7 @@ def _moving() -> object:
 
 def audit(out: Path, data: Path | None) -> None:
     """Look whether published editions tell of individuals, by their bytes alone; 1 if they do."""
-    from learnalign.privacy import audit as audits
+    from learnalign.runs import audit as audits
 
     done = audits.audit(out, data)
     print(done)
@@ -212,6 +215,12 @@ OUT = _word("--out", told="folder for the editions; `out` in the project when no
 JOBS = _word(
     "--jobs", kind=_at_least(1, int), told="notebooks side by side; all cores when not given"
 )
+NEW_KEY = _word(
+    "--new-key", kind=str, default="", told="why the key of earlier editions is not used any more"
+)
+AGAIN = _word(
+    "--again", kind=str, default="", told="why a day is published from a fourth state of the data"
+)
 LOG = _word(
     "--log",
     kind=str,
@@ -228,7 +237,7 @@ COMMANDS = {
         _word("--out", told="folder for the canonical tables", required=True),
     ),
     "check": (check, _word("data", told="a data set: a folder of tables and dataset.yml")),
-    "run": (run, PARAMS, OUT, JOBS, LOG),
+    "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN),
     "audit": (
         audit,
         _word("out", told="a folder of editions, or one edition"),

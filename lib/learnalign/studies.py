@@ -13,13 +13,14 @@ from typing import Any, SupportsIndex, TypeVar, overload
 
 import pandas as pd
 import pydantic
+from ibis import _
 
 from learnalign.data import reading
 from learnalign.data.contract import Strict
 from learnalign.data.mistakes import DataError, Problem, problems_of
 from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
-from learnalign.privacy import rule
+from learnalign.privacy import gate, keys, rule
 from learnalign.verdicts import document
 from learnalign.verdicts.registry import questions, verdict_words
 from learnalign.verdicts.result import Result
@@ -65,6 +66,7 @@ class Study:
 
     dataset: DataSet
     settings: Settings
+    gate: gate.Gate
     told: Told = field(default_factory=Told)
     _made: dict[Any, Any] = field(default_factory=dict)
 
@@ -191,7 +193,21 @@ def study(
         raise DataError([*problems, *error.problems]) from None
     if problems:
         raise DataError(problems)
-    return Study(dataset, settings)
+    return Study(dataset, settings, _gate(dataset, settings))
+
+
+def _gate(dataset: DataSet, settings: Settings) -> gate.Gate:
+    """The gate of a study: with the draws that a run left beside the data, where a run did."""
+    draws = keys.beside(dataset.folder)
+    alone = _alone(dataset) if draws else frozenset()
+    return gate.Gate(rule.Rule(settings.min_group), draws, alone)
+
+
+def _alone(dataset: DataSet) -> frozenset[str]:
+    """Those who are the only one that some manager ever rated."""
+    rated = dataset.tables["reviews"].group_by("manager_id")
+    rated = rated.aggregate(people=_.person_id.nunique(), person=_.person_id.min())
+    return frozenset(rated.filter(rated.people == 1).person.execute())
 
 
 def tell(study: Study, rows: Iterable[Result] = (), *, answers: bool = False) -> Answers:
@@ -217,6 +233,7 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     told = study.told
     own = {key for key, question in questions().items() if question.chapter == chapter}
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
-    flows = pd.concat(told.flows.values(), ignore_index=True) if told.flows else None
-    flow = rule.flow(flows, study.min_group)
+    flow = [*told.flows.values()]
     document.write(out, chapter, rows, flow, told.coverage, list(told.pictures.values()))
+    if out and study.gate.draws:
+        gate.told(study.gate).to_parquet(Path(out).with_suffix(".told.parquet"))

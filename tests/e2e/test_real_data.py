@@ -24,7 +24,7 @@ def imported_and_run(name: str, folder: Path) -> tuple[Path, run.Edition]:
     (folder / "shared").symlink_to(ROOT.parent / "shared")
     params = folder / "project/params"
     copy = folder / "project/own/mine.yml"  # files of the project's own, as paths start from them
-    data = folder / "project/out" / f"{name}_tables"
+    data = folder / "project/data" / f"{name}_tables"
     mapping = folder / "project/own/imports/mapping.yml"
     mapping.parent.mkdir(parents=True)
     mapping.write_bytes((params / f"imports/{name}.yml").read_bytes())

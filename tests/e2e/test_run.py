@@ -22,7 +22,7 @@ import yaml
 from learnalign.data import mistakes
 from learnalign.data.mistakes import DataError, Stopped
 from learnalign.facts import contents
-from learnalign.privacy import audit, gate
+from learnalign.privacy import gate
 from learnalign.report import paper
 from learnalign.runs import journal, publish, run
 from learnalign.runs.pool import Pool
@@ -73,6 +73,7 @@ def test_an_edition_is_complete(edition):
     )
     out = edition.folder.parents[1]
     assert sorted(path.name for path in out.iterdir()) == [
+        ".private",
         ".runs",
         "history.parquet",
         "ledger.jsonl",
@@ -127,14 +128,23 @@ def test_the_document_answers_what_the_notebooks_ask_and_nothing_else(edition):
     }
     html = edition.report.read_text()
     for row in headlines:
-        assert f"{row['n_people']}people" in re.sub(r"[^\w.]", "", re.sub(r"<[^>]*>", "", html))
+        assert f"{row['n_people']}ormorepeople" in re.sub(
+            r"[^\w.]", "", re.sub(r"<[^>]*>", "", html)
+        )
 
 
 @pytest.mark.e2e
-def test_the_same_inputs_give_the_same_edition(bank, tmp_path):
-    """Run id and clock aside, byte for byte; and one notebook at a time as side by side."""
+def test_the_same_inputs_give_the_same_edition(bank, tmp_path, monkeypatch):
+    """Run id and clock aside, byte for byte; and one notebook at a time as side by side. Under
+    another key, other figures.
+    """
+    monkeypatch.setenv("LEARNALIGN_KEY", hashlib.sha256(b"a key").hexdigest())
     params = project(tmp_path / "project", bank, ["gap_journey", "learning_and_performance"])
     one, other = (run.run(params, tmp_path / f"out{jobs}", jobs=jobs) for jobs in (1, 2))
+    monkeypatch.setenv("LEARNALIGN_KEY", hashlib.sha256(b"another").hexdigest())
+    moved = run.run(params, tmp_path / "moved").document
+    for row, then in zip(moved["results"], one.document["results"], strict=True):
+        assert row["estimate"] is None or row["estimate"] != then["estimate"], row["at"]
     for name in ("report.html", "results.json", "summary.txt"):
         texts = []
         for edition in (one, other):
@@ -358,7 +368,7 @@ def _release(document, out):
             (log.work / f"{name}.ipynb").write_text("{}")
         until = time.monotonic() + 60
         with Pool(log.scratch, log.run_id, jobs=1, until=until) as pool:
-            publish.publish({log.work: document}, (), log, pool)
+            publish.publish({log.work: document}, (), "", log, pool)
     return [event.text for event in said if event.state == "warning"]
 
 
@@ -394,7 +404,7 @@ def test_what_cannot_be_read_of_before_is_said_and_stops_nothing(small, tmp_path
     (out / "northbank/2025-12-31/results.json").write_text("{")
     (out / "ledger.jsonl").write_text("{}\n")
     said = _release(small, out)
-    assert said[0].startswith("Line 1 of the ledger cannot be read")
+    assert said[0].startswith("Line 1 of ledger.jsonl cannot be read")
     assert (
         "The edition of 2025-12-31 is not compared with" in said[1] and "cannot be read" in said[1]
     )
@@ -405,7 +415,7 @@ def test_what_cannot_be_read_of_before_is_said_and_stops_nothing(small, tmp_path
 
 @pytest.mark.e2e
 def test_an_edition_that_would_tell_of_individuals_is_not_published(small, tmp_path):
-    small["flows"][0]["steps"][1]["people"] = 3
+    small["pictures"][0]["rows"][0] |= {"shown": False, "people": 3}
     with pytest.raises(Stopped, match="would tell of individuals") as stopped:
         _release(small, tmp_path / "out")
     assert stopped.value.code == mistakes.ANALYSIS
@@ -413,23 +423,14 @@ def test_an_edition_that_would_tell_of_individuals_is_not_published(small, tmp_p
 
 
 @pytest.mark.e2e
-def test_the_next_edition_is_compared_with_this_one_and_tells_of_no_few_people(small, tmp_path):
-    """Half a year on and three people more: counts stay rounded, means come in steps, and the page
-    names the change.
-    """
+def test_the_next_edition_is_compared_with_this_one(small, tmp_path):
     out = tmp_path / "out"
     _release(small, out)
     later = json.loads(json.dumps(small))
     later["run"] |= {"as_of": "2026-12-31", "run_id": "later"}
     later["data"] |= {"as_of": "2026-12-31", "fingerprint": "later"}
-    hours = next(row for row in later["results"] if row["at"] == "hours per person and half-year")
-    hours["estimate"] += 0.3
     _release(later, out)
-    found = json.loads((out / "northbank/2026-12-31/results.json").read_text())
-    (row,) = [row for row in found["results"] if row["at"] == hours["at"]]
-    assert row["estimate"] == round(row["estimate"], 2) and "Rounded to steps of" in row["note"]
     assert "30 June 2026" in (out / "northbank/2026-12-31/report.html").read_text()
-    assert audit.audit(out).findings == ()
 
 
 @pytest.mark.fault

@@ -16,9 +16,8 @@ from tests.e2e.test_run import ROOT, snapshot
 from learnalign.data import reading
 from learnalign.data.mistakes import DataError, Stopped
 from learnalign.linking import windows
-from learnalign.privacy import audit
 from learnalign.report import index
-from learnalign.runs import history, run, units
+from learnalign.runs import audit, history, run, units
 from learnalign.verdicts import document as results
 from learnalign.verdicts.result import Result
 from northbank import tables
@@ -173,10 +172,7 @@ def test_every_unit_has_its_own_edition_beside_the_companys(fanned, data):
 @pytest.mark.slow
 def test_all_that_is_published_together_tells_of_no_few_people(fanned, data):
     done = audit.audit(fanned.folder.parents[1], data)
-    assert done.findings == () and done.editions == 4
-    for document in (fanned.document, *fanned.units):
-        base = document["run"]["rounded_to"]
-        assert base >= 10 and all((row["n_people"] or 0) % base == 0 for row in document["results"])
+    assert done.findings == () and "byte by byte: 4." in done.lines[2]
 
 
 @pytest.mark.e2e

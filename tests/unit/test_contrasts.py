@@ -3,6 +3,7 @@ true to a truth.
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from learnalign.estimates.ladder import fixed_effects
 from learnalign.estimates.same_manager import differs_within
 from learnalign.linking import windows
 from learnalign.privacy import rule
+from learnalign.privacy.gate import Gate
 from learnalign.verdicts import judge
 from learnalign.verdicts.registry import headlines
 from northbank import tables
@@ -707,8 +709,9 @@ BAD = {
 def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     cycles = BAD[bad](person_cycles)
     found = contrasts.compare(cycles, measure)
-    hidden = rule.too_small(found, 10)
-    rows = judge.judge(found, smallest_effect=0.1, hidden=hidden)
+    shown = Gate(rule.Rule(10)).fit(measure, found.adjusted)
+    hidden = found.adjusted is not None and shown is None
+    rows = judge.judge(replace(found, adjusted=shown, is_hidden=hidden), smallest_effect=0.1)
     told = " ".join(
         [rows[0].sentence, rows[0].to_settle, rows[0].note, *(c.detail for c in rows[0].checks)]
     )
@@ -731,7 +734,10 @@ def test_an_ordered_logit_says_whether_grades_as_numbers_matter(person_cycles):
     found = contrasts.with_ordered_logit(
         contrasts.compare(person_cycles, "learning_to_rating"), person_cycles
     )
-    assert "an ordered logit with managers’ means agrees" in found.notes[-1]
+    said = contrasts.agreement(found.adjusted, found.odds)
+    assert said.startswith("an ordered logit with managers’ means agrees (")
+    turned = replace(found.adjusted, low=-found.adjusted.high, high=-found.adjusted.low)
+    assert "does not agree" in contrasts.agreement(turned, found.odds)
     merit = contrasts.compare(person_cycles, "learning_to_merit_at_equal_rating")
     assert contrasts.with_ordered_logit(merit, person_cycles) == merit
     fine = person_cycles.assign(

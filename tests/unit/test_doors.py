@@ -12,7 +12,6 @@ from tests import faults
 from learnalign.data import importing, pseudonyms, reading, scratch
 from learnalign.data.contract import Meta
 from learnalign.data.mistakes import DataError, Stopped
-from learnalign.privacy import gate
 from learnalign.runs import files, history, init, journal, schedule, units
 from learnalign.verdicts import document
 
@@ -246,7 +245,7 @@ def test_the_list_of_editions_is_appended_to_itself_only(tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / document.LEDGER).symlink_to(tmp_path / "mine")
     with pytest.raises(OSError, match="symbolic links"):
-        gate.enter(tmp_path)
+        document.enter(tmp_path)
     assert (tmp_path / "mine").read_text() == "mine"
 
 

@@ -8,10 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from tests.parts import study_of
+from tests.parts import behind, study_of
 
 from learnalign import studies
 from learnalign.facts import drivers, ratios
+from learnalign.privacy.gate import Gate
+from learnalign.privacy.keys import Draws
 
 PEOPLE = """
     person_id  hired_on
@@ -92,15 +94,27 @@ def test_without_domains_the_drivers_stand_in_one_of_their_own(drawn):
 def test_scorecard_of_the_latest_wave(drawn):
     data = read(drawn, as_of="2024-06-30")
     card = drivers.scorecard(data).set_index("unit")
-    assert card.index.tolist() == ["it", "ops", "all units"] and len(card.columns) == 1 + 12
-    assert card["vision and roles: leading"].tolist() == [2, 4, 3]
+    assert card.index.tolist() == ["all units", "it", "ops"] and len(card.columns) == 12
+    assert card["vision and roles: leading"].tolist() == [3, 2, 4]
     assert card["feedback and adjustment: culture"].tolist() == [
-        "not measured",
         "too few answers",
+        "not measured",
         "too few answers",
     ]
     assert (card["resources: learning"] == "not measured").all()
-    assert card.people.tolist()[:2] == [10, 11] and pd.isna(card.people["all units"])
+
+
+def test_scores_are_moved_otherwise_by_each_key_and_all_units_with_them(drawn):
+    data = read(drawn, as_of="2024-06-30")
+    cards = [
+        drivers.scorecard(behind(data, Gate(data.gate.rule, Draws(key * 32, "s"))))
+        for key in (b"x", b"y", b"x")
+    ]
+    pd.testing.assert_frame_equal(cards[0], cards[2])
+    name = "vision and roles: leading"
+    assert not (cards[0][name] == cards[1][name]).any()
+    total, *units = cards[0][name]
+    assert total == pytest.approx(np.mean(units), abs=0.006)
 
 
 def test_a_wave_that_asked_for_safety_alone_is_not_the_latest(drawn):

@@ -26,7 +26,6 @@ from learnalign.data import files, reading
 from learnalign.estimates import groups
 from learnalign.facts import contents, spending
 from learnalign.linking import windows
-from learnalign.privacy import rule
 from learnalign.report import page as reports
 from learnalign.report import paper, show
 from learnalign.report.steps import dose
@@ -397,12 +396,13 @@ def hostile(tmp_path_factory):
 
 
 def test_no_name_of_a_data_set_becomes_markup_in_a_table_or_picture(hostile):
-    by_unit = rule.groups(spending.hours_and_cost(studies.study(hostile)), 5, ["unit"])
+    study = studies.study(hostile, min_group=5)
+    by_unit = spending.hours_and_cost(study)
     blocks = [
         show.table(by_unit, "</caption><script>alert(1)</script>"),
         show.table(by_unit.rename(columns={"unit": "<img src=x onerror=alert(1)>"}), "Units"),
         show.provenance(contents.provenance(hostile)),
-        show.table(rule.counts(contents.contents(hostile), 5), "Tables"),
+        show.table(contents.contents(study), "Tables"),
     ]
     pages = [Page(block._repr_html_()) for block in blocks]
     for page in pages:
@@ -418,18 +418,15 @@ def test_no_name_of_a_data_set_becomes_markup_in_a_table_or_picture(hostile):
 @pytest.mark.parametrize("payload", [*MARKUP, *UNSEEN], ids=ascii)
 def test_no_word_of_a_picture_becomes_markup(payload):
     """As text of a table, and as title, words and text of a drawing."""
-    steps = [
-        ("read", "read", 0, 900),
-        ("dropped", payload, 100, 800),
-        ("dropped", "no rating", 50, 750),
-    ]
+    steps = [("read", "read", 900, 500, 100.0), ("dropped", payload, None, 500, 90.0)]
     flow = pd.DataFrame(
-        [("reviews", step, reason, rows, rows, left, left) for step, reason, rows, left in steps],
-        columns=["table", "step", "reason", "rows", "people", "rows_left", "people_left"],
+        [("reviews", *step, True) for step in steps],
+        columns=["table", "step", "reason", "rows", "people", "left_pct", "shown"],
+        dtype=object,
     )
     row = results.rows_of(RICH)[0]
     drawn = dose([replace(row, sentence=payload)])
-    for shown, words in ((show.flow(flow, min_group=5), heading(payload)), (drawn, payload)):
+    for shown, words in ((show.flow(flow), heading(payload)), (drawn, payload)):
         page = Page(f"<!doctype html>{shown._repr_html_()}")
         page.assert_harmless()
         assert page.errors == []
@@ -442,16 +439,9 @@ def test_no_name_of_a_data_set_becomes_markup_in_the_report(hostile, tmp_path):
     """
     linked = windows.link(hostile)
     found, _ = groups.by_attribute(hostile, linked.person_cycles, min_people=5)
-    rows = judge.judge_kinds(
-        "merit_by_group", found, smallest_effect=0.25, hidden=rule.reasons(found, 5)
-    )
+    rows = judge.judge_kinds("merit_by_group", found, smallest_effect=0.25)
     assert rows and any("<script>" in f"{row.group} {row.at}" for row in rows)
-    results.write(
-        str(tmp_path / "x.json"),
-        "acknowledging_and_reward",
-        list(rows),
-        rule.flow(linked.attrition, 5),
-    )
+    results.write(str(tmp_path / "x.json"), "acknowledging_and_reward", list(rows), [])
     document = copy.deepcopy(RICH)
     written = json.loads((tmp_path / "x.json").read_text("utf-8"))["results"]
     document["results"] += [row | {"question": "Q5", "headline": False} for row in written]

@@ -90,9 +90,7 @@ def row(measure: str, verdict: str, *checks: Check, **more) -> Result:
         **more,
     )
     smallest = SCALE[measures()[measure][1].unit]
-    (told,) = judge.judge(
-        found, smallest_effect=smallest, hidden="few people" if verdict == "hidden" else ""
-    )
+    (told,) = judge.judge(replace(found, is_hidden=verdict == "hidden"), smallest_effect=smallest)
     assert told.verdict == verdict or more or checks
     return told
 
@@ -203,9 +201,7 @@ def test_one_of_many_and_one_cycle_are_told_apart_from_a_plain_unknown():
 
 def test_rows_of_a_family_begin_with_their_name():
     parts = {"on_the_job": fit(1.5, 2.0), "reading": fit(0.7, 1.6), "peer": fit(1.3, 1.9)}
-    rows = judge.judge_kinds(
-        "learning_to_closure", parts, smallest_effect=1.2, hidden={"peer": "few people"}
-    )
+    rows = judge.judge_kinds("learning_to_closure", parts | {"peer": None}, smallest_effect=1.2)
     told = [brief(one) for one in rows]
     assert told[0] == "On the job: closed 1.75 times as fast."
     assert told[1].startswith("Reading: we could only have seen more than ")
@@ -237,7 +233,7 @@ def test_no_interval_gives_a_line_that_cannot_be_read(measure, low, width, check
 def edition() -> list[Result]:
     kinds = {"on_the_job": fit(1.5, 2.0), "reading": fit(0.7, 1.6), "course": fit(0.8, 1.7)}
     doses = judge.judge_family(
-        row("acknowledging_to_rating", "none", LEAD), {"high": fit(-0.3, -0.11)}, hidden={}
+        row("acknowledging_to_rating", "none", LEAD), {"high": fit(-0.3, -0.11)}
     )
     return [
         row("acknowledging_to_rating", "none", LEAD),
@@ -245,7 +241,7 @@ def edition() -> list[Result]:
         row("acknowledging_to_merit_total", "none", BONUS),
         row("leader_to_team", "unknown"),
         row("acknowledging_to_closure", "small"),
-        *judge.judge_kinds("learning_to_closure", kinds, smallest_effect=1.2, hidden={}),
+        *judge.judge_kinds("learning_to_closure", kinds, smallest_effect=1.2),
         *rows_of.describe_cost(fit(3000, 7000), "", unit="EUR"),
     ]
 
@@ -291,7 +287,7 @@ def test_where_chance_decided_no_proof_is_missing():
 @pytest.mark.parametrize("count", [1, 5, 40])
 def test_lines_stay_short_however_many_parts_there_are(count):
     names = {f"voluntary kind number {i} of learning": fit(0.5, 2.0) for i in range(count)}
-    rows = judge.judge_kinds("learning_to_closure", names, smallest_effect=1.2, hidden={})
+    rows = judge.judge_kinds("learning_to_closure", names, smallest_effect=1.2)
     found = explain.still_unknown([row("acknowledging_to_closure", "higher"), *rows])
     assert len(found) == 2
     plain(found[0][1], 22)

@@ -430,7 +430,7 @@ def test_extra_closed_gaps_by_hand():
             "closed": [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100,
         }
     )
-    extra, months_open = hazards.extra_closed(rows, "learned", horizon=1)
+    extra, months_open, _ = hazards.extra_closed(rows, "learned", horizon=1)
     assert (extra.estimate, months_open) == (pytest.approx(0.25), 1.0)
     error = np.sqrt(0.25 * 0.75 / 400 + 0.5 * 0.5 / 400)  # of a difference of two shares
     assert (extra.high - extra.low) / 2 == pytest.approx(1.963 * error, rel=0.01)

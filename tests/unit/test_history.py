@@ -38,6 +38,7 @@ RUN = st.tuples(
 )
 KEY = ["report", "as_of", "about"]
 OF_EDITION = [*KEY, "run_id", "published", "title", "fingerprint", "min_group", "rounded_to"]
+OF_EDITION += ["key"]
 NAMES = [one.name for one in fields(Result)]
 LISTS = [name for name, hint in get_type_hints(Result).items() if get_origin(hint) is tuple]
 DAY = "2026-06-30"
@@ -68,7 +69,7 @@ def publish(
         }
         rows = list(document.rows_of(made))[:n]
         rows[0] = replace(rows[0], estimate=estimate)
-        rows[1:2] = [hidden(row, "Not shown: few people.") for row in rows[1:2]]
+        rows[1:2] = [hidden(row) for row in rows[1:2]]
         made["results"] = [json.loads(json.dumps(row, default=vars)) for row in rows]
         folder = place / "units" / unit.lower() if unit else place
         folder.mkdir(parents=True)
@@ -215,6 +216,39 @@ def test_a_copied_edition_is_none_of_its_own(out):
     publish(out, run="run-2", estimate=0.5)
     record(out), record(out)
     assert told(out) == {("north", DAY, "company"): ("run-2", 4, 0.5)}
+
+
+def test_history_from_before_figures_were_moved_goes_on(out):
+    publish(out, "2025-12-31")
+    record(out)
+    old = pq.read_table(out / "history.parquet").drop_columns(["key", "at_least"])
+    old = old.append_column("step", pa.nulls(len(old), pa.float64()))
+    pq.write_table(old, out / "history.parquet")
+    place = publish(out)
+    made = json.loads((place / "results.json").read_text("utf-8"))
+    made["run"]["noise"] = {"key": "0a1b2c3d"}
+    document.write_json(place / "results.json", made)
+    assert record(out) == ()
+    rows = history.read(out)
+    assert len(rows) == 8 and not rows.at_least.any()
+    keys = rows.groupby("as_of").key.agg(lambda one: set(one.dropna()))
+    assert keys.tolist() == [set(), {"0a1b2c3d"}]
+
+
+def test_an_edition_of_the_schema_before_is_read(out):
+    place = publish(out)
+    made = json.loads((place / "results.json").read_text("utf-8"))
+    made["schema_version"] = document.BEFORE
+    for row in made["results"]:
+        row.pop("at_least")
+        row["step"] = None
+    document.write_json(place / "results.json", made)
+    assert document.edition(place)["schema_version"] == document.SCHEMA_VERSION
+    assert record(out) == () and len(history.read(out)) == 4
+    made["schema_version"] = 2
+    document.write_json(place / "results.json", made)
+    with pytest.raises(DataError, match="schema 2"):
+        document.edition(place)
 
 
 @pytest.mark.parametrize(

@@ -855,7 +855,8 @@ def all_of(found: journeys.Journeys) -> list[pd.DataFrame]:
     """Everything in it, figures rounded far below what anybody could see: sums depend on their
     order.
     """
-    frames = (found.gaps, found.assessed, found.said, found.learned, found.attrition)
+    account = found.attrition.drop(columns=["who", "each"])  # in their names' order
+    frames = (found.gaps, found.assessed, found.said, found.learned, account)
     rounded = [
         frame.assign(**{c: frame[c].round(9) for c in frame.select_dtypes("float")})
         for frame in frames

@@ -401,9 +401,9 @@ def test_hidden_holds_no_figure():
     comparison = Comparison(
         "learning_to_rating", fit(0.1, 0.4), fit(0.2, 0.3), (PASSED,), notes=("a note",)
     )
-    (row,) = judge.judge(comparison, smallest_effect=0.10, hidden="few people")
+    (row,) = judge.judge(dataclasses.replace(comparison, is_hidden=True), smallest_effect=0.10)
     assert (row.verdict, row.shown) == ("hidden", False)
-    assert row.sentence == "Not shown, to protect individuals: too few people stand behind it."
+    assert row.sentence == "Not shown, to protect individuals."
     assert {
         row.estimate,
         row.low,
@@ -442,7 +442,7 @@ def test_holm_across_the_headlines():
 
 def test_holm_counts_what_is_hidden_and_leaves_what_is_no_headline():
     (hidden,) = judge.judge(
-        Comparison("learning_to_rating", None, None), smallest_effect=0.1, hidden="few people"
+        Comparison("learning_to_rating", None, None, is_hidden=True), smallest_effect=0.1
     )
     assert judge.holm([headline(0.03), hidden])[0].verdict == "unknown"
     aside = dataclasses.replace(headline(0.03), headline=False)
@@ -498,7 +498,7 @@ def test_a_family_is_judged_by_bh_and_holds_no_headline():
         "odd": fit(0.2, 0.3),
     }
     known = answer(0.11, 0.3)
-    rows = judge.judge_family(known, fits, hidden={"odd": "few people"})
+    rows = judge.judge_family(known, fits | {"odd": None})
     assert [row.at for row in rows] == list(fits) and not any(row.headline for row in rows)
     assert {row.at: row.verdict for row in rows} == {
         "low": "higher",
@@ -506,9 +506,7 @@ def test_a_family_is_judged_by_bh_and_holds_no_headline():
         "high": "small",
         "odd": "hidden",
     }
-    many = judge.judge_family(
-        known, fits | {f"no {i}": fit(-0.3, 0.2) for i in range(9)}, hidden={}
-    )
+    many = judge.judge_family(known, fits | {f"no {i}": fit(-0.3, 0.2) for i in range(9)})
     assert {row.at: row.verdict for row in many}["high"] == "unknown"
     assert rows[3].estimate is None and rows[3].std_error is None
     assert rows[0].sentence.startswith(
@@ -522,7 +520,7 @@ def test_a_family_is_judged_by_bh_and_holds_no_headline():
     [answer(0.11, 0.3, LEAD), answer(-0.2, 0.3), answer(0.3, 0.5, n_cycles=1, design="associated")],
 )
 def test_what_the_headline_did_not_survive_its_parts_do_not_survive(headline):
-    (row,) = judge.judge_family(headline, {"low": fit(0.2, 0.4)}, hidden={})
+    (row,) = judge.judge_family(headline, {"low": fit(0.2, 0.4)})
     assert row.verdict == "unknown" and "its parts are no better" in row.sentence
 
 
@@ -663,16 +661,14 @@ def test_coverage_tells_fine_from_coarse_before_any_result():
 )
 def test_a_fact_reads_as_a_sentence(measure, name, unit, told):
     found = fit(33.2, 43.9, estimate=38.1, n_people=310)
-    (row,) = rows_of.describe("Q8", measure, {name: found}, hidden={}, unit=unit)
+    (row,) = rows_of.describe("Q8", measure, {name: found}, unit=unit)
     assert (row.sentence, row.verdict, row.headline) == (told, "described", False)
     assert row.estimate == (38.0 if unit == "%" else 38.1)
 
 
 def test_a_fact_below_what_is_expected_says_lower_and_turns_its_range():
     facts = {"3 quarters before": fit(-6.4, -2.1, estimate=-4.2)}
-    (row,) = rows_of.describe(
-        "Q4", "before_and_after_first_time", facts, hidden={}, unit="percentage points"
-    )
+    (row,) = rows_of.describe("Q4", "before_and_after_first_time", facts, unit="percentage points")
     assert row.sentence == (
         "3 quarters before, the share acknowledging in teams whose leader went first was "
         "4.20 pp lower than expected "
@@ -681,7 +677,7 @@ def test_a_fact_below_what_is_expected_says_lower_and_turns_its_range():
 
 
 def test_a_name_with_braces_is_told_as_it_stands():
-    (row,) = rows_of.describe("Q8", "mentoring_reach", {"unit: {size}": fit(33.2, 43.9)}, hidden={})
+    (row,) = rows_of.describe("Q8", "mentoring_reach", {"unit: {size}": fit(33.2, 43.9)})
     assert row.sentence.startswith("Of the people whose unit is {size}, ")
 
 

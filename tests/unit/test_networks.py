@@ -1,6 +1,7 @@
 """Networks: published anchors, timelines drawn as tables, and what chance alone would show."""
 
 import re
+from dataclasses import replace
 
 import networkx as nx
 import numpy as np
@@ -10,6 +11,9 @@ from tests.parts import study_of
 
 from learnalign.data import reading
 from learnalign.facts import networks, ratios
+from learnalign.privacy.gate import Gate
+from learnalign.privacy.keys import Draws
+from learnalign.privacy.rule import Rule
 from learnalign.verdicts.registry import phrases
 
 PEOPLE = """
@@ -70,7 +74,7 @@ def mentored(study):
     return ratios.counted(ratios.read()["mentoring_reach"], rows).fits
 
 
-MEASURES = (networks.network, networks.missing_ties, mentored, communities)
+MEASURES = (networks.missing_ties, mentored, communities)
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +96,10 @@ def measured(folder, measure, **options):
     return measure(study_of(dataset, reviewed(dataset)), **options)
 
 
-def company(edges, n=None, reviews=None):
-    """The facts of a network in which the edges (asker, asked) are recorded asks; all in one unit."""
+def company(edges, n=None, reviews=None, whole=False):
+    """The facts of a network in which the edges (asker, asked) are recorded asks; all in one unit.
+    Or the `whole` study.
+    """
     n = n or 1 + int(np.max(edges))
     ids = [f"p{i:03}" for i in range(n)]
     people = pd.DataFrame({"person_id": ids, "hired_on": "2020-01-01"})
@@ -116,20 +122,28 @@ def company(edges, n=None, reviews=None):
     }
     meta = reading.Meta(title="Drawn", as_of="2024-12-31", rating_scale=[1.0])
     dataset = reading.of_frames(tables, meta)
-    return networks.network(study_of(dataset, reviewed(dataset))).iloc[0]
+    study = study_of(dataset, reviewed(dataset))
+    return study if whole else pd.Series(facts(study))
+
+
+def facts(study):
+    """The exact facts of the company's network, before the gate."""
+    people = networks._people(study)
+    arrows = networks._arrows(study, people)
+    found = networks.facts_of(arrows, len(people), np.ones(len(arrows), bool))
+    return {"people": len(people)} | found
 
 
 def everything(folder):
     """All that is found, with numbers to nine places and each Fit as its text."""
     dataset = reading.read(folder)
     study = study_of(dataset, reviewed(dataset))
-    frames = [measure(study) for measure in MEASURES[:2]]
-    found = [
-        frame.map(lambda value: str(round(value, 9) if isinstance(value, float) else value))
-        for frame in frames
+    found = {name: round(value, 9) for name, value in facts(study).items()}
+    return [
+        found,
+        str(networks.missing_ties(study).to_dict("list")),
+        *(one(study) for one in MEASURES[1:]),
     ]
-    facts = [measure(study) for measure in MEASURES[2:]]
-    return [*(frame.to_dict("list") for frame in found), *facts]
 
 
 def both_ways(graph):
@@ -142,36 +156,27 @@ def both_ways(graph):
 
 @pytest.mark.golden
 @pytest.mark.parametrize(
-    ("graph", "density", "freeman"),
+    ("graph", "density"),
     [
-        (
-            nx.krackhardt_kite_graph(),
-            18 / 45,
-            24 / 72,
-        ),  # 18 edges of 45; one with 6, and sum(6 - degree) = 24
-        (nx.florentine_families_graph(), 0.1905, 0.2747),
-        (nx.star_graph(11), 11 / 66, 1.0),
-        (nx.cycle_graph(9), 9 / 36, 0.0),
+        (nx.krackhardt_kite_graph(), 18 / 45),
+        (nx.florentine_families_graph(), 0.1905),
+        (nx.star_graph(11), 11 / 66),
+        (nx.cycle_graph(9), 9 / 36),
     ],
     ids=["kite", "Florentine families", "star", "ring"],
 )
-def test_published_networks(graph, density, freeman):
-    """METHODS 6. Published centralisations are of undirected degrees, at most n - 2 from the
-    centre's, not n - 1.
-    """
+def test_published_networks(graph, density):
+    """METHODS 6: density is how many each turned to, of all others."""
     found = company(both_ways(graph))
-    n = found.people
-    assert found.density_pct / 100 == pytest.approx(
-        density, abs=0.00005
-    )  # printed to four decimals
-    assert found.centralisation * (n - 1) / (n - 2) == pytest.approx(freeman, abs=0.00005)
+    # printed to four decimals
+    assert found.asked / (found.people - 1) == pytest.approx(density, abs=0.00005)
     assert found.reciprocity_pct == 100
 
 
 @pytest.mark.golden
 def test_one_who_answers_all_is_a_whole_centre():
     found = company([(i, 0) for i in range(1, 30)])
-    assert (found.centralisation, found.reciprocity_pct) == (1, 0)
+    assert found.reciprocity_pct == 0
     assert found.gini == pytest.approx(29 / 30)
 
 
@@ -184,13 +189,13 @@ def test_facts_agree_with_networkx_and_a_second_gini(seed):
     gaps = np.abs(
         answered[:, None] - answered
     ).mean()  # Gini's mean difference, over twice the mean
-    assert found.density_pct == pytest.approx(100 * nx.density(graph))
+    assert found.asked == pytest.approx(39 * nx.density(graph))
     assert found.reciprocity_pct == pytest.approx(100 * nx.reciprocity(graph))
     assert found.gini == pytest.approx(gaps / (2 * answered.mean()))
 
 
 def test_nobody_answering_is_no_concentration():
-    assert np.isnan(networks.gini([0, 0])) and np.isnan(networks.centralisation([0]))
+    assert np.isnan(networks.gini([0, 0]))
 
 
 # --- timelines
@@ -200,44 +205,24 @@ def test_who_turns_to_whom(drawn):
     """Arrows: ana>ben (asked, and answered: one), ben>ana, mia>ana, cem>mia (own manager), ben>cem,
     cem>ana.
     """
-    found = measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), networks.network).set_index(
-        "group"
-    )
-    everybody = found.loc["company"]
+    everybody = pd.Series(measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), facts))
     assert everybody.people == 4  # dee left, eva has no review
-    assert everybody.density_pct == pytest.approx(100 * 6 / 12)
+    assert everybody.asked == pytest.approx(6 / 4)
     assert everybody.reciprocity_pct == pytest.approx(100 * 2 / 6)  # an answer returns no ask
     # up: ana>ben by grade, cem>mia as own manager though of one grade; across: ben>cem; down: the
     # three to ana
     shares = everybody[["up_pct", "across_pct", "down_pct"]].astype(float)
     assert shares.tolist() == pytest.approx([100 * 2 / 6, 100 / 6, 100 * 3 / 6])
-    assert everybody.people_smaller == 1
     assert everybody.across_units_pct == pytest.approx(100 * 4 / 6)  # ben is in the lab by now
-    assert everybody.across_units_by_chance_pct == pytest.approx(100 * (3 + 1 + 1 + 1) / (4 * 3))
     assert everybody.gini == pytest.approx(networks.gini([3, 1, 1, 1]))
-    lab = found.loc["unit=lab"]
-    assert (lab.people, lab.density_pct) == (3, pytest.approx(100 * 2 / 6))  # cem>mia, ben>cem
-    assert lab.across_units_pct == pytest.approx(
-        100 * 3 / 5
-    )  # of the lab's five asks three go to ana
-    assert found.loc["unit=ops", "people"] == 1 and found.loc["unit=ops"].iloc[2:].isna().all()
 
 
 def test_what_came_later_does_not_count(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES)
-    found = measured(folder, networks.network, as_of="2024-08-01").iloc[0]
+    found = pd.Series(measured(folder, facts, as_of="2024-08-01"))
     assert found.people == 5  # dee is still there
     # without cem>ana, and with ben>dee
-    assert found.density_pct == pytest.approx(100 * 6 / 20)
-
-
-def test_small_units_stay_as_blank_rows(drawn, monkeypatch):
-    monkeypatch.setattr(networks, "MIN_NODES", 3)
-    found = measured(drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), networks.network).set_index(
-        "group"
-    )
-    assert found.index.tolist() == ["company", "unit=lab", "unit=ops"]
-    assert found.density_pct.notna().tolist() == [True, True, False]
+    assert found.asked == pytest.approx(6 / 5)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +238,7 @@ def test_small_units_stay_as_blank_rows(drawn, monkeypatch):
 )
 def test_the_order_of_grades(drawn, renamed, expected):
     reviews = REVIEWS.replace("G1", renamed["G1"]).replace("G2", renamed["G2"])
-    found = measured(drawn(people=PEOPLE, reviews=reviews, ties=TIES), networks.network).iloc[0]
+    found = pd.Series(measured(drawn(people=PEOPLE, reviews=reviews, ties=TIES), facts))
     shares = found[["up_pct", "across_pct", "down_pct"]].astype(float)
     assert shares.tolist() == pytest.approx(expected, nan_ok=True)
 
@@ -342,7 +327,7 @@ def test_only_what_is_recorded_is_told(drawn):
     ties = "\n".join([head, *(r for r in rows if "community" in r)])
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=ties)
     assert measured(folder, communities)["people with a community tie"].estimate == 75
-    for measure in MEASURES[:3]:  # not recorded is not 0
+    for measure in MEASURES[:2]:  # not recorded is not 0
         assert len(measured(folder, measure)) == 0
 
 
@@ -361,8 +346,8 @@ def test_columns_may_be_missing(drawn):
             learning=LEARNING,
             meta=META,
         )
-        found = measured(folder, networks.network).iloc[0]
-        assert found.density_pct == 50 and np.isnan(found.up_pct) == ("grade" in missing)
+        found = measured(folder, facts)
+        assert found["asked"] == 1.5 and np.isnan(found["up_pct"]) == ("grade" in missing)
         unit = "manager_id" in missing
         fit = measured(folder, communities)["people with a community tie"]
         assert fit.method == f"share, clustered by {'unit' if unit else 'manager'}"
@@ -373,28 +358,70 @@ def test_columns_may_be_missing(drawn):
 # --- missing ties, and chance
 
 
-def test_missing_ties_are_drawn_alike_for_a_seed_and_move_what_they_must(drawn):
-    folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES)
-    moved = measured(folder, networks.missing_ties, draws=50)
-    pd.testing.assert_frame_equal(moved, measured(folder, networks.missing_ties, draws=50))
-    assert moved.fact.tolist() == [*WORDS.values()] * 3
-    density = moved[moved.fact == WORDS["density_pct"]].set_index("missing_pct")
-    # one or two of six ties are gone, never a part of one
-    assert density.middle.tolist() == pytest.approx([100 * 5 / 12, 100 * 4 / 12, 100 * 4 / 12])
-    assert (density.low == density.high).all() and (density.recorded == 50).all()
-
-
-def test_missing_ties_count_who_stands_behind_each_fact(drawn):
-    rows = measured(
-        drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES), networks.missing_ties, draws=2
+def ties_of(n=300, seed=4, hub=0.2):
+    """A company in which everybody turned to anybody alike, and some to one of the first three."""
+    rng = np.random.default_rng(seed)
+    asked = np.where(
+        rng.random(3 * n) < hub, rng.integers(3, size=3 * n), rng.integers(n, size=3 * n)
     )
-    behind = rows[:8].set_index(rows.fact[:8].map({name: key for key, name in WORDS.items()}))
-    assert set(behind.people) == {4}  # all are in it, and all asked
-    # both ways are ana and ben, and not mia, cem and ben; up are ana and cem; across is ben alone;
-    # down are all but ana
-    smaller = [4, 2, 2, 1, 3, 2, 4, 4]  # of what is no share of asks, those who were asked
-    assert behind.people_smaller.to_dict() == dict(zip(networks.FACTS, smaller, strict=True))
-    assert behind.digits.dropna().to_dict() == networks.DIGITS
+    edges = np.column_stack([rng.integers(n, size=3 * n), asked])
+    return edges[edges[:, 0] != edges[:, 1]]
+
+
+def made(edges, n, gate=None):
+    units = {
+        "unit": [f"u{i % 8}" for i in range(n)],
+        "manager_id": [f"m{i % 30}" for i in range(n)],
+    }
+    units |= {"grade": [f"G{i % 3}" for i in range(n)]}
+    study = company(edges, n=n, reviews=units, whole=True)
+    return replace(study, gate=gate) if gate else study
+
+
+def test_missing_ties_are_drawn_alike_for_a_seed_and_move_what_they_must():
+    study = made(ties_of(), 300)
+    moved = networks.missing_ties(study, draws=50)
+    pd.testing.assert_frame_equal(moved, networks.missing_ties(study, draws=50))
+    assert moved.fact.unique().tolist() == [*WORDS.values()]
+    assert moved.missing_pct.tolist() == [10, 20, 30] * len(WORDS)
+    asked = moved[moved.fact == WORDS["asked"]].set_index("missing_pct")
+    exact = asked.recorded.iloc[0]
+    assert exact == round(facts(study)["asked"], 2)
+    assert asked.middle.tolist() == pytest.approx([0.9 * exact, 0.8 * exact, 0.7 * exact], abs=0.02)
+    shown = moved[moved.shown]
+    assert len(shown) > 15 and (shown.low <= shown.middle).all()
+    assert (shown.middle <= shown.high).all()
+
+
+def test_without_draws_a_share_on_few_is_hidden_and_so_is_one_of_all():
+    edges = [(i, (i + 1) % 60) for i in range(60)]
+    shown = networks.missing_ties(made(edges, 60), draws=2).set_index("fact")
+    hidden = shown.index[~shown.shown].unique().tolist()
+    none, all_of = ["reciprocity_pct", "across_pct"], ["across_units_pct"]
+    assert hidden == [WORDS[name] for name in (*none, *all_of)]
+    assert shown[~shown.shown][[*networks.DRAWN]].isna().all(axis=None)
+
+
+def test_every_figure_of_a_network_is_moved_and_by_each_key_otherwise():
+    one, two = (
+        networks.missing_ties(made(ties_of(), 300, Gate(Rule(10), Draws(key * 32, "s"))), draws=20)
+        for key in (b"x", b"y")
+    )
+    both = one.shown & two.shown & (one.fact != WORDS["gini_by_chance"])
+    assert both.sum() > 12
+    assert not (one.recorded == two.recorded)[both & (one.missing_pct == 10)].all()
+    exact = networks.missing_ties(made(ties_of(), 300), draws=20)
+    assert (one.recorded != exact.recorded)[both].mean() > 0.7  # some are the same when rounded
+
+
+@pytest.mark.parametrize("make", [networks.asked_moves, networks.gini_moves])
+def test_what_a_person_moves_is_what_leaving_them_out_changes(make):
+    edges = pd.DataFrame(np.unique(ties_of(120), axis=0), columns=["asker", "answerer"])
+    value, moves = make(edges, 120)
+    for person in (0, 1, 50):
+        rest = edges[(edges != person).all(axis=1)]
+        rest = rest - (rest > person).astype(int)
+        assert moves[person] == pytest.approx(value - make(rest, 119)[0], rel=0.1, abs=2e-4)
 
 
 @pytest.mark.truth
@@ -402,21 +429,11 @@ def test_what_chance_alone_would_show():
     """400 people who turn to anybody alike, 600 times: the Gini is .5, and chance says so; to ten
     of them, it is not chance."""
     rng = np.random.default_rng(4)
-    units = {"unit": [f"u{i % 8}" for i in range(400)]}
-    found = [company(rng.integers(400, size=(600, 2)), n=400, reviews=units) for _ in range(12)]
+    found = [company(rng.integers(400, size=(600, 2)), n=400) for _ in range(12)]
     gap = np.array([row.gini - row.gini_by_chance for row in found])
-    assert (
-        abs(gap.mean()) < 4 * gap.std() / 12**0.5 + 0.003
-    )  # a Poisson count stands for a multinomial one
-    gap = np.array([row.across_units_pct - row.across_units_by_chance_pct for row in found])
-    assert (
-        abs(gap.mean()) < 4 * gap.std() / 12**0.5 + 0.3
-    )  # a few draws turn to themselves, which no ties do
-    few = company(
-        np.column_stack([rng.integers(10, 400, 600), rng.integers(10, size=600)]),
-        n=400,
-        reviews=units,
-    )
+    # a Poisson count stands for a multinomial one
+    assert abs(gap.mean()) < 4 * gap.std() / 12**0.5 + 0.003
+    few = company(np.column_stack([rng.integers(10, 400, 600), rng.integers(10, size=600)]), n=400)
     assert few.gini > few.gini_by_chance + 0.3
 
 

@@ -278,8 +278,8 @@ def test_an_entry_has_question_short_line_picture_and_range_and_leads_to_its_ans
 
 def test_an_answer_says_what_it_stands_on_and_what_it_was_before_adjusting(rich):
     for words in (
-        "4212 people · 163 managers · 5 checks: 4 passed, 1 not possible · matters from 0.10 SD",
-        "before adjusting 0.38 SD (0.31 to 0.45 SD), 5020 people",
+        "about 4212 people · about 163 managers · 5 checks: 4 passed, 1 not possible",
+        "before adjusting 0.38 SD (0.31 to 0.45 SD), about 5020 people",
     ):
         assert words in rich.text
 
@@ -333,9 +333,8 @@ def test_chapters_show_raw_beside_adjusted_checks_notes_and_who_fell_out(rich):
         "Lead test Failed next year’s learning “predicts” this year’s rating (p = 0.003)",
         "Note: hours are recorded; the comparison is 14 hours against 5.",
         "How this could be wrong Passing every check is no proof",
-        "No rating recorded 212 198 14608 5290",
-        "Other reasons: no manager recorded; unknown grade 37 hidden 14571 5278",
-        "Read – – about 14570 about 5270",
+        "No rating recorded 99 % 5000 or more",
+        "Read about 14570 5000 or more",
         "Mentoring We know 1.61 times 1.28 to 2.02 times 610",
     ):
         assert words in rich.text

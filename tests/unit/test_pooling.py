@@ -52,6 +52,11 @@ def test_eight_schools():
     assert found.tau2 == golden["tau2"] == 0.0
 
 
+def shrunken(b, s, pooled):
+    """Each value drawn to the mean by its noise."""
+    return pooled.mean + pooled.tau2 / (pooled.tau2 + s**2) * (b - pooled.mean)
+
+
 @pytest.mark.golden
 def test_eighteen_batters():
     """Efron and Morris 1975: drawn to the mean, early averages tell the rest of the season better."""
@@ -66,7 +71,7 @@ def test_eighteen_batters():
         0.02131, abs=5e-6
     )
     pooled = pooling.paule_mandel(early, np.full(18, noise**0.5))
-    values, _ = pooling._shrunken(early, np.full(18, noise**0.5), pooled.mean, pooled.tau2)
+    values = shrunken(early, np.full(18, noise**0.5), pooled)
     # with equal noise ours keeps 1 - 17 noise / squares of a difference, James and Stein's 15 in
     # place of the 17
     assert (values - mean) / (early - mean) == pytest.approx(1 - 17 * noise / squares)
@@ -99,35 +104,31 @@ def test_intervals_of_the_sd_between_managers_are_those_at_which_q_is_at_its_qua
 
 
 @given(st.data())
-def test_shrunken_slopes_lie_between_their_own_and_the_mean(data):
+def test_the_mean_lies_between_the_estimates(data):
     n = data.draw(st.integers(2, 30))
     b = np.array(data.draw(st.lists(st.floats(-10, 10), min_size=n, max_size=n)))
     s = np.array(data.draw(st.lists(st.floats(0.01, 10), min_size=n, max_size=n)))
     pooled = pooling.paule_mandel(b, s)
-    values, sd = pooling._shrunken(b, s, pooled.mean, pooled.tau2)
-    tiny = 1e-9
-    assert pooled.tau2 >= 0 and b.min() - tiny <= pooled.mean <= b.max() + tiny
-    assert (np.minimum(b, pooled.mean) - tiny <= values).all() and (
-        values <= np.maximum(b, pooled.mean) + tiny
-    ).all()
-    assert (sd <= s + tiny).all()
+    assert pooled.tau2 >= 0 and b.min() - 1e-9 <= pooled.mean <= b.max() + 1e-9
 
 
-def test_clear_cases_are_counted_and_noise_is_not():
+def test_what_each_estimate_moves_mean_and_variance_by():
     rng = np.random.default_rng(6)
-    clear = pooling.distribution(
-        np.r_[np.full(10, -3.0), np.full(50, 0.0)] + rng.normal(0, 0.1, 60),
-        np.full(60, 0.1),
-        smallest=0.1,
-    )
-    assert (clear.n_below, clear.n_managers) == (10, 60)
-    noise = pooling.distribution(rng.normal(0, 0.5, 60), np.full(60, 0.5), smallest=0.1)
-    assert noise.n_below == 0 and noise.sd_low == 0
+    s = rng.uniform(0.2, 0.5, 60)
+    b = rng.normal(0, np.sqrt(s**2 + 0.16))
+    pooled, (mean, tau2) = pooling.paule_mandel(b, s), pooling.moves(b, s)
+    for place in range(0, 60, 7):
+        moved = pooling.paule_mandel(b + 1e-4 * (np.arange(60) == place), s)
+        assert tau2[place] == pytest.approx((moved.tau2 - pooled.tau2) / 1e-4, rel=0.02, abs=1e-4)
+        assert mean[place] == pytest.approx((moved.mean - pooled.mean) / 1e-4, rel=0.1, abs=1e-3)
+    # the weights do not move with the mean
 
 
-def test_no_spread_at_all_gives_one_answer_for_everybody():
+def test_no_spread_at_all_and_noise_are_no_spread():
     same = pooling.distribution(np.full(30, -1.0), np.full(30, 0.5), smallest=0.1)
-    assert (same.sd, same.n_below, {value for _, value in same.quantiles}) == (0.0, 30, {-1.0})
+    assert (same.mean, same.sd, same.n_managers) == (-1.0, 0.0, 30)
+    rng = np.random.default_rng(6)
+    assert pooling.distribution(rng.normal(0, 0.5, 60), np.full(60, 0.5), smallest=0.1).sd_low == 0
 
 
 def test_order_tells_nothing_and_no_value_of_a_manager_comes_out():
@@ -137,10 +138,7 @@ def test_order_tells_nothing_and_no_value_of_a_manager_comes_out():
         pooling.distribution(x, y, smallest=0.1) for x, y in ((b, s), (b[::-1], s[::-1]))
     )
     assert (found.mean, found.sd) == (pytest.approx(turned.mean), pytest.approx(turned.sd))
-    longest = max(
-        len(value) for f in fields(found) if isinstance(value := getattr(found, f.name), tuple)
-    )
-    assert longest == len(pooling.QUANTILES)
+    assert all(isinstance(getattr(found, one.name), (int, float)) for one in fields(found))
 
 
 @pytest.mark.parametrize(
@@ -171,10 +169,10 @@ def test_pitfall_11_the_ten_worst_are_the_ten_noisiest():
         s = np.sqrt((1 / arms).sum(axis=0))
         raw = rng.normal(truth, s)
         pooled = pooling.paule_mandel(raw, s)
-        shrunken, _ = pooling._shrunken(raw, s, pooled.mean, pooled.tau2)
+        drawn = shrunken(raw, s, pooled)
         worst = np.argsort(raw)[:10]
-        rmse = [np.sqrt(np.mean((values - truth) ** 2)) for values in (raw, shrunken)]
-        runs.append([raw[worst].mean(), truth[worst].mean(), shrunken[worst].mean(), *rmse])
+        rmse = [np.sqrt(np.mean((values - truth) ** 2)) for values in (raw, drawn)]
+        runs.append([raw[worst].mean(), truth[worst].mean(), drawn[worst].mean(), *rmse])
     means, errors = np.mean(runs, axis=0), np.std(runs, axis=0, ddof=1) / 500**0.5
     # printed to two decimals: naive -1.54 where the truth is -0.19 (RMSE .76), shrunken -0.21 (RMSE
     # .21)
@@ -185,18 +183,10 @@ def test_pitfall_11_the_ten_worst_are_the_ten_noisiest():
 
 
 @pytest.mark.truth
-def test_interval_of_the_sd_between_managers_covers_and_few_are_accused_wrongly():
-    rng, covered, accused, wrong = np.random.default_rng(5), [], 0, 0
+def test_interval_of_the_sd_between_managers_covers():
+    rng, covered = np.random.default_rng(5), []
     for _ in range(40):
         truth, s = rng.normal(0, 0.5, 60), rng.uniform(0.2, 0.6, 60)
-        b = rng.normal(truth, s)
-        found = pooling.distribution(b, s, smallest=0.3)
+        found = pooling.distribution(rng.normal(truth, s), s, smallest=0.3)
         covered.append(found.sd_low <= 0.5 <= found.sd_high)
-        sure = (
-            pooling._below(b, s, pooling.paule_mandel(b, s), -0.3, np.random.default_rng(1))
-            > pooling.SURE
-        )
-        assert sure.sum() == found.n_below
-        accused, wrong = accused + sure.sum(), wrong + (truth[sure] >= -0.3).sum()
     assert np.mean(covered) >= 0.81  # 95 %, and four Monte-Carlo errors of 40
-    assert wrong / accused <= 0.10  # each was held below with a probability above .9

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from learnalign.privacy import rule
 from learnalign.report import marks, show, steps, typesetting
-from learnalign.verdicts.result import ATTRITION, Check, Result, number, spread
+from learnalign.verdicts.result import Check, Result, number, spread
 
 THIN = "\u202f"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -242,8 +242,8 @@ def test_strip_says_in_words_why_there_is_no_dot(row, words):
     assert "<circle" not in svg
 
 
-def test_of_few_people_neither_figure_nor_raw_figure_is_shown():
-    few = [replace(ROW, n_people=9), RAW]
+def test_of_a_hidden_result_neither_figure_nor_raw_figure_is_shown():
+    few = [rule.hidden(ROW), RAW]
     for shown in (show.headline(few, words=WORDS, questions=QUESTIONS), show.interval(few[:1])):
         html = shown._repr_html_()
         assert "0.20" not in html and "0.40" not in html
@@ -369,11 +369,11 @@ def test_interval_has_a_table_for_each_unit():
 
 def test_interval_says_in_words_why_there_is_no_mark():
     (*_, unknown), (*_, few, why) = (
-        lines(show.interval([row])) for row in (UNKNOWN, replace(ROW, n_people=9))
+        lines(show.interval([row])) for row in (UNKNOWN, rule.hidden(ROW))
     )
     assert unknown == ["Learning to rating", "We don’t know", "", "–", "not estimated", "–"]
     assert few == ["Learning to rating", "Not shown", "", *["hidden"] * 3]
-    assert why == ["hidden: not shown, to protect individuals."]
+    assert why == ["Hidden: not shown, to protect individuals."]
     assert drawn(show.interval([UNKNOWN])) == [None]
 
 
@@ -463,7 +463,7 @@ def test_dose_has_its_steps_in_order_from_none_with_intervals():
 
 
 def test_dose_hides_a_step_on_few_people_and_draws_no_line_through_it():
-    rows = rule.suppress([STEPS[0], replace(STEPS[1], n_people=9), STEPS[2]], 10)
+    rows = [STEPS[0], rule.hidden(STEPS[1]), STEPS[2]]
     picture, figure = steps.dose(rows), steps.plot_dose(rows, "none")
     assert "not shown, to protect individuals" in texts(figure).replace("\n", " ")
     assert "0.30" not in texts(figure) + picture.html
@@ -499,11 +499,11 @@ def test_trend_joins_only_editions_that_were_made_alike():
 def test_trend_has_the_band_of_each_edition_and_words_where_there_is_no_figure():
     editions = [
         ("2025-12-31", replace(ROW, smallest_effect=0.05)),
-        ("2026-03-31", replace(ROW, n_people=4)),
+        ("2026-03-31", rule.hidden(ROW)),
         ("2026-06-30", UNKNOWN),
         ("2026-09-30", ROW),
     ]
-    rows = rule.suppress([row for _, row in editions], 10)
+    rows = [row for _, row in editions]
     figure = steps.plot_trend([day for day, _ in editions], rows)
     (ax,) = figure.axes
     axis = marks.scale(rows)
@@ -524,53 +524,26 @@ def test_trend_refuses_editions_in_several_units():
 
 FLOW = pd.DataFrame(
     [
-        ("reviews", "read", "read", 0, 0, 14820, 5311),
-        ("reviews", "no_rating", "no rating recorded", 212, 198, 14608, 5290),
-        ("reviews", "few", "no manager recorded", 7, 7, 14601, 5287),
-        ("reviews", "many", "unknown grade", 60, 52, 14541, 5270),
+        ("reviews", "read", "read", 14820, 5000, 100.0, True),
+        ("reviews", "no_rating", "no rating recorded", None, 5000, 93.2, True),
+        ("reviews", "few", "no manager recorded", None, None, None, False),
     ],
-    columns=list(ATTRITION),
+    columns=["table", "step", "reason", "rows", "people", "left_pct", "shown"],
+    dtype=object,
 )
 
 
-def test_flow_shows_people_and_rows_and_no_small_step():
-    assert lines(show.flow(FLOW, min_group=10))[2:] == [
-        ["Read", "–", "–", f"14{THIN}820", f"5{THIN}311"],
-        ["No rating recorded", "212", "198", f"14{THIN}608", f"5{THIN}290"],
-        [
-            "Other reasons: no manager recorded; unknown grade",
-            "67",
-            "hidden",
-            f"14{THIN}541",
-            f"5{THIN}270",
-        ],
+def test_flow_says_how_many_rows_were_read_and_what_share_is_left():
+    assert lines(show.flow(FLOW))[1:] == [
+        ["Step", "Rows left", "People left"],
+        ["Read", f"about 14{THIN}820", f"5{THIN}000 or more"],
+        ["No rating recorded", "93 %", f"5{THIN}000 or more"],
+        ["No manager recorded", "hidden", "hidden"],
     ]
 
 
-def test_flow_table_is_ready_for_json():
-    (one,) = show.flow_table(FLOW, min_group=10)
-    assert one["table"] == "reviews"
-    assert one["steps"][-1] == {
-        "step": "other",
-        "reason": "other reasons: no manager recorded; unknown grade",
-        "rows": 67,
-        "people": None,
-        "rows_left": 14541,
-        "people_left": 5270,
-        "approximate": False,
-    }
-
-
-def test_flow_that_is_rounded_says_about_and_hidden():
-    steps = FLOW.iloc[[0, 2]].assign(rows_left=[100, 93], people_left=[60, 53])
-    first, second = lines(show.flow(steps, min_group=10))[2:]
-    assert first[3:] == ["about 100", "about 60"]
-    assert second[1:] == ["hidden", "hidden", "about 90", "about 50"]
-
-
-@pytest.mark.parametrize("nothing", [None, FLOW.iloc[:0]])
-def test_flow_of_nothing_says_so(nothing):
-    assert "No rows were read here" in str(show.flow(nothing, min_group=10))
+def test_flow_of_nothing_says_so():
+    assert "No rows were read here" in str(show.flow(FLOW.iloc[:0]))
 
 
 # --- blocks
@@ -582,8 +555,9 @@ def test_headline_says_question_word_sentence_and_what_it_stands_on():
         QUESTIONS["Q1"],
         "We know",
         ROW.sentence,
-        f"4{THIN}212 people · 163 managers · 2 checks: 1 passed, 1 failed · matters from 0.10 SD"
-        f" · could be seen from 0.14 SD · before adjusting 0.40 SD (0.30 to 0.50 SD), 4{THIN}212 people",
+        f"about 4{THIN}212 people · about 163 managers · 2 checks: 1 passed, 1 failed"
+        " · matters from 0.10 SD · could be seen from 0.14 SD"
+        f" · before adjusting 0.40 SD (0.30 to 0.50 SD), about 4{THIN}212 people",
         "more cycles",
     ]
     for words in (QUESTIONS["Q1"], "We know", ROW.sentence, "163 managers", "before adjusting"):
@@ -591,10 +565,13 @@ def test_headline_says_question_word_sentence_and_what_it_stands_on():
 
 
 def test_headline_hides_few_people_and_says_units_where_they_stand_in():
-    block = show.headline([replace(ROW, n_people=9)], words=WORDS, questions=QUESTIONS)
+    block = show.headline([rule.hidden(ROW)], words=WORDS, questions=QUESTIONS)
     assert "0.20" not in str(block) + block._repr_html_()
     by_unit = show.headline([replace(ROW, cluster="unit")], words=WORDS, questions=QUESTIONS)
-    assert "163 units" in str(by_unit)
+    assert "about 163 units" in str(by_unit)
+    least = replace(ROW, n_people=1000, n_clusters=100, at_least=True)
+    block = show.headline([least], words=WORDS, questions=QUESTIONS)
+    assert f"1{THIN}000 or more people · 100 managers" in str(block)
 
 
 def test_headline_without_results_says_so():
@@ -645,7 +622,7 @@ def test_table_is_accessible_and_says_what_is_hidden():
         "group\tpeople\tshare",
         f"a\t1{THIN}200\t–",
         "b\thidden\thidden",
-        "hidden: not shown, to protect individuals.",
+        "Hidden: not shown, to protect individuals.",
     ]
     assert "<caption" in html
     assert html.count('scope="col"') == html.count("<th ") == 3

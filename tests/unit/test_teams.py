@@ -288,6 +288,7 @@ def counted_by_hand(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = END) 
                     quarter.year * 4 + quarter.quarter - 1,
                     common([placed[p].unit for p in team]),
                 )
+                did = {*team} & {*inside.person_id}
                 rows.append(
                     (
                         leader,
@@ -295,8 +296,10 @@ def counted_by_hand(frames: dict[str, pd.DataFrame], as_of: pd.Timestamp = END) 
                         leader,
                         number,
                         len(team),
-                        np.mean([p in set(inside.person_id) for p in team]),
+                        len(did) / len(team),
                         float(len(seen) > 0) if leader in set(there) else np.nan,
+                        sorted(did) or None,
+                        sorted({*team} - did) or None,
                     )
                 )
     return pd.DataFrame(rows, columns=list(teams.COLUMNS)).sort_values(
@@ -327,9 +330,12 @@ def test_a_second_count_agrees_and_order_names_and_calendar_mean_nothing(seed, y
         {name: moved(frame, years) for name, frame in other.items()},
         END + pd.DateOffset(years=years),
     )
-    here = later.assign(quarter=later.quarter - 4 * years).replace(
-        {new: old for old, new in names.items()}
-    )
+    back_again = {new: old for old, new in names.items()}
+    here = later.assign(quarter=later.quarter - 4 * years).replace(back_again)
+    for name in ("said", "silent"):
+        here[name] = here[name].map(
+            lambda ids: sorted(map(back_again.get, ids)), na_action="ignore"
+        )
     pd.testing.assert_frame_equal(
         here.sort_values(["team_id", "quarter"], ignore_index=True), found
     )

@@ -51,7 +51,8 @@ def marked(folder: Path) -> dict[str, Any] | None:
             json.loads((folder / MARK).read_text(encoding="utf-8")),
             (folder / MARK).stat().st_mtime_ns,
         )
-        files = [*folder.iterdir(), *(folder / FRAMES).iterdir()]
+        # Hidden ones hold no rows: the draws of a run come after the mark
+        files = [*folder.glob("[!.]*"), *(folder / FRAMES).iterdir()]
         is_newer = any(path.stat().st_mtime_ns > since for path in files)
     except (OSError, ValueError):
         return None

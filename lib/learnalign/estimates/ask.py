@@ -5,13 +5,13 @@ privacy hides of them, and that the study keeps what was told.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from learnalign.data.mistakes import DataError, Problem, nearest
-from learnalign.estimates import closing, contrasts, groups, leaders, rivals, samples
-from learnalign.privacy import rule
+from learnalign.estimates import checks, closing, contrasts, groups, leaders, rivals, samples
+from learnalign.privacy import noise
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import explain, judge, rows
 from learnalign.verdicts.registry import headlines, measures, questions
@@ -100,12 +100,51 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
     measure = measures()[key][1]
     if measure.estimator == "cost":
         fit, reason = cost(study)
-        hidden = rule.too_small(fit, study.min_group)
-        return rows.describe_cost(fit, reason, hidden=hidden, unit=currency(study))
-    found = compared(study, key)
-    hidden = rule.too_small(found, study.min_group)
-    smallest = study.smallest(measure.smallest)
-    return judge.judge(found, smallest_effect=smallest, hidden=hidden)
+        moved = study.gate.fit(key, fit, first=True)
+        hidden = fit is not None and moved is None
+        return rows.describe_cost(moved, reason, is_hidden=hidden, unit=currency(study))
+    found = _moved(study, compared(study, key))
+    return judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+
+
+def _moved(study: Study, found: Comparison) -> Comparison:
+    """A comparison of figures as they may be shown: without its adjusted one, all is hidden."""
+    about = measures()[found.measure][1]
+    what = f"{about.exposure} on {about.outcome}"
+    adjusted = study.gate.fit(found.measure, found.adjusted, first=True)
+    if found.adjusted is not None and adjusted is None:
+        return replace(found, is_hidden=True)
+    odds = study.gate.fit(f"{found.measure}, odds", found.odds)
+    more = [contrasts.agreement(adjusted, odds)] if adjusted and odds else []
+    if adjusted and about.estimator == "hazard":
+        more.append(closing.to_erase(adjusted))
+    rivals = {name: study.gate.fit(f"{found.measure}, {name}", fit) for name, fit in found.rivals}
+    return replace(
+        found,
+        adjusted=adjusted,
+        notes=(*found.notes, *filter(None, more)),
+        raw=study.gate.fit(f"{what}, raw", found.raw),
+        rivals=tuple(rivals.items()),
+        checks=tuple(_judged(study, found.measure, check) for check in found.checks),
+        strength_to_erase=_strength(study, found),
+    )
+
+
+def _strength(study: Study, found: Comparison) -> float | None:
+    if found.adjusted is None:
+        return None
+    people, tenth = found.adjusted.influence.index, noise.OF_ERROR
+    about = f"{found.measure}, strength", found.strength_to_erase
+    return study.gate.roughly(*about, people, tenth)
+
+
+def _judged(study: Study, measure: str, check: Check) -> Check:
+    """A check on a fit, judged by the fit as it may be shown: the exact one would tell a little."""
+    if not isinstance(check, checks.Tried):
+        return check
+    fit = study.gate.fit(f"{measure}, {check.name}", check.fit)
+    again = checks.alone(check.name, fit, **dict(check.facts))
+    return Check.of(again.name, again.outcome, again.why, **dict(again.facts))
 
 
 def cost(study: Study, amount: str = "cost") -> tuple[Fit | None, str]:
@@ -243,13 +282,14 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     family = FAMILIES[name]
     found = family.make(study)
     fits = {at: fit for at, fit in found.fits.items() if fit is not None}
-    hidden = rule.reasons(fits, study.min_group, found.parts)
+    moved = study.gate.fits(name, fits, found.parts)
     if family.measure not in headlines():
         smallest = study.smallest(measures()[family.measure][1].smallest)
-        about = {"smallest_effect": smallest, "hidden": hidden, "checks": found.checks}
-        return judge.judge_kinds(family.measure, fits, **about)
+        judged = tuple(_judged(study, name, check) for check in found.checks)
+        about = {"smallest_effect": smallest, "checks": judged}
+        return judge.judge_kinds(family.measure, moved, **about)
     headline = study.made(_answer, family.measure)[0]
-    return judge.judge_family(headline, fits, hidden=hidden, part=family.part)
+    return judge.judge_family(headline, moved, part=family.part)
 
 
 # --- what can be asked at all
@@ -276,4 +316,8 @@ def _coverage(study: Study) -> pd.DataFrame:
             seen[key] = closing.detectable(months(study), key, **few)
         elif estimator == "leaders":
             seen[key] = leaders.detectable(study.quarters)
+    people = study.cycles.person_id.unique()
+    seen = {
+        key: study.gate.roughly(f"{key}, detectable", value, people) for key, value in seen.items()
+    }
     return explain.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

@@ -6,6 +6,8 @@ how many. The checks that need the smallest effect that matters (the two bracket
 ratings, few clusters) are made in `verdicts`.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
@@ -25,18 +27,23 @@ RIDGE = 1e-6  # on columns of unit variance: unseen where groups overlap, finite
 YEAR = 12  # months
 
 
-def alone(
-    name: str, fit: Fit | None, *, null: float = 0.0, missing: str = "few", **facts: str
-) -> Check:
-    """A check that what must not go with the outcome does not: `fit`'s interval holds `null`.
+@dataclass(frozen=True)
+class Tried(Check):
+    """A check with the fit that it was judged by, so that it can be judged once more."""
+
+    fit: Fit | None = field(default=None, repr=False, compare=False)
+
+
+def alone(name: str, fit: Fit | None, *, missing: str = "few", **facts: str) -> Check:
+    """A check that what must not go with the outcome does not: `fit`'s interval holds none.
 
     None is "not possible", for the reason `missing`.
     """
     if fit is None:
         return Check.of(name, "not possible", missing)
-    if fit.low <= null <= fit.high:
-        return Check.of(name, "passed", "alone", **facts)
-    return Check.of(name, "failed", "together", **facts)
+    is_alone = fit.low <= (1 if fit.ratio else 0) <= fit.high
+    seen = ("passed", "alone") if is_alone else ("failed", "together")
+    return Tried(name, seen[0], "", seen[1], tuple(facts.items()), fit)
 
 
 # --- on person-cycles

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from learnalign.estimates import checks, hazards, sensitivity
-from learnalign.estimates.columns import unexplained
+from learnalign.estimates.columns import by_person, unexplained
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
 from learnalign.estimates.samples import common, fall_out
@@ -157,29 +157,30 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     share = checks.beyond_trim(sample.rows[exposure].to_numpy() == 1, sample.covariates)
     tried += [checks.overlap(share, " in gaps"), checks.leaving(sample.rows, exposure)]
     waiting = (("waitlist", _against_waitlist(sample, level)),) if exposure == "mentored" else ()
-    notes = _notes(sample, fit)
+    own = sample.by == "manager"
+    notes = () if own else ("no managers are recorded: the unit stands in for the manager",)
     return replace(
         found, raw=raw[0], adjusted=fit, checks=tuple(tried), rivals=waiting, notes=notes
     )
 
 
-def _notes(sample: _Sample, fit: Fit) -> tuple[str, ...]:
-    notes = []
-    if sample.by != "manager":
-        notes.append("no managers are recorded: the unit stands in for the manager")
-    if not fit.low <= 1 <= fit.high:
-        needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end nearer to 1
-        notes.append(
-            f"something unseen would have to go with both by a factor of {number(float(needed))} "
-            "to erase it (E-value)"
-        )
-    return tuple(notes)
+def to_erase(fit: Fit) -> str:
+    """A note of what it would take to erase a figure as it is published (E-value); empty where it
+    holds no difference.
+    """
+    if fit.low <= 1 <= fit.high:
+        return ""
+    needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end nearer to 1
+    return (
+        f"something unseen would have to go with both by a factor of {number(float(needed))} "
+        "to erase it (E-value)"
+    )
 
 
 def _unrelated(sample: _Sample, exposure: str, what: str, *before: str) -> Check:
     """The same with other skills must not go with closing this gap."""
     fits = sample.hazard(exposure, f"{exposure}_elsewhere", *before)
-    return checks.alone("unrelated skills", fits[1] if fits else None, null=1.0, what=what)
+    return checks.alone("unrelated skills", fits[1] if fits else None, what=what)
 
 
 def against_waitlist(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
@@ -269,15 +270,16 @@ def cost_per_closed_gap(
         return None, "no learned skill"
     rows, about = sample.rows, {"controls": sample.controls, "cluster": sample.by, "level": level}
     try:
-        extra, months_open = hazards.extra_closed(rows, "learned", horizon=HORIZON, **about)
+        extra, months_open, moved = hazards.extra_closed(rows, "learned", horizon=HORIZON, **about)
     except hazards.NoExtra:
         return None, "no extra"
     except ValueError:
         return None, "no closing"
-    per_month = _spent(rows, months.learned, amount) / (rows.learned > 0).sum()
-    per_gap = float(per_month * months_open)
+    spent, learned = _spent(rows, months.learned, amount), by_person(rows.learned, rows.person_id)
+    per_gap, shares = _per_gap(spent, learned, months_open, moved)
     return replace(
         extra,
+        influence=(shares - extra.influence / extra.estimate) * per_gap / extra.estimate,
         estimate=per_gap / extra.estimate,
         low=per_gap / extra.high,
         high=per_gap / extra.low,
@@ -291,8 +293,17 @@ def cost_per_closed_gap(
     ), ""
 
 
-def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
-    """All spent on a gap's skill, from 90 days before it was found until it was last open."""
+def _per_gap(
+    spent: pd.Series, learned: pd.Series, months_open: float, moved: pd.Series
+) -> tuple[float, pd.Series]:
+    """What learning on a gap takes while it is open, and the share of it that each person makes."""
+    shares = [spent / spent.sum(), moved / months_open, -learned / learned.sum()]
+    shares = sum(one.reindex(moved.index, fill_value=0.0) for one in shares)
+    return float(spent.sum() / learned.sum() * months_open), shares
+
+
+def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> pd.Series:
+    """All spent on a gap's skill, by person: from 90 days before it was found while it was open."""
     keys = ["person_id", "skill", "detected_on"]
     gaps = rows.drop_duplicates(keys)[[*keys, *hazards.ENDS]]
     gaps = gaps.assign(_end=gaps[hazards.ENDS].min(axis=1))
@@ -301,7 +312,7 @@ def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> float:
     inside = (events.learned_on >= since) & (events.learned_on < events._end)
     # a day may be in two gaps of a skill
     own = ["person_id", "skill", "learned_on", "activity_type", "is_voluntary"]
-    return float(events[inside].drop_duplicates(own)[amount].sum())
+    return events[inside].drop_duplicates(own).groupby("person_id")[amount].sum()
 
 
 # --- before any result

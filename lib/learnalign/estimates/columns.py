@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.sparse.linalg import lsmr
 
@@ -23,14 +24,21 @@ def within(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
 
 def absorbed(values: np.ndarray, groups: pd.DataFrame) -> np.ndarray:
     """Columns without the means of several groupings, by sparse least squares on their dummies."""
-    row = np.arange(len(values))
-    codes = [pd.factorize(groups[name])[0] for name in groups]
-    marks = [sparse.csr_array((np.ones(len(row)), (row, code))) for code in codes]
-    dummies = sparse.hstack(marks).tocsr()
-    scaled = dummies @ sparse.diags_array(1 / np.sqrt(dummies.sum(axis=0)))  # converges sooner
+    scaled = dummies(groups)
     exact = {"atol": 1e-9, "btol": 1e-9, "maxiter": 10_000}
     fitted = [scaled @ lsmr(scaled, column, **exact)[0] for column in values.T]
     return values - np.column_stack(fitted)
+
+
+def dummies(groups: pd.DataFrame) -> sparse.csr_array:
+    """The levels of several groupings, a column each, scaled so that what solves for them converges
+    sooner.
+    """
+    row = np.arange(len(groups))
+    codes = [pd.factorize(groups[name])[0] for name in groups]
+    marks = [sparse.csr_array((np.ones(len(row)), (row, code))) for code in codes]
+    levels = sparse.hstack(marks).tocsr()
+    return levels @ sparse.diags_array(1 / np.sqrt(levels.sum(axis=0)))
 
 
 def unexplained(target: np.ndarray, held: np.ndarray) -> np.ndarray:
@@ -89,6 +97,12 @@ def sums(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
     if values.ndim == 1:
         return np.bincount(codes, values, n_codes)
     return np.column_stack([np.bincount(codes, column, n_codes) for column in values.T])
+
+
+def by_person(scores: ArrayLike, person: ArrayLike) -> pd.Series:
+    """What rows move a figure by, added up for each person: a fit's `influence`."""
+    moves = pd.Series(np.asarray(scores, float)).groupby(np.asarray(person), sort=False).sum()
+    return moves.rename_axis("person_id")
 
 
 def demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

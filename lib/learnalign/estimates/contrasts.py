@@ -114,13 +114,12 @@ def _fallbacks(sample: same_manager.Sample) -> list[str]:
 
 
 def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
-    """What +1 SD is around the median, in hours or activities; nothing if it rounds to 0."""
+    """What +1 SD is around the median, in hours or activities, to two digits: a class of people."""
     if not noun or same_manager.is_binary(rows):
         return ""
     logs = np.log1p(rows.amount.astype(float))
     middle, width = logs.median(), logs.groupby(rows.cycle).std(ddof=0).mean()
-    digits = 1 if noun == "hours" else 0
-    less, more = (f"{np.expm1(value):.{digits}f}" for value in (middle, middle + width))
+    less, more = (f"{float(f'{np.expm1(value):.2g}'):g}" for value in (middle, middle + width))
     return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
 
 
@@ -227,20 +226,25 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
 
 
 def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Comparison:
-    """The comparison with a note on whether an ordered logit, which reads an order only, agrees.
+    """The comparison with an ordered logit, which reads an order only, for `agreement`.
 
-    It can take nothing away: it says whether the choice to treat grades as numbers matters. For
-    ratings only; merit comes back as it is.
+    For ratings only; merit comes back as it is.
     """
     if found.adjusted is None or measures()[found.measure][1].outcome != "rating":
         return found
     fit = rivals.ordered_logit(samples.comparable(samples.prepare(found.measure, person_cycles)))
-    if fit is None:
-        text = "an ordered logit could not be fitted to these ratings"
-        return replace(found, notes=(*found.notes, text))
-    ends = np.sign([found.adjusted.low, found.adjusted.high])
+    text = "an ordered logit could not be fitted to these ratings"
+    return replace(found, odds=fit, notes=found.notes if fit else (*found.notes, text))
+
+
+def agreement(fit: Fit, odds: Fit) -> str:
+    """A note on whether an ordered logit agrees with a figure, both as they are published.
+
+    It can take nothing away: it says whether the choice to treat grades as numbers matters.
+    """
+    ends = np.sign([fit.low, fit.high])
     claimed = ends[0] if ends[0] == ends[1] else 0
-    same = (fit.low > 1) - (fit.high < 1) == claimed
-    text = f"an ordered logit with {fit.cluster}s’ means {'agrees' if same else 'does not agree'}"
-    odds = f"{number(fit.estimate)} times the odds of a better rating, {spread(fit.low, fit.high)}"
-    return replace(found, notes=(*found.notes, f"{text} ({odds})"))
+    same = (odds.low > 1) - (odds.high < 1) == claimed
+    text = f"an ordered logit with {odds.cluster}s’ means {'agrees' if same else 'does not agree'}"
+    size = f"{number(odds.estimate)} times the odds of a better rating"
+    return f"{text} ({size}, {spread(odds.low, odds.high)})"

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from learnalign.estimates.ladder import Slope, fixed_effects, interval
+from learnalign.privacy.rule import is_dominated
 from learnalign.verdicts.result import Fit
 
 OWNERS = ("person_id", "manager_id", "unit")
@@ -61,16 +62,18 @@ def share(
     rows = _known(values, person, cluster, of)
     if rows is None:
         return None
-    p, error = _ratio(rows)
+    p, error, scores = _ratio(rows)
     people = [rows.person[side > 0].nunique() for side in (rows.value, rows.of - rows.value)]
-    fit = _fit(rows, 100 * p, 100 * error, level, "share", by, min(people))
+    fit = _fit(rows, 100 * p, 100 * error, 100 * scores, level, "share", by, min(people))
     if 0 < p < 1:
         logit = special.logit(p), error / (p * (1 - p))
         low, high = special.expit(interval(*logit, fit.df, level)).tolist()
     else:
         reach = (0.5 - level / 2) ** (1 / fit.n_people)
         low, high = (0.0, 1 - reach) if p == 0 else (reach, 1.0)
-    return replace(fit, low=100 * low, high=100 * high)
+    owned = rows.of.groupby(rows.person).sum()
+    about = {"is_share": True, "is_dominated": of is not None and is_dominated(owned)}
+    return replace(fit, low=100 * low, high=100 * high, **about)
 
 
 def mean(
@@ -94,7 +97,8 @@ def mean(
     rows = _known(pd.to_numeric(pd.Series(values)), person, cluster, of)
     if rows is None:
         return None
-    return _fit(rows, *_ratio(rows), level, "mean", by, None)
+    fit = _fit(rows, *_ratio(rows), level, "mean", by, None)
+    return replace(fit, is_dominated=is_dominated(rows.value.groupby(rows.person).sum()))
 
 
 def share_difference(rows: pd.DataFrame, sides: str, **about: Any) -> Fit | None:
@@ -121,23 +125,27 @@ def _known(
     return rows if rows.cluster.nunique() > 1 else None
 
 
-def _ratio(rows: pd.DataFrame) -> tuple[float, float]:
-    """The sum of values over the sum of what they are of, and its linearised error by cluster."""
+def _ratio(rows: pd.DataFrame) -> tuple[float, float, pd.Series]:
+    """The sum of values over the sum of what they are of, its linearised error by cluster, and what
+    each row moves it by.
+    """
     middle = rows.value.sum() / rows.of.sum()
-    scores = (rows.value - middle * rows.of).groupby(rows.cluster).sum()
+    moves = rows.value - middle * rows.of
+    scores = moves.groupby(rows.cluster).sum()
     error = np.sqrt(len(scores) / (len(scores) - 1) * (scores @ scores)) / rows.of.sum()
-    return float(middle), float(error)
+    return float(middle), float(error), moves / rows.of.sum()
 
 
 def _fit(
     rows: pd.DataFrame,
     estimate: float,
     error: float,
+    scores: pd.Series,
     level: float,
     what: str,
     by: str,
     smaller: int | None,
 ) -> Fit:
     clusters, size = rows.cluster.nunique(), int(rows.of.sum())
-    found = Slope.of(estimate, error, clusters - 1, level, size, clusters)
-    return found.fit(rows.person.nunique(), smaller, what, by, "described")
+    found = Slope.of(estimate, error, clusters - 1, level, size, clusters, scores=scores)
+    return found.fit(rows.person, smaller, what, by, "described")

@@ -5,7 +5,7 @@ counts from the first month that begins after it, so nobody is credited with the
 stay open to get there. Leaving competes with closing: somebody who has left cannot close.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from learnalign.estimates.columns import by_person
 from learnalign.estimates.ladder import Slope
 from learnalign.verdicts.result import Fit
 
@@ -153,16 +154,25 @@ def hazard(
     """
     names = [exposures] if isinstance(exposures, str) else list(exposures)
     rows, _, result = _cloglog(gap_months, names, controls, cluster)
-    people, clusters = rows.person_id.nunique(), rows[cluster].nunique()
-    method = f"discrete-time hazard (cloglog, month held equal), t({clusters - 1})"
+    clusters, moves = rows[cluster].nunique(), _moves(result, np.eye(len(result.params)))
+    method = "discrete-time hazard (cloglog, month held equal)"
 
-    def ratio(name: str, log_ratio: float, error: float) -> Fit:
-        size = len(rows), clusters
-        found = Slope.of(log_ratio, error, clusters - 1, level, *size, ratio=True)
+    def ratio(name: str, log_ratio: float, error: float, scores: np.ndarray) -> Fit:
+        about = {"ratio": True, "scores": scores}
+        found = Slope.of(log_ratio, error, clusters - 1, level, len(rows), clusters, **about)
         side = smaller(rows, name) if _is_mark(rows[name]) else None
-        return found.fit(people, side, method, cluster)
+        return found.fit(rows.person_id, side, method, cluster)
 
-    return tuple(map(ratio, names, result.params, result.bse))
+    return tuple(map(ratio, names, result.params, result.bse, moves))
+
+
+def _moves(result, slopes: np.ndarray) -> Iterator[np.ndarray]:
+    """How far each row moves what has these `slopes` (m, k) in the parameters, one by one."""
+    model, params = result.model, result.params
+    score = model.score_factor(params)
+    return (
+        score * (model.exog @ one) for one in -np.linalg.solve(model.hessian(params), slopes.T).T
+    )
 
 
 def _cloglog(
@@ -261,6 +271,32 @@ def incidence(time: ArrayLike, event: Sequence[str], *, level: float = 0.95) -> 
     return pd.DataFrame(found)
 
 
+def incidence_by(
+    time: ArrayLike, event: ArrayLike, at: float, end: str
+) -> tuple[float, np.ndarray]:
+    """The share of gaps that ended so (closed, left) by a time, and what each gap moves it by.
+
+    The latter (n,) as `incidence` is in the weights of its gaps, to the first order. Misleads as it
+    does.
+
+    >>> incidence_by([1, 2, 3, 4], ["closed", "left", "closed", "open"], 3, "closed")[0]
+    0.5
+    """
+    days, what = np.asarray(time, float), np.asarray(event, object)
+    times, place = np.unique(days, return_inverse=True)
+    at_risk = len(days) - np.searchsorted(np.sort(days), times)
+    gone = np.bincount(place[what != "open"], minlength=len(times))
+    own = np.bincount(place[what == end], minlength=len(times)) * (times <= at)
+    still = np.concatenate([[1.0], np.cumprod(1 - gone / at_risk)[:-1]])
+    step, stay = still * own / at_risk, np.maximum(at_risk - gone, 1)
+    share, risk = np.cumsum(step), np.cumsum(gone / at_risk / stay)
+    waited = np.cumsum(step / at_risk) - np.cumsum(step * (risk - gone / at_risk / stay))
+    so = (what == end) & (days <= at)
+    later = share[-1] - share
+    moves = so * (still / at_risk)[place] - (waited - later * risk)[place]
+    return float(share[-1]), moves - (what != "open") * (later / stay)[place]
+
+
 def _incidence_error(share, still, count, gone, at_risk) -> np.ndarray:
     """Dinse and Larson 1986: of leaving the risk set before, of this event, of both."""
     # where all who are left go at once, what they had left to reach is 0: the term drops out
@@ -288,39 +324,45 @@ def extra_closed(
     controls: Sequence[str] = (),
     cluster: str = "person_id",
     level: float = 0.95,
-) -> tuple[Fit, float]:
+) -> tuple[Fit, float, pd.Series]:
     """Extra closed gaps per gap within `horizon` months of exposure, and how long one stays open.
 
     The difference in the probability of closing with the exposure in every open month against
     none, from `hazard`, at the controls' average, with leaving at its observed rate (delta method;
-    leaving taken as known); and the months open with it, which a cost per month makes a cost.
+    both taken as known); and the months open with it, which a cost per month makes a cost, and how
+    far each person moves them.
 
     Raises NoExtra when the interval holds 0 or fewer, and ValueError as `hazard`. Misleads as the
     hazard ratio does.
 
     >>> closed = [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100
     >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "closed": closed})
-    >>> extra, months = extra_closed(rows.assign(learned=rows.index // 400), "learned", horizon=1)
+    >>> rows["learned"] = rows.index // 400
+    >>> extra, months, _ = extra_closed(rows, "learned", horizon=1)
     >>> round(extra.estimate, 2), months
     (0.25, 1.0)
     """
     rows, columns, result = _cloglog(gap_months, [exposure], controls, cluster)
     closing = _closing(gap_months, exposure, horizon, columns, result.model.exog.mean(axis=0))
 
-    def more(params: np.ndarray) -> float:
-        return closing(params, 1.0)[0] - closing(params, 0.0)[0]
+    def more(params: np.ndarray) -> np.ndarray:
+        closed, open_for = closing(params, 1.0)
+        return np.array([closed - closing(params, 0.0)[0], open_for])
 
     clusters = rows[cluster].nunique()
-    figures = *_delta(more, result.params, result.cov_params()), clusters - 1, level
-    found = Slope.of(*figures, len(rows), clusters)
+    (estimate, months), slopes = _delta(more, result.params)
+    error = float(np.sqrt(slopes[0] @ result.cov_params() @ slopes[0]))
+    moves = list(_moves(result, slopes))
+    about = len(rows), clusters
+    found = Slope.of(estimate, error, clusters - 1, level, *about, scores=moves[0])
     method = f"extra closed gap within {horizon} months, from the hazard of closing"
-    extra = found.fit(rows.person_id.nunique(), smaller(rows, exposure), method, cluster)
+    extra = found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
     if extra.low <= 0:
         raise NoExtra(
             f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or "
             "fewer among them, a cost per extra closed gap means nothing."
         )
-    return extra, closing(result.params, 1.0)[1]
+    return extra, float(months), by_person(moves[1], rows.person_id)
 
 
 def _closing(
@@ -349,8 +391,8 @@ def _closing(
     return closing
 
 
-def _delta(function, params: np.ndarray, covariance: np.ndarray) -> tuple[float, float]:
-    """A function of the parameters and its standard error, by central differences."""
+def _delta(function, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a function makes of the parameters, and its slopes in them by central differences."""
     steps = 1e-5 * np.eye(len(params))
     slopes = [(function(params + e) - function(params - e)) / 2e-5 for e in steps]
-    return function(params), float(np.sqrt(np.array(slopes) @ covariance @ slopes))
+    return function(params), np.array(slopes).T

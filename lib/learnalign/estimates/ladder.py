@@ -7,14 +7,14 @@ first: what they disagree on is not settled.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates.columns import codes, demeaned, lengths, numbers, sums
+from learnalign.estimates.columns import by_person, codes, demeaned, lengths, numbers, sums
 from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
 RUNGS = {
@@ -48,6 +48,10 @@ class Slope:
     rung: str = ""  # a key of RUNGS
     second: tuple[float, float] | None = None  # below 20 clusters; ends may be infinite
     p_second: float | None = None  # its p-value for no difference
+    ratio: bool = False  # `std_error` and `scores` are of the logarithm
+    # by how much each row given moves it, and per unit of the row's `y`
+    scores: np.ndarray | None = field(default=None, repr=False, compare=False)
+    weights: np.ndarray | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def of(
@@ -67,16 +71,18 @@ class Slope:
         if ratio:
             estimate, *ends = np.exp([estimate, *ends])
         numbers = map(float, (estimate, error, df, *ends))
-        return cls(*numbers, level, n_rows, n_clusters, **also)
+        return cls(*numbers, level, n_rows, n_clusters, ratio=ratio, **also)
 
     def fit(
-        self, people: int, smaller: int | None, method: str, by: str, design: Design = "adjusted"
+        self, person: Any, smaller: int | None, method: str, by: str, design: Design = "adjusted"
     ) -> Fit:
-        """The slope as the record that is judged: of how many people, how made, clustered `by`."""
+        """The slope as the record that is judged: whose its rows are, how made, clustered `by`."""
         shared = {name: getattr(self, name) for name in _SHARED}
+        influence = by_person(self.scores, person)
         return Fit(
             **shared,
-            n_people=people,
+            influence=influence,
+            n_people=len(influence),
             n_people_smaller=smaller,
             method=f"{method}, {self.rung or 'clustered'} by {by}",
             design=design,
@@ -84,7 +90,7 @@ class Slope:
         )
 
 
-_SHARED = [one.name for one in fields(Slope) if one.name != "p_second"]
+_SHARED = [one.name for one in fields(Slope) if one.name in Fit.__annotations__]
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,7 @@ class _Fitted:
     cluster: np.ndarray  # codes 0 .. n_clusters - 1
     group: np.ndarray
     spent: int  # degrees of freedom in CR1's factor
+    kept: np.ndarray  # which of the rows given are here
 
     @property
     def n_clusters(self) -> int:
@@ -152,7 +159,7 @@ def fixed_effects(
         )
     except ValueError:
         return None
-    return found.fit(frame[person].nunique(), smaller, method, clustered_by or cluster, design)
+    return found.fit(frame[person], smaller, method, clustered_by or cluster, design)
 
 
 def slope(
@@ -197,7 +204,16 @@ def slope(
     second, p = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
     figures = fit.score / fit.length, error / fit.length, df, level
     size = len(fit.residual), fit.n_clusters
-    return Slope.of(*figures, *size, rung=rung, second=second, p_second=p)
+    return Slope.of(*figures, *size, rung=rung, second=second, p_second=p, **_moves(fit))
+
+
+def _moves(fit: _Fitted) -> dict[str, np.ndarray]:
+    """What rows given move it by: nothing where alone in a group, or in deciding a term."""
+    size = np.bincount(fit.group)
+    free = 1 - (fit.q**2).sum(axis=1) - (1 / size[fit.group] if len(size) > 1 else 0)
+    weights, moves = fit.q[:, -1] / fit.length, np.zeros((2, len(fit.kept)))
+    moves[:, fit.kept] = weights * fit.residual * (free > SAME) / np.maximum(free, SAME), weights
+    return dict(zip(("scores", "weights"), moves, strict=True))
 
 
 def interval(estimate: float, error: float, df: float, level: float) -> tuple[float, float]:
@@ -210,7 +226,7 @@ def interval(estimate: float, error: float, df: float, level: float) -> tuple[fl
 
 
 def _fit(y, x, clusters, controls, groups) -> _Fitted:
-    y, columns, cluster, group = _rows(y, x, clusters, controls, groups)
+    y, columns, cluster, group, kept = _rows(y, x, clusters, controls, groups)
     q, r = np.linalg.qr(demeaned(columns, group))
     _refuse_copies(columns, np.abs(np.diag(r)))
     length = r[-1, -1]
@@ -226,11 +242,12 @@ def _fit(y, x, clusters, controls, groups) -> _Fitted:
     residual = left - q @ scores
     _refuse_exact(y, left, residual)
     spent = columns.shape[1] + (1 if nested else n_groups)
-    return _Fitted(q, float(np.abs(length)), float(scores[-1]), residual, cluster, group, spent)
+    figures = float(np.abs(length)), float(scores[-1])
+    return _Fitted(q, *figures, residual, cluster, group, spent, kept)
 
 
 def _rows(y, x, clusters, controls, groups) -> tuple[np.ndarray, ...]:
-    """y, the controls and x as columns, and codes; without rows that are alone in their group."""
+    """y, the controls and x as columns, and codes. Rows alone in a group are not kept."""
     y, x = numbers(y, "y"), numbers(x, "x")
     held = [] if controls is None else [numbers(controls, "controls")]
     if y.ndim > 1 or x.ndim > 1 or any(len(column) != len(y) for column in (x, *held)):
@@ -238,15 +255,15 @@ def _rows(y, x, clusters, controls, groups) -> tuple[np.ndarray, ...]:
     columns = np.column_stack([*held, x])
     cluster = codes(clusters, len(y), "clusters")
     group = np.zeros(len(y), dtype=int) if groups is None else codes(groups, len(y), "groups")
-    alone = np.bincount(group, minlength=1)[group] == 1
-    if alone.any():
-        y, columns = y[~alone], columns[~alone]
-        cluster, group = (pd.factorize(of[~alone])[0] for of in (cluster, group))
+    kept = np.bincount(group, minlength=1)[group] > 1
+    if not kept.all():
+        y, columns = y[kept], columns[kept]
+        cluster, group = (pd.factorize(of[kept])[0] for of in (cluster, group))
     if len(y) == 0 or cluster.max() == 0:
         raise ValueError(f"fewer than two clusters with rows to compare: {NONE}")
     if len(y) <= columns.shape[1]:
         raise ValueError(f"there are as many terms as rows to compare: {NONE}")
-    return y, columns, cluster, group
+    return y, columns, cluster, group, kept
 
 
 def _refuse_copies(columns: np.ndarray, left: np.ndarray) -> None:

@@ -6,7 +6,8 @@ and the leader's next quarter, which cannot have led anybody yet, must show noth
 
 `team_quarters` has a row per team and quarter (`linking.teams`): team_id, unit, leader_id, quarter
 (a whole number, one more each quarter), people, share (0 to 1, of the team's members, without the
-leader) and leader_acknowledged (0/1, visibly, in this quarter).
+leader), leader_acknowledged (0/1, visibly, in this quarter), and who of the members `said` so and
+who was `silent` (lists).
 """
 
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pyfixest as pf
+from scipy.sparse.linalg import lsmr
 
 from learnalign.estimates import checks, ladder
-from learnalign.estimates.columns import unexplained, within
+from learnalign.estimates.columns import by_person, dummies, unexplained, within
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.same_manager import two_or_more
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
@@ -41,7 +43,7 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
     'adjusted'
     """
     found = Comparison("leader_to_team", None, None)
-    known = _leading(team_quarters).dropna(subset=["before"])
+    known = leading(team_quarters).dropna(subset=["before"])
     if known.before.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
         return replace(found, reason="no leaders" if len(team_quarters) else "no team")
     try:
@@ -55,7 +57,7 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
 
 def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
     """After the leader's quarter before; and the placebo, None where too few have a next one."""
-    rows = _leading(team_quarters)
+    rows = leading(team_quarters)
     lagged = _within_teams(rows, "before", [], level)
     try:
         return lagged, _within_teams(rows, "after", ["before", "now"], level)
@@ -63,8 +65,11 @@ def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit 
         return lagged, None
 
 
-def _leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
-    """With whether the row's leader did so visibly in the quarter `before`, `now`, `after`."""
+def leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
+    """With whether the row's leader did so visibly in the quarter `before`, `now`, `after`.
+
+    Misleads as `leader_to_team` does.
+    """
     own = team_quarters.groupby(["leader_id", "quarter"]).leader_acknowledged.max().astype(float)
     moved = {
         name: pd.MultiIndex.from_arrays([team_quarters.leader_id, team_quarters.quarter + quarters])
@@ -100,7 +105,26 @@ def _slope(
     slope = ladder.slope(y, x, rows.leader_id.to_numpy(), level=level, **equal)
     sides = [rows, rows[rows[exposure] == 0], rows[rows[exposure] == 1]]
     people = [int(side.groupby("team_id").people.max().sum()) for side in sides]
-    return slope.fit(people[0], min(people[1:]), method, "leader", design)
+    fit = slope.fit(rows.leader_id, min(people[1:]), method, "leader", design)
+    influence = _influence(rows, y, slope.scores, slope.weights)
+    return replace(fit, n_people=people[0], influence=influence)
+
+
+def _influence(
+    rows: pd.DataFrame, y: np.ndarray, scores: np.ndarray, weights: np.ndarray
+) -> pd.Series:
+    """Without a leader all rows of theirs are gone; without a member their part in a team's share.
+
+    It names leaders and members: more than `n_people`, which counts one of these, or team by team.
+    """
+    rows = rows.assign(_y=y, _score=scores, _weight=weights)
+    moves = [by_person(rows._score, rows.leader_id)]
+    for name in rows.columns.intersection(["said", "silent"]):
+        own = rows.explode(name).dropna(subset=[name])
+        change = 100 * (name == "said") - own._y
+        change *= own._weight / (own.people - 1).where(own.people > 1)
+        moves.append(by_person(change.fillna(own._score), own[name]))
+    return pd.concat(moves).groupby(level=0).sum()
 
 
 def _unit_quarters(rows: pd.DataFrame, held: Sequence[str] = ()) -> np.ndarray | None:
@@ -120,7 +144,7 @@ def detectable(team_quarters: pd.DataFrame) -> float | None:
     before; whether the two go together is never computed. None where too few leaders change.
     """
     try:
-        rows = _comparable(_leading(team_quarters), "before")
+        rows = _comparable(leading(team_quarters), "before")
     except ValueError:
         return None
     values = np.column_stack([100 * rows.share, rows.before]).astype(float)
@@ -131,26 +155,6 @@ def detectable(team_quarters: pd.DataFrame) -> float | None:
         return None
     free = len(rows) - rows.team_id.nunique() - (0 if held is None else held.shape[1]) - 1
     return float(reach(rows.leader_id.nunique()) * np.sqrt(share / max(free, 1) / lead))
-
-
-def who(team_quarters: pd.DataFrame) -> pd.DataFrame:
-    """How many quarters, teams and people can be used: what, rows (quarters), teams, people.
-
-    `people` are the most that the teams had, added up: nobody's name is needed. Empty without
-    teams.
-    """
-    rows = _leading(team_quarters)
-    kinds = {
-        "quarters of teams": rows,
-        "the leader’s quarter before is known": rows[rows.before.notna()],
-        "the leader had acknowledged visibly in it": rows[rows.before == 1],
-    }
-    table = [
-        (what, len(some), some.team_id.nunique(), int(some.groupby("team_id").people.max().sum()))
-        for what, some in kinds.items()
-        if len(rows)
-    ]
-    return pd.DataFrame(table, columns=["what", "rows", "teams", "people"])
 
 
 # --- the first time
@@ -230,15 +234,30 @@ def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]
         treatment="treated",
         cluster="leader_id",
     )
+    moves = zip(marks, *_two_stage_moves(rows, marks), strict=True)
+    moves = {mark: (scores, weights) for mark, scores, weights in moves}
     count, method = rows.leader_id.nunique(), "two-stage differences (did2s)"
-    method += f", controls not yet or never treated, t({count - 1})"
+    method += ", controls not yet or never treated"
     exposed = rows.groupby("quarter").treated.transform("max") == 1  # others are treated then
     controls = rows.leader_id[exposed & (rows.treated == 0)].nunique()
 
     def fit(mark: str) -> Fit:
         marked = rows.leader_id[rows[mark] == 1]
         figures = model.coef()[mark], model.se()[mark], count - 1, level
-        found = ladder.Slope.of(*figures, len(marked), count)
-        return found.fit(count, min(marked.nunique(), controls), method, "leader")
+        found = ladder.Slope.of(*figures, len(marked), count, scores=moves[mark][0])
+        found = found.fit(rows.leader_id, min(marked.nunique(), controls), method, "leader")
+        return replace(found, influence=_influence(rows, rows.share, *moves[mark]))
 
     return [fit(mark) for mark in marks]
+
+
+def _two_stage_moves(rows: pd.DataFrame, marks: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """By how much each row moves each mark's figure (m, n), and per unit of its share."""
+    x, y, before = rows[marks].to_numpy(float), rows.share.to_numpy(), rows.treated.to_numpy() == 0
+    levels, exact = dummies(rows[["leader_id", "quarter"]]), {"atol": 1e-12, "btol": 1e-12}
+    early, own = levels[before], np.linalg.pinv(x)
+    left = y - levels @ lsmr(early, y[before], **exact)[0]
+    through = np.zeros_like(own)
+    for place, toward in enumerate(own @ levels):
+        through[place, before] = lsmr(early.T, toward, **exact)[0]
+    return own * (left - x @ (own @ left)) - through * left, own - through

@@ -13,9 +13,7 @@ from scipy import optimize, stats
 from learnalign.estimates.ladder import interval
 
 MIN_POOLED = 20  # managers; fewer do not make a distribution
-SURE = 0.9  # the posterior probability from which a manager counts as beyond the smallest effect
-QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
-DRAWS = 300
+NORMAL = float(stats.norm.ppf(0.975))
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Pooled:
 
 @dataclass(frozen=True)
 class Spread:
-    """The distribution of managers' slopes: mean and SD with intervals, and quantiles."""
+    """The distribution of managers' slopes: mean and SD with intervals."""
 
     mean: float
     mean_low: float
@@ -37,8 +35,6 @@ class Spread:
     sd: float
     sd_low: float
     sd_high: float
-    quantiles: tuple[tuple[float, float], ...]  # (probability, slope) of the shrunken slopes
-    n_below: int  # managers whose slope is below -smallest with a posterior probability above 0.9
     n_managers: int
     smallest: float
     level: float
@@ -65,26 +61,19 @@ def paule_mandel(estimates: ArrayLike, std_errors: ArrayLike) -> Pooled:
 
 
 def distribution(
-    estimates: ArrayLike,
-    std_errors: ArrayLike,
-    *,
-    smallest: float,
-    level: float = 0.95,
-    seed: int = 1,
+    estimates: ArrayLike, std_errors: ArrayLike, *, smallest: float, level: float = 0.95
 ) -> Spread:
-    """How managers' slopes are spread, and how many are clearly below -`smallest`.
+    """How managers' slopes are spread, beside the `smallest` that matters.
 
     One estimate and standard error per manager. The mean has a normal interval, the SD between
-    managers (tau) the Q-profile's (`sd_between`); slopes are shrunken to the mean by their noise,
-    and posterior probabilities carry the uncertainty of mean and tau by a parametric bootstrap
-    (Laird and Louis 1987). Raises ValueError with fewer than 20 managers.
+    managers (tau) the Q-profile's (`sd_between`). Raises ValueError with fewer than 20 managers.
 
-    Misleads when true slopes are in two camps: shrinkage draws them together as if they were one.
+    Misleads when true slopes are in two camps: a mean and an SD tell of one.
 
     >>> rng = np.random.default_rng(3)
     >>> found = distribution(rng.normal(-0.1, 0.5, 60), np.full(60, 0.3), smallest=0.1)
-    >>> found.n_managers, found.n_below < 60, found.sd_low < found.sd < found.sd_high
-    (60, True, True)
+    >>> found.n_managers, found.sd_low < found.sd < found.sd_high
+    (60, True)
     """
     b, s = _checked(estimates, std_errors)
     if (n := len(b)) < MIN_POOLED:
@@ -94,10 +83,18 @@ def distribution(
     pooled = paule_mandel(b, s)
     mean = pooled.mean, *interval(pooled.mean, pooled.std_error, np.inf, level)
     sd = pooled.tau2**0.5, *sd_between(b, s, level=level)
-    values, _ = _shrunken(b, s, pooled.mean, pooled.tau2)
-    quantiles = tuple(zip(QUANTILES, np.quantile(values, QUANTILES).tolist(), strict=True))
-    below = _below(b, s, pooled, -smallest, np.random.default_rng(seed)) > SURE
-    return Spread(*mean, *sd, quantiles, int(below.sum()), n, smallest, level)
+    return Spread(*mean, *sd, n, smallest, level)
+
+
+def moves(estimates: ArrayLike, std_errors: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """By how much the mean of true values, and their variance, move with each estimate.
+
+    Misleads where the variance is near 0, and cut off there.
+    """
+    b, s = _checked(estimates, std_errors)
+    pooled = paule_mandel(b, s)
+    weight, off = 1 / (s**2 + pooled.tau2), b - pooled.mean
+    return weight / weight.sum(), 2 * weight * off / max(weight**2 @ off**2, 1e-12)
 
 
 def sd_between(
@@ -156,24 +153,3 @@ def _tau2(b: np.ndarray, s: np.ndarray, target: float) -> float:
     # squares over tau2 alone are larger than with the noise added: beyond this they are too small
     top = ((b - b.mean()) ** 2).sum() / target
     return float(optimize.brentq(lambda tau2: _q(tau2, b, s) - target, 0.0, top))
-
-
-def _shrunken(
-    b: np.ndarray, s: np.ndarray, mean: float, tau2: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each manager's slope drawn to the mean by its noise, and its posterior SD: for use inside."""
-    kept = tau2 / (tau2 + s**2)
-    return mean + kept * (b - mean), np.sqrt(kept) * s
-
-
-def _below(
-    b: np.ndarray, s: np.ndarray, pooled: Pooled, mark: float, rng: np.random.Generator
-) -> np.ndarray:
-    """Each manager's probability of a slope below `mark`, over possible means and tau2."""
-    total = np.zeros(len(b))
-    for _ in range(DRAWS):
-        drawn = paule_mandel(rng.normal(pooled.mean, np.sqrt(s**2 + pooled.tau2)), s)
-        value, sd = _shrunken(b, s, drawn.mean, drawn.tau2)
-        # without any spread left the slope is the mean itself, for certain
-        total += stats.norm.cdf((mark - value) / sd) if drawn.tau2 > 0 else value < mark
-    return total / DRAWS

@@ -16,7 +16,7 @@ import pandas as pd
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 from learnalign.estimates import checks, samples, sensitivity
-from learnalign.estimates.columns import absorbed, independent
+from learnalign.estimates.columns import absorbed, independent, lengths, within
 from learnalign.estimates.ladder import Slope, fixed_effects
 from learnalign.estimates.same_manager import (
     MIN_RESIDUAL_DF,
@@ -76,7 +76,7 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
     columns = ["outcome", "exposure", *independent(rows, controls, "rater_cycle")]
     inside = pd.DataFrame(absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
-    return fixed_effects(
+    fit = fixed_effects(
         inside,
         "outcome",
         "exposure",
@@ -88,6 +88,12 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
         clustered_by=rater,
         smaller=people,
     )
+    return fit and replace(fit, influence=fit.influence * _taken(rows))
+
+
+def _taken(rows: pd.DataFrame) -> float:
+    """By how much residuals are smaller than errors, as managers' cycles are held equal."""
+    return len(rows) / (len(rows) - rows.rater_cycle.nunique())
 
 
 def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
@@ -106,21 +112,22 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
     if not RELIABLE[0] <= reliability <= RELIABLE[1]:
         return None
     controls = [name for name in sample.controls() if name not in sample.priors]
+    columns = [rows[name].to_numpy(float) for name in ("outcome", "exposure", [*sample.priors])]
+    about = {"clusters": rows.rater.to_numpy(), "groups": cell, "level": level}
+    about |= {"controls": rows[controls].to_numpy(float)} if controls else {}
+    near = reliability + 1e-4 * np.array([0, -1, 1])
     try:
-        found = sensitivity.errors_in_variables(
-            rows.outcome.to_numpy(float),
-            rows.exposure.to_numpy(float),
-            rows[list(sample.priors)].to_numpy(float),
-            reliability,
-            clusters=rows.rater.to_numpy(),
-            groups=cell,
-            level=level,
-            controls=rows[controls].to_numpy(float) if controls else None,
+        found, below, above = (
+            sensitivity.errors_in_variables(*columns, one, **about) for one in near
         )
     except ValueError:
         return None
+    one, other = within(pair.T, cell).T
+    one, other = one / lengths(one), other / lengths(other)
+    moves = one * other - reliability * (one**2 + other**2) / 2  # the reliability
+    moves = found.scores + moves * (above.estimate - below.estimate) / 2e-4
     method = f"as the core model, past ratings corrected for a reliability of {reliability:.2f}"
-    return found.fit(rows.person_id.nunique(), None, method, sample.rater)
+    return replace(found, scores=moves).fit(rows.person_id, None, method, sample.rater)
 
 
 def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
@@ -142,9 +149,12 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     middle, error, clusters = found.params.exposure, found.bse.exposure, rows.rater.nunique()
     if not found.mle_retvals["converged"] or not np.isfinite(error):
         return None
-    odds = Slope.of(middle, error, clusters - 1, level, len(rows), clusters, ratio=True)
-    people = rows.person_id.nunique(), people_in_the_smaller(rows)
-    return odds.fit(*people, f"ordered logit with {sample.rater} means", sample.rater)
+    scores = model.score_obs(found.params.to_numpy()) @ np.asarray(found.normalized_cov_params)[0]
+    scores *= _taken(rows)
+    about = {"ratio": True, "scores": scores}
+    odds = Slope.of(middle, error, clusters - 1, level, len(rows), clusters, **about)
+    method = f"ordered logit with {sample.rater} means"
+    return odds.fit(rows.person_id, people_in_the_smaller(rows), method, sample.rater)
 
 
 # --- kinds of learning
@@ -252,6 +262,7 @@ def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> 
     rest = sample.core(left, exposure="got", level=level)
     return rest and replace(
         rest,
+        influence=rest.influence / first.estimate,
         estimate=estimate,
         low=estimate + rest.low / first.estimate,
         high=estimate + rest.high / first.estimate,

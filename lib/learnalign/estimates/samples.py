@@ -12,8 +12,8 @@ import pandas as pd
 
 from learnalign.estimates.described import raters
 from learnalign.estimates.same_manager import Sample, differs_within
+from learnalign.linking.account import accounted
 from learnalign.verdicts.registry import measures
-from learnalign.verdicts.result import ATTRITION
 
 PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves so much of those comparable
 MOST_OF_A_THIRD = 0.45
@@ -141,7 +141,7 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     rater, by = raters(cycles)
     frame = pd.DataFrame(
         {
-            "person_id": _numbered(cycles.person_id),
+            "person_id": cycles.person_id,
             "cycle": cycles.cycle,
             "rater": _numbered(rater),
             "rater_cycle": _numbered(rater + "|" + cycles.cycle),
@@ -284,14 +284,17 @@ def fall_out(
     steps: Sequence[tuple[str, str, Callable[[pd.DataFrame], pd.Series]]],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows that stay after all steps (key, reason, which rows go), and the ATTRITION."""
-    people = frame.person_id.nunique()
-    account, left = [(measure, "read", things, 0, 0, len(frame), people)], frame
+    gone, left = [], frame
     for key, reason, drops in steps:
         goes = drops(left)
-        gone, left = left[goes], left[~goes]
-        lost = len(gone), gone.person_id.nunique()
-        account.append((measure, key, reason, *lost, len(left), left.person_id.nunique()))
-    return left, pd.DataFrame(account, columns=list(ATTRITION))
+        gone.append((key, reason, _of_each(left[goes])))
+        left = left[~goes]
+    return left, accounted(measure, things, _of_each(frame), gone)
+
+
+def _of_each(rows: pd.DataFrame) -> pd.Series:
+    """How many rows each person has."""
+    return rows.groupby("person_id").size()
 
 
 def _alone(rows: pd.DataFrame) -> pd.Series:

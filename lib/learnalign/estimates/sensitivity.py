@@ -8,7 +8,7 @@ could have changed (`trimmed_bounds`). None of them shows that there is nothing 
 import numpy as np
 from scipy import optimize
 
-from learnalign.estimates.columns import sums, unexplained, within
+from learnalign.estimates.columns import lengths, sums, unexplained, within
 from learnalign.estimates.ladder import Slope
 
 
@@ -167,13 +167,13 @@ def errors_in_variables(
     (n, k), g = z.shape, int(cluster.max(initial=-1)) + 1
     if g < 2 or n <= k + 1:
         raise ValueError("at least two clusters, and more rows than terms, are needed")
-    estimate, error = _solved(_inside(y, groups), z, cluster, noise)
-    error *= np.sqrt(g / (g - 1) * (n - 1) / (n - k - 1))
-    return Slope.of(estimate, error, g - 1, level, n, g, rung="CR1")
+    estimate, scores = _solved(_inside(y, groups), z, noise)
+    error = lengths(sums(scores, cluster, g)) * np.sqrt(g / (g - 1) * (n - 1) / (n - k - 1))
+    return Slope.of(estimate, error, g - 1, level, n, g, rung="CR1", scores=scores)
 
 
-def _solved(y: np.ndarray, z: np.ndarray, cluster: np.ndarray, noise: float) -> tuple[float, float]:
-    """The root for column 0 and its sandwich error, `noise` of column 1's moment taken out."""
+def _solved(y: np.ndarray, z: np.ndarray, noise: float) -> tuple[float, np.ndarray]:
+    """The root for column 0, `noise` of column 1's moment taken out, and the rows' scores."""
     moment, length = z.T @ z, np.sqrt((z**2).sum(axis=0))
     scale = np.outer(length, length)
     if not (scale > 0).all() or np.linalg.svd(moment / scale, compute_uv=False)[-1] < 1e-9:
@@ -184,8 +184,7 @@ def _solved(y: np.ndarray, z: np.ndarray, cluster: np.ndarray, noise: float) -> 
     beta = bread @ z.T @ y
     rows = z * (y - z @ beta)[:, None]
     rows[:, 1] += out * beta[1]
-    scores = sums(rows, cluster, cluster.max() + 1) @ bread[0]
-    return float(beta[0]), float(np.sqrt(scores @ scores))
+    return float(beta[0]), rows @ bread[0]
 
 
 def _inside(values: np.ndarray, groups: np.ndarray | None) -> np.ndarray:

@@ -3,38 +3,52 @@
 from importlib.metadata import version
 
 import pandas as pd
+from ibis import _
 
 from learnalign.data.contract import DATE_OF
 from learnalign.data.reading import DataSet
+from learnalign.estimates import leaders
 from learnalign.studies import Study
+from learnalign.verdicts.registry import phrases
+from learnalign.verdicts.result import number
 
-CONTENTS = ("table", "rows", "people", "first", "last")
+CONTENTS = ("table", "rows", "people", "first", "last", "at_least", "shown")
+COUNTED = ("reviews",)  # of these people the number is told, of others the class
 PERSON_OF = {"ties": "from_id", "surveys": None}
 PACKAGES = ("learnalign", "pandas", "pyfixest", "duckdb", "ibis-framework")
 
 
-def contents(dataset: DataSet) -> pd.DataFrame:
-    """Rows, people, first and last month of every canonical table; no rows where it is missing.
+def contents(study: Study) -> pd.DataFrame:
+    """Rows, people, first and last month of every canonical table, as they may be shown.
 
-    Months, not days, and none for people: the first day somebody was hired is somebody's day.
+    How many were reviewed is told as a number, of others the lower end of a class (`at_least`). A
+    month is one by which, or from which, `min_group` people have a row; none for people: the first
+    day somebody was hired is somebody's day. A survey's rows are nobody's.
 
-    >>> from learnalign.data import reading
-    >>> contents(reading.read("data/demo")).table.tolist()[:2]
+    >>> import learnalign as la
+    >>> contents(la.study("data/demo")).table.tolist()[:2]
     ['people', 'reviews']
     """
-    rows = []
-    for name, table in dataset.tables.items():
-        person, day = PERSON_OF.get(name, "person_id"), DATE_OF[name]
-        counted = table.aggregate(
-            rows=table.count(),
-            people=table[person].nunique() if person else table.count(where=False),
-            first=table[day].min(),
-            last=table[day].max(),
-        )
-        size, people, *ends = counted.execute().iloc[0]
-        months = ["" if pd.isna(end) or name == "people" else str(end)[:7] for end in ends]
-        rows.append((name, int(size), int(people) if person else None, *months))
-    return pd.DataFrame(rows, columns=list(CONTENTS), dtype=object)
+    return pd.DataFrame([_of_table(study, name) for name in study.dataset.tables], dtype=object)
+
+
+def _of_table(study: Study, name: str) -> dict[str, object]:
+    table, day = study.dataset.tables[name], DATE_OF[name]
+    row = dict.fromkeys(CONTENTS) | {"table": name, "at_least": name not in COUNTED, "shown": True}
+    if (person := PERSON_OF.get(name, "person_id")) is None:
+        return row | {"rows": int(table.count().execute())}
+    own = table.group_by(person=table[person])
+    own = own.aggregate(rows=_.count(), first=table[day].min(), last=table[day].max()).execute()
+    row["rows"] = study.gate.rows("rows", own.set_index("person").rows)
+    row["people"] = study.gate.people(own.person, as_class=name not in COUNTED)
+    row["shown"] = not len(own) or None not in (row["rows"], row["people"])
+    if not row["shown"] or len(own) < study.min_group or name == "people":
+        return row | ({} if row["shown"] else {"rows": None, "people": None})
+    ends = (
+        own["first"].nsmallest(study.min_group).max(),
+        own["last"].nlargest(study.min_group).min(),
+    )
+    return row | dict(zip(("first", "last"), (str(end)[:7] for end in ends), strict=True))
 
 
 def cycles(dataset: DataSet) -> pd.DataFrame:
@@ -76,7 +90,7 @@ def pace(dataset: DataSet) -> dict[str, float]:
 
 
 def joins(study: Study) -> pd.DataFrame:
-    """How many person-cycles carry what the questions need.
+    """The share of person-cycles that carry what the questions need.
 
     A low share is a reason to look at the source before looking at any result: a join that fails
     for a third of the people tells of the systems, not of the people.
@@ -92,16 +106,37 @@ def joins(study: Study) -> pd.DataFrame:
         "an acknowledgement in the window": rows.acknowledgements.fillna(0) > 0,
         "a merit increase": rows.merit_pct.notna(),
     }
-    found = [
-        (
-            what,
-            int(those.sum()),
-            rows[those].person_id.nunique(),
-            f"{those.sum() / max(len(rows), 1):.0%}",
-        )
-        for what, those in has.items()
-    ]
-    return pd.DataFrame(found, columns=["has", "rows", "people", "share"])
+    found, few = [], study.gate.people(rows.person_id, as_class=True) is None
+    for what, those in has.items():
+        share = study.gate.share(f"joins: {what}", rows.person_id, those)
+        found.append((what, None if few else _in_words(share, float(those.mean())), not few))
+    return pd.DataFrame(found, columns=["has", "share", "shown"])
+
+
+def teams(study: Study) -> pd.DataFrame:
+    """How many quarters of teams there are, and of how many of them more is known.
+
+    Counted by leader; empty without teams.
+    """
+    rows = leaders.leading(study.quarters)
+    count = study.gate.rows("rows", rows.groupby("leader_id").size()) if len(rows) else None
+    found = [("quarters of teams", count and phrases("facts")["about"].format(n=number(count)))]
+    more = {
+        "the leader’s quarter before is known": rows.before.notna(),
+        "the leader had acknowledged visibly in it": rows.before == 1,
+    }
+    for what, those in more.items():
+        share = study.gate.share(f"teams: {what}", rows.leader_id, those)
+        found.append((what, count and _in_words(share, float(those.mean()))))
+    table = pd.DataFrame(found if len(rows) else [], columns=["what", "quarters"])
+    return table.assign(shown=count is not None)
+
+
+def _in_words(share: float | None, exact: float) -> str:
+    """A share; and on which side it is where all but a few are so, as told to whom is no secret."""
+    if share is not None:
+        return f"{share:.0f} %"
+    return phrases("facts")["joins"][exact > 0.5]
 
 
 def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:

@@ -5,13 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from learnalign.estimates import ask, leaders
-from learnalign.facts import contents, gaps, merit, networks, ratios, spending
-from learnalign.privacy import rule
+from learnalign.estimates import ask
+from learnalign.facts import contents, gaps, merit, ratios, spending
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import rows
 from learnalign.verdicts.registry import phrases, questions
-from learnalign.verdicts.result import Result
+from learnalign.verdicts.result import Result, number
 
 
 def describe(study: Study, *names: str) -> Answers:
@@ -37,11 +36,10 @@ def describe(study: Study, *names: str) -> Answers:
 
 def _described(study: Study, key: str) -> tuple[Result, ...]:
     measure, found = ratios.read()[key], ratios.figures(study, key)
-    hidden = rule.reasons(found.fits, study.min_group, found.parts)
-    if measure.together and hidden:
-        hidden = dict.fromkeys(found.fits, "subtraction") | hidden
-    about = {"hidden": hidden, "units": found.units}
-    return rows.describe(measure.question, key, found.fits, **about)
+    moved = study.gate.fits(key, found.fits, found.parts)
+    if measure.together and None in moved.values():
+        moved = dict.fromkeys(moved)
+    return rows.describe(measure.question, key, moved, units=found.units)
 
 
 # --- tables
@@ -62,41 +60,26 @@ def table(study: Study, name: str) -> Table:
         frame = frame[[one for one in (*heads, "shown") if one in frame]]
     for column, digits in words.get("digits", {}).items():
         frame = frame.assign(**{column: pd.to_numeric(frame[column]).round(digits)})
+    if "at_least" in frame:
+        many = phrases("facts")["or_more"]
+        people = [
+            many.format(n=number(n)) if is_least and n else n
+            for n, is_least in zip(frame.people, frame.pop("at_least"), strict=True)
+        ]
+        frame = frame.assign(people=people)
     caption = words.get("caption") or merit.bonus_in_words(study)
     return Table(caption, frame.rename(columns=heads or {}), words.get("chapter", ""))
 
 
-def _counts(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
-    return rule.counts(frame, study.min_group)
-
-
-def _groups(frame: pd.DataFrame, study: Study, *labels: str) -> pd.DataFrame:
-    return rule.groups(frame, study.min_group, labels)
-
-
-def _spending(study: Study, by: spending.By) -> pd.DataFrame:
-    found = _groups(spending.hours_and_cost(study, by), study, *spending.KEYS[by])
-    return found.assign(required_pct=100 * pd.to_numeric(found.required_share))
-
-
-def _network(study: Study) -> pd.DataFrame:
-    return _groups(networks.by_unit(networks.network(study)), study, "unit")
-
-
-def _knowing(study: Study) -> pd.DataFrame:
-    return gaps.told(_groups(gaps.signal(study.journeys, "grade"), study, "group"))
-
-
 TABLES: Mapping[str, Callable[[Study], pd.DataFrame]] = {
     "questions": ask.askable,
-    "contents": lambda study: _counts(contents.contents(study.dataset), study),
-    "joins": lambda study: _counts(contents.joins(study), study),
+    "contents": contents.contents,
+    "joins": contents.joins,
     "detectable": lambda study: ask.askable(study).dropna(subset="detectable_effect"),
-    "knowing": _knowing,
-    "spending_by_mode": lambda study: _spending(study, "mode"),
-    "spending_by_unit": lambda study: _spending(study, "unit"),
-    "chain": lambda study: _groups(merit.chain(study.cycles), study, "figure", "between"),
-    "teams": lambda study: _counts(leaders.who(study.quarters), study),
-    "network": _network,
+    "knowing": gaps.knowing,
+    "spending_by_mode": lambda study: spending.hours_and_cost(study, "mode"),
+    "spending_by_unit": lambda study: spending.hours_and_cost(study, "unit"),
+    "chain": merit.chain,
+    "teams": contents.teams,
 }
 """Who makes each table."""

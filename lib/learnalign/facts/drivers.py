@@ -6,12 +6,15 @@ related to itself.
 """
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from learnalign.estimates import described
+from learnalign.estimates.columns import by_person
 from learnalign.studies import Study
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
@@ -29,6 +32,7 @@ GRID = ("unit", "wave_on", "driver", "domain", "score", "items", "people", "stat
 MIN_ITEMS = 3
 MIN_UNITS = 10
 MIN_LEADERS = 3  # of a unit: a single leader would be its only source
+OF_ANSWERS = 1.0  # how much noise scores have: those who answered have no name anywhere else
 YEAR = pd.Timedelta(days=365)  # an older wave says nothing of the unit that the gap was found in
 SAYS_MORE = 0.5  # standard deviations
 
@@ -79,16 +83,22 @@ def grid(study: Study) -> pd.DataFrame:
 
 
 def scorecard(study: Study) -> pd.DataFrame:
-    """The latest wave: a row per unit and one for all units, a column per driver and domain.
+    """The latest wave as it may be shown: a row per unit and one for all units, a column per driver
+    and domain.
 
-    A cell is the score or why there is none; `people` is the least answered item's answers. All
-    units: the mean over units that were measured, each counting once, so that it cannot give away a
-    unit that is left blank. Misleads as `grid` does.
+    A cell is the score or why there is none. All units: the mean over units that are shown, each
+    counting once, so that it cannot give away a unit that is left blank. Answers have no names:
+    each may move a score by half of the highest one. Misleads as `grid` does.
     """
     cells = grid(study)
     latest = cells[cells.wave_on == cells.wave_on.max()]
     if latest.empty:
-        return pd.DataFrame(columns=["unit", "people"])
+        return pd.DataFrame(columns=["unit"])
+    farthest = latest.score.max() / 2
+    score = [_told(study, cell, farthest) for cell in latest.itertuples()]
+    latest = latest.assign(score=pd.Series(score, latest.index, dtype=float))
+    few = (latest.status == MEASURED) & latest.score.isna()
+    latest = latest.assign(status=latest.status.mask(few, TOO_FEW))
     # of all units, measured where any unit is
     company = latest.groupby(["driver", "domain"], sort=False).agg(
         score=("score", "mean"),
@@ -98,10 +108,21 @@ def scorecard(study: Study) -> pd.DataFrame:
     cell = rows.score.round(2).astype(object).where(rows.status == MEASURED, rows.status)
     rows = rows.assign(cell=cell, column=rows.driver + ": " + rows.domain)
     table = rows.pivot(index="unit", columns="column", values="cell")
-    order = [*sorted(latest.unit.unique()), "all units"]
+    order = ["all units", *sorted(latest.unit.unique())]
     table = table.reindex(index=order, columns=rows.column.unique()).rename_axis(columns=None)
-    table.insert(0, "people", latest.groupby("unit").people.min())
     return table.reset_index()
+
+
+def _told(study: Study, cell: Any, farthest: float) -> float | None:
+    """A score, moved as if each who answered were one of these."""
+    if cell.status != MEASURED:
+        return None
+    who = [f"{cell.unit} {cell.wave_on:%F} {place}" for place in range(int(cell.people))]
+    moves = pd.Series(farthest / cell.people, who)
+    if study.gate.people(who, as_class=True) is None:
+        return None
+    name = f"grid: {cell.driver}, {cell.domain}"
+    return study.gate.moved(name, float(cell.score), moves, OF_ANSWERS)
 
 
 # --- what goes with the drivers
@@ -111,8 +132,7 @@ def surveyed_gaps(study: Study) -> pd.DataFrame:
     """Gaps of units that were asked about the drivers in the year before, and if they are strong.
 
     A unit is `strong` (1 or 0) in a wave when the mean of its measured cells is above the median of
-    the units; a gap counts by its unit's last wave before it was detected. Empty also where so few
-    people are left out that all gaps, less these, would tell of them.
+    the units; a gap counts by its unit's last wave before it was detected.
 
     Misleads when units were measured on different drivers, and as any comparison of units does:
     strong units differ in much else, so this says what is, not what the drivers do. METHODS 2.
@@ -128,7 +148,7 @@ def surveyed_gaps(study: Study) -> pd.DataFrame:
     columns = ["person_id", "unit", "acknowledged_before", "strong"]
     if scores.empty or known.empty:
         return pd.DataFrame(columns=columns)
-    rows = pd.merge_asof(
+    return pd.merge_asof(
         known.sort_values("detected_on"),
         scores.sort_values("wave_on"),
         left_on="detected_on",
@@ -137,8 +157,6 @@ def surveyed_gaps(study: Study) -> pd.DataFrame:
         allow_exact_matches=False,
         tolerance=YEAR,
     ).dropna(subset="strong")[columns]
-    left_out = known.person_id.nunique() - rows.person_id.nunique()
-    return rows.head(0) if 0 < left_out < study.min_group else rows
 
 
 def _days(dates: pd.Series) -> pd.Series:
@@ -169,8 +187,9 @@ def said_and_done(study: Study) -> pd.DataFrame:
 
     A row per unit. `said`: its mean score of vision in the leading domain, or without a domain
     where none is given, over its waves. `done`: the share of its leaders' quarters with a visible
-    acknowledgement. Units with fewer than 3 `leaders` are left out; empty with fewer than 10 units,
-    or where all are alike.
+    acknowledgement; `answer` and `moves`: how far one answer could move the one, and each leader
+    the other. Units with fewer than 3 `leaders` are left out; empty with fewer than 10 units, or
+    where all are alike.
 
     Misleads as few units always do, and towards no correlation where either side is noisy; what is
     said in a survey is what people heard, not what the leaders said. METHODS 2.
@@ -180,10 +199,18 @@ def said_and_done(study: Study) -> pd.DataFrame:
     heard = heard.reindex(columns=["leading", UNDIVIDED])
     keys = ["unit", "leader_id", "quarter"]  # leaders of two teams count once
     done = study.quarters.groupby(keys).leader_acknowledged.max().dropna().reset_index()
+    own = done.groupby(keys[:2]).leader_acknowledged.agg(["sum", "size"])
+    unit = own.groupby("unit").transform("sum")
+    own["moves"] = own["sum"] - unit["sum"] / unit["size"] * own["size"]
+    own["moves"] /= unit["size"] - own["size"]
     units = done.groupby("unit").agg(
         done=("leader_acknowledged", "mean"), leaders=("leader_id", "nunique")
     )
-    units = units.assign(said=heard.leading.fillna(heard[UNDIVIDED]))
+    units = units.join(
+        own.reset_index("leader_id").groupby("unit")[["leader_id", "moves"]].agg(list)
+    )
+    answer = cells.score.max() / cells.groupby("unit").people.min()  # scales begin near 0
+    units = units.assign(said=heard.leading.fillna(heard[UNDIVIDED]), answer=answer)
     units = units[units.leaders >= MIN_LEADERS].dropna()
     alike = (units[["said", "done"]].nunique() < 2).any()
     return units.head(0) if alike or len(units) < MIN_UNITS else units
@@ -198,6 +225,8 @@ def correlation(units: pd.DataFrame, level: float = 0.95) -> Fit | None:
         return None
     found, n = stats.pearsonr(units.said, units.done), len(units)
     r, (low, high) = float(found.statistic), found.confidence_interval(level)
+    said, done = (stats.zscore(units[name]) / n for name in ("said", "done"))
+    answer = np.abs(done - r * said) / units.said.std(ddof=0) * units.answer
     return Fit(
         estimate=r,
         low=float(low),
@@ -212,7 +241,15 @@ def correlation(units: pd.DataFrame, level: float = 0.95) -> Fit | None:
         method="correlation, Fisher z",
         design="described",
         cluster="unit",
+        influence=_of_leaders(units, (said - r * done) / units.done.std(ddof=0), answer),
     )
+
+
+def _of_leaders(units: pd.DataFrame, per_done: ArrayLike, least: ArrayLike) -> pd.Series:
+    """What each leader moves, but no less than those of the unit who answered, and have no name."""
+    rows = units.assign(_per=per_done, _least=least).explode(["leader_id", "moves"])
+    moves = rows._per * rows.moves.astype(float)
+    return by_person(np.copysign(np.maximum(moves.abs(), rows._least), moves), rows.leader_id)
 
 
 def say_more(units: pd.DataFrame) -> Fit | None:
@@ -226,4 +263,5 @@ def say_more(units: pd.DataFrame) -> Fit | None:
     more = said - done > SAYS_MORE
     fit = described.share(more, units.index, units.index, by="unit")
     sides = [int(units.leaders[side].sum()) for side in (more, ~more)]
-    return replace(fit, n_people=sum(sides), n_people_smaller=min(sides))
+    tipped = _of_leaders(units, 0.0, 100 / len(units))  # anybody may tip their unit over the mark
+    return replace(fit, n_people=sum(sides), n_people_smaller=min(sides), influence=tipped)

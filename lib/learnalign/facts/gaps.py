@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from ibis.expr.types import Table
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special, stats
 
-from learnalign.estimates import described, hazards
+from learnalign.estimates import described, hazards, ladder
+from learnalign.estimates.columns import by_person
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.linking.journeys import Journeys
 from learnalign.studies import Study
@@ -27,9 +28,10 @@ FATES = (
     "not recorded then",
 )
 SIDES = ("hits", "misses", "alarms", "passes")
-FIGURES = ("d_prime", "d_low", "d_high", "criterion", "c_low", "c_high")
+Signal = tuple[Fit, Fit]  # d_prime, and the criterion
+JOURNEY = ("stage", "then", "gaps", "share", "shown")
 COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
-AT_RISK = ("gaps", "people", "managers", "people_closed", "people_left")
+MONTHS = (6, 12, 18, 24, 36)  # at which a curve is told: every figure tells a little
 DRAWS = 200
 MONTH_DAYS = 365.25 / 12
 MIN_TRIALS = 30  # gaps, and assessments without one, below which knowing and saying are noise
@@ -39,20 +41,15 @@ MIN_TRIALS = 30  # gaps, and assessments without one, below which knowing and sa
 
 
 def stages(gaps: pd.DataFrame) -> pd.DataFrame:
-    """Gaps and people at each stage: detected; of those acknowledged; of those learning; closed.
+    """How far each gap came: detected; of those acknowledged; of those learning; closed.
 
-    From `Journeys.gaps`. A stage has a row "all", and a row for each way in which gaps went no
-    further: FATES, where "closed" means without the stages between. A gap stops once. Found when
-    nobody's acknowledging was recorded, and not acknowledged later: "not recorded then". A stage
-    that is not recorded, or that no gap reached, is left out. Columns: stage, then, gaps, people,
-    managers (units, where no manager is recorded); people may stand in several rows.
+    `Journeys.gaps` with the last `stage` that it reached, in their order, and why it went no
+    further (`then`, of FATES; "closed" means without the stages between). Found when nobody's
+    acknowledging was recorded, and not acknowledged later: "not recorded then". A stage that is not
+    recorded is left out. Rows of people: `journey` tells how many there are.
 
     Misleads when read as an order in time, as learning may come before acknowledging; and a gap
     found last month is still open because it is new.
-
-    >>> import learnalign as la
-    >>> stages(la.study("data/demo").journeys.gaps).stage.unique().tolist()
-    ['detected', 'acknowledged', 'learning', 'closed']
     """
     said, learned = gaps.acknowledged_on.notna(), gaps.learning_started_on.notna()
     unknown = gaps.acknowledged_before.isna() & ~said
@@ -67,38 +64,56 @@ def stages(gaps: pd.DataFrame) -> pd.DataFrame:
         ["not recorded then", "still open", "left", "closed after learning"],
         "closed without learning" if learned.any() else "closed",
     )
-    parts = [gaps[through[name] == 1].assign(stage=name, then="all") for name in through]
-    rows = pd.concat([*parts, gaps.assign(stage=last, then=fate)[last != "closed"]])
-    found = (
-        rows.assign(manager=described.raters(rows)[0])
-        .groupby(["stage", "then"])
-        .agg(
-            gaps=("status", "size"),
-            people=("person_id", "nunique"),
-            managers=("manager", "nunique"),
-        )
-    )
-    order = pd.MultiIndex.from_product([through, ("all", *FATES)], names=["stage", "then"])
-    return found.reindex(order[order.isin(found.index)]).reset_index()
+    return gaps.assign(stage=pd.Categorical(last, [*through], ordered=True), then=fate)
+
+
+def journey(study: Study) -> pd.DataFrame:
+    """How many gaps got to each stage of `stages`, and where the others went, as it may be shown.
+
+    `share` in percent of all gaps (of those `detected`, about so many `gaps`): of the stage where
+    `then` is "all", else of those that stopped there so. Misleads as `stages` does.
+
+    >>> import learnalign as la
+    >>> found = journey(la.study("data/demo"))
+    >>> found.stage[found.then == "all"].tolist()
+    ['detected', 'acknowledged', 'learning', 'closed']
+    """
+    rows = stages(study.journeys.gaps)
+
+    def so(what: str, those: pd.Series) -> float | None:
+        return study.gate.share(f"gaps: {what}", rows.person_id, those)
+
+    own, found, least = rows.groupby("person_id").size(), [], 100.0
+    count = study.gate.rows("rows", own) if len(rows) else None
+    for place, stage in enumerate(rows.stage.cat.categories if count is not None else ()):
+        share = so(stage, rows.stage >= stage) if place else 100.0
+        least = least if share is None else min(least, share)
+        about = count if not place else None
+        found.append((stage, "all", about, share and least, share is not None))
+        for then in FATES:
+            those = (rows.stage == stage) & (rows.then == then)
+            if stage != "closed" and those.any():
+                share = so(f"{stage}, then {then}", those)
+                found.append((stage, then, None, share, share is not None))
+    return pd.DataFrame(found, columns=list(JOURNEY), dtype=object)
 
 
 # --- knowing, and saying
 
 
-def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.DataFrame:
+def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> dict[str, Signal]:
     """How well groups know which gaps are theirs (d_prime), and how reluctant they are to say so.
 
     The second is the criterion: above 0, reluctant. From `Journeys.assessed`, for the company or
     each group of the column `by` (`unit`, `grade`), with 95 % intervals from 200 bootstrap draws of
-    people. Columns: group, FIGURES, gaps, others (assessments without a gap), people,
-    people_smaller (on the rarest side: figures and counts together tell how many did), managers.
-    Figures are NaN below 30 gaps or 30 others; no rows without the column. Raises ValueError where
-    the groups would be persons or managers.
+    people; `n_people_smaller` are on the rarest of the four sides, as figures and counts together
+    tell how many did. Left out are groups with fewer than 30 gaps or 30 others (assessments without
+    a gap). Raises ValueError where the groups would be persons or managers.
 
     Misleads as `sensitivity_and_bias` does: above all, groups of mixed people have a lower d_prime.
 
     >>> import learnalign as la
-    >>> signal(la.study("data/demo").journeys).group.tolist()
+    >>> [*signal(la.study("data/demo").journeys)]
     ['company']
     """
     if by in ("person_id", "manager_id"):
@@ -107,33 +122,60 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> pd.Da
     rows = rows[rows.acknowledged_before.notna()] if (by or "company") in rows else rows.head(0)
     said, gap = rows.acknowledged_before.astype(bool), rows.is_gap.astype(bool)
     counts = pd.concat([said & gap, ~said & gap, said & ~gap, ~said & ~gap], axis=1, keys=SIDES)
-    counts = counts.astype(int).assign(person=rows.person_id, manager=described.raters(rows)[0])
+    counts = counts.astype(int).assign(person_id=rows.person_id, manager=described.raters(rows)[0])
     groups = counts.groupby(rows[by or "company"]) if len(rows) else ()
-    behind = ["gaps", "others", "people", "people_smaller", "managers"]
-    found = [{"group": name, **_signal(part, seed)} for name, part in groups]
-    return pd.DataFrame(found, columns=["group", *FIGURES, *behind])
+    found = {str(name): _signal(part, seed) for name, part in groups}
+    return {name: fits for name, fits in found.items() if fits is not None}
 
 
-def _signal(rows: pd.DataFrame, seed: int) -> dict[str, float]:
-    people = rows.groupby("person")[[*SIDES]].sum()
+def _signal(rows: pd.DataFrame, seed: int) -> Signal | None:
+    people = rows.groupby("person_id")[[*SIDES]].sum()
     total = people.sum().to_numpy()
-    counts = {
-        "gaps": total[:2].sum(),
-        "others": total[2:].sum(),
-        "people": len(people),
-        "people_smaller": (people > 0).sum().min(),
-        "managers": rows.manager.nunique(),
-    }
-    if min(counts["gaps"], counts["others"]) < MIN_TRIALS:
-        return dict.fromkeys(FIGURES, np.nan) | counts
+    if min(total[:2].sum(), total[2:].sum()) < MIN_TRIALS:
+        return None
     # people with the same counts are alike to a draw: neither names nor order matter
     kinds, many = np.unique(people.to_numpy(), axis=0, return_counts=True)
     rng = np.random.default_rng(seed)
     draws = rng.multinomial(len(people), many / len(people), size=DRAWS) @ kinds
-    middle = sensitivity_and_bias(total)
-    reach = stats.norm.ppf(0.975) * sensitivity_and_bias(draws).std(axis=0, ddof=1)
-    ends = np.column_stack([middle, middle - reach, middle + reach]).ravel().tolist()
-    return dict(zip(FIGURES, ends, strict=True)) | counts
+    middle, errors = sensitivity_and_bias(total), sensitivity_and_bias(draws).std(axis=0, ddof=1)
+    moves = middle - sensitivity_and_bias(total - people.to_numpy())
+    about = {
+        "df": None,
+        "level": 0.95,
+        "n_rows": int(total.sum()),
+        "n_people": len(people),
+        "n_people_smaller": int((people > 0).sum().min()),
+        "n_clusters": rows.manager.nunique(),
+        "method": "signal detection, bootstrap of people",
+        "design": "described",
+    }
+    fits = []
+    for place, (value, error) in enumerate(zip(middle.tolist(), errors.tolist(), strict=True)):
+        ends = value - stats.norm.ppf(0.975) * error, value + stats.norm.ppf(0.975) * error
+        moved = pd.Series(moves[:, place], people.index)
+        fits.append(Fit(value, *ends, error, **about, influence=moved))
+    return fits[0], fits[1]
+
+
+def knowing(study: Study) -> pd.DataFrame:
+    """`signal` by grade as it may be shown, each figure and its likely range in one.
+
+    Misleads as `signal` does.
+    """
+    found, told = signal(study.journeys, "grade"), {}
+    for place, what in enumerate(("knowing", "reluctance")):
+        fits = {grade: pair[place] for grade, pair in found.items()}
+        moved = study.gate.fits(what, fits, [[*fits]])
+        told[what] = {grade: fit and _in_words(fit) for grade, fit in moved.items()}
+    table = pd.DataFrame(told, index=[*found], columns=["knowing", "reluctance"], dtype=object)
+    people = [study.gate.people(one.influence.index, as_class=True) for one, _ in found.values()]
+    table = table.assign(people=people, shown=table.notna().all(axis=1))
+    table["people"] = table.people.where(table.shown, None)
+    return table.rename_axis("group").reset_index()
+
+
+def _in_words(fit: Fit) -> str:
+    return f"{number(fit.estimate)} ({spread(fit.low, fit.high)})"
 
 
 def sensitivity_and_bias(counts: ArrayLike) -> np.ndarray:
@@ -154,16 +196,6 @@ def sensitivity_and_bias(counts: ArrayLike) -> np.ndarray:
     rates = (hits + 0.5) / (hits + misses + 1), (alarms + 0.5) / (alarms + passes + 1)
     hit, alarm = stats.norm.ppf(rates)
     return np.stack([hit - alarm, -(hit + alarm) / 2], axis=-1)
-
-
-def told(rows: pd.DataFrame) -> pd.DataFrame:
-    """`signal` with each figure and its likely range in one: `knowing` and `reluctance`."""
-    for name, figures in (("knowing", FIGURES[:3]), ("reluctance", FIGURES[3:])):
-        values = rows[[*figures]].astype(float).to_numpy()
-        texts = [f"{number(middle)} ({spread(*ends)})" for middle, *ends in values]
-        known = rows[figures[0]].notna()
-        rows = rows.assign(**{name: pd.Series(texts, rows.index).where(known, None)})
-    return rows
 
 
 # --- asking, and what came after
@@ -246,51 +278,80 @@ def after_reflecting(rows: pd.DataFrame) -> Fit | None:
 # --- how soon gaps close
 
 
-def curve(journeys: Journeys, *, min_group: int = 10) -> pd.DataFrame:
-    """The percent of gaps closed by each month from detection, with leaving as competing.
+def curve(study: Study) -> pd.DataFrame:
+    """The percent of gaps closed by MONTHS from detection, with leaving as competing, as shown.
 
-    After Aalen and Johansen (`hazards.incidence`), for all gaps, and apart for those acknowledged
-    before the day they were found and those not: known at the start, so nobody has to stay open to
-    get into a group. Columns: group, month (of 30.4 days), COURSE, AT_RISK: gaps, people and
-    managers still at risk, and (for privacy) who had a gap closed, or left with one, by then. A
-    curve ends where fewer than `min_group` people are at risk.
+    After Aalen and Johansen (`hazards.incidence`), apart for gaps acknowledged before the day they
+    were found and those not: known at the start, so nobody has to stay open to get into a group;
+    for all gaps where it is known of none. Columns: group, month (of 30.4 days), COURSE, which
+    never falls; intervals are by person. A curve ends where too few people are at risk.
 
     Misleads when gaps close only at yearly assessments: the curve then shows the calendar.
-    Intervals count the gaps of one person as if of several people. METHODS 2; 5, row 16.
+    METHODS 2; 5, row 16.
 
     >>> import learnalign as la
-    >>> found = curve(la.study("data/demo").journeys)
+    >>> found = curve(la.study("data/demo"))
     >>> bool((found.closed + found.left <= 100).all())
     True
     """
-    gaps = journeys.gaps
+    gaps = study.journeys.gaps
     before = gaps.acknowledged_before.astype("boolean")
     ends = pd.to_datetime(gaps.closed_on).fillna(gaps.left_on).fillna(gaps.observed_until)
     days = (ends - pd.to_datetime(gaps.detected_on)).dt.days
     rows = gaps.assign(days=days, manager=described.raters(gaps)[0])
     groups = {
-        "all gaps": rows,
         "acknowledged before they were found": rows[before.fillna(False)],
         "not acknowledged before they were found": rows[~before.fillna(True)],
     }
-    found = [
-        _months(part, min_group).assign(group=name) for name, part in groups.items() if len(part)
-    ]
-    columns = ["group", "month", *COURSE, *AT_RISK]
-    return pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    if before.isna().all():
+        groups = {"all gaps": rows}
+    found = [_months(study, name, part) for name, part in groups.items()]
+    columns = ["group", "month", *COURSE]
+    return pd.DataFrame([row for part in found for row in part], columns=columns)
 
 
-def _months(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    steps = hazards.incidence(rows.days, rows.status)
-    month = np.arange(int(rows.days.max() / MONTH_DAYS) + 1)
-    day = month * MONTH_DAYS
-    last = [rows.days, *(rows.groupby(key).days.max() for key in ("person_id", "manager"))]
-    ended = [rows[rows.status == end].groupby("person_id").days.min() for end in ("closed", "left")]
-    counts = [len(days) - np.searchsorted(np.sort(days), day) for days in last]
-    counts += [np.searchsorted(np.sort(days), day, side="right") for days in ended]
-    table = pd.DataFrame(dict(zip(AT_RISK, counts, strict=True))).assign(month=month)
-    place = np.searchsorted(steps.time, day, side="right") - 1
-    known = 100 * steps[[*COURSE]].iloc[np.maximum(place, 0)].reset_index(drop=True)
-    known.loc[place < 0] = 0.0  # before anything happened
-    known.loc[place < 0, ["high", "left_high"]] = 100 * (1 - 0.025 ** (1 / len(rows)))
-    return table.join(known)[table.people >= min_group]
+def _months(study: Study, name: str, rows: pd.DataFrame) -> list[tuple[object, ...]]:
+    """The months of one curve: what is told of each is never less than of the one before."""
+    found, last = [], np.full(len(COURSE), np.nan)
+    for month in MONTHS:
+        day = month * MONTH_DAYS
+        if study.gate.people(rows.person_id[rows.days >= day], as_class=True) is None:
+            break
+        fits = {end: _by(rows, day, end) for end in ("closed", "left")}
+        told = []
+        for end, fit in fits.items():
+            moved = study.gate.fit(f"gaps {end} by month {month}, {name}", fit)
+            told += [moved.estimate, moved.low, moved.high] if moved else [np.nan] * 3
+        last = np.fmax(last, told)
+        found.append((name, month, *last.tolist()))
+    return found
+
+
+def _by(rows: pd.DataFrame, day: float, end: str) -> Fit | None:
+    """The percent of gaps that ended so by a day, with what each person moves it by."""
+    share, moves = hazards.incidence_by(rows.days, rows.status, day, end)
+    moves = by_person(100 * moves, rows.person_id)
+    error = float(np.sqrt(moves @ moves))
+    if not 0 < share < 1 or not error > 0:
+        return None
+    logit = special.logit(share), error / 100 / (share * (1 - share))
+    low, high = (100 * special.expit(ladder.interval(*logit, np.inf, 0.95))).tolist()
+    so = rows.person_id[(rows.status == end) & (rows.days <= day)].nunique()
+    people = len(moves)
+    return Fit(
+        100 * share,
+        low,
+        high,
+        error,
+        df=None,
+        level=0.95,
+        n_rows=len(rows),
+        n_people=people,
+        n_people_smaller=min(so, people - so),
+        n_clusters=rows.manager.nunique(),
+        method="cumulative incidence (Aalen and Johansen)",
+        design="described",
+        cluster="person",
+        is_share=True,
+        influence=moves,
+    )

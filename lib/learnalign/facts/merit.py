@@ -12,6 +12,7 @@ import pandas as pd
 
 from learnalign.estimates import described, groups, ladder, pooling
 from learnalign.estimates.checks import BLIND
+from learnalign.estimates.columns import by_person
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS
 from learnalign.studies import Study
@@ -26,8 +27,9 @@ QUESTIONS = {
 
 EVIDENCE = 2
 MIN_SIDE = 5  # people of a manager who did, and who did not, below which the manager has no slope
-MATRIX = ("rating", "target", "people", "managers", "merit", "gap", "spread")
-CHAIN = ("figure", "between", "estimate", "low", "high", "people", "managers")
+FINE = 0.01  # percentage points: where merit less its target varies less, all are alike
+MATRIX = ("rating", "target", "gap", "within", "shown")
+CHAIN = ("figure", "between", "estimate", "low", "high", "shown")
 PAIRS = (
     ("learning", "rating"),
     ("rating", "merit"),
@@ -44,41 +46,73 @@ class Discretion:
     share: Fit | None  # what is left at equal cell
     by_rating: Fit | None  # what goes with the rating
     held: str  # what is held equal: by the words of estimates.groups
-    says: tuple[str, ...]  # what follows, by its keys in the words of facts
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What follows, by its keys in the words of facts."""
+        if self.share is None:
+            return ("same for everybody",)
+        says = (_says(self.share, "fixed", "differs", "fixed or not"),)
+        if self.by_rating is None:
+            return says
+        return (*says, _says(self.by_rating, "not by rating", "by rating", "by rating or not"))
 
 
 @dataclass(frozen=True)
 class Bonus:
-    """Whether the bonus can serve as a control: "blind", "usable" or "an outcome of its own"."""
+    """Whether the bonus can serve as a control."""
 
-    case: str
     share: Fit | None  # percent left within unit, cycle and grade, company factor divided out
+    rewards_individual: bool
+
+    @property
+    def case(self) -> str:
+        """By its key in the words of facts."""
+        if self.rewards_individual:
+            return "an outcome of its own"
+        is_blind = self.share is None or self.share.estimate < 100 * BLIND
+        return "blind" if is_blind else "usable"
 
 
-def matrix(person_cycles: pd.DataFrame) -> pd.DataFrame:
-    """Mean merit against its target, a row per rating and target, in percent of base pay.
+def matrix(study: Study) -> pd.DataFrame:
+    """Mean merit less its target (`gap`, percentage points), a row per rating and target.
 
-    Columns MATRIX; `spread` is the SD of the gap within the cell: 0 where all are alike, so that
-    the mean tells each one's. Target and gap are empty where no matrix is recorded, and targets are
-    rounded to whole percent where they are too many to look at. Empty without merit. Misleads when
-    cycles had different matrices: a cell then mixes them.
+    As it may be shown, and likely so far off: `within`. Hidden where all of a cell are alike, as
+    the mean tells each one's. Empty where no matrix or no merit is recorded; targets are rounded to
+    whole percent where they are too many to look at. Misleads when cycles had different matrices: a
+    cell then mixes them.
 
     >>> import learnalign as la
-    >>> cells = matrix(la.study("data/demo").cycles)
-    >>> bool((cells.merit - cells.target - cells.gap).abs().max() < 1e-9)
-    True
+    >>> matrix(la.study("data/demo")).shown.any()
+    np.True_
     """
-    rows = groups.merit_rows(person_cycles).dropna(subset=["merit"])
+    rows = cells(study.cycles)
+    fits, labels = {}, {}
+    for key, part in rows.groupby(["rating", "target"]):
+        name = "|".join(map(str, key))
+        labels[name] = key
+        fits[name] = described.mean(part.gap, part.person_id, part.manager_id)
+    known = {name: fit for name, fit in fits.items() if fit is not None}
+    shown = study.gate.fits("matrix", known, [[*fits]])
+    found = [(*key, *_cell(shown.get(name))) for name, key in labels.items()]
+    return pd.DataFrame(found, columns=list(MATRIX), dtype=object)
+
+
+def _cell(fit: Fit | None) -> tuple[float | None, float | None, bool]:
+    return (fit.estimate, (fit.high - fit.low) / 2, True) if fit else (None, None, False)
+
+
+def cells(person_cycles: pd.DataFrame) -> pd.DataFrame:
+    """Person-cycles with their cell, and merit less its target, empty where all are alike.
+
+    Misleads as `matrix` does.
+    """
+    rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "rating", "target"])
     if rows.target.nunique() > MOST_CELLS:
         rows = rows.assign(target=rows.target.round())
-    cells = rows.groupby(["rating", "target"], dropna=False).agg(
-        people=("person_id", "nunique"),
-        managers=("rater", "nunique"),
-        merit=("merit", "mean"),
-        gap=("gap", "mean"),
-        spread=("gap", lambda gap: gap.std(ddof=0)),
-    )
-    return cells.reset_index()[list(MATRIX)]
+    around = rows.groupby(["rating", "target"]).gap.transform("std", ddof=0)
+    rows = rows.assign(gap=rows.gap.where(around >= FINE), manager_id=rows.rater)
+    return rows[["person_id", "manager_id", "rating", "target", "merit", "gap"]]
 
 
 # --- what is left open
@@ -104,17 +138,16 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
         return None
     held = rows.held.iloc[0]
     if not _around(rows, "merit", ["cycle"]).any():
-        return Discretion(None, None, held, ("same for everybody",))
+        return Discretion(None, None, held)
     left = _left_over(rows, "merit", ["cycle"], "outcome", ["cell", "cycle"])
     if left is None:
         return None
-    says = (_says(left, "fixed", "differs", "fixed or not"),)
     rated = _left_over(rows, "merit", ["cycle"], "merit", ["band", "cycle"])
     if rated is not None:
         low, high = 100 - rated.high, 100 - rated.low
-        rated = replace(rated, estimate=100 - rated.estimate, low=low, high=high)
-        says += (_says(rated, "not by rating", "by rating", "by rating or not"),)
-    return Discretion(left, rated, held, says)
+        about = {"low": low, "high": high, "influence": -rated.influence}
+        rated = replace(rated, estimate=100 - rated.estimate, **about)
+    return Discretion(left, rated, held)
 
 
 def _says(fit: Fit, below: str, above: str, unclear: str) -> str:
@@ -132,20 +165,25 @@ def _left_over(
         return None
     if inside.any():
         inside = inside * min(free[0] / free[1], size.sum() / inside.sum())
-    sums = pd.DataFrame({"inside": 100 * inside, "size": size}).groupby(rows.rater).sum()
+    parts = pd.DataFrame({"inside": 100 * inside, "size": size})
+    sums = parts.groupby(rows.rater).sum()
     fit = described.mean(sums.inside, sums.index, sums.index, of=sums["size"], by=rows.by.iloc[0])
     low, high = np.clip([fit.low, fit.high], 0, 100).tolist()
+    scores = (parts.inside - fit.estimate * size) / size.sum()
     counts = {"n_rows": len(rows), "n_people": rows.person_id.nunique(), "n_people_smaller": None}
-    method = f"share of variance, clustered by {rows.by.iloc[0]}"
-    return replace(fit, **counts, method=method, low=low, high=high)
+    about = counts | {"influence": by_person(scores, rows.person_id), "low": low, "high": high}
+    return replace(fit, **about, method=f"share of variance, clustered by {rows.by.iloc[0]}")
 
 
-def in_words(found: Discretion | None) -> str:
+def in_words(study: Study) -> str:
     """What merit leaves open, as a title: how much of it nothing fixes, and what follows."""
-    words = phrases("facts")["merit"]
-    if found is None or found.share is None:
+    words, found = phrases("facts")["merit"], discretion(study.cycles)
+    share = found and study.gate.fit("merit left open", found.share)
+    if share is None:
         return words["not known"]
-    left = f"{number(found.share.estimate)} % ({spread(found.share.low, found.share.high)})"
+    found = replace(found, share=share, by_rating=study.gate.fit("by rating", found.by_rating))
+    low, middle, high = (max(value, 0.0) for value in (share.low, share.estimate, share.high))
+    left = f"{number(middle)} % ({spread(low, high)})"
     told = [words["left"], *(words[key] for key in found.says)]
     return ". ".join(told).format(left=left, held=found.held)
 
@@ -166,14 +204,13 @@ def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None
     if len(rows) < len(paid) / 2 or rows.rater.nunique() < 2:
         return None
     share = _left_over(rows, "bonus", [], "bonus", ["unit", "cycle", "grade"])
-    blind = share is None or share.estimate < 100 * BLIND
-    case = "an outcome of its own" if rewards_individual else "blind" if blind else "usable"
-    return Bonus(case, share)
+    return Bonus(share, rewards_individual)
 
 
 def bonus_in_words(study: Study) -> str:
     """The caption of `chain`: what the bonus beside merit can show."""
     found = bonus(study.cycles, study.dataset.meta.bonus_rewards_individual)
+    found = found and replace(found, share=study.gate.fit("bonus left open", found.share))
     return phrases("facts")["bonus"][found.case if found else "not recorded"]
 
 
@@ -210,38 +247,66 @@ def follows(study: Study) -> dict[str, Fit]:
 # --- what goes together
 
 
-def over_managers(
-    person_cycles: pd.DataFrame, *, smallest: float
-) -> tuple[pooling.Spread | None, str]:
+def over_managers(study: Study) -> tuple[pooling.Spread | None, str]:
     """How managers differ in what merit goes with: the distribution of their slopes, in points.
 
     Of who acknowledged against who did not, at equal cell. The company's cell x cycle means are
     taken out, then a slope per manager over all cycles; standard errors share one spread of
     residuals, alike within persons, as a manager's own would be guesses from a few people. At least
     20 managers with 5 people on each side, else None and the reason; units do not stand in. Never a
-    ranking (METHODS 5, row 11).
+    ranking (METHODS 5, row 11). As it may be shown: moved are the mean and the variance.
 
-    Misleads when managers' people differ in what moves merit and acknowledging, and where
-    `smallest` is tiny.
+    Misleads when managers' people differ in what moves merit and acknowledging.
 
     >>> import learnalign as la
-    >>> spread, why = over_managers(la.study("data/demo").cycles, smallest=0.1)
+    >>> spread, why = over_managers(la.study("data/demo"))
     >>> spread.n_managers >= 20, why
     (True, '')
     """
-    rows, words = _by_manager(person_cycles), phrases("facts")["over managers"]
+    rows, words = _by_manager(study.cycles), phrases("facts")["over managers"]
     sums = pd.DataFrame({"xx": rows.x**2, "xy": rows.x * rows.y}).groupby(rows.rater).sum()
     sums = sums[sums.xx > 1e-9]
     if len(sums) < pooling.MIN_POOLED:
-        told = {"found": len(sums), "side": MIN_SIDE, "needed": pooling.MIN_POOLED}
-        return None, words["too few"].format(**told)
+        return None, words["too few"].format(side=MIN_SIDE, needed=pooling.MIN_POOLED)
     slopes = sums.xy / sums.xx
     left = rows.y - rows.rater.map(slopes) * rows.x
     scores = (rows.x * left).groupby([rows.rater, rows.person_id]).sum()
     noise = (scores @ scores) / sums.xx.sum() * len(scores) / (len(scores) - 2 * len(sums))
     if not noise > 1e-12:
         return None, words["no difference"]
-    return pooling.distribution(slopes, np.sqrt(noise / sums.xx), smallest=smallest), ""
+    errors = np.sqrt(noise / sums.xx)
+    found = pooling.distribution(slopes, errors, smallest=study.smallest("merit_pp"))
+    moves = pd.DataFrame(dict(zip(("mean", "tau2"), pooling.moves(slopes, errors), strict=True)))
+    moves = moves.set_axis(sums.index).div(sums.xx, axis=0)
+    shown = _moved(study, found, moves, scores)
+    return shown, "" if shown else words["hidden"]
+
+
+def _moved(
+    study: Study, found: pooling.Spread, moves: pd.DataFrame, scores: pd.Series
+) -> pooling.Spread | None:
+    """A spread as it may be shown; `moves` by manager, and `scores` by manager and person."""
+    rater, person = (scores.index.get_level_values(level) for level in (0, 1))
+
+    def fit(name: str, estimate: float, low: float, high: float) -> Fit | None:
+        influence = by_person(moves[name].reindex(rater).to_numpy() * scores.to_numpy(), person)
+        about = {"df": None, "level": found.level, "n_rows": len(scores), "design": "associated"}
+        counts = {"n_people": len(influence), "n_people_smaller": None}
+        counts |= {"n_clusters": found.n_managers, "influence": influence}
+        error = (high - low) / (2 * pooling.NORMAL)
+        made = Fit(estimate, low, high, error, **about, **counts, method="spread over managers")
+        return study.gate.fit(f"over managers, {name}", made)
+
+    mean = fit("mean", found.mean, found.mean_low, found.mean_high)
+    tau2, high = found.sd**2, found.sd_high**2
+    low = found.sd_low**2 or min(2 * tau2 - high, 0.0)  # as far below as above, then cut
+    between = fit("tau2", tau2, low, high)
+    if mean is None or between is None:
+        return None
+    sd, low, high = (max(v, 0.0) ** 0.5 for v in (between.estimate, between.low, between.high))
+    counted = {"sd": sd, "sd_low": low, "sd_high": high, "n_managers": mean.n_clusters}
+    ends = {"mean": mean.estimate, "mean_low": mean.low, "mean_high": mean.high}
+    return replace(found, **ends, **counted)
 
 
 def _by_manager(person_cycles: pd.DataFrame) -> pd.DataFrame:
@@ -256,48 +321,65 @@ def _by_manager(person_cycles: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(x=_around(rows, "x", ["rater"]), y=_around(rows, "y", ["rater"]))
 
 
-def chain(person_cycles: pd.DataFrame) -> pd.DataFrame:
+def chain(study: Study) -> pd.DataFrame:
     """How learning, rating and merit go together, and the bonus beside them: a row per pair.
 
-    Columns CHAIN. Rank correlations within manager x cycle, and what learning explains of merit at
-    equal cell (percent of what is left; its interval is that of the correlation, squared). Learning
-    is voluntary hours, else activities. Blank where nothing is known; empty without merit and
-    bonus. Misleads as a chain: each row is a pattern of its own, and none says that one works
+    Columns CHAIN, as they may be shown. Rank correlations within manager x cycle, and what learning
+    explains of merit at equal cell (percent of what is left; its interval is that of the
+    correlation, squared). Learning is voluntary hours, else activities. Left out is what is not
+    known. Misleads as a chain: each row is a pattern of its own, and none says that one works
     through another.
     """
-    rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "bonus"], how="all")
+    rows = groups.merit_rows(study.cycles).dropna(subset=["merit", "bonus"], how="all")
     logs, found = rows.assign(learning=np.log1p(rows.learning)), []
     for pair in PAIRS:
-        row = _together(rows, *pair, ["rater", "cycle"], ranks=True)
-        found.append(("rank correlation", " and ".join(pair), *row))
+        fit = together(rows, *pair, ["rater", "cycle"], ranks=True)
+        name = ("rank correlation", " and ".join(pair))
+        found.append((*name, *_ends(study, name, fit)) if fit else None)
     for other in ("merit", "bonus"):
-        r, low, high, *counts = _together(logs, "learning", other, ["cell", "cycle"], ranks=False)
-        nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
-        percent = [100 * value**2 for value in (r, nearest, max(abs(low), abs(high)))]
-        found.append(
-            ("percent explained at equal cell", f"learning and {other}", *percent, *counts)
-        )
-    table = pd.DataFrame(found, columns=list(CHAIN))
-    return table[table.people > 0].reset_index(drop=True)
+        fit = together(logs, "learning", other, ["cell", "cycle"], ranks=False)
+        name = ("percent explained at equal cell", f"learning and {other}")
+        found.append((*name, *_squared(*_ends(study, name, fit))) if fit else None)
+    return pd.DataFrame([row for row in found if row], columns=list(CHAIN), dtype=object)
 
 
-def _together(rows: pd.DataFrame, one: str, other: str, keys: list[str], *, ranks: bool) -> tuple:
-    """Correlation of two columns within `keys`, its interval, people and managers behind it."""
+Ends = tuple[float | None, float | None, float | None, bool]
+
+
+def _ends(study: Study, name: tuple[str, str], fit: Fit) -> Ends:
+    moved = study.gate.fit(": ".join(name), fit)
+    if moved is None:
+        return None, None, None, False
+    return *(min(max(v, -1.0), 1.0) for v in (moved.estimate, moved.low, moved.high)), True
+
+
+def _squared(r: float | None, low: float | None, high: float | None, shown: bool) -> Ends:
+    """Percent explained, from a correlation and its interval."""
+    if r is None or low is None or high is None:
+        return None, None, None, shown
+    nearest = 0.0 if low <= 0 <= high else min(abs(low), abs(high))
+    return 100 * r * r, 100 * nearest**2, 100 * max(abs(low), abs(high)) ** 2, shown
+
+
+def together(
+    rows: pd.DataFrame, one: str, other: str, keys: list[str], *, ranks: bool
+) -> Fit | None:
+    """The correlation of two columns within `keys`; None where there is none, or no interval.
+
+    Misleads as `chain` does.
+    """
     rows = rows.dropna(subset=[one, other, "rater", *keys])
     rows = rows[rows.groupby(keys)[one].transform("size") > 1]
-    counts, group = (rows.person_id.nunique(), rows.rater.nunique()), rows.groupby(keys)
+    group = rows.groupby(keys)
     if ranks:
         rows = rows.assign(**{name: group[name].rank(pct=True) for name in (one, other)})
     x, y = (_around(rows, name, keys) for name in (one, other))
     size = np.sqrt([x @ x, y @ y])
     if not (size > 0).all() or len(rows) - group.ngroups < MIN_RESIDUAL_DF:
-        return np.nan, np.nan, np.nan, *counts
+        return None
     rows = rows.assign(x=x / size[0], y=y / size[1], group=group.ngroup())
-    r, about = float(rows.x @ rows.y), {"cluster": "rater", "method": "correlation"}
-    fit = ladder.fixed_effects(rows, "y", "x", absorb="group", **about)
-    if fit is None:
-        return r, np.nan, np.nan, *counts
-    return r, max(fit.low, -1.0), min(fit.high, 1.0), *counts
+    about = {"cluster": "rater", "method": "correlation"}
+    return ladder.fixed_effects(rows, "y", "x", absorb="group", **about)
 
 
 def _around(rows: pd.DataFrame, value: str, keys: list[str]) -> pd.Series:

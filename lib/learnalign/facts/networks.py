@@ -17,18 +17,17 @@ from scipy import special
 
 from learnalign.estimates import described
 from learnalign.linking.account import latest_reviews, learning_done
+from learnalign.privacy.rule import is_one_sided
 from learnalign.studies import Study
 from learnalign.verdicts.registry import phrases
 
 MIN_NODES = 20  # people below which a network is too small to be described
 MISSING = (10, 20, 30)  # percent of ties
 WAYS = {"up_pct": 1, "across_pct": 0, "down_pct": -1}
-FACTS = ("density_pct", "reciprocity_pct", *WAYS, "across_units_pct", "gini", "centralisation")
-DIGITS = {"density_pct": 1, "gini": 2, "centralisation": 2}
-CHANCE = ("gini_by_chance", "across_units_by_chance_pct")
-NETWORK = ("group", "people", "managers", "people_smaller", *FACTS, *CHANCE)
+FACTS = ("asked", "reciprocity_pct", *WAYS, "across_units_pct", "gini", "gini_by_chance")
+OF_HUBS = 3.0  # how much noise: few people are at the end of most ties
+DIGITS = {"asked": 2, "gini": 2, "gini_by_chance": 2}  # decimals; of the others 1
 DRAWN = ("recorded", "middle", "low", "high")
-MOVED = ("fact", "missing_pct", *DRAWN, "people", "people_smaller", "digits")
 
 
 def gini(amounts: ArrayLike) -> float:
@@ -45,65 +44,18 @@ def gini(amounts: ArrayLike) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total)) if total > 0 else np.nan
 
 
-def centralisation(answered: ArrayLike) -> float:
-    """Freeman's centralisation of in-degrees: 0 where all answer as many, 1 where one answers all.
-
-    `answered` (n,): by how many others each was asked; NaN for one. Misleads in sparse networks,
-    where it is near 0 whoever answers.
-
-    >>> centralisation([3, 0, 0, 0]), centralisation([1, 1, 1])
-    (1.0, 0.0)
-    """
-    degrees = np.asarray(answered, float)
-    n = len(degrees)
-    return float((degrees.max() - degrees).sum() / (n - 1) ** 2) if n > 1 else np.nan
-
-
 # --- the ask-and-answer network
-
-
-def network(study: Study) -> pd.DataFrame:
-    """Facts of the ask-and-answer network, a row for the company and one per unit (`unit=…`).
-
-    Columns NETWORK. Of a unit, density, reciprocity and answering are among its own people; where
-    asks go is of all that its people asked. Up is to the asker's own manager or a higher grade,
-    across to the same, down to a lower one. Grades are in order by the number in their name, turned
-    round where managers have the lower one; without an order the three are blank. `…_by_chance` is
-    the figure had people turned to anybody alike: compare with it, not with 0. Facts are blank
-    below 20 people; the frame is empty where no asks or answers are recorded. For privacy:
-    `people_smaller` asked in the rarest of the three directions.
-
-    Misleads where some units ask in a recorded place and others in the corridor, and where units
-    differ in size, as density falls with it. Who has been here longer has had longer to be asked:
-    answering is a little more concentrated than by chance even where all are alike.
-
-    >>> import learnalign as la
-    >>> facts = network(la.study("data/demo"))
-    >>> facts.group[0], bool(facts.across_units_pct[0] < facts.across_units_by_chance_pct[0])
-    ('company', True)
-    """
-    people = _people(study)
-    arrows, units = _arrows(study, people), people.groupby("unit").indices
-    if arrows.empty:
-        return pd.DataFrame(columns=list(NETWORK))
-    groups = {"company": people.index} | {f"unit={unit}": units[unit] for unit in sorted(units)}
-    rows = []
-    for name, places in groups.items():
-        nodes = np.isin(people.index, places)
-        managers = people.cluster[nodes].nunique()
-        row = {"group": name, "people": nodes.sum(), "managers": managers}
-        rows.append(row | (_around(arrows, people, nodes) if nodes.sum() >= MIN_NODES else {}))
-    return pd.DataFrame(rows, columns=list(NETWORK))
 
 
 def missing_ties(study: Study, *, draws: int = 200, seed: int = 0) -> pd.DataFrame:
     """How far each fact of the company moves when 10, 20 or 30 % of its ties are lost by chance.
 
-    A row per fact (in words) and missing_pct: recorded (with all ties), and over `draws` the middle
-    (median) and from low to high nine draws in ten. A fact that moves much says little, as ties are
-    surely missing; density moves by construction. Empty where no asks or answers are recorded. For
-    privacy: `people` are all, or of a share of asks those who asked; `people_smaller` those on its
-    rarer side, or else those who were asked; `digits`, the significant ones of what is no share.
+    A row per fact (in words) and missing_pct, as they may be shown: recorded (with all ties), and
+    over `draws` the middle (median) and from low to high nine draws in ten, each as far from what
+    is recorded as it was found to be, to one digit. A fact that moves much says little, as ties are
+    surely missing; how many are asked moves by construction. Up is to the asker's own manager or a
+    higher grade, across to the same, down to a lower one; grades are in order by the number in
+    their name, turned round where managers have the lower one. Empty where no ask is recorded.
 
     Misleads where ties are missing for a reason, as where asking one's own manager is never written
     down: that can move a fact further than chance does.
@@ -115,29 +67,44 @@ def missing_ties(study: Study, *, draws: int = 200, seed: int = 0) -> pd.DataFra
     ([10, 20, 30], True)
     """
     people = _people(study)
-    arrows, everybody = _arrows(study, people), np.ones(len(people), bool)
-    if arrows.empty or len(people) < MIN_NODES:
-        return pd.DataFrame(columns=list(MOVED))
+    arrows, size = _arrows(study, people), len(people)
+    columns = ["fact", "missing_pct", *DRAWN, "shown"]
+    if arrows.empty or size < MIN_NODES:
+        return pd.DataFrame(columns=columns)
     n, rng, rows = len(arrows), np.random.default_rng(seed), []
     words = phrases("facts")["network"]
-    recorded = _facts(arrows, everybody, np.ones(n, bool))
+    exact = facts_of(arrows, size, np.ones(n, bool))
+    shown = _shown(study, arrows, people)
     for missing in MISSING:
         kept = [rng.permutation(n) >= missing / 100 * n for _ in range(draws)]
-        drawn = pd.DataFrame([_facts(arrows, everybody, those) for those in kept])
-        low, middle, high = (drawn.quantile(q) for q in (0.05, 0.5, 0.95))
+        drawn = pd.DataFrame([facts_of(arrows, size, those) for those in kept])
         for fact in FACTS:
-            moved = recorded[fact], middle[fact], low[fact], high[fact]
-            rows.append((words[fact], missing, *moved, *_behind(arrows, fact, len(people))))
-    return pd.DataFrame(rows, columns=list(MOVED))
+            if np.isfinite(exact[fact]):
+                off = drawn[fact].quantile([0.5, 0.05, 0.95]) - exact[fact]
+                about = f"network: {fact}, {missing} % missing", shown[fact], off, people.person_id
+                ends = _ends(study, *about, DIGITS.get(fact, 1))
+                rows.append((words[fact], missing, *ends))
+    found = pd.DataFrame(rows, columns=columns)
+    order = found.fact.map({word: place for place, word in enumerate(words.values())})
+    return found.iloc[np.lexsort([found.missing_pct, order])].reset_index(drop=True)
 
 
-def by_unit(facts: pd.DataFrame) -> pd.DataFrame:
-    """`network`'s rows of units; where asks go is blank where few asked in one direction."""
-    rows = facts[facts.group != "company"]
-    few = rows.people_smaller.isna() | (rows.people_smaller < MIN_NODES / 2)
-    rows = rows.assign(**{name: rows[name].mask(few) for name in WAYS})
-    rows = rows.assign(unit=rows.group.str.removeprefix("unit="))
-    return rows.drop(columns=["group", "people_smaller"]).round(2)
+def _ends(
+    study: Study,
+    statistic: str,
+    recorded: float | None,
+    off: pd.Series,
+    people: pd.Series,
+    digits: int,
+) -> tuple[float | bool | None, ...]:
+    if recorded is None:
+        return None, None, None, None, False
+    names = zip(("middle", "low", "high"), off, strict=True)
+    moved = [
+        study.gate.roughly(f"{statistic}, {name}", value, people, 0.1) for name, value in names
+    ]
+    low, middle, high = sorted(recorded + (one or 0.0) for one in moved)
+    return *(round(one, digits) for one in (recorded, middle, low, high)), True
 
 
 # --- mentoring and communities, as rows for `facts.yml`
@@ -206,11 +173,9 @@ def _people(study: Study) -> pd.DataFrame:
     """Who is employed at `as_of`, by their latest review; `cluster` is who rates them."""
     last = latest_reviews(study.cycles).sort_values("person_id")
     left_on = pd.to_datetime(last.left_on)
-    here = last[left_on.isna() | (left_on >= pd.Timestamp(study.dataset.as_of))].reset_index(
-        drop=True
-    )
-    beside = here.groupby("unit").person_id.transform("size")
-    return here.assign(cluster=described.raters(here)[0], rank=_rank(here), beside=beside)
+    here = last[left_on.isna() | (left_on >= pd.Timestamp(study.dataset.as_of))]
+    here = here.reset_index(drop=True)
+    return here.assign(cluster=described.raters(here)[0], rank=_rank(here))
 
 
 def _rank(people: pd.DataFrame) -> pd.Series:
@@ -253,49 +218,97 @@ def _arrows(study: Study, people: pd.DataFrame) -> pd.DataFrame:
 # --- facts
 
 
-def _facts(arrows: pd.DataFrame, nodes: np.ndarray, kept: np.ndarray) -> dict[str, float]:
-    """The facts of the people `nodes`, with only the arrows `kept`; both are masks."""
-    n, answerer, back = nodes.sum(), arrows.answerer.to_numpy(), arrows.back.to_numpy()
-    asked = kept & nodes[arrows.asker.to_numpy()]
-    inside = asked & nodes[answerer]
-    answered = np.bincount(answerer[inside], minlength=len(nodes))[nodes]
-    step = arrows.step.to_numpy()[asked]
+def facts_of(arrows: pd.DataFrame, n: int, kept: np.ndarray) -> dict[str, float]:
+    """The FACTS of `n` people, with only the arrows `kept` (a mask). Misleads as `missing_ties`."""
+    answered = np.bincount(arrows.answerer[kept], minlength=n)
+    back, step = arrows.back.to_numpy(), arrows.step.to_numpy()[kept]
     step = step[np.isfinite(step)]
     return {
-        "density_pct": 100 * inside.sum() / (n * (n - 1)) if n > 1 else np.nan,
-        "reciprocity_pct": _percent((kept[back] & (back >= 0))[inside]),
+        "asked": kept.sum() / n,
+        "reciprocity_pct": _percent((kept[back] & (back >= 0))[kept]),
         **{name: _percent(step == way) for name, way in WAYS.items()},
-        "across_units_pct": _percent(arrows.leaves.to_numpy()[asked]),
+        "across_units_pct": _percent(arrows.leaves.to_numpy()[kept]),
         "gini": gini(answered),
-        "centralisation": centralisation(answered) if answered.any() else np.nan,
+        "gini_by_chance": gini_by_chance(kept.sum() / n),
     }
-
-
-def _around(arrows: pd.DataFrame, people: pd.DataFrame, nodes: np.ndarray) -> dict[str, float]:
-    """The facts of the people `nodes`, what they would be by chance, and the rarest direction."""
-    asked = arrows[nodes[arrows.asker]]
-    ways = [asked.asker[asked.step == way].nunique() for way in WAYS.values()]
-    rate = 2 * nodes[asked.answerer].sum() / nodes.sum()
-    elsewhere = len(people) - people.beside[nodes].mean()
-    return _facts(arrows, nodes, np.ones(len(arrows), bool)) | {
-        "people_smaller": min(ways) if asked.step.notna().any() else np.nan,
-        # of a Poisson count, which being turned to by chance nearly is: Ramasubban (1958),
-        # Biometrika 45
-        "gini_by_chance": special.ive(0, rate) + special.ive(1, rate) if rate else np.nan,
-        "across_units_by_chance_pct": 100 * elsewhere / (len(people) - 1),
-    }
-
-
-def _behind(arrows: pd.DataFrame, fact: str, people: int) -> tuple[int, int, float]:
-    """How many people stand behind a fact of the company, and its rarer side, and its `digits`."""
-    if fact in DIGITS:
-        return people, arrows.answerer.nunique(), DIGITS[fact]
-    known = arrows.dropna(subset="step") if fact in WAYS else arrows
-    others = {"reciprocity_pct": known.back >= 0, "across_units_pct": known.leaves}
-    yes = known.step == WAYS[fact] if fact in WAYS else others[fact]
-    sides = [known.asker[side].nunique() for side in (yes, ~yes)]
-    return known.asker.nunique(), min(sides), np.nan
 
 
 def _percent(yes: np.ndarray) -> float:
     return float(100 * yes.mean()) if len(yes) else np.nan
+
+
+# --- as they may be shown: an arrow is of both its ends, and goes with either of them
+
+
+def _shown(study: Study, arrows: pd.DataFrame, people: pd.DataFrame) -> dict[str, float | None]:
+    """The FACTS of the company; None where there is none, or it may not be shown."""
+    stepped, found = arrows.dropna(subset="step"), {}
+    shares = {one: (stepped, stepped.step == way) for one, way in WAYS.items()}
+    shares["reciprocity_pct"] = arrows, arrows.back >= 0
+    shares["across_units_pct"] = arrows, arrows.leaves
+    for fact, make in (("asked", asked_moves), ("gini", gini_moves)):
+        value, moves = make(arrows, len(people))
+        about = f"network: {fact}", value, moves.set_axis(people.person_id), OF_HUBS
+        found[fact] = study.gate.moved(*about)
+    found["gini_by_chance"] = gini_by_chance(max(found["asked"], 0.0))
+    for fact, (some, yes) in shares.items():
+        found[fact] = _share(study, f"network: {fact}", some, yes, people)
+    return found
+
+
+def _share(
+    study: Study, statistic: str, arrows: pd.DataFrame, yes: pd.Series, people: pd.DataFrame
+) -> float | None:
+    """The percent of arrows that are so; judged by the people who asked them."""
+    sides = [arrows.asker[side].nunique() for side in (yes, ~yes)]
+    askers = arrows.asker.nunique()
+    if study.gate.rule.is_few(askers) or is_one_sided(askers, min(sides)):
+        return None
+    all_of, so = (_incident(some, len(people)) for some in (arrows, arrows[yes]))
+    share = len(arrows[yes]) / len(arrows)
+    moves = share - (yes.sum() - so) / np.maximum(len(arrows) - all_of, 1)
+    moves = pd.Series(100 * moves, people.person_id)[all_of > 0]
+    found = study.gate.moved(statistic, 100 * share, moves, OF_HUBS)
+    off = askers * min(found, 100 - found) / 100
+    return None if is_one_sided(askers, off) else found
+
+
+def _incident(arrows: pd.DataFrame, n: int) -> np.ndarray:
+    """How many arrows each person is an end of."""
+    return np.bincount(arrows.asker, minlength=n) + np.bincount(arrows.answerer, minlength=n)
+
+
+def gini_by_chance(asked: float) -> float:
+    """The Gini of answering, had people turned to anybody alike, so many each.
+
+    Of a Poisson count, which being asked by chance nearly is: Ramasubban (1958), Biometrika 45.
+    Misleads where some have been here longer, and so have had longer to be asked.
+    """
+    return float(special.ive(0, 2 * asked) + special.ive(1, 2 * asked))
+
+
+def asked_moves(arrows: pd.DataFrame, n: int) -> tuple[float, pd.Series]:
+    """How many people turned to each, on average, and less that without each person.
+
+    Misleads where ties are not recorded.
+    """
+    value = len(arrows) / n
+    return value, pd.Series(value - (len(arrows) - _incident(arrows, n)) / (n - 1))
+
+
+def gini_moves(arrows: pd.DataFrame, n: int) -> tuple[float, pd.Series]:
+    """The Gini of answering, and less that without each person and, linearised, what they asked.
+
+    Misleads as `gini` does.
+    """
+    answered = np.bincount(arrows.answerer, minlength=n).astype(float)
+    order, total, value = np.argsort(answered, kind="stable"), answered.sum(), gini(answered)
+    x, rank = answered[order], np.arange(1, n + 1)
+    below, above = (2 * rank - n) * x, (2 * rank - n - 2) * x
+    rest = np.cumsum(below) - below + above[::-1].cumsum()[::-1] - above
+    without, per_ask = np.zeros((2, n))
+    without[order] = rest / ((n - 1) * np.maximum(total - x, 1))
+    first = 2 * np.searchsorted(x, x) + 1 - n  # one less, and somebody is the first of those alike
+    per_ask[order] = (first / n - value) / max(total, 1)
+    asks = np.bincount(arrows.asker, weights=per_ask[arrows.answerer], minlength=n)
+    return value, pd.Series(value - without + asks)

@@ -12,11 +12,15 @@ from learnalign.data.reading import DataSet
 from learnalign.estimates import described
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.studies import Study
+from learnalign.verdicts.result import Fit, number, spread
 
 HALF_YEAR_DAYS = 365.25 / 2
-DOMINANT = 0.85  # of a group's cost: from here on two people could work out each other's
-AMOUNTS = ("hours", "hours_per_half_year", "required_share", "system_share", "cost")
-COLUMNS = ("people", "managers", "learners", *AMOUNTS, "cost_per_half_year", "top_two_share")
+FIGURES = {
+    "hours_per_half_year": (described.mean, "hours", "half_years"),
+    "cost_per_half_year": (described.mean, "cost", "half_years"),
+    "required_pct": (described.share, "required_hours", "hours"),
+}
+COLUMNS = ("people", *FIGURES, "shown")
 NEEDS = {
     "activities": set(),
     "hours": {"hours"},
@@ -36,65 +40,77 @@ KEYS: dict[By, list[str]] = {"unit": ["unit"], "mode": ["recorded_by", "mode"]}
 def hours_and_cost(study: Study, by: By = "unit") -> pd.DataFrame:
     """Completed learning in hours and the data's currency: a row per unit, or recorder and mode.
 
-    `people` (with their managers) are all of the unit, or of the company; `learners` those with
-    such learning. Per half-year means for each of these people and each half-year employed since
-    recording began. Shares run from 0 to 1, empty where their column is. Cost is empty where two
-    people have 85 % of it or more (`top_two_share`).
+    As they may be shown: `people` are all of the unit, or of the company, as the lower end of their
+    class; FIGURES are means for each of these people and each half-year employed since recording
+    began, and the share of hours that was required, each with its likely range; empty where it is
+    not recorded.
 
     Misleads when formal learning, which systems record, is held against informal, which people
     report: compare modes within `recorded_by` only. Hours are those recorded, not those granted;
-    people who moved bring theirs along. Beside a total, hiding one unit is not enough. METHODS 2.
+    people who moved bring theirs along. METHODS 2.
 
     >>> import learnalign as la
     >>> found = hours_and_cost(la.study("data/demo"), "mode")
     >>> found[["recorded_by", "mode"]].values.tolist()
     [['self', 'informal'], ['self', 'social'], ['system', 'formal'], ['system', 'social']]
     """
-    keys = KEYS[by]
-    if "learning" not in study.dataset.filled:
+    rows, keys = spent(study, by), KEYS[by]
+    if not len(rows):
         return pd.DataFrame(columns=[*keys, *COLUMNS])
-    staff = _staff(study)
-    staff = staff.assign(whole=staff.unit if by == "unit" else "company")
-    spent = staff.merge(_spent(study.dataset), "left" if by == "unit" else "inner", "person_id")
-    groups, learned = spent.groupby(keys), spent[spent.activities > 0]
-    size = staff.groupby("whole").agg(
-        people=("person_id", "nunique"),
-        managers=("manager_id", "nunique"),
-        half_years=("half_years", "sum"),
-    )
-    found = groups[[*NEEDS]].sum(min_count=1).join(groups.whole.first()).join(size, on="whole")
-    known, top_two = _known(study.dataset), _top_two(spent, keys)
-    for name in {"hours", "cost"} & known:  # of a unit in which nobody learned
-        found[name] = found[name].mask(found.activities.isna(), 0.0)
-    cost = found.cost.mask(top_two >= DOMINANT)
-    required = found.required_hours if "required_hours" in known else float("nan")
-    found = found.assign(
-        learners=learned.groupby(keys).person_id.nunique().reindex(found.index, fill_value=0),
-        hours_per_half_year=found.hours / found.half_years,
-        required_share=required / found.hours,
-        system_share=found.system_hours / found.known_hours,
-        cost=cost,
-        cost_per_half_year=cost / found.half_years,
-        top_two_share=top_two,
-    )
-    return found.reset_index()[[*keys, *COLUMNS]]
+    cluster, rater = described.raters(rows)
+    groups, columns = rows.assign(cluster=cluster).groupby(keys), {}
+    for name, (kind, column, of) in FIGURES.items():
+        if not rows[column].notna().any():
+            columns[name] = {}
+            continue
+        fits = {
+            key: kind(part[column], part.person_id, part.cluster, of=part[of], by=rater)
+            for key, part in groups
+        }
+        named = {"|".join(key): fit for key, fit in fits.items() if fit is not None}
+        parts = [[*named]] if by == "unit" else ()
+        shown = study.gate.fits(f"spending by {by}, {name}", named, parts)
+        columns[name] = {key: _in_words(shown.get("|".join(key))) for key in fits}
+    people = {key: study.gate.people(part.person_id, as_class=True) for key, part in groups}
+    found = pd.DataFrame({"people": people, **columns}, dtype=object).rename_axis(keys)
+    known = [name for name, column in columns.items() if column]
+    shown = found[["people", *known]].notna().all(axis=1)
+    return found.assign(shown=shown).reset_index().reindex(columns=[*keys, *COLUMNS])
+
+
+def _in_words(fit: Fit | None) -> str | None:
+    """A figure and its likely range, which is never below nothing."""
+    return fit and f"{number(fit.estimate)} ({spread(max(fit.low, 0.0), fit.high)})"
+
+
+def spent(study: Study, by: By = "unit") -> pd.DataFrame:
+    """What the learning of each person took, 0 for who did none of it: rows to be counted only.
+
+    A row per person, or person, recorder and mode: those of `per_person`, and KEYS. Misleads as
+    that does.
+    """
+    rows, keys = per_person(study), KEYS[by]
+    if by == "unit" or not len(rows):
+        return rows.reindex(columns=[*rows, *(one for one in keys if one not in rows)])
+    each = _spent(study.dataset)
+    all_of = rows[[*described.OWNERS, "half_years"]].merge(each[keys].drop_duplicates(), "cross")
+    all_of = all_of.merge(each, "left", ["person_id", *keys])
+    return all_of.fillna(dict.fromkeys(_known(study.dataset) & {*all_of}, 0.0))
 
 
 def per_person(study: Study) -> pd.DataFrame:
     """What each person's completed learning took: the rows of which `facts.yml` tells sums only.
 
     `half_years` employed since recording began, and the sums of NEEDS, 0 for who learned nothing;
-    empty where what a sum needs is not recorded, and the cost where two people have most of it.
-    Misleads where informal learning is not recorded: it then takes nothing. METHODS 3, Q7.
+    empty where what a sum needs is not recorded. Misleads where informal learning is not recorded:
+    it then takes nothing. METHODS 3, Q7.
     """
-    rows = _staff(study)
     if "learning" not in study.dataset.filled:
-        return rows.head(0).assign(**dict.fromkeys(NEEDS, 0.0))
-    spent = _spent(study.dataset).groupby("person_id")[[*NEEDS]].sum()
-    rows = rows.merge(spent, "left", "person_id").fillna(dict.fromkeys(NEEDS, 0.0))
-    dominated = (_top_two(rows.assign(whole="company"), ["whole"]) >= DOMINANT).any()
-    unknown = set(NEEDS) - _known(study.dataset) | ({"cost"} if dominated else set())
-    return rows.assign(**dict.fromkeys(unknown, float("nan")))
+        columns = [*described.OWNERS, "half_years"]
+        return study.cycles.head(0).reindex(columns=columns).assign(**dict.fromkeys(NEEDS, 0.0))
+    each = _spent(study.dataset).groupby("person_id")[[*NEEDS]].sum()
+    rows = _staff(study).merge(each, "left", "person_id").fillna(dict.fromkeys(NEEDS, 0.0))
+    return rows.assign(**dict.fromkeys(set(NEEDS) - _known(study.dataset), float("nan")))
 
 
 def _known(dataset: DataSet) -> set[str]:
@@ -130,10 +146,3 @@ def _spent(dataset: DataSet) -> pd.DataFrame:
         )
         .execute()
     )
-
-
-def _top_two(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
-    """The share of each group's cost that two people have; empty where nothing was spent."""
-    person = rows.groupby([*keys, "person_id"]).cost.sum().sort_values()
-    two = person.groupby(level=keys).tail(2).groupby(level=keys).sum()
-    return two / person.groupby(level=keys).sum()

@@ -6,6 +6,7 @@ from typing import Any
 
 import ibis
 import pandas as pd
+from ibis import _
 from ibis.expr.types import BooleanValue, Column, Table
 
 from learnalign.data.contract import DATE_OF, DONE
@@ -22,8 +23,10 @@ def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] 
 
     `asked` is what else they depend on, as the embargo: what was made for another is never taken.
     """
-    said = marked(dataset.folder) or {}
-    asked |= {"as_of": str(dataset.as_of), "fingerprints": dataset.fingerprints}
+    said = marked(dataset.folder)
+    asked |= {"as_of": str(dataset.as_of)}
+    if said is None or said["fingerprints"] != dict(dataset.fingerprints):
+        return None
     if any(said.get(key) != value for key, value in asked.items()):
         return None
     return frames(dataset.folder, names, said["types"])
@@ -50,15 +53,26 @@ def after_as_of(name: str, rows: Table, dataset: DataSet) -> Step:
 def flow(name: str, table: Table, steps: Sequence[Step]) -> pd.DataFrame:
     """Rows and people dropped at each step, for their first reason, and left after it."""
     number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
-    sorted_out = table.mutate(_step=number.fill_null(len(steps)))
-    at, who, counts = sorted_out._step, sorted_out.person_id, {}
-    for i in range(len(steps) + 1):
-        for kind, those in (("gone", at == i - 1), ("left", at >= i)):
-            counts[f"{kind}_{i}"] = sorted_out.count(where=those)
-            counts[f"{kind}_people_{i}"] = who.nunique(where=those)
-    counted = iter(sorted_out.aggregate(**counts).to_pyarrow().to_pylist()[0].values())
-    reasons = [("read", "read"), *((step.key, step.reason) for step in steps)]
-    rows = [(name, *reason, *(next(counted) for _ in range(4))) for reason in reasons]
+    sorted_out = table.mutate(_step=number.fill_null(len(steps))).group_by("_step", "person_id")
+    own = sorted_out.aggregate(rows=_.count()).order_by("_step", "person_id").execute()
+    own = own.set_index("person_id")
+    gone = [(step.key, step.reason, own.rows[own._step == i]) for i, step in enumerate(steps)]
+    return accounted(name, "read", own.rows.groupby(level=0).sum(), gone)
+
+
+def accounted(
+    name: str, things: str, read: pd.Series, gone: Sequence[tuple[str, str, pd.Series]]
+) -> pd.DataFrame:
+    """The ATTRITION of a table: the rows `read` by person, and those gone at each step (key,
+    reason).
+    """
+    left = read
+    rows = [(name, "read", things, 0, 0, left.sum(), len(left), [*left.index], [*left])]
+    for key, reason, those in gone:
+        left = left.sub(those, fill_value=0).astype(int)
+        left = left[left > 0]
+        counts = those.sum(), len(those), left.sum(), len(left)
+        rows.append((name, key, reason, *counts, [*those.index], [*those]))
     return pd.DataFrame(rows, columns=list(ATTRITION))
 
 

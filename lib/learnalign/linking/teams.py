@@ -16,13 +16,15 @@ from learnalign.linking.account import beside, one_per_day, placed, prepared
 VISIBLE = ("team", "public")
 STARTS_WITHIN_DAYS = 14  # recording that began so soon after a quarter's start misses nothing of it
 COLUMNS = ("team_id", "unit", "leader_id", "quarter", "people", "share", "leader_acknowledged")
+COLUMNS += ("said", "silent")
 NEEDED = {"reviews.manager_id", "acknowledgements", "acknowledgements.audience"}
 
 
 def team_quarters(dataset: DataSet) -> pd.DataFrame:
     """A row per team and whole quarter: who acknowledged of its people, and whether its leader did.
 
-    `people`, the `share` of them who acknowledged, `leader_acknowledged` (0/1). A team is who has
+    `people`, the `share` of them who acknowledged (lists: who `said`, who was `silent`),
+    `leader_acknowledged` (0/1). A team is who has
     the same manager in their latest review before the quarter, or else in their first; people count
     who are employed all quarter long, and who lead no team themselves. `leader_acknowledged`: at
     least once in the quarter, visibly (to the team or in public); empty where the leader is not in
@@ -49,7 +51,10 @@ def team_quarters(dataset: DataSet) -> pd.DataFrame:
     own = beside(there, leads.distinct().mutate(_leads=True), "person_id", "quarter")
     members = own.filter(own._leads.isnull(), own.leader_id.notnull())
     teams = members.group_by("leader_id", "quarter").aggregate(
-        people=members.count(), share=members._said.cast("float").mean()
+        people=members.count(),
+        share=members._said.cast("float").mean(),
+        said=members.person_id.collect(where=members._said, order_by="person_id"),
+        silent=members.person_id.collect(where=~members._said, order_by="person_id"),
     )
     seen = there.select(
         "quarter", leader_id="person_id", leader_acknowledged=there._seen.cast("int")

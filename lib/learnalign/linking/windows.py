@@ -100,10 +100,10 @@ def prepare(dataset: DataSet, folder: Path, *, embargo_days: int = 30) -> None:
     said = {
         "as_of": str(dataset.as_of),
         "embargo_days": embargo_days,
-        "fingerprints": dataset.fingerprints,
+        "fingerprints": dict(dataset.fingerprints),
     }
     shutil.copyfile(dataset.folder / "dataset.yml", folder / "dataset.yml")
-    keep(folder, {name: dataset.recorded[name] for name in dataset.fingerprints}, made, said)
+    keep(folder, {name: dataset.recorded[name] for name in dataset.present}, made, said)
 
 
 def assert_time_order(person_cycles: pd.DataFrame) -> None:

@@ -1,3 +1,3 @@
-"""Privacy: what may be shown (`rule`, `frames`), the one way to what is published (`gate`), and
-whether it tells of anybody (`findings`, `audit`).
+"""Privacy: what may be shown (`rule`), how far it is moved (`noise`, by draws of `keys`), the one
+way to what is shown (`gate`), and whether anything published tells of somebody (`audit`).
 """

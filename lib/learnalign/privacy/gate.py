@@ -1,318 +1,247 @@
-"""The gate of an edition: the one way from what notebooks found to what is published; and the
-ledger of what was.
+"""The gate: the one way from what was computed to what is shown.
 
-Whoever has two editions can subtract them. So the gate looks at an edition beside all that was
-published before of the same data, which the ledger keeps: published numbers only, a line an
-edition, and so fit for a works council.
-
-Whoever has the editions of all units can weigh their estimates against the company's, and so come
-near the one that is missing. That tells no count: it is a difference between groups, within what
-rounding and the models' other terms leave. But it may be of few people, or of two managers' only;
-so no estimate is hidden in one unit alone, and what can be had is that of two units together.
+It asks the rule, moves what may be shown, and keeps, for each person, how far all that was shown
+could tell of them. A study has one; without draws (an analyst alone with the data) it hides, and
+moves nothing.
 """
 
-import json
-import math
-import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from learnalign.data.mistakes import CONTRACT, Stopped
-from learnalign.data.writing import unlinked
-from learnalign.privacy import counts, findings, joint, rule
-from learnalign.verdicts import document as results
-from learnalign.verdicts.document import Line
-from learnalign.verdicts.registry import phrases
-from learnalign.verdicts.result import UNITS, Result, decimals
-from learnalign.verdicts.words import said
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
 
-COARSEST = 0.2  # of the scale: a figure in larger steps says nothing any more
+from learnalign.privacy import noise
+from learnalign.privacy.keys import Draws, digest, step
+from learnalign.privacy.rule import Rule, completed, is_dominated, is_one_sided
+from learnalign.verdicts.result import Fit
+
+FIRST, OTHER, OF_A_UNIT, LAST = 0.75, 2.0, 4.0, 4.0
+"""How much noise: headlines of the company, all else, and all of a unit's edition. What is looked
+at first is moved least, so that all figures together stay within `MOST`."""
+MOST = 1.2  # of mu, over all figures of an edition: 73 % of guesses right, where 50 is chance
 
 
-def gate(documents: Sequence[Mapping[str, Any]], ledger: Sequence[Line]) -> list[dict[str, Any]]:
-    """Documents as they may be published together, beside the editions in the `ledger`; the same
-    for the same ones.
+@dataclass
+class Gate:
+    """What may be shown of a data set, or of a unit's part of it, and what was."""
 
-    Hidden are: rows on few people or managers; shares of nobody or everybody; a group that nearly
-    is its company; and what an edition of the same data hid. Rows that describe nearly the people
-    of an earlier edition are coarser, and counts are rounded, all of them, where two are too close,
-    or where units stand beside the company. Then all that is published together is laid side by
-    side, and more is hidden until nothing hidden is known within `run.min_group` people. A hidden
-    row keeps its place and carries nothing. What leaves is audited as if it were published:
-    `Stopped` (1) when that finds something, as nothing may be published.
+    rule: Rule
+    draws: Draws | None = None
+    alone: frozenset[str] = frozenset()  # those who are the only one of some manager
+    told: dict[str, pd.Series] = field(default_factory=dict, repr=False)
+    """By figure: how far each person moves it, in standard deviations of its noise."""
 
-    `run.unit` names a document's unit, `run.units` all that have an edition, and `run.units_hidden`
-    says how many of the company's units have none: a number of units, not of people, and fit to be
-    told, as their names are.
+    # --- figures that were fitted
 
-    Misleads about what is not in it: whoever knows people of a group knows more than the numbers
-    say, and editions of another title, or on a line of the ledger that is damaged, are not looked
-    at.
-    """
-    units = [one["run"].get("unit", "") for one in documents]
-    if len(set(units)) < len(units):
-        raise ValueError("two documents are of the same unit")
-    several = len(documents) > 1 or any(one["run"].get("units") for one in documents)
-    safe = {
-        unit: _alone(one, ledger, several)
-        for unit, one in sorted(zip(units, documents, strict=True), key=lambda pair: pair[0])
-    }
-    if len(safe) > 1:
-        pages = {unit: results.rows_of(one) for unit, one in safe.items()}
-        pages = _together(pages, documents[0] | {"run": next(iter(safe.values()))["run"]})
-        safe = {unit: one | {"results": [*map(asdict, pages[unit])]} for unit, one in safe.items()}
-    told = [
-        f"{unit}: {one}" if unit else str(one)
-        for unit, document in safe.items()
-        for one in findings.found(document, findings.of_same(ledger, document))
-    ]
-    told += map(str, findings.together([*safe.values()]) if len(safe) > 1 else ())
-    if told:
-        text = "The edition would tell of individuals. Nothing was published."
-        raise Stopped(1, "\n".join([text, *told]))
-    return [safe[unit] for unit in units]
+    def fit(self, statistic: str, fit: Fit | None, *, first: bool = False) -> Fit | None:
+        """A fit as it may be shown; None where it may not, or where there is none.
 
+        `first`: it answers a question, and is moved least. Counts are lower ends of their classes.
+        """
+        if fit is None or self._is_hidden(fit, fit.n_people, fit.n_clusters):
+            return None
+        if self.draws is None:
+            return fit
+        people = digest(fit.influence.index)
+        first = first and not self.draws.is_unit
+        sd = step(noise.spread(fit.std_error, fit.influence, self._weight(first)))
+        off = self.draws.walk(statistic, people, sd)
+        of_error, of_df = (self.draws.normal(f"{statistic}|{of}", people) for of in ("error", "df"))
+        counts = self._counts(fit, people)
+        df = counts["df"] and max(_short(counts["df"] * np.exp(noise.OF_ERROR * of_df)), 1.0)
+        found = replace(noise.moved(fit, sd, off, of_error, df), **counts | {"df": df})
+        if self._is_hidden(found, found.n_people, found.n_clusters):
+            return None
+        self._tell(f"{statistic}|{people}", fit.influence, sd)
+        by, moves = noise.of_an_error(fit, sd)
+        self._tell(f"{statistic}, error|{people}", moves * fit.influence, by)
+        return self._classed(found, fit, people, first)
 
-def _alone(document: Mapping[str, Any], ledger: Sequence[Line], several: bool) -> dict[str, Any]:
-    """A document as it may be published by itself; with `several`, in counts that are rounded in
-    any case.
-    """
-    past, min_group = findings.of_same(ledger, document), document["run"]["min_group"]
-    rows = tuple(map(fine, rule.suppress(results.rows_of(document), min_group)))
-    rows = tuple(
-        rule.hidden(row, why) if (why := _reason(row, rows, min_group)) else row for row in rows
-    )
-    earlier = {
-        kind: [count for line in past for count in getattr(line, kind)] for kind in counts.KINDS
-    }
-    told = {**document, "results": [*map(asdict, rows)]}
-    safe = counts.rounded(told, min_group, earlier, _base(past, min_group), several)
-    base = safe["run"]["rounded_to"] or 1
-    rows = tuple(_apart(row, past, base, min_group) for row in results.rows_of(safe))
-    gone = {one for line in past if findings.is_soon_after(line, document) for one in line.hidden}
-    rows = tuple(
-        rule.hidden(row, findings.BEFORE) if row.shown and row.key in gone else row for row in rows
-    )
-    unit = document["run"].get("unit", "")
-    coverage = [
-        row | {"detectable_effect": _short(row["detectable_effect"])} for row in safe["coverage"]
-    ]
-    complete = _complete({unit: rows}, safe)[unit]
-    return safe | {"results": [*map(asdict, complete)], "coverage": coverage}
+    def fits(
+        self, statistic: str, fits: Mapping[str, Fit], parts: Sequence[Sequence[str]] = ()
+    ) -> dict[str, Fit | None]:
+        """Several fits by name, None where one is hidden; `parts` as `completed`'s."""
+        moved = {name: self.fit(f"{statistic}/{name}", fit) for name, fit in fits.items()}
+        people = {name: fit.n_people if fit else 0 for name, fit in moved.items()}
+        hidden = completed([name for name, fit in moved.items() if fit is None], people, parts)
+        return {name: None if name in hidden else fit for name, fit in moved.items()}
 
+    def roughly(
+        self,
+        statistic: str,
+        value: float | None,
+        people: Iterable[object],
+        by: float = noise.OF_AN_ERROR,
+    ) -> float | None:
+        """What is reckoned from errors and counts, moved by so much of it, to two digits."""
+        if self.draws is None or value is None:
+            return value
+        return _short(value * np.exp(by * self.draws.normal(statistic, digest(people))))
 
-def enter(out: Path, *documents: Mapping[str, Any]) -> tuple[Line, ...]:
-    """Write editions into the ledger of `out`, on the disk before this returns: call it before they
-    are published.
+    def _is_hidden(self, fit: Fit, people: int, managers: int | None) -> bool:
+        if self.rule.is_few(people, managers) or fit.is_dominated:
+            return True
+        rarer = fit.n_people_smaller
+        if fit.is_share and rarer is not None:
+            side = people * min(fit.estimate, 100 - fit.estimate) / 100
+            # somebody with several rows is on both sides: these may be nearly all
+            return is_one_sided(people, min(rarer, people / 2)) or is_one_sided(people, side)
+        if fit.design == "described" and not fit.is_share and fit.low == fit.high:
+            return True  # everybody has the same value
+        return rarer is not None and rarer < self.rule.min_group
 
-    A line too many is safe, one too few is not. Lines are appended whole, so that runs side by side
-    lose none.
-    """
-    lines = tuple(map(findings.line_of, documents))
-    plain = [json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) for line in lines]
-    out.mkdir(parents=True, exist_ok=True)
-    path = out / results.LEDGER
-    with open(path, "ab", buffering=0, opener=unlinked) as file:
-        torn = path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a run that died here
-        file.write(b"\n" * torn + "".join(f"{line}\n" for line in plain).encode())
-        os.fsync(file.fileno())
-    return lines
+    def _counts(self, fit: Fit, people: str) -> dict[str, int | float | None]:
+        """The fit's counts as they are published, and what is reckoned from them."""
+        n = noise.count(fit.n_people, self.draws.uniform("people", people))
+        managers = fit.n_clusters + noise.OF_MANAGERS * self.draws.normal("managers", people)
+        managers = max(round(managers), 0)
+        of_rows = np.exp(noise.OF_AN_ERROR * self.draws.normal("rows", people))
+        smaller, df = fit.n_people_smaller, fit.df
+        if smaller is not None and not fit.is_share:
+            smaller = noise.count(smaller, self.draws.uniform("smaller", people))
+        return {
+            "n_people": n,
+            "n_clusters": managers,
+            "n_rows": int(_short(n * fit.n_rows / fit.n_people * of_rows)),
+            "n_people_smaller": smaller,
+            "df": df and df * managers / max(fit.n_clusters, 1),
+        }
 
-
-def _base(past: Sequence[Line], min_group: int) -> int:
-    """What counts are rounded down to: two grids laid over each other tell more than either."""
-    told = sorted({line.rounded_to for line in past if line.rounded_to})
-    base = math.lcm(min_group, *told)
-    if base > 4 * min_group:
-        raise Stopped(
-            CONTRACT,
-            f"min_group is {min_group}, and editions of these data were rounded to multiples of "
-            f"{', '.join(map(str, told))}: counts on several grids tell each other's digits. "
-            f"Nothing was published. Use a min_group that is a multiple of {told[-1]}.",
+    def _classed(self, found: Fit, fit: Fit, people: str, first: bool) -> Fit:
+        """With counts as the lower ends of their classes; they are finer for an answer."""
+        ids = fit.influence.index
+        alone = pd.Series(1.0, ids[ids.isin(self.alone)])
+        self._tell(f"managers|{people}", alone if first else None, noise.OF_MANAGERS)
+        if len(ids) != fit.n_people:  # of teams: a leader takes a whole one along
+            found = replace(found, n_people=self.rule.min_group)
+        n = self._class(found.n_people, ids, people, fine=first)
+        return replace(
+            found, at_least=True, n_people=n, n_clusters=noise.managers(found.n_clusters)
         )
-    return base
+
+    def _class(self, n: int, ids: Iterable[object], people: str, *, fine: bool = False) -> int:
+        index = pd.Index(ids)
+        moves = noise.told_by_class(len(index), self.rule.min_group, fine=fine)
+        self._tell(f"people|{people}", pd.Series(moves, index), 1.0)
+        return noise.least(n, self.rule.min_group, fine=fine)
+
+    # --- counts
+
+    def people(self, ids: Iterable[object], *, as_class: bool = False) -> int | None:
+        """How many people there are; None where they are too few. As the lower end of a class, or
+        a number that is up to 10 off.
+        """
+        index = pd.Index(ids).unique()
+        if self.rule.is_few(len(index)):
+            return None
+        n, people = len(index), digest(index)
+        if self.draws is not None:
+            n = noise.count(n, self.draws.uniform("people", people))
+        if self.rule.is_few(n):
+            return None
+        if as_class:
+            return self._class(n, index, people)
+        self._tell(f"people|{people}", pd.Series(1.0, index), noise.VARIANCE**0.5)
+        return n
+
+    def rows(self, statistic: str, counts: pd.Series) -> int | None:
+        """How many rows people have together; `counts` (n,) by person, at most as many for one as
+        99 of 100 have. None where they are too few people, or few of them have most.
+        """
+        counts = counts[counts > 0]
+        if self.rule.is_few(len(counts)) or is_dominated(counts):
+            return None
+        if self.draws is None:
+            return int(counts.sum())
+        kept = pd.Series(noise.capped(counts), counts.index)
+        sd = step(noise.spread(0.0, kept, self._weight()))
+        same = digest(f"{who} {n:g}" for who, n in kept.items())
+        self._tell(f"{statistic}|{same}", kept, sd)
+        return max(round(float(kept.sum()) + self.draws.walk(statistic, same, sd)), 0)
+
+    # --- figures of rows
+
+    def share(
+        self, statistic: str, person: pd.Series, yes: pd.Series, of: pd.Series | None = None
+    ) -> float | None:
+        """The percent of rows (n,), or with `of` of so many each, that are so; None where it may
+        not be shown. `person` whose row it is; a gap is left out.
+        """
+        of = pd.Series(1.0, yes.index) if of is None else of
+        pairs = pd.DataFrame({"yes": yes, "of": of}).astype(float).dropna()
+        pairs = pairs.groupby(person.reindex(pairs.index)).sum()
+        if self.rule.is_few(len(pairs)) or not pairs.of.sum() > 0:
+            return None
+        sides = [int((side > 0).sum()) for side in (pairs.yes, pairs.of - pairs.yes)]
+        if is_one_sided(len(pairs), min(*sides, len(pairs) / 2)):
+            return None
+        middle = pairs.yes.sum() / pairs.of.sum()
+        influence = 100 * (pairs.yes - middle * pairs.of) / pairs.of.sum()
+        value = self.moved(statistic, 100 * middle, influence)
+        off = len(pairs) * min(value, 100 - value) / 100
+        return None if is_one_sided(len(pairs), off) else value
+
+    def moved(
+        self, statistic: str, value: float, influence: pd.Series, weight: float | None = None
+    ) -> float:
+        """A figure of which it is known how far each person moves it, whatever the rule says."""
+        if self.draws is None:
+            return value
+        times = self._weight() if weight is None else weight * self.draws.factor
+        sd = step(times * noise.spread(float(np.hypot.reduce(influence)), influence))
+        people = digest(influence.index)
+        self._tell(f"{statistic}|{people}", influence, sd)
+        return value + self.draws.walk(statistic, people, sd)
+
+    def _weight(self, first: bool = False) -> float:
+        """How much noise; where all figures together need more, what is looked at first gets it
+        last.
+        """
+        if first:
+            return FIRST * max(self.draws.factor / LAST, 1.0)
+        return self.draws.factor * (OF_A_UNIT if self.draws.is_unit else OTHER)
+
+    # --- what all that was shown could tell of somebody
+
+    def _tell(self, figure: str, influence: pd.Series | None, sd: float) -> None:
+        if self.draws is not None and influence is not None and sd > 0 and influence.any():
+            self.told[figure] = influence.abs() / sd
 
 
-# --- digits
-
-
-def _short(value: float | None) -> float | None:
-    """Three digits that say something; none of the others."""
-    return value and float(f"{value:.3g}")
-
-
-def _read(value: float, unit: str, finest: int) -> float:
-    """A value with the decimals that are read of it, one more in the usual units, and `finest` if
-    that is more; never so that it would be read otherwise.
-    """
-    seen = decimals(abs(value), unit)
-    near = round(value, max(seen + (unit in UNITS), finest))
-    return near if round(near, seen) == round(value, seen) else round(value, seen)
-
-
-def fine(row: Result) -> Result:
-    """A row to the digits that are read, or a tenth of its standard error: in seventeen digits
-    stands every count.
-
-    >>> 14.91891891891892 == 552 / 37  # and of no share of fewer people
-    True
-    """
-    if row.estimate is None:
-        return row
-    exact = row.std_error if row.design != "described" else None
-    finest = 1 - math.floor(math.log10(exact)) if exact else 0
-    values = {name: getattr(row, name) for name in ("estimate", "low", "high")}
-    return replace(
-        row,
-        **{name: value and _read(value, row.unit, finest) for name, value in values.items()},
-        df=row.df and float(round(row.df)),
-        std_error=_short(row.std_error),
-        detectable_effect=_short(row.detectable_effect),
-    )
-
-
-# --- what is hidden
-
-
-def _reason(row: Result, rows: Sequence[Result], min_group: int) -> str:
-    """Why a row that stands on enough people must be hidden all the same; empty where it may be
-    shown.
-    """
-    if not row.shown or row.estimate is None:
-        return ""
-    if row.n_people is None or row.n_clusters is None:
-        return "not counted"
-    if findings.is_of_all_or_none(row):
-        return "alike"
-    of = (row.question, row.measure, row.unit)
-    left = [
-        (one.n_people or 0) - row.n_people
-        for one in rows
-        if (one.question, one.measure, one.unit) == of and not joint.attribute(one) and one.shown
+def told(gate: Gate) -> pd.DataFrame:
+    """What a gate kept, as rows of figure, person and moves: for the run, and never published."""
+    parts = [
+        pd.DataFrame({"person": s.index, "moves": s}).assign(figure=f) for f, s in gate.told.items()
     ]
-    if joint.attribute(row) and any(0 < people < min_group for people in left):
-        return "few outside"
-    return ""
+    found = pd.concat(parts) if parts else pd.DataFrame(columns=["person", "moves", "figure"])
+    return found.astype({"moves": "float32", "figure": "category"})
 
 
-def _together(pages: joint.Pages, document: Mapping[str, Any]) -> joint.Pages:
-    """Rows by unit, with more hidden in units, and last in the company, until subtraction gives no
-    hidden row away.
+def mu(told: pd.DataFrame) -> pd.Series:
+    """How far apart any two editions, with and without a person, are to who knows all else: by
+    person, in standard deviations over all figures (Dong, Roth and Su 2022, section 2). `told` as
+    the function of that name gives it, of all notebooks and units; a figure counts once, with its
+    least noise.
+
+    >>> rows = pd.DataFrame({"figure": ["a", "b"], "person": ["ana", "ana"], "moves": 1 / 3})
+    >>> mu(rows).round(3).to_dict()
+    {'ana': 0.333}
     """
-    before = None
-    while before != pages:
-        before = pages
-        near = set(joint.nearly_all(pages, document))
-        pages = _without(pages, near, "nearly all")
-        alone = [key for _, key in joint.lonely(pages, document)]
-        pages = _without(
-            pages, {_least(pages, lambda _, row, key=key: row.key == key) for key in alone}
-        )
-        pages = _complete(pages, document)
-        pages = {  # a page may go alone
-            unit: _complete({unit: rows}, document)[unit] for unit, rows in pages.items()
-        }
-    return pages
+    rows = told.groupby(["figure", "person"], observed=True).moves.max().astype(float)
+    return (rows**2 / 2).groupby(level="person").sum() ** 0.5
 
 
-def _complete(pages: joint.Pages, document: Mapping[str, Any]) -> joint.Pages:
-    """With what was hidden, more beside it, the smallest first, until the rest tells nothing."""
-    while found := list(joint.parts_told(pages, document)):
-        first = {  # one at a time of what hangs together
-            (key[:2], joint.attribute_of(key) or key): (unit, key)
-            for unit, key, *_ in reversed(found)
-        }
-        more = {
-            _least(pages, _beside(unit, key))
-            or _least(pages, lambda _, row, key=key: row.key[:2] == key[:2])
-            for unit, key in first.values()
-        }
-        if not more - {None}:
-            break  # the audit says so
-        pages = _without(pages, more)
-    return pages
+def certainty(mu: float) -> float:
+    """In how many of 100 guesses such a person's presence is told right; 50 is chance.
 
-
-def _beside(unit: str, key: results.Key) -> Callable[[str, Result], bool]:
-    """Whether a row stands in a sum with this one: the same of another unit, or of the same
-    attribute on its page.
+    >>> round(certainty(1.2))
+    73
     """
-    name = joint.attribute_of(key)
-
-    def is_beside(one: str, row: Result) -> bool:
-        is_part = one == unit and row.key[:2] == key[:2] and joint.attribute(row) == name != ""
-        return is_part or row.key == key
-
-    return is_beside
+    return 100 * float(norm.cdf(mu / 2))
 
 
-def _least(pages: joint.Pages, fits: Callable[[str, Result], bool]) -> joint.Place | None:
-    """The shown row that `fits` with the fewest people: a unit's if there is one, else the
-    company's.
-    """
-    left = [
-        (unit == "", row.n_people or 0, unit, place, row.key)
-        for unit, rows in pages.items()
-        for place, row in enumerate(rows)
-        if row.shown and row.estimate is not None and fits(unit, row)
-    ]
-    return (min(left)[2], min(left)[4]) if left else None
-
-
-def _without(
-    pages: joint.Pages, gone: set[joint.Place | None], why: str = "subtraction"
-) -> joint.Pages:
-    return {
-        unit: tuple(rule.hidden(row, why) if (unit, row.key) in gone else row for row in rows)
-        for unit, rows in pages.items()
-    }
-
-
-# --- what is coarser
-
-
-def _apart(row: Result, past: Sequence[Line], base: int, min_group: int) -> Result:
-    """A row that describes, as earlier editions on nearly the same people allow: as it is, in
-    steps, or hidden.
-    """
-    same = [(figure, line) for line in past for figure in line.figures if figure[0] == row.key]
-    told_before = any(findings.figures(row) == figure[1:] for figure, _ in same)
-    near = any(
-        findings.is_near(row.n_people, base, figure[4], line, min_group) for figure, line in same
-    )
-    if not findings.describes(row) or told_before or not near:
-        return row  # told before, and not in steps: nothing is added
-    scale = _scale(row)
-    step = rule.step(scale, row.n_people, min_group)
-    if not 0 < step <= COARSEST * scale:
-        return rule.hidden(row, "same people")
-    told = _in_steps(row, step)
-    return rule.hidden(row, "steps") if findings.is_of_all_or_none(told) else told
-
-
-def _scale(row: Result) -> float:
-    """What all people together can move a figure by: all of a share; of a mean, the mean or the
-    spread of people.
-    """
-    if row.unit == "%":
-        return 100.0
-    spread = (row.std_error or 0.0) * math.sqrt(row.n_people or 0)
-    return max(
-        abs(row.estimate), spread * abs(row.estimate) if row.unit == "hazard ratio" else spread
-    )
-
-
-def _in_steps(row: Result, step: float) -> Result:
-    """A row whose figures are multiples of `step`, in its sentence too."""
-    digits = max(0, -math.floor(math.log10(step)))
-    figures = {name: getattr(row, name) for name in ("estimate", "low", "high")}
-    told = {
-        name: None if value is None else round(round(value / step) * step, digits) + 0.0
-        for name, value in figures.items()
-    }
-    size = f"{step:g} {'points' if row.unit == '%' else row.unit}"
-    note = phrases("sentences")["notes"]["steps"].format(step=size)
-    note = " ".join(filter(None, [row.note, note]))
-    return said(replace(row, **told, std_error=None, df=None, step=step, note=note))
+def _short(value: float) -> float:
+    """Two digits."""
+    return float(f"{value:.2g}")

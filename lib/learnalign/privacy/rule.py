@@ -1,29 +1,28 @@
-"""The rule: from how many people and managers on something is shown, asked before anything is
-drawn, written or sent.
+"""The rule: may a row be shown at all? README tells it on one page, in the same order.
 
-A row that stands on too few stays as a blank row. What could be had from others by subtraction is
-hidden with it, or folded into its neighbours.
+Hidden is a row when any of these holds, for people, never rows of data:
+1. too few people, or too few managers, stand behind it;
+2. nearly all or nearly none of them are so, or all have the same value;
+3. one or two people make up most of a sum or a mean, or one of them could reckon the other;
+4. it is the only hidden part of a whole that is shown: then the next smallest is hidden too.
+A hidden row keeps its place and says the same whichever it was. Counts are judged as they are and
+as they are published (`noise`): on the true count alone, the step over a floor would tell.
 """
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from typing import Any, get_origin
 
-import pandas as pd
+import numpy as np
+from numpy.typing import ArrayLike
 
-from learnalign.privacy import flows
-from learnalign.verdicts.registry import phrases
-from learnalign.verdicts.result import ATTRITION, Comparison, Fit, Result
+from learnalign.verdicts.result import Result
 from learnalign.verdicts.words import said
 
-FLOOR = 5
-MIN_MANAGERS = 3
-OPEN = (
-    "completed activities without recorded hours",
-    "completed activities without a recorded cost, or at 0",
-)
-"""Facts of how a record was kept, of nobody: they may be 0 % and 100 %."""
+FLOOR, MIN_MANAGERS = 5, 3
+SIDE = 3  # people on either side of a share
+SMALL, SIDE_OF_SMALL = 50, 8  # and of a group of fewer people
+HALF, MOST, WITHIN = 0.50, 0.75, 0.10  # one person's part, two people's, and p %
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,8 @@ class Rule:
     """From how many people, and managers, on something is shown. `min_group` may be raised, never
     below `FLOOR`: a `ValueError`.
 
-    >>> Rule(10).why(9), Rule(10).why(12, managers=2), Rule(10).why(12, managers=3)
-    ('few people', 'few managers', '')
+    >>> Rule(10).is_few(9), Rule(10).is_few(12, managers=2), Rule(10).is_few(12, managers=3)
+    (True, True, False)
     """
 
     min_group: int
@@ -43,194 +42,56 @@ class Rule:
             text = f"it may be raised, but not below {FLOOR}"
             raise ValueError(f"min_group is {self.min_group}: {text}")
 
-    def why(self, people: int, managers: int | None = None, smaller: int | None = None) -> str:
-        """Why what stands on so many is hidden, as a key of `hidden` in `en/sentences.yml`; empty
-        where it may be shown. `smaller`: people in the smaller of two groups, or on the rarer side
-        of a share. None was not counted.
-        """
-        if people < self.min_group:
-            return "few people"
-        if smaller is not None and smaller < self.min_group:
-            return "few in a group"
-        if managers is not None and managers < self.managers:
-            return "few managers"
-        return ""
-
-    def few(self, frame: pd.DataFrame) -> pd.Series:
-        """The same of a frame's rows: by `people` and, where there are such columns, `managers` and
-        `people_smaller`. A row on nobody tells of nobody.
-        """
-        least = {"people": self.min_group, "people_smaller": self.min_group}
-        least |= {"managers": self.managers}
-        short = [frame[name] < number for name, number in least.items() if name in frame]
-        return pd.concat(short, axis=1).any(axis=1) & (frame.people > 0)
+    def is_few(self, people: float, managers: float | None = None) -> bool:
+        """Whether too few people stand behind something, or managers; None were not counted."""
+        return people < self.min_group or (managers is not None and managers < self.managers)
 
 
-def too_small(found: Fit | Comparison | None, min_group: int) -> str:
-    """Why a fitted contrast must stay hidden, as `Rule.why` says it, or "" when it may be shown; of
-    a comparison, its adjusted figure's reason, then its raw one's.
+def is_one_sided(people: float, yes: float) -> bool:
+    """Whether nearly all of so many people are so, or nearly none.
 
-    >>> too_small(None, 10)
-    ''
+    >>> is_one_sided(100, 3), is_one_sided(100, 98), is_one_sided(40, 7), is_one_sided(10, 0)
+    (False, True, True, True)
     """
-    rule = Rule(min_group)
-    if isinstance(found, Comparison):
-        return too_small(found.adjusted, min_group) or too_small(found.raw, min_group)
-    if found is None:
-        return ""
-    alike = found.design == "described" and found.n_people_smaller is None
-    few = rule.why(found.n_people, found.n_clusters, found.n_people_smaller)
-    return few or ("one value" if alike and found.low == found.high else "")
+    return min(yes, people - yes) < (SIDE_OF_SMALL if people < SMALL else SIDE)
 
 
-def reasons(
-    fits: Mapping[str, Fit], min_group: int, parts: Sequence[Sequence[str]] = ()
-) -> dict[str, str]:
-    """Privacy's reason for each of several figures that must stay hidden; those that may be shown
-    are left out.
+def is_dominated(contributions: ArrayLike) -> bool:
+    """Whether one person makes up more than half of a sum, two more than three quarters, or the
+    second could reckon the first to within a tenth (p % rule). A value for each person.
 
-    Each of `parts` names figures that add up to a whole, as the values of one attribute do: when
-    some of them are hidden, or missing, others are hidden with them, those on fewest people first,
-    until to whoever knows the wholes every hidden number of people, and of people on either side of
-    a share, is uncertain by `min_group` or more. The wholes count as known: another attribute that
-    is shown in full tells them. Misleads where somebody is in two parts.
+    >>> is_dominated([51, 10, 10, 10, 10]), is_dominated([1, 1, 1, 1, 1, 1, 1, 1])
+    (True, False)
     """
-    found = {name: reason for name, fit in fits.items() if (reason := too_small(fit, min_group))}
-    wholes = [[name for name in dict.fromkeys(whole) if name in fits] for whole in parts]
-    gone = {name for whole in wholes for name in whole if name in found}
-    for whole, names in zip(wholes, parts, strict=True):
-        if len(whole) < len(set(names)):  # what could not be made may be had as well
-            gone |= _fewest(fits, whole, gone)
-    while more := [
-        _fewest(fits, each, gone) for each in wholes if _tells(fits, each, gone, min_group)
-    ]:
-        gone = gone.union(*more)
-    return found | {name: "subtraction" for name in fits if name in gone - {*found}}
+    sizes = np.sort(np.abs(np.nan_to_num(np.asarray(contributions, float))))[::-1]
+    total = sizes.sum()
+    if not total > 0 or len(sizes) < 2:
+        return bool(total > 0)
+    one, two = sizes[:2]
+    rest = total - one - two
+    return bool(one > HALF * total or one + two > MOST * total or rest < WITHIN * one)
 
 
-def _tells(fits: Mapping[str, Fit], whole: Sequence[str], gone: set[str], min_group: int) -> bool:
-    """Whether what is hidden of a whole is known too closely, and more of it could be hidden."""
-    hidden = [_sides(fits[name]) for name in whole if name in gone]
-    few = any(is_told(sizes, min_group) for sizes in zip(*hidden, strict=True))
-    return few and len(hidden) < len(whole)
+def completed(
+    hidden: Collection[str], people: Mapping[str, float], parts: Sequence[Sequence[str]]
+) -> set[str]:
+    """The hidden ones and, in a whole that has exactly one, the next on fewest people.
 
+    Each of `parts` names what adds up to a whole; a name without `people` could not be made, and
+    counts as hidden.
 
-def is_told(sizes: Sequence[float], min_group: int) -> bool:
-    """Whether the hidden parts of a whole are known too closely to who knows the whole and the
-    others: one alone, or fewer than `min_group` people together.
+    >>> sorted(completed({"a"}, {"a": 4, "b": 30, "c": 20}, [["a", "b", "c"]]))
+    ['a', 'c']
     """
-    return len(sizes) < 2 or sum(sizes) < min_group
-
-
-def _fewest(fits: Mapping[str, Fit], names: Sequence[str], gone: set[str]) -> set[str]:
-    """The figure on fewest people of those that are not `gone`, if there is one."""
-    return {*sorted(set(names) - gone, key=lambda name: (fits[name].n_people, name))[:1]}
-
-
-def _sides(fit: Fit) -> tuple[int, int, int]:
-    """The people of a group, and those on either side of its share."""
-    few = fit.n_people_smaller
-    if fit.design != "described" or few is None:  # of a difference, the group is the smaller side
-        people = fit.n_people if few is None else few
-        return people, people, people
-    yes = few if fit.estimate <= 50 else fit.n_people - few
-    return fit.n_people, yes, fit.n_people - yes
-
-
-def step(scale: float, people: float | None, min_group: int) -> float:
-    """The step of 1, 2 or 5 times a power of ten in which the values of `min_group` people can
-    hide; 0 for no people.
-
-    >>> step(100, 1420, 10), step(302.87, 1420, 10)
-    (1.0, 5.0)
-    """
-    least = scale * min_group / people if people else 0.0
-    if not least > 0:
-        return 0.0
-    power = 10.0 ** math.floor(math.log10(least))
-    return next(power * size for size in (1, 2, 5, 10) if power * size >= least * (1 - 1e-9))
-
-
-# --- frames
-
-
-def groups(frame: pd.DataFrame, min_group: int, labels: Sequence[str]) -> pd.DataFrame:
-    """A frame of groups for showing: all but the `labels` is blank where too few people, or
-    managers, stand behind, as `Rule.few` counts them.
-
-    Whether a hidden row could be had from the others by subtraction is not looked at: give no
-    totals beside them.
-    """
-    few = Rule(min_group).few(frame)
-    return _blanked(frame, few, [name for name in frame if name not in labels])
-
-
-def counts(facts: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """Counts of `rows` and `people` for showing: blank where fewer than `min_group` people stand
-    behind.
-
-    A number of people that differs from a larger one in the table by 1 to `min_group` - 1 is blank
-    too: the difference would be a group of that size.
-    """
-    few = Rule(min_group).few(facts.rename(columns={"teams": "managers"}))
-    shown: list[int] = []
-    for index, people in facts.people.dropna().sort_values(ascending=False, kind="stable").items():
-        few[index] |= any(0 < larger - people < min_group for larger in shown)
-        shown += [] if few[index] else [people]
-    told = {"rows", "teams", "people", "share", "first", "last"}
-    return _blanked(facts, few, [name for name in facts if name in told])
-
-
-def _blanked(frame: pd.DataFrame, hidden: pd.Series, names: Sequence[str]) -> pd.DataFrame:
-    blank = {name: frame[name].astype(object).mask(hidden, None) for name in names}
-    return frame.assign(**blank, shown=~hidden)
-
-
-def flow(attrition: pd.DataFrame | None, min_group: int) -> pd.DataFrame:
-    """Who fell out at each step, with no count that subtracts to a drop of 1 to `min_group` - 1
-    people.
-
-    `people` counts the people with a dropped row; the fall in `people_left` counts those with no
-    row left. Both are protected. A step that is too small is folded with its neighbours into "other
-    reasons", as few as will do. When even all steps together are too small, the drops are blank and
-    the first and last counts are rounded down to a multiple of `min_group` and marked `approximate`
-    (both: an exact first count beside a rounded last one would give the drop away). Blank is None,
-    never 0. It protects one flow at a time; `counts.rounded` looks at all of a
-    document.
-    """
-    Rule(min_group)  # refuses what is below the floor
-    tables = () if attrition is None else attrition.groupby("table", sort=False)
-    rows = [
-        (table, *step)
-        for table, steps in tables
-        for step in flows.published(str(table), steps, min_group)
-    ]
-    return pd.DataFrame(rows, columns=[*ATTRITION, "approximate"], dtype=object)
+    gone = set(hidden)
+    for names in parts:
+        dark = {name for name in names if name in gone or name not in people}
+        left = sorted(set(names) - dark, key=lambda name: (people[name], name))
+        gone |= {left[0]} if len(dark) == 1 and left else set()
+    return gone
 
 
 # --- results
-
-
-def suppress(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
-    """Blank every result that stands on too few people or managers; keep the row and its place.
-
-    A result that was never estimated (no `n_people`) has nothing to hide and passes unchanged.
-    Doing it twice changes nothing. It misleads when hidden groups can be worked out from other
-    rows that add up to a shown total: that is complementary suppression, not done here.
-    """
-    rule = Rule(min_group)
-    return tuple(
-        hidden(row, row.reason if row.branch == "hidden" else "few")
-        if _must_hide(row, rule)
-        else row
-        for row in results
-    )
-
-
-def _must_hide(row: Result, rule: Rule) -> bool:
-    few = row.n_people is not None and rule.why(row.n_people, row.n_clusters)
-    return bool(row.verdict == "hidden" or not row.shown or few)
-
 
 PLACE = {"question", "measure", "headline", "group", "at"}
 PLACE |= {"level", "unit", "design", "smallest_effect"}  # known before anybody was looked at
@@ -245,12 +106,20 @@ def _nothing(one: Field[Any]) -> Any:
 
 BLANK = {one.name: _nothing(one) for one in fields(Result) if one.name not in PLACE}
 BLANK |= {"shown": False, "verdict": "hidden", "branch": "hidden"}
-"""What a hidden row holds, beside its place and why it is hidden: a field that is new is blank."""
+"""What a hidden row holds, beside its place: a field that is new is blank."""
 
 
-def hidden(row: Result, reason: str) -> Result:
-    """A row that keeps its place, says why it is hidden (a key of `hidden` in `en/sentences.yml`),
-    and carries nothing else; always from all that it held.
-    """
-    why = reason if reason in phrases("sentences")["hidden"] else "few"
-    return said(replace(row, **(BLANK | {"reason": why})))
+def hidden(row: Result) -> Result:
+    """A row that keeps its place and carries nothing else."""
+    return said(replace(row, **BLANK))
+
+
+def suppress(results: Sequence[Result], min_group: int) -> tuple[Result, ...]:
+    """Every row that says of itself that it stands on too few is blank. Twice changes nothing."""
+    rule = Rule(min_group)
+    return tuple(hidden(row) if _must_hide(row, rule) else row for row in results)
+
+
+def _must_hide(row: Result, rule: Rule) -> bool:
+    few = row.n_people is not None and rule.is_few(row.n_people, row.n_clusters)
+    return bool(row.verdict == "hidden" or not row.shown or few)

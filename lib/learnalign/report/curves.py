@@ -1,6 +1,6 @@
 """Curves over time, and the spread over managers.
 
-Each takes what its module counted, lets through what may be shown as a record of plain data, and is
+Each takes what its module gives, which may be shown, makes a record of plain data of it, and is
 drawn from that record alone, in a notebook as in the report.
 """
 
@@ -13,14 +13,15 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import norm
 
 from learnalign.estimates.pooling import Spread
-from learnalign.privacy import frames, rule
 from learnalign.report.marks import BAND, INK, LOOKS, SOFT
 from learnalign.report.shown import Shown, nothing
 from learnalign.report.svg import LINE, SMALL, canvas, drawn, wrap
 from learnalign.report.tables import AMBER, TEAL, Record
 from learnalign.report.typesetting import heading, percent, say
+from learnalign.verdicts.document import records
 from learnalign.verdicts.result import number, spread
 
 PALE = "#c3d6d4"
@@ -29,62 +30,29 @@ LINES = ((TEAL, "-"), (AMBER, "--"), (INK, ":"), (LOOKS["untrusted"].colour, "-.
 ALL = "all gaps"  # the group that the others are parts of
 KINDS = (("closed", ""), ("left", "left_"))
 COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
+QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 KEPT = ("month", *COURSE)
 
 
 # --- curves over time
 
 
-def curves(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+def curves(frame: pd.DataFrame, *, title: str = "") -> Shown:
     """The share of gaps closed, and of those whose people left first, over the months since they
     were found.
 
-    `frame` is what `gaps.curve` counts: group, month, closed, low, high, left, left_low, left_high
-    (percent), the people and managers still at risk, people_closed and people_left. A curve starts,
-    and rises, where `min_group` more people closed a gap (or left), in steps in which so many can
-    hide. It ends where too few are at risk, and that of all gaps where one part's alone has ended;
-    a group with too few is named and not drawn. Misleads by up to a step, and where groups were
-    formed by what came after a gap was found.
+    `frame` is what `gaps.curve` gives: group, month, and COURSE (percent, blank where hidden); a
+    group with too few is not in it. Between two months a line is drawn that nobody counted.
+    Misleads where groups were formed by what came after a gap was found.
     """
-    start = frame.groupby("group", observed=True).people.transform("max")
-    steps = [max(0.1, rule.step(100, people, min_group)) for people in start]
-    coarse = frame.assign(**{key: frames.to_steps(frame[key], steps) for key in COURSE})
-    shown = frames.pass_through(coarse, COURSE, min_group=min_group)
-    parts = {str(name): _until_few(rows) for name, rows in shown.groupby("group", observed=True)}
-    cut = {name: _rising(lines, min_group) for name, lines in _until_told(parts).items()}
+    shown = frame[frame.groupby("group").closed.transform("count") > 0].sort_values("month")
     rows = [
-        {"group": name} | {key: [row[key] for row in frames.rows(lines, KEPT)] for key in KEPT}
-        for name, lines in cut.items()
-        if len(lines) > 1 and lines.closed.notna().any()
+        {"group": str(name)} | {key: [row[key] for row in records(part)] for key in KEPT}
+        for name, part in shown.groupby("group")
     ]
     if not rows:
         return nothing(say("curves.none"))
-    told = [row["group"] for row in rows]
-    record = {"kind": "curves", "title": title or _closed_by(rows), "min_group": min_group}
-    hidden = [name for name in cut if name not in told]
-    return draw_curves({**record, "hidden": hidden, "rows": rows})
-
-
-def _rising(rows: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """The curves as they may be told: in steps, blank where too few had closed a gap, or left."""
-    for end, prefix in KINDS:
-        figures = [end, f"{prefix}low", f"{prefix}high"]
-        rows = frames.rising(rows, figures, f"people_{end}", min_group)
-    return rows
-
-
-def _until_few(rows: pd.DataFrame) -> pd.DataFrame:
-    rows = rows.sort_values("month", ignore_index=True)
-    return rows[~(~rows.shown | (rows.people.fillna(0) == 0) | rows.closed.isna()).cummax()]
-
-
-def _until_told(cut: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The curve of all ends where one part alone has ended, as it would tell that part's rest."""
-    parts, total = [rows for name, rows in cut.items() if name != ALL], cut.get(ALL)
-    if total is None or len(parts) < 2:
-        return dict(cut)
-    ended = len(parts) - sum(total.month.isin(rows.month).astype(int) for rows in parts)
-    return {**cut, ALL: total[(ended != 1).cummin()]}
+    return draw_curves({"kind": "curves", "title": title or _closed_by(rows), "rows": rows})
 
 
 def _closed_by(rows: Sequence[Record]) -> str:
@@ -94,20 +62,24 @@ def _closed_by(rows: Sequence[Record]) -> str:
         say(
             "curves.of_all" if row["group"] == ALL else "curves.of_group",
             group=row["group"],
-            share=percent(row["closed"][-1]),
-            month=row["month"][-1],
+            share=percent(share),
+            month=month,
         )
-        for row in told
+        for row, (month, share) in zip(told, map(_last, told), strict=True)
     )
     return heading("; ".join(ends))
 
 
+def _last(row: Record) -> tuple[int, float]:
+    """The last month of which it is told how many gaps were closed, and how many."""
+    known = zip(row["month"], row["closed"], strict=True)
+    return [(month, share) for month, share in known if share is not None][-1]
+
+
 def draw_curves(record: Record) -> Shown:
-    """The curves that a record holds: per group its months and percentages; who is hidden."""
+    """The curves that a record holds: per group its months and percentages."""
     words = [_at_two_months(*one) for one in _lines(record).items()]
-    rises = say("curves.rises", min_group=record["min_group"])
-    notes = [rises, *(say("curves.hidden", group=name) for name in record["hidden"])]
-    return drawn(plot_curves(record), record["title"], words, record, notes)
+    return drawn(plot_curves(record), record["title"], words, record, [say("curves.points")])
 
 
 def plot_curves(record: Record) -> Figure:
@@ -146,10 +118,9 @@ def _draw_lines(
     places = apart([rows[column].iloc[-1] for rows in told.values()], sizes) if told else []
     for (group, rows), y in zip(told.items(), places, strict=True):
         colour, dash = looks[group]
-        rows = _where_it_moves(rows)
         ends = (rows[f"{prefix}low"], rows[f"{prefix}high"])
-        ax.fill_between(rows.month, *ends, step="post", color=colour, alpha=0.13, lw=0)
-        ax.step(rows.month, rows[column], where="post", color=colour, ls=dash, lw=1.8)
+        ax.fill_between(rows.month, *ends, color=colour, alpha=0.13, lw=0)
+        ax.plot(rows.month, rows[column], "o", ls=dash, ms=3.5, color=colour, lw=1.8)
         pointer = ([rows.month.iloc[-1], edge], [rows[column].iloc[-1], y])
         ax.plot(*pointer, color=colour, lw=0.6, clip_on=False)
         ax.text(1.015 * edge, y, names[group], va="center", color=colour, fontsize=SMALL)
@@ -159,12 +130,6 @@ def _draw_lines(
     ax.set_xlim(0, edge)
     ax.tick_params(colors=SOFT)
     sns.despine(ax=ax)
-
-
-def _where_it_moves(rows: pd.DataFrame) -> pd.DataFrame:
-    """The months at which anything changes, and the last: all that a line of steps needs."""
-    moves = rows[list(COURSE)].diff().ne(0).any(axis=1)
-    return rows[moves | (rows.month == rows.month.iloc[-1])]
 
 
 def _label(name: str, last: pd.Series, column: str) -> str:
@@ -209,47 +174,37 @@ def apart(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
 
 
 def spread_over_managers(
-    found: Spread | None, *, unit: str, otherwise: str = "", title: str = "", min_group: int = 10
+    found: Spread | None, *, unit: str, otherwise: str = "", title: str = ""
 ) -> Shown:
     """How managers differ, as a smooth curve from the mean and SD between them; never a point per
     manager. `otherwise` is the reason why there is none.
 
-    Shaded is what is too small to matter (`found.smallest`). A quantile is told where at least
-    `min_group` managers lie beyond it, and managers clearly below the shade are counted down to a
-    multiple of `min_group`. Misleads when managers are in two camps: the curve is a normal one
-    whatever they are.
+    Shaded is what is too small to matter (`found.smallest`). Misleads when managers are in two
+    camps: the curve is a normal one whatever they are.
     """
-    rule.too_small(None, min_group)
     if found is None:
         return nothing(say("spread.none", otherwise=otherwise))
     names = ("mean", "mean_low", "mean_high", "sd", "sd_low", "sd_high")
     found = replace(found, **{name: round(getattr(found, name), 3) for name in names})
-    most = found.n_managers
-    known = [[p, round(at, 3)] for p, at in found.quantiles if min(p, 1 - p) * most >= min_group]
-    told = dict(_told(found, dict(known), unit, min_group))
-    finding = say("spread.beyond_chance", sd=told["sd"]) if found.sd else say("spread.alike")
+    known = [[p, round(found.mean + float(norm.ppf(p)) * found.sd, 3)] for p in QUANTILES]
+    told = dict(_told(found, dict(known), unit))
+    differ = found.sd_low > 0
+    finding = say("spread.beyond_chance", sd=told["sd"]) if differ else say("spread.alike")
     row = {"mean": found.mean, "sd": found.sd, "quantiles": known, "smallest": found.smallest}
-    record = {"kind": "spread_over_managers", "title": title or finding, "min_group": min_group}
+    record = {"kind": "spread_over_managers", "title": title or finding}
     rows = [{**row, "words": list(told.values())}]
     return draw_spread_over_managers({**record, "unit": unit, "rows": rows})
 
 
-def _told(
-    found: Spread, known: Mapping[float, float], unit: str, min_group: int
-) -> Iterator[tuple[str, str]]:
+def _told(found: Spread, known: Mapping[float, float], unit: str) -> Iterator[tuple[str, str]]:
     """What the curve says, a line each, by its key."""
     mean = f"{number(found.mean, unit)} ({spread(found.mean_low, found.mean_high, unit)})"
     sd = f"{number(found.sd, unit)} ({spread(found.sd_low, found.sd_high, unit)})"
     yield "curve", say("spread.curve" if found.sd > 0 else "spread.no_curve")
     yield "mean", say("spread.mean", n=number(found.n_managers), mean=mean)
     yield "sd", say("spread.sd", sd=sd)
-    for start, end, name in ((0.25, 0.75, "half"), (0.1, 0.9, "most")):
-        if start in known and end in known and found.sd > 0:
-            yield name, say(f"spread.{name}", spread=spread(known[start], known[end], unit))
-    count = say("spread.few_below", n=min_group) if found.n_below else say("spread.none_below")
-    if found.n_below >= min_group:
-        count = say("spread.some_below", n=number(found.n_below // min_group * min_group))
-    yield "below", say("spread.below", smallest=number(-found.smallest, unit), count=count)
+    for start, end, name in ((0.25, 0.75, "half"), (0.1, 0.9, "most")) if found.sd > 0 else ():
+        yield name, say(f"spread.{name}", spread=spread(known[start], known[end], unit))
     yield "shaded", say("spread.shaded", smallest=number(found.smallest, unit))
 
 

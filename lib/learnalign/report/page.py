@@ -171,7 +171,7 @@ def _trend(row: Result, document: Document, past: Sequence[Edition]) -> Shown | 
     alike = [(day, one) for day, one in found if one and (one.unit, one.smallest_effect) == axis]
     if len(alike) < 3 or row.estimate is None:
         return None
-    return steps.trend(alike, min_group=document["run"]["min_group"])
+    return steps.trend(alike)
 
 
 def _chapters(

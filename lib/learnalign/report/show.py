@@ -1,6 +1,6 @@
 """Results and groups as they are shown: the only way anything is, in notebooks and in the report.
 
-Everything passes `privacy` first, and nothing here sees a person. A result says itself: the finding
+Everything passed the gate before, and nothing here sees a person. A result says itself: the finding
 is the title, and where nothing can be drawn, words say why.
 """
 
@@ -12,11 +12,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from learnalign.privacy import rule
-from learnalign.privacy.frames import refuse_people
 from learnalign.report import curves, tables
 from learnalign.report.marks import environment, label, line, paired, scale
-from learnalign.report.shown import Shown, nothing, part
+from learnalign.report.shown import Shown, nothing, part, refuse_people
 from learnalign.report.steps import findings
 from learnalign.report.typesetting import plain, say
 from learnalign.verdicts.change import Change
@@ -75,7 +73,6 @@ def headline(
     words: Mapping[str, str] | None = None,
     questions: Mapping[str, str],
     unknown: Sequence[str] = (),
-    min_group: int = 10,
 ) -> Shown:
     """The answers first: question, verdict, sentence and what it stands on, for every headline.
 
@@ -84,44 +81,43 @@ def headline(
     told = words or verdict_words()
     answers = [
         Answer({"text": questions[row.question]}, row, raw, told[row.verdict])
-        for row, raw in paired(rule.suppress(results, min_group))
+        for row, raw in paired(results)
         if row.headline
     ]
     return part("headline", answers=answers, unknown=unknown)
 
 
-def checks(results: Sequence[Result], *, min_group: int = 10) -> Shown:
+def checks(results: Sequence[Result]) -> Shown:
     """How this could be wrong: every check and what it found, and what each answer stands on.
 
     Misleads where passing them all is taken for proof.
     """
-    rows = [(label(row), row) for row in rule.suppress(results, min_group)]
+    rows = [(label(row), row) for row in results]
     return part("doubts", rows=rows)
 
 
 # --- results beside each other
 
 
-def interval(results: Sequence[Result], *, min_group: int = 10) -> Shown:
+def interval(results: Sequence[Result]) -> Shown:
     """Intervals against the smallest effect that matters, a row per result, the raw one below.
 
     The finding is the title; of a family without a headline, what is known of which row. Results
     in several units have a table each.
     """
-    pairs = list(paired(rule.suppress(results, min_group)))
+    pairs = list(paired(results))
     if not pairs:
         return nothing(say("none"))
     rows = [row for pair in pairs for row in pair if row is not None]
     return tables.panels(rows, verdict_words(), findings([row for row, _ in pairs]))
 
 
-def shares(results: Sequence[Result], *, min_group: int = 10, title: str = "") -> Shown:
+def shares(results: Sequence[Result], *, title: str = "") -> Shown:
     """Described facts, a line each: name, mark and interval, number; nothing is ordered by size.
 
     Misleads where lines are compared by eye: an interval is of its own line, not of a difference.
     """
-    rows = rule.suppress(results, min_group)
-    return tables.panels(rows, {}, title) if rows else nothing(say("none"))
+    return tables.panels(results, {}, title) if results else nothing(say("none"))
 
 
 # --- groups and facts
@@ -163,20 +159,13 @@ def _cell(value: Any, is_shown: bool) -> str:
     return number(int(value) if value == int(value) else value)
 
 
-def flow_table(attrition: pd.DataFrame | None, *, min_group: int = 10) -> list[dict[str, Any]]:
-    """Who is in the data and who fell out, fit for publishing: a flow per table."""
-    safe = rule.flow(attrition, min_group)
-    safe = safe[(safe.step == "read") | (safe.rows != 0)]
-    return [
-        {"table": str(name), "steps": steps.drop(columns="table").to_dict("records")}
-        for name, steps in safe.groupby("table", sort=False)
-    ]
-
-
-def flow(attrition: pd.DataFrame | None, *, min_group: int = 10) -> Shown:
+def flow(steps: pd.DataFrame) -> Shown:
     """Who is in the data and who fell out: the rows and people left after each step, and why."""
-    flows = flow_table(attrition, min_group=min_group)
-    return part("flows", some=flows) if flows else nothing(say("no_rows"))
+    some = [
+        {"table": str(name), "steps": own.to_dict("records")}
+        for name, own in steps.groupby("table", sort=False)
+    ]
+    return part("flows", some=some) if some else nothing(say("no_rows"))
 
 
 def provenance(facts: Mapping[str, Any]) -> Shown:

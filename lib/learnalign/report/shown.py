@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
 
 from learnalign.report.marks import environment, macro
@@ -51,6 +52,13 @@ def part(
 ) -> Shown:
     """What a macro of the page's parts makes of the values."""
     return Shown(macro("parts.html.j2", name, **values), title, record)
+
+
+def refuse_people(frame: pd.DataFrame) -> None:
+    """Raise ValueError where a frame has a row per person."""
+    if "person_id" in frame.columns:
+        text = "charts show groups, never people: this table has a column person_id"
+        raise ValueError(f"{text}. Summarise it first")
 
 
 def nothing(text: str) -> Shown:

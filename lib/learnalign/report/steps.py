@@ -11,7 +11,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from learnalign.privacy import rule
 from learnalign.report import marks
 from learnalign.report.marks import BAND, INK, LOOKS, SOFT, label
 from learnalign.report.shown import Shown, nothing
@@ -43,15 +42,12 @@ def _standing(row: Result) -> str:
 # --- steps of an amount
 
 
-def dose(
-    results: Sequence[Result], *, min_group: int = 10, reference: str = "none", title: str = ""
-) -> Shown:
+def dose(rows: Sequence[Result], *, reference: str = "none", title: str = "") -> Shown:
     """Steps of an amount in the order given, each against none of it, joined by a light line.
 
-    `results` are the rows of one family, in one unit: `at` names the step. Misleads when the line
+    `rows` are those of one family, in one unit: `at` names the step. Misleads when the line
     is read as one fitted curve: every step is a comparison of its own.
     """
-    rows = rule.suppress(results, min_group)
     if not rows:
         return nothing(say("none"))
     zero = number(1 if rows[0].unit == "hazard ratio" else 0)
@@ -78,7 +74,7 @@ def plot_dose(rows: Sequence[Result], reference: str) -> Figure:
 # --- editions
 
 
-def trend(editions: Sequence[Point], *, min_group: int = 10) -> Shown:
+def trend(editions: Sequence[Point]) -> Shown:
     """A headline over editions, oldest first: pairs of the day that one counts up to and its row.
 
     A line joins neighbours that were made alike (same method, level and smallest effect). Raises
@@ -86,7 +82,7 @@ def trend(editions: Sequence[Point], *, min_group: int = 10) -> Shown:
     and two intervals that overlap may differ all the same.
     """
     days = [day for day, _ in editions]
-    rows = rule.suppress([row for _, row in editions], min_group)
+    rows = [row for _, row in editions]
     if not rows:
         return nothing(say("none"))
     if len({row.unit for row in rows}) > 1:

@@ -1,7 +1,7 @@
 """Pictures that are tables: results beside each other, the journey of gaps, cells and networks.
 
-A picture of groups takes what its module counted, lets through what may be shown as a record of
-plain data, and is drawn from that record alone, in a notebook as in the report.
+A picture of groups takes what its module gives, which may be shown, makes a record of plain data of
+it, and is drawn from that record alone, in a notebook as in the report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,16 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from learnalign.privacy import frames, rule
 from learnalign.report.marks import LOOKS, Scale, band_words, environment, label, line, scale, ticks
 from learnalign.report.shown import Shown, nothing, part
 from learnalign.report.typesetting import heading, percent, say
+from learnalign.verdicts.document import records
 from learnalign.verdicts.result import MINUS, Result, number
 
 TEAL, AMBER = LOOKS["higher"].colour, LOOKS["unknown"].colour
 TOO_FEW, NOT_MEASURED = "too few", "not measured"
-FINE = 0.01  # percentage points: the finest step of a gap; where its spread is less, all are alike
 STEPS = 6  # shades on either side of white; more cannot be told apart
 MOVED = ("recorded", "middle", "low", "high")
 
@@ -72,122 +70,84 @@ def named(row: Result, group: str) -> str:
 # --- the gap journey
 
 
-def journey(stages: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
-    """The journey of gaps: a bar per stage, as long as the gaps that got there, and where the
-    others went.
+def journey(stages: pd.DataFrame, *, title: str = "") -> Shown:
+    """The journey of gaps: a bar per stage, as long as the share of gaps that got there, and where
+    the others went.
 
-    `stages` is what `gaps.stages` counts. A stage is hidden where too few people stand behind it,
-    where it differs from a larger one by fewer than `min_group` people or gaps, or where those who
-    went no further are too few; then what it could be worked out from is too. Ways on too few
-    people are told together with the next larger one. Misleads as `gaps.stages` does: a gap found
-    last month is still open because it is new.
+    `stages` is what `gaps.journey` gives, and misleads as that does: a gap found last month is
+    still open because it is new.
     """
-    frames.refuse_people(stages)
     if stages.empty:
         return nothing(say("journey.none"))
-    rows = _stages(stages, min_group)
-    return _drawn("journey", title or _far(rows), min_group, rows)
+    rows = _stages(stages)
+    return _drawn("journey", title or _far(rows), rows)
 
 
 def _far(rows: Sequence[Record]) -> str:
     """How far gaps came, as a finding."""
-    first, last = rows[0], rows[-1]
-    if last["stage"] != "closed" or not first["gaps"] or last["gaps"] is None:
+    last = rows[-1]
+    if last["stage"] != "closed" or last["share"] is None:
         return say("journey.far")
     way = ", ".join(row["stage"] for row in rows[1:])
-    return say("journey.all_the_way", share=percent(100 * last["gaps"] / first["gaps"]), way=way)
+    return say("journey.all_the_way", share=percent(last["share"]), way=way)
 
 
-def _stages(stages: pd.DataFrame, min_group: int) -> list[dict[str, Any]]:
-    """A row per stage: its name, gaps and people, and the gaps that stopped there in all and by
-    way; None is hidden.
+def _stages(stages: pd.DataFrame) -> list[dict[str, Any]]:
+    """A row per stage: its name, about how many gaps (the first), the share of all gaps that got
+    there and that stopped there, in all and by way; None is hidden.
     """
-    stages, is_all = stages.assign(few=rule.Rule(min_group).few(stages)), stages.then == "all"
-    alls = stages[is_all]
-    near = [
-        rule.counts(alls.assign(people=alls[name]), min_group).shown for name in ("people", "gaps")
+    told = [{**row, "ways": []} for row in records(stages[stages.then == "all"])]
+    for row, after in zip(told, [*told[1:], {"share": None}], strict=True):
+        ends = row["share"], after["share"]
+        row["stopped"] = None if None in ends else ends[0] - ends[1]
+        ways = stages[(stages.stage == row["stage"]) & (stages.then != "all")]
+        row["ways"] = [[way.share, way.then] for way in ways.itertuples() if way.shown]
+    return [
+        {name: row[name] for name in ("stage", "gaps", "share", "stopped", "ways")} for row in told
     ]
-    shown = (near[0] & near[1] & ~alls.few).tolist()
-    ways = [stages[~is_all & (stages.stage == name)] for name in alls.stage]
-    for place, way in enumerate(ways[:-1]):
-        shown[place + 1] &= not len(way) or not way.few.all()
-    rows = []
-    for row, way, here, after in zip(
-        alls.itertuples(), ways, shown, [*shown[1:], True], strict=True
-    ):
-        counts = (int(row.gaps), int(row.people)) if here else (None, None)
-        is_told = not len(way) or (here and after and not way.few.all())
-        rest = {
-            "stopped": int(way.gaps.sum()) if is_told else None,
-            "ways": _ways(way) if is_told else [],
-        }
-        rows.append({"stage": row.stage, "gaps": counts[0], "people": counts[1], **rest})
-    return rows
-
-
-def _ways(way: pd.DataFrame) -> list[list[Any]]:
-    """Gaps by where they went; small ways together with the smallest other one, so as not to be
-    missed.
-    """
-    joined = way.few
-    if len(way):
-        joined = joined | (way.few.any() & (way.index == way.gaps.mask(way.few).idxmin()))
-    parts = [[int(row.gaps), row.then] for row in way[~joined].itertuples()]
-    return parts + ([[int(way.gaps[joined].sum()), "otherwise"]] if parts and joined.any() else [])
 
 
 # --- merit against its target
 
 
-def matrix(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+def matrix(frame: pd.DataFrame, *, title: str = "") -> Shown:
     """Merit less its target in percentage points, a cell per rating and target.
 
-    `frame`: rating, target (percent), people, managers, gap, spread (SD of the gap within the
-    cell). The darker a cell, the farther merit is from its target; its sign says on which side.
-    Hidden too where all are alike, as the mean is then each one's. Misleads where people of one
-    cell had their target set by other rules.
+    `frame` is what `merit.matrix` gives. The darker a cell, the farther merit is from its target;
+    its sign says on which side. Misleads where people of one cell had their target set by other
+    rules.
     """
-    frame = frame.dropna(subset=["rating", "target"])
-    steps = [
-        max(FINE, rule.step(*row, min_group))
-        for row in frame[["spread", "people"]].itertuples(index=False)
-    ]
-    rarer = frame.people.where(frame.spread >= FINE, 0)  # nobody differs from the others
-    frame = frame.assign(gap=frames.to_steps(frame.gap, steps), people_smaller=rarer)
-    shown = frames.pass_through(frame, ["gap"], min_group=min_group)
-    if shown.empty:
+    if frame.empty:
         return nothing(say("matrix.none"))
-    shown = shown.sort_values(["rating", "target"], ascending=[False, True])
-    rows = frames.rows(shown, ["rating", "target", "people", "gap", "shown"])
-    return _drawn("matrix", title or say("matrix.title"), min_group, rows)
+    shown = frame.sort_values(["rating", "target"], ascending=[False, True])
+    return _drawn("matrix", title or say("matrix.title"), records(shown))
 
 
 # --- the drivers of every unit
 
 
-def grid(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+def grid(frame: pd.DataFrame, *, title: str = "") -> Shown:
     """The drivers' scorecard: a row per unit, all units first, and a cell per driver and domain;
     darker is higher.
 
-    `frame` is what `drivers.scorecard` gives: unit, people (least answered; empty for all units),
-    and a column per "driver: domain" with a score or why there is none. Where a score is hidden
-    though it is in the score of all units, another one is hidden with it (`frames.beside_total`).
-    Misleads as `drivers.grid`.
+    `frame` is what `drivers.scorecard` gives: unit, and a column per "driver: domain" with a score
+    or why there is none. Misleads as `drivers.grid`.
     """
-    frames.refuse_people(frame)
     if frame.empty:
         return nothing(say("grid.none"))
-    order = frame.assign(last=frame.unit != "all units").sort_values(["last", "unit"])
-    frame = order.reset_index(drop=True)
     columns = [str(name) for name in frame.columns if ": " in str(name)]
-    shown = frames.pass_through(frame, [], min_group=min_group)
-    words = [_column(frame, frame[name], ~shown.shown, min_group) for name in columns]
-    people = [row["people"] for row in frames.rows(shown, ["people"])]
     rows = [
-        {"unit": str(unit), "people": number, "cells": list(cells)}
-        for unit, number, *cells in zip(frame.unit, people, *words, strict=True)
+        {"unit": str(unit), "cells": [_cell(one) for one in cells]}
+        for unit, *cells in frame[["unit", *columns]].itertuples(index=False)
     ]
-    return _drawn("grid", title or _best_and_worst(columns, rows), min_group, rows, columns=columns)
+    return _drawn("grid", title or _best_and_worst(columns, rows), rows, columns=columns)
+
+
+def _cell(cell: float | str) -> float | str:
+    """A score to as many decimals as are read, or why there is none."""
+    if isinstance(cell, str):
+        return TOO_FEW if cell.startswith(TOO_FEW) else NOT_MEASURED
+    return round(float(cell), 1 if abs(cell) >= 0.995 else 2)
 
 
 def _best_and_worst(columns: Sequence[str], rows: Sequence[Record]) -> str:
@@ -201,65 +161,19 @@ def _best_and_worst(columns: Sequence[str], rows: Sequence[Record]) -> str:
     return say("grid.best", high=high, most=most, low=low, least=least)
 
 
-def _column(
-    frame: pd.DataFrame, cells: pd.Series, hidden: pd.Series, min_group: int
-) -> list[float | str]:
-    """A column's scores as shown, to one decimal, or why there is none. Only scores can be had from
-    all units'.
-    """
-    scores, words = pd.to_numeric(cells, errors="coerce"), cells.astype(object)
-    parts = frame.index[scores.notna() & frame["last"]]
-    gone, total = frames.beside_total(
-        hidden[parts].tolist(), frame.people[parts].tolist(), min_group
-    )
-    out = set(parts[gone]) | (set(frame.index[~frame["last"]]) if total else set())
-    told: list[float | str] = []
-    for place, score, word in zip(frame.index, scores, words, strict=True):
-        if place in out or str(word).startswith(TOO_FEW):
-            told.append(TOO_FEW)
-        elif np.isfinite(score):
-            told.append(round(float(score), 1 if abs(score) >= 0.995 else 2))
-        else:
-            told.append(NOT_MEASURED)
-    return told
-
-
 # --- networks
 
 
-def network(frame: pd.DataFrame, *, min_group: int = 10, title: str = "") -> Shown:
+def network(frame: pd.DataFrame, *, title: str = "") -> Shown:
     """Each fact of a network as recorded, and how far it moves when 10, 20 or 30 % of the ties are
     missing.
 
-    `frame` is what `networks.missing_ties` gives: fact, missing_pct, recorded, middle, low, high,
-    people, people_smaller, digits. Shares of asks are told in steps in which `min_group` askers can
-    hide. Every line has its own scale, so lines are not to be compared by eye. Misleads where ties
-    are missing for a reason.
+    `frame` is what `networks.missing_ties` gives. Every line has its own scale, so lines are not to
+    be compared by eye. Misleads where ties are missing for a reason.
     """
-    known = _coarse(frame.dropna(subset="recorded"), min_group)
-    shown = frames.pass_through(known, MOVED, min_group=min_group, digits=6)
-    if shown.empty:
+    if frame.empty:
         return nothing(say("network.none"))
-    order = {name: place for place, name in enumerate(frame.fact.unique())}
-    shown = shown.assign(order=shown.fact.map(order)).sort_values(["order", "missing_pct"])
-    rows = frames.rows(shown, ["fact", "people", "missing_pct", *MOVED, "shown"])
-    return _drawn("network", title or say("network.title"), min_group, rows)
-
-
-def _coarse(frame: pd.DataFrame, min_group: int) -> pd.DataFrame:
-    """Facts as exact as may be told: shares in steps, and hidden at 0 or 100 %; the others to their
-    `digits`.
-    """
-    is_share = frame.digits.isna()
-    steps = [rule.step(100, people, min_group) for people in frame.people]
-    told = {
-        name: frames.to_steps(frame[name], steps).where(
-            is_share, frames.significant(frame[name], frame.digits.fillna(1))
-        )
-        for name in MOVED
-    }
-    of_all = is_share & told["recorded"].isin([0, 100])
-    return frame.assign(**told, people_smaller=frame.people_smaller.mask(of_all, 0))
+    return _drawn("network", title or say("network.title"), records(frame))
 
 
 # --- a record, drawn
@@ -270,8 +184,8 @@ def draw(record: Record) -> Shown:
     return part(f"record_{record['kind']}", record["title"], record, record=record)
 
 
-def _drawn(kind: str, title: str, min_group: int, rows: Sequence[Record], **more: Any) -> Shown:
-    return draw({"kind": kind, "title": title, "min_group": min_group, **more, "rows": rows})
+def _drawn(kind: str, title: str, rows: Sequence[Record], **more: Any) -> Shown:
+    return draw({"kind": kind, "title": title, **more, "rows": rows})
 
 
 def signed(value: float) -> str:

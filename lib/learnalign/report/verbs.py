@@ -4,17 +4,15 @@ What is shown of a study is kept by it, for the run that started the notebook. N
 (`show` does) or counts (`facts` does): a verb says only which of the two meet.
 """
 
-from typing import Any
-
 import pandas as pd
 
 from learnalign.estimates import ask
-from learnalign.facts import contents, describe, drivers, gaps, merit, networks
+from learnalign.facts import contents, describe, drivers, flows, gaps, merit, networks
 from learnalign.report import curves as plots
 from learnalign.report import show, steps, tables
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
-from learnalign.verdicts.registry import headlines, measures, questions, unknowns, verdict_words
+from learnalign.verdicts.registry import questions, unknowns, verdict_words
 
 # --- rows
 
@@ -34,7 +32,7 @@ def headline(answers: Answers) -> Shown:
     unknown = [line for one in chapters for line in unknowns(study.dataset.filled, one)]
     texts = {key: question.text for key, question in asked.items()}
     words = {"words": verdict_words(), "questions": texts, "unknown": unknown}
-    return show.headline(answers, **words, min_group=study.min_group)
+    return show.headline(answers, **words)
 
 
 def intervals(rows: Answers) -> Shown:
@@ -45,7 +43,7 @@ def intervals(rows: Answers) -> Shown:
     >>> "teams" in str(la.intervals(la.ask(study, "Q4")))
     True
     """
-    return show.interval(rows, min_group=rows.study.min_group)
+    return show.interval(rows)
 
 
 def dose(rows: Answers) -> Shown:
@@ -56,7 +54,7 @@ def dose(rows: Answers) -> Shown:
     >>> "Middle" in str(la.dose(la.beside(study, "dose")))
     True
     """
-    return steps.dose(rows, min_group=rows.study.min_group)
+    return steps.dose(rows)
 
 
 def shares(rows: Answers) -> Shown:
@@ -67,7 +65,7 @@ def shares(rows: Answers) -> Shown:
     >>> "units strong on the drivers" in str(la.shares(la.describe(study, "drivers")))
     True
     """
-    return show.shares(rows, min_group=rows.study.min_group)
+    return show.shares(rows)
 
 
 def checks(rows: Answers) -> Shown:
@@ -75,10 +73,10 @@ def checks(rows: Answers) -> Shown:
 
     >>> import learnalign as la
     >>> study = la.study("data/demo")
-    >>> "leaders stand behind the interval" in str(la.checks(la.ask(study, "Q4")))
+    >>> "leaders or more stand behind the interval" in str(la.checks(la.ask(study, "Q4")))
     True
     """
-    return show.checks(rows, min_group=rows.study.min_group)
+    return show.checks(rows)
 
 
 # --- of the study
@@ -94,34 +92,16 @@ def flow(study: Study, of: str = "") -> Shown:
     >>> "not by a scheduled assessment" in str(la.flow(study, "gaps"))
     True
     """
-    key, account = _account(study, of)
-    if key:
-        study.told.flows[key] = account
-    return show.flow(account, min_group=study.min_group)
-
-
-PAID = ("rewards", "merit")  # their flows are told where merit is asked about
-
-
-def _account(study: Study, of: str) -> tuple[str, pd.DataFrame]:
-    """An account of who fell out, and under which name it is handed over; "" for not at all."""
-    linked = study.linked.attrition
-    if not of:
-        return "linked", linked[~linked.table.isin(PAID)]
-    if of == "gaps":
-        return of, study.journeys.attrition
-    measure = next(iter(questions()[of].measures)) if of in questions() else of
-    if measure in headlines() and measures()[measure][1].estimator in ask.ESTIMATORS:
-        return measure, ask.compared(study, measure).attrition
+    found = study.made(flows.flow, of)
     if of not in study.dataset.tables:
-        raise ask.unknown("flow", of, [*study.dataset.tables, "gaps", *questions()])
-    return "", linked[linked.table == of]
+        study.told.flows[of] = found
+    return show.flow(found)
 
 
 def table(study: Study | pd.DataFrame, of: str) -> Shown:
     """A table of the study by its name ("contents"), or a frame of groups under a caption.
 
-    A frame is shown as it is: what is too small in it must be blank before (`privacy.rule`), and a
+    A frame is shown as it is: what is too small in it must be blank before (`privacy.gate`), and a
     frame of people is refused.
 
     >>> import learnalign as la
@@ -160,7 +140,7 @@ def journey(study: Study) -> Shown:
     >>> la.journey(study).record["kind"]
     'journey'
     """
-    return kept(study, tables.journey(gaps.stages(study.journeys.gaps), min_group=study.min_group))
+    return kept(study, tables.journey(study.made(gaps.journey)))
 
 
 def curves(study: Study) -> Shown:
@@ -171,8 +151,7 @@ def curves(study: Study) -> Shown:
     >>> la.curves(study).record["kind"]
     'curves'
     """
-    few = {"min_group": study.min_group}
-    return kept(study, plots.curves(gaps.curve(study.journeys, **few), **few))
+    return kept(study, plots.curves(study.made(gaps.curve)))
 
 
 def matrix(study: Study) -> Shown:
@@ -183,9 +162,8 @@ def matrix(study: Study) -> Shown:
     >>> la.matrix(study).record["kind"]
     'matrix'
     """
-    title = merit.in_words(merit.discretion(study.cycles))
-    found = tables.matrix(merit.matrix(study.cycles), title=title, min_group=study.min_group)
-    return kept(study, found)
+    title = study.made(merit.in_words)
+    return kept(study, tables.matrix(study.made(merit.matrix), title=title))
 
 
 def grid(study: Study) -> Shown:
@@ -196,8 +174,7 @@ def grid(study: Study) -> Shown:
     >>> la.grid(study).record["kind"]
     'grid'
     """
-    few = {"min_group": study.min_group}
-    return kept(study, tables.grid(drivers.scorecard(study), **few))
+    return kept(study, tables.grid(study.made(drivers.scorecard)))
 
 
 def network(study: Study) -> Shown:
@@ -208,8 +185,7 @@ def network(study: Study) -> Shown:
     >>> la.network(study).record["kind"]
     'network'
     """
-    found = networks.missing_ties(study)
-    return kept(study, tables.network(found, min_group=study.min_group))
+    return kept(study, tables.network(study.made(networks.missing_ties)))
 
 
 def spread(study: Study) -> Shown:
@@ -220,9 +196,9 @@ def spread(study: Study) -> Shown:
     >>> la.spread(study).record["kind"]
     'spread_over_managers'
     """
-    found, why = merit.over_managers(study.cycles, smallest=study.smallest("merit_pp"))
-    about: dict[str, Any] = {"unit": "percentage points", "otherwise": why}
-    return kept(study, plots.spread_over_managers(found, **about, min_group=study.min_group))
+    found, why = study.made(merit.over_managers)
+    about = {"unit": "percentage points", "otherwise": why}
+    return kept(study, plots.spread_over_managers(found, **about))
 
 
 def kept(study: Study, picture: Shown) -> Shown:

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from learnalign.facts import contents
 from learnalign.privacy import rule
 from learnalign.report import page
@@ -28,6 +30,8 @@ def of_run(
     parts: Sequence[Part],
     chapters: Mapping[str, Sequence[Chapter]],
     chosen: Chosen,
+    noise: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
     log: Journal,
 ) -> dict[Path, dict[str, Any]]:
     """A document for each part, by the folder in which its notebooks were executed.
@@ -36,16 +40,17 @@ def of_run(
     were looked at.
     """
     rows = {unit: judge.holm(document.merged(some)) for unit, some in chapters.items()}
-    facts = _of_run(spec, log) | {"units": []}
+    facts = _of_run(spec, log) | {"units": [], "noise": dict(noise)}
     if len(parts) > 1:
         rows |= judge.across({unit: some for unit, some in rows.items() if unit})
         facts |= {"units": [*chosen.units], "units_hidden": chosen.without}
+        facts |= {"units_few": [*chosen.few]}
     memos = {name: path.read_bytes() for name, path in notebooks.items()}
     limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
     ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
     facts |= {"notebook_sha256": ran}
     return {
-        part.work: _document(facts, part, chapters[part.unit], rows[part.unit], limits)
+        part.work: _document(facts, part, chapters[part.unit], rows[part.unit], limits, tables)
         for part in parts
     }
 
@@ -69,11 +74,10 @@ def _document(
     chapters: Sequence[Chapter],
     rows: Sequence[Result],
     limits: Mapping[str, Sequence[str]],
+    tables: Mapping[str, pd.DataFrame],
 ) -> dict[str, Any]:
     dataset, min_group = part.dataset, facts["min_group"]
     about = {"title": dataset.meta.title, "as_of": str(dataset.as_of)}
-    tables = rule.counts(contents.contents(dataset), min_group).drop(columns="shown")
-    versions = {name: version(name) for name in PACKAGES.split()}
     return document.document(
         chapters,
         rule.suppress(rows, min_group),
@@ -81,7 +85,7 @@ def _document(
         data={
             **about,
             "fingerprint": dataset.fingerprint,
-            "tables": document.records(tables),
+            "tables": document.records(tables[part.unit]),
             "pace": contents.pace(dataset),
             "attributes": ["grade", *dataset.meta.attributes],
         },
@@ -91,5 +95,11 @@ def _document(
         ],
         words=registry.verdict_words(),
         limits=limits,
-        versions={"python": sys.version.split()[0]} | versions,
+        versions=versions(),
     )
+
+
+def versions() -> dict[str, str]:
+    """With what a document was made: with the same, its pages and figures are made again."""
+    found = {name: version(name) for name in PACKAGES.split()}
+    return {"python": sys.version.split()[0], "build": registry.build()} | found

@@ -37,7 +37,8 @@ EDITION = {
     "title": str,
     "fingerprint": str,
     "min_group": int,
-    "rounded_to": int | None,
+    "rounded_to": int | None,  # of editions before figures were moved
+    "key": str | None,  # of the noise; none where figures were not moved
 }
 KEY = ("report", "as_of", "about")  # a later run of the same supersedes it
 ORDER = (*KEY, "question", "measure", "group", "at")
@@ -104,6 +105,21 @@ def read(out: str | Path) -> pd.DataFrame:
     return table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get, date_as_object=False)
 
 
+def differing(out: Path) -> Iterator[str]:
+    """The editions below `out` of which the history holds other rows than they do."""
+    table = _load(out / HISTORY)
+    held = [] if table is None else table.to_pylist()
+    for folder in _behind(out, SCHEMA.empty_table()):
+        try:
+            own = pa.Table.from_pylist(_of_edition(out, folder), SCHEMA).to_pylist()
+        except (DataError, pa.ArrowException):
+            continue  # what is wrong with it is told elsewhere
+        ours = [row for row in held if own and row["run_id"] == own[0]["run_id"]]
+        ours = [row for row in ours if row["about"] == own[0]["about"]]
+        if ours and sorted(map(repr, ours)) != sorted(map(repr, own)):
+            yield folder.relative_to(out).as_posix()
+
+
 def _load(path: Path) -> pa.Table | None:
     """A history as it lies on the disk, None where none is; a `DataError` where it is damaged."""
     try:
@@ -113,6 +129,7 @@ def _load(path: Path) -> pa.Table | None:
     try:
         table = parquet.ParquetFile(io.BytesIO(content), page_checksum_verification=True).read()
         table.validate(full=True)
+        table = _grown(table)
         problem = "" if table.schema.equals(SCHEMA) else "has other columns"
     except Exception as error:  # a damaged file makes the reader raise nearly anything
         problem = f"cannot be read ({type(error).__name__})"
@@ -121,6 +138,17 @@ def _load(path: Path) -> pa.Table | None:
     if problem:
         raise DataError.of("bad_history", HISTORY, problem=problem)
     return table
+
+
+def _grown(table: pa.Table) -> pa.Table:
+    """A history as it was before figures were moved, with the columns that came since."""
+    since = {"key": pa.nulls(len(table), pa.string())}
+    since["at_least"] = pa.array([False] * len(table))
+    if "step" not in table.column_names:
+        return table
+    for name, values in since.items():
+        table = table.append_column(SCHEMA.field(name), values)
+    return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _set_aside(path: Path, work: Path) -> str:
@@ -155,6 +183,7 @@ def _of_edition(out: Path, folder: Path) -> list[dict[str, Any]]:
     document = results.edition(folder)
     try:
         run = {"rounded_to": None} | document["run"]
+        run["key"] = run.get("noise", {}).get("key")
         if (run["report"], run["as_of"]) != folder.relative_to(out).parts[:2]:
             raise ValueError(f"it is a copy of {run['report']}/{run['as_of']}")
         run |= {name: document["data"][name] for name in ("title", "fingerprint")}

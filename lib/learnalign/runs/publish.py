@@ -1,4 +1,4 @@
-"""Publishing: documents through the gate and into the ledger, then pages, and all in one move."""
+"""Publishing: documents into the list of editions, then pages, and all in one move."""
 
 import hashlib
 import shutil
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from learnalign.data.mistakes import PUBLISH, Stopped
-from learnalign.privacy import gate
+from learnalign.data.mistakes import ANALYSIS, PUBLISH, Stopped
+from learnalign.privacy import audit
 from learnalign.report import index, paper
 from learnalign.report import page as reports
 from learnalign.runs import files, history, printing
@@ -28,20 +28,30 @@ class Edition:
 
 
 def publish(
-    documents: Mapping[Path, Mapping[str, Any]], few: Sequence[str], log: Journal, pool: Pool
+    documents: Mapping[Path, dict[str, Any]],
+    few: Sequence[str],
+    reason: str,
+    log: Journal,
+    pool: Pool,
 ) -> Edition:
     """Publish what may be published of `documents`, the first one's pages on top, those of units
     below it.
 
     Each document comes with the folder in which its notebooks were executed; `few` are the units
-    that get no edition. Raises `Stopped` where the gate finds something, and `OSError`; nothing
-    published before is touched then.
+    that get no edition; `reason` goes into the list of editions. Raises `Stopped` where an audit
+    of the documents finds something, and `OSError`; nothing published before is touched then.
     """
-    safe = _gated([*documents.values()], log)
+    safe = [*documents.values()]
+    _look(safe, log)
     stage, (top, *rest) = log.work / "edition", safe
     places = {_within(document) if rest else "": document for document in safe}
+    past = {within: _earlier(document, within, log) for within, document in places.items()}
+    for within, document in places.items():  # a page is made beside these, and made again so
+        document["run"]["earlier"] = [one["run"]["run_id"] for one in past[within]]
+    with files.alone(log.out / ".runs/ledger.lock"):
+        results.enter(log.out, *(line_of(one, reason) for one in safe))
     for (within, document), work in zip(places.items(), documents, strict=True):
-        _write(stage / within, document, _earlier(document, within, log), work)
+        _write(stage / within, document, past[within], work)
     _print([stage / within for within in places], log, pool)
     if rest:
         (stage / "index.html").write_text(index.render(safe, few), encoding="utf-8")
@@ -61,17 +71,27 @@ def publish(
     return edition
 
 
-def _gated(documents: Sequence[Mapping[str, Any]], log: Journal) -> list[dict[str, Any]]:
-    """The documents as they may be published, and entered into the ledger as such."""
-    # No other run may publish between the look at the ledger and the entry
-    with files.alone(log.out / ".runs/ledger.lock"):
-        ledger, damaged = results.ledger(log.out)
-        safe = gate.gate(documents, ledger)
-        gate.enter(log.out, *safe)
-    told = "of the ledger cannot be read: what it was for cannot be protected from subtraction"
-    for number in damaged:
-        log.note("warning", text=f"Line {number} {told}")
-    return safe
+def _look(documents: Sequence[Mapping[str, Any]], log: Journal) -> None:
+    """The last look before anything is written: what the gate should have stopped stops here."""
+    if told := [str(found) for one in documents for found in audit.rows(one, with_words=True)]:
+        text = "The edition would tell of individuals. Nothing was published."
+        raise Stopped(ANALYSIS, "\n".join([text, *told]))
+    for number in results.ledger(log.out)[1]:
+        log.note("warning", text=f"Line {number} of {results.LEDGER} cannot be read")
+
+
+def line(log: Journal, title: str, as_of: str, fingerprint: str) -> results.Line:
+    """What is known beforehand of an edition's line in the list of editions."""
+    return results.Line(log.run_id, log.report, as_of, title, fingerprint, "")
+
+
+def line_of(document: Mapping[str, Any], reason: str) -> results.Line:
+    """The line of an edition in the list of editions."""
+    run, data = document["run"], document["data"]
+    about = {name: run[name] for name in ("run_id", "report", "as_of", "unit")}
+    about |= {name: data[name] for name in ("title", "fingerprint")}
+    digest, key = results.digest(document), run["noise"]["key"]
+    return results.Line(**about, digest=digest, key=key, reason=reason)
 
 
 def _within(document: Mapping[str, Any]) -> str:

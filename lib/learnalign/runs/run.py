@@ -6,6 +6,7 @@ and those of its units. The last good edition is never touched by a run that fai
 """
 
 import datetime as dt
+import math
 import os
 import shutil
 import time
@@ -24,13 +25,14 @@ from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, St
 from learnalign.data.reading import DataSet
 from learnalign.facts import contents
 from learnalign.linking import windows
-from learnalign.privacy import rule
-from learnalign.runs import documents, journal, publish, units, workers
+from learnalign.privacy import gate, keys, rule
+from learnalign.runs import documents, drawing, journal, publish, units, workers
 from learnalign.runs.journal import Event, Journal
 from learnalign.runs.pool import Failed, Pool, Where
 from learnalign.runs.publish import Edition
 from learnalign.runs.spec import COMPANY, RunSpec, data_of, default_out, notebook, read_spec
 from learnalign.runs.units import Part
+from learnalign.studies import study
 from learnalign.verdicts import document
 from learnalign.verdicts.registry import questions
 
@@ -42,13 +44,16 @@ def run(
     out: str | Path | None = None,
     *,
     jobs: int | None = None,
+    new_key: str = "",
+    again: str = "",
     progress: Callable[[Event], None] = lambda event: None,
 ) -> Edition:
     """Run a params file's notebooks and publish the edition at `out`/report/as_of.
 
     Raises `DataError` (bad params or contract) or `Stopped` (anything else that keeps it from being
     published); nothing published before is touched then, and why is in `out`/.runs/report (see
-    `journal`). `progress` is told of each state, notebook and cell as it is reached.
+    `journal`). `new_key` and `again` are reasons that `drawing.key_of` asks for. `progress` is told
+    of each state, notebook and cell as it is reached.
 
     >>> run("nowhere.yml")
     Traceback (most recent call last):
@@ -79,11 +84,12 @@ def run(
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
-        alone = [Part("", "", dataset, log.work)]
-        parts = _parts(spec, dataset, chosen.units, log) if several else alone
-        chapters = _chapters(spec, copies, parts, dataset, log, pool)
-        made = documents.of_run(spec, copies, parts, chapters, chosen, log)
-        edition = publish.publish(made, chosen.few, log, pool)
+        parts = _parts(spec, dataset, chosen.units, log)
+        line = publish.line(log, dataset.meta.title, day, dataset.fingerprint)
+        key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
+        chapters, noise, tables = _moved(spec, copies, parts, dataset, key, log, pool)
+        made = documents.of_run(spec, copies, parts, chapters, chosen, noise, tables, log)
+        edition = publish.publish(made, chosen.few, key.reason, log, pool)
         log.note("recorded")
         return edition
 
@@ -133,7 +139,7 @@ def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
     """Data that are too small, not whole in their last cycle, or too old, before time is spent on
     them.
     """
-    people = contents.contents(dataset).set_index("table").people["reviews"]
+    people = int(dataset.tables["reviews"].person_id.nunique().execute())
     cycles = contents.cycles(dataset)
     age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0
     if people < spec.min_group:
@@ -152,6 +158,34 @@ def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
 
 
 # --- what the notebooks hand over
+
+
+def _moved(
+    spec: RunSpec,
+    notebooks: Mapping[str, Path],
+    parts: list[Part],
+    dataset: DataSet,
+    key: drawing.Key,
+    log: Journal,
+    pool: Pool,
+) -> tuple[dict[str, list[document.Chapter]], dict[str, Any], dict[str, pd.DataFrame]]:
+    """The chapters, with noise enough for all figures together; what is told of the noise; and the
+    contents of each part.
+    """
+    state = keys.state_of(dataset.fingerprint, dataset.as_of, spec.embargo_days)
+    factor, mu = drawing.margin(key.secret, state), math.inf
+    while mu > gate.MOST:
+        drawing.leave(parts, key.secret, state, factor)
+        chapters = _chapters(spec, notebooks, parts, dataset, log, pool)
+        own = {part.unit: study(part.dataset, min_group=spec.min_group) for part in parts}
+        tables = {unit: contents.contents(one) for unit, one in own.items()}
+        mu = drawing.worst(parts, spec.notebooks, [one.gate for one in own.values()])
+        if mu > gate.MOST:
+            factor = drawing.more(factor, mu)
+            log.note("checked", text=f"more noise: {factor:g} times")
+    certainty = round(gate.certainty(gate.MOST))  # its own would tell of whoever it is due to
+    about = {"key": keys.mark(key.secret), "certainty": certainty, "factor": factor}
+    return chapters, about | {"states": key.states}, tables
 
 
 def _chapters(

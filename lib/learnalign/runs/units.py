@@ -75,7 +75,8 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
     if problems := [*problems, *_alike(sizes.index)]:
         raise DataError(problems)
     asked = sizes if EACH in names else sizes.loc[sorted(names)]
-    few = rule.Rule(min_group).few(asked)
+    limits = rule.Rule(min_group)
+    few = pd.Series([*map(limits.is_few, asked.people, asked.managers)], asked.index, dtype=bool)
     return Chosen(tuple(asked.index[~few]), tuple(asked.index[few]), len(sizes) - int((~few).sum()))
 
 
@@ -133,7 +134,7 @@ def part(dataset: DataSet, unit: str) -> DataSet:
         return table.semi_join(people, "person_id")
 
     recorded = {name: own(name, table).cache() for name, table in dataset.recorded.items()}
-    return replace(dataset, recorded=recorded)
+    return replace(dataset, recorded=recorded, known=dataset.fingerprints)
 
 
 def _latest(dataset: DataSet) -> Table:

@@ -1,6 +1,8 @@
 """Results on disk: what a notebook hands over, and the document that an edition publishes."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,10 +12,11 @@ import pandas as pd
 import pydantic
 
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.data.writing import write_whole
+from learnalign.data.writing import unlinked, write_whole
 from learnalign.verdicts.result import Result
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+BEFORE = 3  # is read as well: its figures were not moved
 LEDGER = "ledger.jsonl"
 Key = tuple[str, str, str, str]
 ROWS = pydantic.TypeAdapter(tuple[Result, ...])
@@ -34,13 +37,10 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Line:
-    """What the release ledger keeps of an edition: published numbers only, so that whoever may read
-    it may read this.
+    """What the list of editions keeps of each, for people to read: of which data, under which key.
 
-    `people` and `rows`: counts that were told exactly, none where all were rounded. `figures`: the
-    rows that describe, as (key, estimate, low, high, n_people, whether in steps); `hidden`: keys of
-    the hidden rows. A key is (question, measure, group, at). `unit`: whose edition it is, empty for
-    the company's.
+    `fingerprint` is of the data's state; `unit` whose edition it is, empty for the company's;
+    `reason` why the key was changed, or the day published once more.
     """
 
     run_id: str
@@ -48,30 +48,26 @@ class Line:
     as_of: str
     title: str
     fingerprint: str
-    min_group: int
-    rounded_to: int | None
-    people: tuple[int, ...]
-    rows: tuple[int, ...]
-    figures: tuple[tuple[Key, float, float | None, float | None, int | None, bool], ...]
-    hidden: tuple[Key, ...]
     digest: str
     unit: str = ""
+    key: str = ""  # `privacy.keys.mark`; empty before figures were moved
+    reason: str = ""
 
 
 def write(
     out: str,
     notebook: str,
     answers: Sequence[Result],
-    flow: pd.DataFrame,
+    flows: Sequence[pd.DataFrame],
     coverage: pd.DataFrame | None = None,
     pictures: Sequence[Any] = (),
 ) -> None:
     """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do
     nothing.
 
-    `flow` is what `privacy.flow` lets through, `coverage` what `verdicts.coverage` says, `pictures`
-    what `charts` drew: those with a `record` (all but pictures of results) are drawn again in the
-    report. Hidden rows must be blank: a hidden row that still holds a figure is refused.
+    `flows` and `coverage` are as they were shown, `pictures` too: those with a `record` (all but
+    pictures of results) are drawn again in the report. Hidden rows must be blank: a hidden row that
+    still holds a figure is refused.
     """
     if not out:
         return
@@ -83,9 +79,8 @@ def write(
     drawn = tuple(
         {"notebook": notebook, **one.record} for one in pictures if one.record is not None
     )
-    chapter = Chapter(
-        notebook, tuple(answers), tuple(_flows(notebook, flow)), tuple(records(coverage)), drawn
-    )
+    told = tuple(one for steps in flows for one in flows_of(notebook, steps))
+    chapter = Chapter(notebook, tuple(answers), told, tuple(records(coverage)), drawn)
     write_json(Path(out), asdict(chapter))
 
 
@@ -100,8 +95,19 @@ def read(path: Path) -> Chapter:
 
 def write_json(path: Path, content: Any) -> None:
     """JSON, written whole or not at all."""
+    write_whole(path, as_json(content))
+
+
+def as_json(content: Any) -> bytes:
+    """The bytes of a JSON file of ours."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1, default=str)
-    write_whole(path, f"{text}\n".encode())
+    return f"{text}\n".encode()
+
+
+def digest(document: Mapping[str, Any]) -> str:
+    """What the list of editions keeps of a document's content."""
+    text = json.dumps(document, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def merged(chapters: Sequence[Chapter]) -> tuple[Result, ...]:
@@ -189,6 +195,10 @@ def edition(folder: Path) -> dict[str, Any]:
     path = folder / "results.json"
     try:
         content = json.loads(path.read_bytes())
+        if content["schema_version"] == BEFORE:
+            for row in content["results"]:
+                row.pop("step", None)
+            content["schema_version"] = SCHEMA_VERSION
         if content["schema_version"] == SCHEMA_VERSION:
             rows_of(content)
             return content
@@ -206,12 +216,7 @@ def rows_of(document: Mapping[str, Any]) -> tuple[Result, ...]:
 
 
 def ledger(out: Path) -> tuple[tuple[Line, ...], tuple[int, ...]]:
-    """The lines of the release ledger of `out`, one for each edition, and the numbers of lines that
-    are damaged.
-
-    What an edition on a damaged line published is not known: say so, it cannot be protected from
-    subtraction.
-    """
+    """The lines of the list of editions of `out`, and the numbers of lines that are damaged."""
     try:
         lines = (out / LEDGER).read_bytes().splitlines()
     except FileNotFoundError:
@@ -226,7 +231,21 @@ def ledger(out: Path) -> tuple[tuple[Line, ...], tuple[int, ...]]:
     return tuple(found), tuple(damaged)
 
 
-def _flows(notebook: str, flow: pd.DataFrame) -> list[dict[str, Any]]:
+def enter(out: Path, *lines: Line) -> None:
+    """Add lines to the list of editions of `out`, on the disk before this returns.
+
+    Lines are appended whole, so that runs side by side lose none.
+    """
+    plain = [json.dumps(asdict(line), ensure_ascii=False, allow_nan=False) for line in lines]
+    path = out / LEDGER
+    with open(path, "ab", buffering=0, opener=unlinked) as file:
+        torn = path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a run that died here
+        file.write(b"\n" * torn + "".join(f"{line}\n" for line in plain).encode())
+        os.fsync(file.fileno())
+
+
+def flows_of(notebook: str, flow: pd.DataFrame) -> list[dict[str, Any]]:
+    """A flow as it is published, a record for each table."""
     return [
         {"notebook": notebook, "table": str(table), "steps": records(steps.drop(columns="table"))}
         for table, steps in flow.groupby("table", sort=False)

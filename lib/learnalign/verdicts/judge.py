@@ -72,17 +72,16 @@ def stands(rows: Sequence[Result]) -> bool:
 
 
 def judge(
-    comparison: Comparison, *, smallest_effect: float, hidden: str = "", group: str = "company"
+    comparison: Comparison, *, smallest_effect: float, group: str = "company"
 ) -> tuple[Result, ...]:
     """The headline result of a comparison and, beside it, the raw figure (described, never judged).
 
-    `hidden` is privacy's reason not to show it (a key of `hidden` in `en/sentences.yml`). Every
-    branch ends in one sentence.
+    Its figures are as they may be shown. Every branch ends in one sentence.
     """
     question, measure = measures()[comparison.measure]
     about = {"group": group, "smallest_effect": smallest_effect}
-    if hidden:
-        return (row_of(question, measure, branch="hidden", reason=hidden, **about),)
+    if comparison.is_hidden:
+        return (row_of(question, measure, branch="hidden", **about),)
     rows = [_headline(question, measure, comparison, **about)]
     if comparison.raw is not None:
         about |= {"headline": False, "at": "raw", "branch": "described"}
@@ -91,45 +90,39 @@ def judge(
 
 
 def judge_family(
-    headline: Result,
-    fits: Mapping[str, Fit],
-    *,
-    hidden: Mapping[str, str],
-    part: tuple[str, str] | None = None,
+    headline: Result, fits: Mapping[str, Fit | None], *, part: tuple[str, str] | None = None
 ) -> tuple[Result, ...]:
     """A declared family of the headline's contrasts (steps of a dose, kinds, groups), as rows that
     are no headlines.
 
     What the headline did not survive its parts do not survive either: they are known only where it
     is, and a check that failed for it fails for them. Benjamini-Hochberg within the family: a row
-    whose difference does not survive it is "we don't know". `hidden` holds privacy's reason for
-    each row that may not be shown, and may be empty for others; `part` says who is compared where
-    that is not who did with who did not.
+    whose difference does not survive it is "we don't know". None is a row that may not be shown;
+    `part` says who is compared where that is not who did with who did not.
     """
     doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
     failed = [
         one for one in headline.checks if one.outcome == "failed" and one.name != "few clusters"
     ]
     about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
-    return _family(headline.measure, fits, hidden, doubt, failed, part, **about)
+    return _family(headline.measure, fits, doubt, failed, part, **about)
 
 
 def judge_kinds(
     measure: str,
-    fits: Mapping[str, Fit],
+    fits: Mapping[str, Fit | None],
     *,
     smallest_effect: float,
-    hidden: Mapping[str, str],
     checks: Sequence[Check] = (),
     group: str = "company",
 ) -> tuple[Result, ...]:
     """A family that has no headline above it, such as the kinds of learning that go with closing
     gaps (Q6).
 
-    `checks` hold for every row. Benjamini-Hochberg and `hidden` as in `judge_family`.
+    `checks` hold for every row. Benjamini-Hochberg, and None, as in `judge_family`.
     """
     about = {"group": group, "smallest_effect": smallest_effect}
-    return _family(measure, fits, hidden, "", checks, None, **about)
+    return _family(measure, fits, "", checks, None, **about)
 
 
 # --- one headline
@@ -163,8 +156,7 @@ def _headline(
 
 def _family(
     key: str,
-    fits: Mapping[str, Fit],
-    hidden: Mapping[str, str],
+    fits: Mapping[str, Fit | None],
     unknown: str,
     more: Sequence[Check],
     part: tuple[str, str] | None,
@@ -174,20 +166,17 @@ def _family(
     doers, others = part or (measure.part.doers, measure.part.others)
     about |= {"headline": False}
     smallest = about["smallest_effect"]
-    kept = {name: fit for name, fit in fits.items() if not hidden.get(name)}
-    p = dict(
-        zip(kept, adjusted([p_value(fit, measure.unit) for fit in kept.values()]), strict=True)
-    )
+    known = [fit for fit in fits.values() if fit]
+    p = iter(adjusted([p_value(fit, measure.unit) for fit in known]))
     rows = []
     for name, fit in fits.items():
-        if name not in kept:
-            row = row_of(question, measure, branch="hidden", reason=hidden[name], at=name, **about)
-            rows.append(row)
+        if fit is None:
+            rows.append(row_of(question, measure, branch="hidden", at=name, **about))
             continue
         checks = _of_family(fit, measure, smallest, more)
-        is_many = p[name] > ALPHA
+        is_many = next(p) > ALPHA
         branch = _family_branch(fit, measure.unit, smallest, checks, unknown, is_many)
-        own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(kept)}
+        own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(known)}
         rows.append(row_of(question, measure, fit, branch=branch, **own, **about))
     return tuple(rows)
 
@@ -288,11 +277,11 @@ def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[C
 
 def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
     """With few managers two intervals, made in different ways, must lead to the same verdict."""
-    facts = {"count": str(fit.n_clusters), "rater": fit.cluster}
+    facts = {"needed": str(FEW_CLUSTERS), "rater": fit.cluster}
     if fit.n_clusters >= FEW_CLUSTERS:
         return Check.of("few clusters", "passed", "enough", **facts)
     if fit.second is None:
-        return Check.of("few clusters", "failed", "alone", needed=str(FEW_CLUSTERS), **facts)
+        return Check.of("few clusters", "failed", "alone", **facts)
     facts["range"] = spread(*fit.second, measure.unit)
     first, second = (
         decide(*ends, smallest, (), measure.unit) for ends in ((fit.low, fit.high), fit.second)

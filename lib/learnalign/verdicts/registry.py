@@ -4,6 +4,7 @@ A question is one file: its words, who is compared with whom, what it needs, wha
 own questions, in `params/questions`, stand beside ours and are read by the same rules.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from functools import cache
@@ -195,9 +196,27 @@ def use(folder: Path) -> dict[str, Question]:
 
 def questions() -> dict[str, Question]:
     """All questions by their keys: ours, and those of the project that is run, or worked in."""
+    return read(_own())
+
+
+def _own() -> Path | None:
+    """The folder of a project's own questions, where there is one."""
     here = [place / "params/questions" for place in (Path.cwd(), Path.cwd().parent)]
     places = [Path(os.environ[OWN])] if OWN in os.environ else here
-    return read(next((place for place in places if place.is_dir()), None))
+    return next((place for place in places if place.is_dir()), None)
+
+
+def build() -> str:
+    """A mark of all files of the library, and of a project's own questions: with the same ones, a
+    page is made again to the byte.
+    """
+    library = Path(str(files("learnalign")))
+    paths = [path for path in library.rglob("*") if path.suffix in (".py", ".yml", ".j2")]
+    made = [path for path in paths if "_shipped" not in path.parts]
+    own = _own()
+    made += own.glob("*.yml") if own else ()
+    lines = (f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in made)
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
 
 
 def measures() -> dict[str, tuple[Question, Measure]]:

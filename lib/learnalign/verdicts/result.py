@@ -7,9 +7,9 @@ from typing import Literal
 
 import pandas as pd
 
-ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_left")
+ATTRITION = ("table", "step", "reason", "rows", "people", "rows_left", "people_left", "who", "each")
 """Columns of an attrition frame: a row per step; `rows` and `people` fell out there, the rest is
-left.
+left. `who` are those people, with so many rows `each`; of the first step, "read", all there are.
 """
 
 FEW_CLUSTERS = 20
@@ -61,6 +61,12 @@ class Fit:
     cluster: str = "manager"  # whose rows hang together: manager, unit, leader or person
     rung: str = ""  # of the ladder of standard errors
     held: tuple[str, ...] = ()  # what is the same in those who are compared
+    ratio: bool = False  # `std_error` and `influence` are of the logarithm
+    is_share: bool = False  # in percent, with an interval of logits
+    is_dominated: bool = False  # one or two people make up most of it
+    at_least: bool = False  # `n_people` and `n_clusters` are the lower ends of their classes
+    influence: pd.Series | None = field(default=None, repr=False, compare=False)
+    """By person_id: the figure less what it is without that person, linearised."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,12 @@ class Comparison:
     )  # after linking
     notes: tuple[str, ...] = ()
     reason: str = ""  # why there is no estimate: a key of `verdicts.REASONS`
+    is_hidden: bool = False  # there is one, and it may not be shown
     contrast: str = ""  # the exposure's contrast in words, where it depends on the data
     rivals: tuple[
         tuple[str, Fit | None], ...
     ] = ()  # the same contrast under other assumptions; None: not possible
+    odds: Fit | None = None  # an ordered logit's, beside a rating's figure
     strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
     n_cycles: int = 0
     modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
@@ -127,7 +135,7 @@ class Result:
     others: str = ""  # and with whom
     contrast: str = ""  # how far apart they are, where it depends on the data
     asked: int | None = None  # of how many it is one, where that many revoke it
-    step: float | None = None  # the figures are multiples of it, where others stand beside them
+    at_least: bool = False  # so many people and managers or more: the lower ends of their classes
 
     @property
     def key(self) -> tuple[str, str, str, str]:

@@ -28,7 +28,7 @@ EMPTY: dict[str, object] = dict.fromkeys(
 EMPTY |= dict.fromkeys(("at", "unit", "method", "sentence", "to_settle", "note"), "")
 EMPTY |= {"headline": True, "group": "company", "level": 0.95, "design": "described", "checks": ()}
 COPIED = ("estimate", "low", "high", "level", "n_people", "n_clusters", "method", "design")
-COPIED += ("std_error", "df", "cluster", "rung", "held")
+COPIED += ("std_error", "df", "cluster", "rung", "held", "at_least")
 
 
 def row_of(
@@ -47,6 +47,8 @@ def row_of(
     row |= {name: getattr(fit, name) for name in COPIED} if fit else {}
     row |= {"doers": measure.doers, "others": measure.others} if fit and measure else {}
     row |= {"unit": values.get("unit", row["unit"])}
+    if fit and fit.at_least and not values.get("headline", True):
+        row["n_clusters"] = None  # of an answer only: each is a number that tells a little
     if fit and fit.df:
         row["detectable_effect"] = detectable_in(fit, unit=str(row["unit"]))
     return said(Result(**(row | values)))  # type: ignore[arg-type]
@@ -73,14 +75,12 @@ def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
 def describe(
     question: str,
     measure: str,
-    facts: Mapping[str, Fit],
+    facts: Mapping[str, Fit | None],
     *,
-    hidden: Mapping[str, str],
     units: Mapping[str, str] | None = None,
     unit: str = "%",
 ) -> tuple[Result, ...]:
-    """Facts as rows that claim nothing, by their names; `hidden` holds privacy's reason where one
-    may not be shown.
+    """Facts as rows that claim nothing, by their names; None is one that may not be shown.
 
     Facts are in `unit`, but for those named in `units`.
     """
@@ -94,8 +94,8 @@ def describe(
             "at": name,
             "unit": own,
         }
-        if hidden.get(name):
-            rows.append(row_of(None, None, branch="hidden", reason=hidden[name], **about))
+        if fit is None:
+            rows.append(row_of(None, None, branch="hidden", **about))
             continue
         fit = _coarse(fit) if own == "%" else fit
         rows.append(row_of(None, None, fit, branch="fact", detectable_effect=None, **about))
@@ -110,16 +110,16 @@ def _coarse(fit: Fit) -> Fit:
 
 
 def describe_cost(
-    fit: Fit | None, reason: str, *, hidden: str = "", unit: str = "currency"
+    fit: Fit | None, reason: str, *, is_hidden: bool = False, unit: str = "currency"
 ) -> tuple[Result, ...]:
     """Q7: a cost per extra closed gap is described, never judged; without one, "we don't know" and
     the `reason`.
     """
     question, measure = measures()["cost_per_closed_gap"]
+    if is_hidden:
+        return (row_of(question, measure, branch="hidden"),)
     if fit is None:
         return (no_estimate(question, measure, reason),)
-    if hidden:
-        return (row_of(question, measure, branch="hidden", reason=hidden),)
     return (row_of(question, measure, fit, branch="cost", unit=unit, detectable_effect=None),)
 
 

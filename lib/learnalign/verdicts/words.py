@@ -32,8 +32,8 @@ def sentence_case(text: str) -> str:
 def check(found: Check) -> Check:
     """A check with its `detail`: what it saw, in words; one without a `why` stays as it is.
 
-    >>> check(Check.of("few clusters", "passed", "enough", count="40", rater="manager")).detail
-    '40 managers stand behind the interval'
+    >>> check(Check.of("few clusters", "passed", "enough", needed="20", rater="manager")).detail
+    '20 managers or more stand behind the interval'
     """
     if not found.why:
         return found
@@ -228,7 +228,6 @@ WORDS: dict[str, Callable[[Result], str]] = {
     "checks": failed_checks,
     "reason": lambda row: _why(row, "why"),
     "briefly": lambda row: sentence_case(_why(row, "brief")),
-    "hidden": lambda row: phrases("sentences")["hidden"][row.reason],
     "fact": _fact,
     "finding": _finding,
     "part": _part,

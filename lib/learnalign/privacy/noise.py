@@ -1,0 +1,176 @@
+"""The noise: how far each figure is moved before anybody sees it.
+
+A figure t of people S with standard error s, which each person p moves by I_p = |t(S) - t(S less
+p)|, is published as t + sd z, with sd = max(0.10 s, 3 x the 99 % quantile of I); its interval is
+that of sqrt(s^2 + sd^2). z is drawn by `keys`. Counts of people are moved by whole numbers from
+-10 to 10. What it costs: every figure is moved about as much as leaving out any three people would.
+
+It bounds what is told of one person's presence, or of one person's value; not what a whole team
+shares, nor what people tell each other. It is no differential privacy: influences are these data's.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+from learnalign.verdicts.result import Fit
+
+OF_ERROR, OF_PEOPLE, QUANTILE = 0.10, 3.0, 0.99
+CAP = 0.99  # of one person's rows: what is beyond this quantile is cut
+FARTHEST, VARIANCE = 10, 9.0  # of a count of people
+DIGITS = 4  # more say nothing, beside the noise
+OF_AN_ERROR = 0.02  # a standard error is moved by 2 % of it, or as one person moves it
+OF_CLUSTERS, TIMES, MOST_OF_AN_ERROR = 2.0, 1.5, 0.30
+WIDER = 1.4  # times its variance: so much wider is an interval of a moved error, to cover as often
+OF_MANAGERS = 3.0
+OF_MANY_MANAGERS = (3, 5, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1_000)
+CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5))
+
+
+def _table() -> np.ndarray:
+    """P(v) of -10 ... 10 proportional to exp(-a v^2), with a variance of 9: of all with that
+    variance and those ends, the most random.
+    """
+    steps = np.arange(-FARTHEST, FARTHEST + 1) ** 2
+
+    def weights(a: float) -> np.ndarray:
+        drawn = np.exp(-a * steps)
+        return drawn / drawn.sum()
+
+    a = optimize.brentq(lambda a: weights(a) @ steps - VARIANCE, 1e-3, 1.0, xtol=1e-12)
+    return weights(a)
+
+
+COUNTS = _table()
+
+
+def count(people: int, drawn: float) -> int:
+    """A count of people as it is published, by a number drawn between 0 and 1.
+
+    >>> count(100, 0.5), count(100, 0.001), count(2, 0.001)
+    (100, 91, 0)
+    """
+    step = int(np.searchsorted(np.cumsum(COUNTS), drawn)) - FARTHEST
+    return max(people + min(step, FARTHEST), 0)
+
+
+def least(people: int, floor: int, *, fine: bool = False) -> int:
+    """The lower end of the class of a count: the floor, or 1, 2 or 5 with two noughts or more;
+    `fine` ones are hundreds, and of two digits from 10,000 on.
+
+    >>> least(1_428, 10), least(1_428, 10, fine=True), least(52, 10)
+    (1000, 1400, 10)
+    """
+    if people < CLASSES[0]:
+        return floor
+    if fine:
+        step = max(CLASSES[0], 10 ** (len(str(people)) - 2))
+        return people // step * step
+    return max(one for one in CLASSES if one <= people)
+
+
+def told_by_class(people: int, floor: int, *, fine: bool = False) -> float:
+    """How far one person moves the class of a count, in deviations: of the chances of each class,
+    with and without somebody, the distance by chi squared. 0 where no end of a class is near.
+
+    >>> told_by_class(1_450, 10), round(told_by_class(1_000, 10), 2)
+    (0.0, 0.27)
+    """
+    chances: list[dict[int, float]] = [{}, {}]
+    for one, chance in enumerate(chances):
+        for off, p in enumerate(COUNTS, -FARTHEST - one):
+            n = people + off
+            name = least(n, floor, fine=fine) if n >= floor else 0
+            chance[name] = chance.get(name, 0.0) + p
+    here, gone = chances
+    apart = [
+        (here.get(n, 0) - gone.get(n, 0), here.get(n, 0) + gone.get(n, 0)) for n in {*here, *gone}
+    ]
+    return math.sqrt(sum(2 * off**2 / both for off, both in apart))
+
+
+def managers(count: float) -> int:
+    """The lower end of the class of a count of managers.
+
+    >>> managers(113.2), managers(2.1)
+    (100, 0)
+    """
+    return max((one for one in OF_MANY_MANAGERS if one <= round(count)), default=0)
+
+
+def capped(values: ArrayLike) -> np.ndarray:
+    """What each person contributes, at most as much as 99 of 100 do.
+
+    >>> float(capped([1.0] * 99 + [500.0])[-1])
+    1.0
+    """
+    found = np.asarray(values, float)
+    return np.minimum(found, np.quantile(found, CAP, method="lower")) if len(found) else found
+
+
+def spread(error: float | None, influence: ArrayLike, weight: float = 1.0) -> float:
+    """The standard deviation of a figure's noise, in the unit of its error and influences; `weight`
+    times as large as usual.
+    """
+    moves = np.abs(np.asarray(influence, float))
+    if not len(moves):
+        return weight * OF_ERROR * (error or 0.0)
+    most = OF_PEOPLE * float(np.quantile(moves, QUANTILE))
+    # Where a few of many people make a figure, none of them moves it by more than its noise does
+    return max(weight * max(OF_ERROR * (error or 0.0), most), float(moves.max()))
+
+
+def of_an_error(fit: Fit, sd: float) -> tuple[float, float]:
+    """By how much of it an error is moved, and by how much a person moves its logarithm, for each
+    unit by which they move the figure: in errors, times 2 over the root of its clusters, of whose
+    sums it is made. The deviation of the noise, which it is moved with, hides some of that.
+    """
+    if not 0 < (error := _error(fit)) < math.inf:
+        return OF_AN_ERROR, 0.0
+    moves = OF_CLUSTERS / error / math.sqrt(max(fit.n_clusters, 1)) / (1 + (sd / error) ** 2)
+    return min(max(OF_AN_ERROR, TIMES * moves * sd), MOST_OF_AN_ERROR), moves
+
+
+def _error(fit: Fit) -> float:
+    onto, _ = _LOG if fit.ratio else _PLAIN
+    return fit.std_error or (onto(fit.high) - onto(fit.low)) / (2 * stats.norm.ppf(0.975))
+
+
+def moved(fit: Fit, sd: float, off: float, drawn_of_error: float, df: float | None = None) -> Fit:
+    """A fit as it is published: its estimate moved by `off`, of noise with the deviation `sd`, and
+    its intervals wider: as those of `df`, which are published, where it has its own.
+
+    `sd` is on the scale of the standard error: the logarithm of a ratio, points of a share. Either
+    half of an interval grows as the standard error does, on the scale on which it was made: a
+    share's are logits. Counts are not touched here.
+    """
+    if not sd > 0:
+        return fit
+    onto, back = _LOG if fit.ratio else _PLAIN
+    error, by = _error(fit), of_an_error(fit, sd)[0]
+    total = math.hypot(error, sd) * math.exp(by * drawn_of_error + WIDER * by * by)
+    estimate = back(onto(fit.estimate) + off)
+    if fit.is_share:
+        (onto, back), estimate = _LOGIT, min(max(estimate, _LEAST), 100 - _LEAST)
+    before, now, wider = onto(fit.estimate), onto(estimate), total / error
+    if df and fit.df:
+        wider *= float(np.divide(*special.stdtrit([df, fit.df], 0.5 + fit.level / 2)))
+
+    def ends(low: float, high: float) -> tuple[float, float]:
+        below, above = now + (onto(low) - before) * wider, now + (onto(high) - before) * wider
+        return back(below), back(above)
+
+    low, high = ends(fit.low, fit.high)
+    second, error = fit.second and ends(*fit.second), None if fit.std_error is None else total
+    told = {"estimate": estimate, "low": low, "high": high, "std_error": error}
+    told = {name: value and float(f"{value:.{DIGITS}g}") for name, value in told.items()}
+    return replace(fit, **told, second=second, df=df or fit.df)
+
+
+_LEAST = 1e-6  # percent: a share has no logit at its ends
+_PLAIN = float, float
+_LOG = (lambda x: math.log(x) if x > 0 else -math.inf), lambda x: float(np.exp(x))
+_LOGIT = (lambda x: float(special.logit(x / 100))), lambda x: float(100 * special.expit(x))

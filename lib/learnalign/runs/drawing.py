@@ -1,0 +1,75 @@
+"""Drawing: under which key an edition is made, how often a day was published, and how much all of
+its figures together could tell of the one person of whom they tell most.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from learnalign.data.mistakes import CONTRACT, Stopped
+from learnalign.privacy import gate, keys
+from learnalign.runs.units import Part
+from learnalign.verdicts.document import Line
+
+RERUNS = 3  # of a day, each with other data: more of them ask for a reason
+SLACK = 0.2  # leaving out whoever most is told of changes what is needed by less
+STEP = 0.01  # by which all noise is made larger, until it is enough
+
+
+@dataclass(frozen=True)
+class Key:
+    """The secret of an edition, what it was told of, and how many states its day has had."""
+
+    secret: bytes
+    states: int
+    reason: str = ""
+
+
+def key_of(out: Path, lines: Sequence[Line], line: Line, new_key: str = "", again: str = "") -> Key:
+    """The key for an edition, of which `line` is to tell; `Stopped` (2) where a reason is missing.
+
+    Two keys of one state of the data are two draws, and draws average: so a second key is refused
+    without `new_key`, the reason; and so is a day's fourth state of the data, without `again`.
+    """
+    secret = keys.secret_of(out)
+    before = {one.key for one in lines if one.key}
+    if before - {keys.mark(secret)} and not new_key:
+        text = f"Editions in {out} were made under another key ({', '.join(sorted(before))})"
+        fix = f"Put the old key back into {out / keys.PRIVATE}, or say why: --new-key REASON."
+        raise Stopped(CONTRACT, f"{text}. Nothing was published. {fix}")
+    day = {one.fingerprint for one in lines if (one.title, one.as_of) == (line.title, line.as_of)}
+    states = len(day | {line.fingerprint})
+    if states > RERUNS and not again:
+        text = f"{line.as_of} was published from {states - 1} states of the data already"
+        why = "each of them tells a little more of whoever was changed. Say why: --again REASON."
+        raise Stopped(CONTRACT, f"{text}, and {why} Nothing was published.")
+    return Key(secret, states, "; ".join(filter(None, (new_key, again))))
+
+
+def leave(parts: Sequence[Part], secret: bytes, state: str, factor: float) -> None:
+    """Leave the draws beside the data of each part, for its notebooks."""
+    for part in parts:
+        keys.Draws(secret, state, factor, bool(part.unit)).save(part.dataset.folder)
+
+
+def worst(parts: Sequence[Part], notebooks: Sequence[str], gates: Sequence[gate.Gate]) -> float:
+    """`gate.mu` of the person of whom all figures of an edition tell most."""
+    files = (part.work / f"{name}.told.parquet" for part in parts for name in notebooks)
+    told = [*map(pd.read_parquet, files), *map(gate.told, gates)]
+    found = gate.mu(pd.concat(told, ignore_index=True))
+    return float(found.max()) if len(found) else 0.0
+
+
+def margin(secret: bytes, state: str) -> float:
+    """The factor to begin with: drawn, as what is needed would tell of the one person to whom it is
+    due.
+    """
+    return round(math.exp(SLACK * abs(keys.Draws(secret, state).normal("margin", ""))), 2)
+
+
+def more(factor: float, mu: float) -> float:
+    """The factor with which all noise is enough."""
+    return math.ceil(factor * mu / gate.MOST / STEP) * STEP
