@@ -379,16 +379,6 @@ def test_the_longer_of_rating_and_target_goes_down():
         assert sorted(re.findall(r'<th scope="row">(.*?)</th>', html)) == ["1", "2", "3"]
 
 
-def test_the_longer_of_rating_and_target_goes_down():
-    """Eleven targets beside each other do not fit a phone; below each other they do."""
-    for long, other in (("target", "rating"), ("rating", "target")):
-        cells = pd.concat([MATRIX.iloc[[0]].assign(**{long: float(at)}) for at in (1, 2, 3)])
-        html = tables.matrix(cells).html
-        heads = re.findall(r'<th scope="col".*?>(.*?)</th>', html)
-        assert heads == [long.capitalize(), f"{cells[other].iloc[0]:g}"]
-        assert sorted(re.findall(r'<th scope="row">(.*?)</th>', html)) == ["1", "2", "3"]
-
-
 def test_matrix_has_a_cell_per_rating_and_target_the_best_rating_on_top():
     picture = tables.matrix(MATRIX)
     assert lines(picture)[2:] == [
