@@ -18,7 +18,7 @@ SOURCES = {
     for path in sorted(LIBRARY.rglob("*.py"))
 }
 ROOMS = {"data", "verdicts", "linking", "privacy", "estimates", "facts", "report", "runs"}
-BYTES, MODULE_LINES, FUNCTION_LINES = 812_000, 400, 30
+BYTES, MODULE_LINES, FUNCTION_LINES = 854_000, 400, 30
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
 
 
@@ -83,6 +83,11 @@ def test_module_keeps_the_rules(name):
 def test_the_library_stays_small():
     """A budget in lines would teach people to widen them."""
     assert sum(len(source.encode()) for source in SOURCES.values()) <= BYTES
+
+
+def test_what_protects_people_can_be_read_in_an_hour():
+    lines = [source.count("\n") for name, source in SOURCES.items() if "/privacy/" in name]
+    assert 0 < sum(lines) <= 1_000
 
 
 def test_the_house_has_eight_rooms_and_no_cupboard():

@@ -1,7 +1,7 @@
 """Reading a data set: what is refused, in whose words, and that what is read is what stood there."""
 
 import datetime as dt
-import hashlib
+import json
 import os
 import string
 
@@ -549,17 +549,47 @@ def test_an_as_of_that_is_no_date_is_told_too(folder):
         )
 
 
-def test_fingerprints_are_of_the_bytes(folder):
-    dataset = reading.read(folder({"learning.csv": LEARNING}))
-    assert dataset.fingerprints == {
-        name: hashlib.sha256(text.encode()).hexdigest()
-        for name, text in {"people": PEOPLE, "reviews": REVIEWS, "learning": LEARNING}.items()
+def test_fingerprints_are_of_what_is_recorded_up_to_as_of(folder):
+    """Not of the order of rows, of a format, of a later day, or of what the contract has not."""
+    files = {"learning.csv": LEARNING, "reviews.csv": REVIEWS}
+    first = reading.read(folder(files)).fingerprint
+    head, *rows = LEARNING.splitlines(keepends=True)
+    same = {
+        "rows": "".join([head, *rows[::-1]]),
+        "blank line": LEARNING + "\n",
+        "strange": "".join(line.rstrip("\n") + ",note\n" for line in (head, *rows)),
+        "format": LEARNING.replace("1.5", "1.50"),
     }
-    again, other = (
-        reading.read(folder({"learning.csv": LEARNING})),
-        reading.read(folder({"learning.csv": LEARNING + "\n"})),
-    )
-    assert dataset.fingerprint == again.fingerprint != other.fingerprint
+    for name, text in same.items():
+        assert reading.read(folder(files | {"learning.csv": text})).fingerprint == first, name
+    early, less = "2024-06-30", {"learning.csv": LEARNING}
+    later = {"learning.csv": LEARNING + "ben,2024-11-01,reading,2\n"}
+    cut = [reading.read(folder(files | some), as_of=early).fingerprint for some in (less, later)]
+    assert cut == [first, first]
+    other = {
+        "hours": LEARNING.replace("1.5", "1.6"),
+        "person": LEARNING.replace("ben", "ana"),
+        "twice": LEARNING + rows[0],
+        "missing": LEARNING.replace(",2\n", ",\n"),
+        "swapped": LEARNING.replace("course", "READING").replace("reading", "course").lower(),
+    }
+    found = [
+        reading.read(folder(files | {"learning.csv": one})).fingerprint for one in other.values()
+    ]
+    assert len({first, *found}) == 1 + len(other)
+
+
+def test_a_column_of_any_name_has_a_fingerprint(folder):
+    """Attributes are columns of the company's own: with quotes, or words of SQL."""
+    for name in ('a"b', "select", "x'; drop table people; --", "c0"):
+        people = PEOPLE.replace("hired_on", 'hired_on,"' + name.replace('"', '""') + '"')
+        people = people.replace("-01\n", "-01,north\n")
+        facts = FACTS + f"attributes: [{json.dumps(name)}]\n"
+        seen = [
+            reading.read(folder({"people.csv": text, "dataset.yml": facts})).fingerprint
+            for text in (people, people.replace("north", "south", 1))
+        ]
+        assert seen[0] != seen[1]
 
 
 def test_reading_changes_no_file(folder):

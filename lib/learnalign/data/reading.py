@@ -141,13 +141,13 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
 
 def _digest(table: Table) -> str:
     """SHA-256 of how many rows there are and the sum of their hashes, each of a row as text."""
-    cells = ", ".join(
-        f"coalesce('x' || cast(\"{name}\" as text), '')" for name in sorted(table.columns)
-    )
+    names = sorted(table.columns)  # of an attribute: anything, also what is no name in SQL
+    plain = table.select(**{f"c{place}": table[name] for place, name in enumerate(names)})
+    cells = ", ".join(f"coalesce('x' || cast({name} as text), '')" for name in plain.columns)
     row = f"md5_number_lower(concat_ws(chr(31), {cells}))"
     query = f"select count(*), coalesce(sum(cast({row} as hugeint)), 0)::text from hashed"
-    found = table.alias("hashed").sql(query, dialect="duckdb").to_pyarrow().to_pylist()[0]
-    return hashlib.sha256(repr([*found.values()]).encode()).hexdigest()
+    found = plain.alias("hashed").sql(query, dialect="duckdb").to_pyarrow().to_pylist()[0]
+    return hashlib.sha256(repr([*names, *found.values()]).encode()).hexdigest()
 
 
 def check(folder: str | Path) -> tuple[Problem, ...]:

@@ -32,15 +32,12 @@ ELEMENTS = ("script", "iframe", "object", "embed", "base", "form", "link")
 SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")  # not to be told from a count, or from chance
 COUNTS = ("rows", "people", "rows_left", "people_left", "n_people", "n_clusters", "gaps")
 LABELS = ("rating", "target", "missing_pct", "month")  # numbers in a picture that are no figures
-
 FIGURES = ("estimate", "low", "high", "std_error")
 
 CHANGED = "do not pass it on; ask for the edition as it was published"
 LEAKS = "take the edition back and run it again without it"
 STRANGE = "take it away"
-AGAIN = (
-    "take the edition back, run it again, and tell the maintainers: the gate should have stopped it"
-)
+AGAIN = "take the edition back, run it again, and tell the maintainers: the gate missed it"
 
 
 @dataclass(frozen=True)
@@ -189,9 +186,8 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
 def is_a_page(pdf: bytes) -> bool:
     """Whether a PDF is one document, and holds no file, no script and nothing behind its end."""
     is_one = pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
-    return (
-        is_one and pdf.count(b"%%EOF") == 1 and not any(map(ACTIVE.search, (pdf, *_streams(pdf))))
-    )
+    is_one &= pdf.count(b"%%EOF") == 1
+    return is_one and not any(map(ACTIVE.search, (pdf, *_streams(pdf))))
 
 
 class _Page(HTMLParser):

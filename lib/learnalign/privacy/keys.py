@@ -124,7 +124,5 @@ def secret_of(out: Path) -> bytes:
     except ValueError:
         found = b""
     if len(found) < KEY_BYTES:
-        raise Stopped(
-            CONTRACT, f"{path} holds no key. Put the one back that was lost, or delete it."
-        )
+        raise Stopped(CONTRACT, f"{path} holds no key. Put back the one that was, or delete it.")
     return found

@@ -85,11 +85,8 @@ def told_by_class(people: int, floor: int, *, fine: bool = False) -> float:
             n = people + off
             name = least(n, floor, fine=fine) if n >= floor else 0
             chance[name] = chance.get(name, 0.0) + p
-    here, gone = chances
-    apart = [
-        (here.get(n, 0) - gone.get(n, 0), here.get(n, 0) + gone.get(n, 0)) for n in {*here, *gone}
-    ]
-    return math.sqrt(sum(2 * off**2 / both for off, both in apart))
+    pairs = [[one.get(n, 0.0) for one in chances] for n in {*chances[0], *chances[1]}]
+    return math.sqrt(sum(2 * (here - gone) ** 2 / (here + gone) for here, gone in pairs))
 
 
 def managers(count: float) -> int:
