@@ -243,7 +243,8 @@ def _lines(
     yield from (told[name].format(**said) for name in ("noise", "certainty", "states") if runs)
     yield from [told["old"].format(**said)] if said["old"] else []
     figures = facts.get("again")
-    which = "no data" if figures is None else "key" if figures.with_key else "no key"
+    which = "no data" if figures is None else "none made" if not figures.editions else ""
+    which = which or ("key" if figures.with_key else "no key")
     yield told[which].format(**vars(figures) if figures else {})
     yield from [told["ids"].format(**said)] if figures else []
     yield told["unseen"]
