@@ -495,3 +495,25 @@ def test_any_text_at_all_stays_text(payload):
     page = Page(reports.render(poisoned_document(payload)))
     assert page.unbalanced == []
     assert page.all("script") == []
+
+
+# --- editions of the time before figures were moved
+
+
+def test_the_page_says_from_which_edition_on_figures_are_moved():
+    def at(day, *, is_moved):
+        document = changed()
+        document["run"]["as_of"] = day
+        noise = {"key": "0a1b2c3d", "certainty": 70, "factor": 1.0, "states": 1}
+        document["run"].pop("noise", None)
+        document["run"] |= {"noise": noise} if is_moved else {}
+        return document
+
+    old, first, now = (
+        at(day, is_moved=day > "2024") for day in ("2023-06-30", "2024-06-30", "2025-06-30")
+    )
+    told = "Figures are moved from the edition of 30 June 2024 on"
+    assert told in Page(reports.render(now, [old, first])).text
+    assert told in Page(reports.render(first, [old])).text
+    for document, earlier in ((now, [first]), (now, []), (old, [])):
+        assert "Figures are moved from" not in Page(reports.render(document, earlier)).text

@@ -78,7 +78,14 @@ class Gate:
         """What is reckoned from errors and counts, moved by so much of it, to two digits."""
         if self.draws is None or value is None:
             return value
-        return _short(value * np.exp(by * self.draws.normal(statistic, digest(people))))
+        return _short(value * self._times(statistic, pd.Index(people).unique(), by))
+
+    def _times(self, statistic: str, ids: pd.Index, by: float = noise.OF_AN_ERROR) -> float:
+        """What a number that goes with that of people is multiplied by."""
+        sd = step(max(by, self._weight() * noise.OF_PEOPLE / len(ids)))
+        people = digest(ids)
+        self._tell(f"{statistic}|{people}", pd.Series(1 / len(ids), ids), sd)
+        return float(np.exp(self.draws.walk(statistic, people, sd)))
 
     def _is_hidden(self, fit: Fit, people: int, managers: int | None) -> bool:
         if self.rule.is_few(people, managers) or fit.is_dominated:
@@ -97,7 +104,7 @@ class Gate:
         n = noise.count(fit.n_people, self.draws.uniform("people", people))
         managers = fit.n_clusters + noise.OF_MANAGERS * self.draws.normal("managers", people)
         managers = max(round(managers), 0)
-        of_rows = np.exp(noise.OF_AN_ERROR * self.draws.normal("rows", people))
+        of_rows = self._times("rows", fit.influence.index)
         smaller, df = fit.n_people_smaller, fit.df
         if smaller is not None and not fit.is_share:
             smaller = noise.count(smaller, self.draws.uniform("smaller", people))

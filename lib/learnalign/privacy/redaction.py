@@ -1,5 +1,4 @@
-"""Redaction: in a notebook, a frame that carries people says how large it is and shows none of
-them.
+"""Redaction: in a notebook, a frame of people says how large it is, and shows none of them.
 
 `import learnalign` turns it on inside IPython and nowhere else. It guards against showing people by
 accident, and in executed notebooks; whoever means to look still can: `print(frame.head())`.
@@ -11,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-# Ids of people as the contract and the modules call them, also inside `_raw_person_id` or
-# `person_id_x`
+# Ids of people as the contract calls them, also inside `_raw_person_id` or `person_id_x`
 PEOPLE = re.compile(r"(person|manager|assessor|leader|team|from|to)_id|^(person|manager|rater)$")
 WIDEST = 1000  # more labels than this are not the columns of one row
 OTHERS = (
@@ -23,9 +21,7 @@ OTHERS = (
 
 
 def install(display: Any) -> None:
-    """Teach IPython's display formatter, in every format, to redact frames, series, indexes and
-    Ibis tables.
-    """
+    """Teach IPython's display formatter to redact frames, series, indexes and Ibis tables."""
     for formatter in (display.mimebundle_formatter, *display.formatters.values()):
         show = _showing(formatter, display.mimebundle_formatter)
         for kind in (pd.DataFrame, pd.Series, pd.Index):
@@ -49,10 +45,8 @@ def redacted(shown: Any) -> str:
     if not any(map(_of_people, _labels(shown))) and not _turned(shown):
         return ""
     sizes = shown.shape if isinstance(shown, pd.DataFrame | pd.Series | pd.Index) else ()
-    size = (
-        " x ".join(f"{n:,} {what}" for n, what in zip(sizes, ("rows", "columns"), strict=False))
-        or "A table"
-    )
+    pairs = zip(sizes, ("rows", "columns"), strict=False)
+    size = " x ".join(f"{n:,} {what}" for n, what in pairs) or "A table"
     return f"{size} of people: not displayed. Show results by the verbs of learnalign."
 
 

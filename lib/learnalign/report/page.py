@@ -102,8 +102,15 @@ def _told(document: Document, earlier: Sequence[Document]) -> dict[str, Any]:
         "known": _by_word([one for one in answers if is_known(one)]),
         "unknown": _by_word([one for one in answers if not is_known(one)]),
         "before": earlier[-1] if earlier else None,
+        "moved_since": _moved_since([*earlier, document]),
         "changes": editions.summary(changes),
     }
+
+
+def _moved_since(editions: Sequence[Document]) -> str:
+    """The first edition whose figures are moved, where there are some before it that are not."""
+    moved = [one["run"]["as_of"] for one in editions if one["run"].get("noise")]
+    return moved[0] if 0 < len(moved) < len(editions) else ""
 
 
 def _rows(document: Document) -> tuple[Result, ...]:
