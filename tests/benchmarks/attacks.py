@@ -696,6 +696,8 @@ def averaged(exact: Exact, n: int = 30) -> dict[str, float]:
     gained = []
     for name, row in rows.items():
         fit, sd = known[name].fit, known[name].sd
+        if not sd > 0:  # none of them, or all
+            continue
         values = [_onto(one[name].estimate, fit) for one in seen if one[name].shown]
         best = abs(np.mean(values) - _onto(fit.estimate, fit)) / sd
         gained.append((abs(_onto(row.estimate, fit) - _onto(fit.estimate, fit)) / sd, best))

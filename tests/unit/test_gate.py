@@ -207,3 +207,20 @@ def test_a_figure_that_is_told_twice_counts_once():
     one.fit("hours", fit)
     both = pd.concat([gate.told(one), gate.told(one)])
     pd.testing.assert_series_equal(gate.mu(both), before)
+
+
+def test_an_interval_around_none_does_not_tell_how_many_they_are():
+    """Of 0 %, the upper end is 100 (1 - 0.025^(1/n)) percent: n, solved for."""
+    for n, wide in ((60, 0.10), (1_400, 0.015)):
+        ids, managers = people(n), [f"m{number % 12}" for number in range(n)]
+        fit = described.share([False] * n, ids, managers)
+        fit = replace(fit, n_people_smaller=None)  # of how records were kept, and shown
+        found, solved = set(), []
+        for number in range(40):
+            door = Gate(Rule(10), keys.Draws(SECRET, f"state {number}"))
+            shown = door.fit("complete", fit)
+            assert (shown.estimate, shown.low) == (0.0, 0.0) and shown.high > 0
+            found.add(shown.high)
+            solved.append(np.log(0.025) / np.log(1 - shown.high / 100))
+            assert 0 < gate.mu(gate.told(door)).max() < gate.MOST
+        assert len(found) == 40 and np.std(solved) > wide * n

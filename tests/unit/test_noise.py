@@ -67,7 +67,7 @@ def test_a_slope_moves_and_its_intervals_widen(changes):
     assert moved.std_error == (fit.std_error and pytest.approx(wider * error, rel=1e-3))
     if fit.second:
         assert moved.second == pytest.approx((0.3 - 0.15 * wider, 0.3 + 0.2 * wider))
-    assert noise.moved(fit, 0.0, 2.0, 1.0) == fit
+    assert noise.moved(fit, 0.0, 2.0, 0.0) == fit
 
 
 def test_an_error_is_moved_as_far_as_three_people_move_it_or_by_2_percent():

@@ -56,7 +56,8 @@ class Gate:
             return None
         self._tell(f"{statistic}|{people}", fit.influence, sd)
         by, moves = noise.of_an_error(fit, sd)
-        self._tell(f"{statistic}, error|{people}", moves * fit.influence, by)
+        told = moves * fit.influence if sd > 0 else 1 / fit.n_people + 0 * fit.influence
+        self._tell(f"{statistic}, error|{people}", told, by)
         return self._classed(found, fit, people, first)
 
     def fits(

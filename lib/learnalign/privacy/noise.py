@@ -31,9 +31,7 @@ CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5
 
 
 def _table() -> np.ndarray:
-    """P(v) of -10 ... 10 proportional to exp(-a v^2), with a variance of 9: of all with that
-    variance and those ends, the most random.
-    """
+    """P(v) of -10 ... 10 in proportion to exp(-a v^2), variance 9: the most random of all such."""
     steps = np.arange(-FARTHEST, FARTHEST + 1) ** 2
 
     def weights(a: float) -> np.ndarray:
@@ -125,8 +123,8 @@ def of_an_error(fit: Fit, sd: float) -> tuple[float, float]:
     unit by which they move the figure: in errors, times 2 over the root of its clusters, of whose
     sums it is made. The deviation of the noise, which it is moved with, hides some of that.
     """
-    if not 0 < (error := _error(fit)) < math.inf:
-        return OF_AN_ERROR, 0.0
+    if not (0 < (error := _error(fit)) < math.inf and sd > 0):
+        return max(OF_AN_ERROR, 4 * OF_PEOPLE / fit.n_people), 0.0  # of all or none
     moves = OF_CLUSTERS / error / math.sqrt(max(fit.n_clusters, 1)) / (1 + (sd / error) ** 2)
     return min(max(OF_AN_ERROR, TIMES * moves * sd), MOST_OF_AN_ERROR), moves
 
@@ -144,10 +142,11 @@ def moved(fit: Fit, sd: float, off: float, drawn_of_error: float, df: float | No
     half of an interval grows as the standard error does, on the scale on which it was made: a
     share's are logits. Counts are not touched here.
     """
-    if not sd > 0:
-        return fit
-    onto, back = _LOG if fit.ratio else _PLAIN
-    error, by = _error(fit), of_an_error(fit, sd)[0]
+    by = of_an_error(fit, sd)[0]
+    if not sd > 0:  # nobody moves it: its interval tells how many they are
+        far = (1 - math.exp(by * drawn_of_error)) * (fit.estimate - np.array([fit.low, fit.high]))
+        return replace(fit, low=float(fit.low + far[0]), high=float(fit.high + far[1]))
+    (onto, back), error = _LOG if fit.ratio else _PLAIN, _error(fit)
     total = math.hypot(error, sd) * math.exp(by * drawn_of_error + WIDER * by * by)
     estimate = back(onto(fit.estimate) + off)
     if fit.is_share:
