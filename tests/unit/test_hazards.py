@@ -316,46 +316,37 @@ def test_hazard_and_cox_agree_where_months_are_short_steps():
 # --- incidence
 
 
+def shares(time, event, end):
+    return [hazards.incidence(time, event, at, end)[0] for at in np.unique(time)]
+
+
 def test_incidence_by_hand():
     """Eight gaps: one closes of 8, one leaves of 7, one closes of 6 and one is not seen after, one
     leaves of 4 ...
     """
-    found = hazards.incidence(
+    time, event = (
         [1, 2, 3, 3, 5, 6, 6, 7],
         ["closed", "left", "closed", "open", "left", "closed", "closed", "open"],
     )
-    assert found.at_risk.tolist() == [8, 7, 6, 4, 3, 1]
-    still = [
-        1,
-        7 / 8,
-        6 / 8,
-        6 / 8 * 5 / 6,
-        6 / 8 * 5 / 6 * 3 / 4,
-    ]  # open and still there just before
+    still = [1, 7 / 8, 6 / 8, 6 / 8 * 5 / 6, 6 / 8 * 5 / 6 * 3 / 4]  # open and there just before
     closed = np.cumsum([1 / 8, 0, still[2] / 6, 0, still[4] * 2 / 3, 0])
-    assert found.closed.tolist() == pytest.approx(closed.tolist())
-    assert found.left.tolist() == pytest.approx(
-        np.cumsum([0, still[1] / 7, 0, still[3] / 4, 0, 0]).tolist()
-    )
+    left = np.cumsum([0, still[1] / 7, 0, still[3] / 4, 0, 0])
+    assert shares(time, event, "closed") == pytest.approx(closed.tolist())
+    assert shares(time, event, "left") == pytest.approx(left.tolist())
 
 
 @pytest.mark.golden
 def test_incidence_equals_statsmodels_and_its_variance():
     rng = np.random.default_rng(8)
-    status = rng.integers(0, 3, 200)
-    time = rng.integers(1, 30, 200) + 10 * (
-        status == 0
-    )  # the last times are of open gaps: no division by zero there
+    status = rng.integers(0, 3, 600)
+    time = rng.integers(1, 30, 600) + 10 * (status == 0)  # the last times are of open gaps
     other = CumIncidenceRight(time, status)
-    found = hazards.incidence(time, np.array(["open", "closed", "left"])[status])
-    for place, (share, low, high) in enumerate(
-        [("closed", "low", "high"), ("left", "left_low", "left_high")]
-    ):
-        f = found[share].to_numpy()
-        assert f == pytest.approx(other.cinc[place], abs=1e-12)
-        on_scale = 1.959963985 * other.cinc_se[place] / (f * np.log(f))
-        assert found[low].to_numpy() == pytest.approx(f ** np.exp(-on_scale), abs=1e-8)
-        assert found[high].to_numpy() == pytest.approx(f ** np.exp(on_scale), abs=1e-8)
+    event = np.array(["open", "closed", "left"])[status]
+    for place, end in enumerate(("closed", "left")):
+        found = [hazards.incidence(time, event, at, end) for at in np.unique(time)]
+        assert [share for share, _ in found] == pytest.approx(other.cinc[place].tolist(), abs=1e-12)
+        errors = [float(np.sqrt(moves @ moves)) for _, moves in found]
+        assert errors == pytest.approx(other.cinc_se[place].tolist(), rel=0.02)
 
 
 @pytest.mark.golden
@@ -368,37 +359,42 @@ def test_incidence_of_bone_marrow_transplants():
     )
     _, y = data.load_bmt()
     event = np.array(["open", "closed", "left"])[y["status"]]
-    found, alone = (
-        hazards.incidence(y["ftime"], e) for e in (event, np.where(event == "left", "open", event))
-    )
-    at_24 = found[found.time <= 24].iloc[-1]
-    assert [at_24.closed, at_24.left] == pytest.approx(
-        [0.2728, 0.4461], abs=5e-5
-    )  # printed to four decimals
-    assert alone[alone.time <= 24].closed.iloc[-1] == pytest.approx(0.3297, abs=5e-5)
-    half = (
-        1.959963985
-        * np.array([0.0781, 0.0894])
-        / (at_24[["closed", "left"]] * np.log(at_24[["closed", "left"]]))
-    )
-    low = at_24[["closed", "left"]].to_numpy(float) ** np.exp(-half.to_numpy(float))
-    assert [at_24.low, at_24.left_low] == pytest.approx(
-        low.tolist(), abs=2e-4
-    )  # printed errors of four decimals
+    alone = np.where(event == "left", "open", event)
+    at_24 = [hazards.incidence(y["ftime"], event, 24, end) for end in ("closed", "left")]
+    printed = pytest.approx([0.2728, 0.4461], abs=5e-5)  # to four decimals
+    assert [share for share, _ in at_24] == printed
+    assert hazards.incidence(y["ftime"], alone, 24, "closed")[0] == pytest.approx(0.3297, abs=5e-5)
+    errors = [float(np.sqrt(moves @ moves)) for _, moves in at_24]
+    assert errors == pytest.approx([0.0781, 0.0894], rel=0.05)
 
 
-def test_incidence_ends_whole_where_everybody_closed_and_stays_between_0_and_1():
-    found = hazards.incidence([1, 2, 3], ["left", "closed", "closed"])
-    assert (found.closed + found.left).iloc[-1] == pytest.approx(1)
-    assert found.notna().all(axis=None) and found.drop(columns=["time", "at_risk"]).ge(0).all(
-        axis=None
-    )
-    assert (
-        (found.low <= found.closed).all()
-        and (found.closed <= found.high).all()
-        and found.high.le(1).all()
-    )
-    assert found.high.iloc[0] > 0.5  # nobody of three has closed yet: that tells little
+def test_incidence_ends_whole_where_everybody_closed():
+    time, event = [1, 2, 3], ["left", "closed", "closed"]
+    closed, left = (shares(time, event, end) for end in ("closed", "left"))
+    assert closed[-1] + left[-1] == pytest.approx(1)
+    assert min(closed + left) >= 0
+
+
+def test_what_a_gap_moves_incidence_by_is_its_derivative():
+    """Each gap's weight a little more, in an estimator of weighted gaps written for this test."""
+    rng = np.random.default_rng(3)
+    time, event = rng.integers(1, 9, 60), rng.choice(["open", "closed", "left"], 60)
+
+    def weighted(weights):
+        still, share = 1.0, 0.0
+        for at in np.unique(time[time <= 6]):
+            risk = weights[time >= at].sum()
+            now = time == at
+            share += still * weights[now & (event == "closed")].sum() / risk
+            still *= 1 - weights[now & (event != "open")].sum() / risk
+        return share
+
+    _, moves = hazards.incidence(time, event, 6, "closed")
+    for place in range(0, 60, 7):
+        more, less = np.ones(60), np.ones(60)
+        more[place] += 1e-5
+        less[place] -= 1e-5
+        assert moves[place] == pytest.approx((weighted(more) - weighted(less)) / 2e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -413,7 +409,7 @@ def test_incidence_ends_whole_where_everybody_closed_and_stays_between_0_and_1()
 )
 def test_incidence_refuses_what_it_cannot_read(time, event, message):
     with pytest.raises(ValueError, match=message):
-        hazards.incidence(time, event)
+        hazards.incidence(time, event, 2, "closed")
 
 
 # --- cost
@@ -524,12 +520,11 @@ def test_pitfall_16_one_minus_kaplan_meier_counts_leavers_as_closing_later():
             np.minimum(close, leave) > 12, "open", np.where(close < leave, "closed", "left")
         )
         time = np.minimum(np.minimum(close, leave), 12)
-        last = hazards.incidence(time, event).iloc[-1]
-        competing.append(last.closed)
-        covered.append(last.low <= truth <= last.high)
-        naive.append(
-            hazards.incidence(time, np.where(event == "left", "open", event)).closed.iloc[-1]
-        )
+        share, moves = hazards.incidence(time, event, 12, "closed")
+        competing.append(share)
+        covered.append(abs(share - truth) <= 1.96 * np.sqrt(moves @ moves))
+        alone = np.where(event == "left", "open", event)
+        naive.append(hazards.incidence(time, alone, 12, "closed")[0])
     mean, error = mean_and_error(naive)
     assert mean == pytest.approx(0.699, abs=4 * error + 0.0005)  # printed to three decimals
     mean, error = mean_and_error(competing)

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import statsmodels.api as sm
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from learnalign.estimates.columns import by_person
 from learnalign.estimates.ladder import Slope
@@ -238,51 +237,25 @@ def smaller(rows: pd.DataFrame, mark: str) -> int:
 # --- how many close, and what one more costs
 
 
-def incidence(time: ArrayLike, event: Sequence[str], *, level: float = 0.95) -> pd.DataFrame:
-    """The share of gaps closed, and of people who left first, by each time (Aalen and Johansen).
+def incidence(time: ArrayLike, event: ArrayLike, at: float, end: str) -> tuple[float, np.ndarray]:
+    """The share of gaps that ended so by a time (Aalen and Johansen), and what each moves it by.
 
-    `time` since detection (any unit) and `event` then: "closed", "left" or "open" (not observed
-    longer). Columns: time, at_risk, closed, low, high, left, left_low, left_high. Intervals on the
-    log(-log) scale with Dinse and Larson's variance; while nobody closed, up to what those at risk
-    could still hide. Raises ValueError on other events, missing or negative times.
+    `time` (n,) since detection and `event` then: "closed", "left" or "open" (not observed longer);
+    `end` is of the first two. The latter (n,) is the derivative by the weight of each gap: the root
+    of its sum of squares is the standard error, but for a finite sample.
 
     One minus Kaplan-Meier, with leaving as the end of observation, misleads: it is the share that
-    would close if nobody could leave (METHODS 5, row 16).
+    would close if nobody could leave (METHODS 5, row 16). Raises ValueError on other events, and
+    missing or negative times.
 
-    >>> incidence([1, 2, 3, 4], ["closed", "left", "closed", "open"]).closed.tolist()
-    [0.25, 0.25, 0.5, 0.5]
-    """
-    days, what = np.asarray(time, float), np.asarray(event, object)
-    if not len(days) or len(days) != len(what) or not np.isfinite(days).all() or (days < 0).any():
-        raise ValueError("Every gap needs a time that is not negative, and an event.")
-    if unknown := sorted({str(name) for name in what} - set(EVENTS)):
-        raise ValueError(f"An event is one of {', '.join(EVENTS)}, but got: {', '.join(unknown)}.")
-    times, place = np.unique(days, return_inverse=True)
-    at_risk = len(days) - np.searchsorted(np.sort(days), times)
-    counts = {name: np.bincount(place[what == name], minlength=len(times)) for name in EVENTS[1:]}
-    gone = counts["closed"] + counts["left"]
-    still = np.concatenate([[1.0], np.cumprod(1 - gone / at_risk)[:-1]])
-    found = {"time": times, "at_risk": at_risk}
-    for name, prefix in (("closed", ""), ("left", "left_")):
-        share = np.cumsum(still * counts[name] / at_risk)
-        found[name] = share
-        error = _incidence_error(share, still, counts[name], gone, at_risk)
-        found[f"{prefix}low"], found[f"{prefix}high"] = _loglog(share, error, at_risk, level)
-    return pd.DataFrame(found)
-
-
-def incidence_by(
-    time: ArrayLike, event: ArrayLike, at: float, end: str
-) -> tuple[float, np.ndarray]:
-    """The share of gaps that ended so (closed, left) by a time, and what each gap moves it by.
-
-    The latter (n,) as `incidence` is in the weights of its gaps, to the first order. Misleads as it
-    does.
-
-    >>> incidence_by([1, 2, 3, 4], ["closed", "left", "closed", "open"], 3, "closed")[0]
+    >>> incidence([1, 2, 3, 4], ["closed", "left", "closed", "open"], 3, "closed")[0]
     0.5
     """
     days, what = np.asarray(time, float), np.asarray(event, object)
+    if not len(days) or len(days) != len(what) or not (days >= 0).all():
+        raise ValueError("Every gap needs a time that is not negative, and an event.")
+    if unknown := sorted({str(name) for name in what} - {*EVENTS}):
+        raise ValueError(f"An event is one of {', '.join(EVENTS)}, but got: {', '.join(unknown)}.")
     times, place = np.unique(days, return_inverse=True)
     at_risk = len(days) - np.searchsorted(np.sort(days), times)
     gone = np.bincount(place[what != "open"], minlength=len(times))
@@ -295,25 +268,6 @@ def incidence_by(
     later = share[-1] - share
     moves = so * (still / at_risk)[place] - (waited - later * risk)[place]
     return float(share[-1]), moves - (what != "open") * (later / stay)[place]
-
-
-def _incidence_error(share, still, count, gone, at_risk) -> np.ndarray:
-    """Dinse and Larson 1986: of leaving the risk set before, of this event, of both."""
-    # where all who are left go at once, what they had left to reach is 0: the term drops out
-    left = at_risk * (at_risk - gone)
-    before = np.divide(gone, left, where=left > 0, out=np.zeros(len(gone)))
-    own, both = still**2 * count * (at_risk - count) / at_risk**3, still * count / at_risk**2
-    squares = share**2 * np.cumsum(before) + np.cumsum(share**2 * before + own + 2 * share * both)
-    return np.sqrt(np.maximum(squares - 2 * share * np.cumsum(share * before + both), 0))
-
-
-def _loglog(share, error, at_risk, level: float) -> tuple[np.ndarray, np.ndarray]:
-    z, inside = stats.norm.ppf(0.5 + level / 2), (share > 0) & (share < 1)
-    middle = np.where(inside, share, 0.5)
-    width = z * error / (middle * np.log(middle))
-    none_yet = 1 - (0.5 - level / 2) ** (1 / at_risk)  # Clopper and Pearson with no event
-    low = np.where(inside, middle ** np.exp(-width), share)
-    return low, np.where(inside, middle ** np.exp(width), np.where(share > 0, 1.0, none_yet))
 
 
 def extra_closed(

@@ -329,7 +329,7 @@ def _months(study: Study, name: str, rows: pd.DataFrame) -> list[tuple[object, .
 
 def _by(rows: pd.DataFrame, day: float, end: str) -> Fit | None:
     """The percent of gaps that ended so by a day, with what each person moves it by."""
-    share, moves = hazards.incidence_by(rows.days, rows.status, day, end)
+    share, moves = hazards.incidence(rows.days, rows.status, day, end)
     moves = by_person(100 * moves, rows.person_id)
     error = float(np.sqrt(moves @ moves))
     if not 0 < share < 1 or not error > 0:
