@@ -236,4 +236,4 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     flow = [*told.flows.values()]
     document.write(out, chapter, rows, flow, told.coverage, list(told.pictures.values()))
     if out and study.gate.draws:
-        gate.told(study.gate).to_parquet(Path(out).with_suffix(".told.parquet"))
+        gate.told(study.gate).to_parquet(Path(out).with_suffix(keys.TOLD))

@@ -17,7 +17,7 @@ from learnalign.privacy.keys import Draws, digest, step
 from learnalign.privacy.rule import Rule, completed, is_dominated, is_one_sided
 from learnalign.verdicts.result import Fit
 
-FIRST, OTHER, OF_A_UNIT, LAST = 0.75, 2.0, 4.0, 4.0
+FIRST, OTHER, OF_A_UNIT, LAST = 0.75, 2.75, 5.5, 3.0
 """How much noise: headlines of the company, all else, and all of a unit's edition. What is looked
 at first is moved least, so that all figures together stay within `MOST`."""
 MOST = 1.2  # of mu, over all figures of an edition: 73 % of guesses right, where 50 is chance
@@ -83,7 +83,7 @@ class Gate:
 
     def _times(self, statistic: str, ids: pd.Index, by: float = noise.OF_AN_ERROR) -> float:
         """What a number that goes with that of people is multiplied by."""
-        sd = step(max(by, self._weight() * noise.OF_PEOPLE / len(ids)))
+        sd = step(max(by, noise.OF_MANY / len(ids)))
         people = digest(ids)
         self._tell(f"{statistic}|{people}", pd.Series(1 / len(ids), ids), sd)
         return float(np.exp(self.draws.walk(statistic, people, sd)))
@@ -105,7 +105,7 @@ class Gate:
         n = noise.count(fit.n_people, self.draws.uniform("people", people))
         managers = fit.n_clusters + noise.OF_MANAGERS * self.draws.normal("managers", people)
         managers = max(round(managers), 0)
-        of_rows = self._times("rows", fit.influence.index)
+        of_rows = self._times("rows", fit.influence.index, noise.OF_ROWS)
         smaller, df = fit.n_people_smaller, fit.df
         if smaller is not None and not fit.is_share:
             smaller = noise.count(smaller, self.draws.uniform("smaller", people))

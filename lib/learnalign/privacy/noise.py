@@ -25,7 +25,7 @@ DIGITS = 4  # more say nothing, beside the noise
 OF_AN_ERROR = 0.02  # a standard error is moved by 2 % of it, or as one person moves it
 OF_CLUSTERS, TIMES, MOST_OF_AN_ERROR = 2.0, 1.5, 0.30
 WIDER = 1.4  # times its variance: so much wider is an interval of a moved error, to cover as often
-OF_MANAGERS = 3.0
+OF_MANAGERS, OF_ROWS, OF_MANY = 3.0, 0.15, 18.0  # what goes with people is of many of them
 OF_MANY_MANAGERS = (3, 5, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1_000)
 CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5))
 

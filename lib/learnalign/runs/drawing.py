@@ -57,8 +57,9 @@ def leave(parts: Sequence[Part], secret: bytes, state: str, factor: float) -> No
 
 def worst(parts: Sequence[Part], notebooks: Sequence[str], gates: Sequence[gate.Gate]) -> float:
     """`gate.mu` of the person of whom all figures of an edition tell most."""
-    files = (part.work / f"{name}.told.parquet" for part in parts for name in notebooks)
-    told = [*map(pd.read_parquet, files), *map(gate.told, gates)]
+    files = [part.work / f"{name}{keys.TOLD}" for part in parts for name in notebooks]
+    handed = [pd.read_parquet(file) for file in files if file.is_file()]  # nothing told, no file
+    told = [*handed, *map(gate.told, gates)]
     found = gate.mu(pd.concat(told, ignore_index=True))
     return float(found.max()) if len(found) else 0.0
 
@@ -71,5 +72,5 @@ def margin(secret: bytes, state: str) -> float:
 
 
 def more(factor: float, mu: float) -> float:
-    """The factor with which all noise is enough."""
-    return math.ceil(factor * mu / gate.MOST / STEP) * STEP
+    """The factor with which all noise is enough: in square, as it does not move answers more."""
+    return round(math.ceil(factor * (mu / gate.MOST) ** 2 / STEP) * STEP, 2)

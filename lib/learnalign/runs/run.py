@@ -234,6 +234,10 @@ def _handed_over(path: Path, name: str) -> document.Chapter:
     except DataError as error:
         text = f"{name}.ipynb ran but handed over no valid results. Nothing was published."
         raise Failed(ANALYSIS, f"{text}\n{journal.discreet(str(error))}", Where(name)) from None
+    is_told = any((chapter.results, chapter.flows, chapter.coverage, chapter.pictures))
+    if is_told and not path.with_suffix(keys.TOLD).is_file():
+        text = f"{name}.ipynb handed over figures that were not moved: end it with la.hand_over."
+        raise Failed(ANALYSIS, f"{text} Nothing was published.", Where(name))
     if missing := sorted(promised - {row.measure for row in chapter.results if row.headline}):
         text = f"{name}.ipynb ran but left out what it promises: {', '.join(missing)}."
         raise Failed(ANALYSIS, f"{text} Nothing was published.", Where(name))
