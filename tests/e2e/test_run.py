@@ -443,6 +443,19 @@ def test_a_place_that_is_a_file_is_refused_before_the_work(tmp_path, bank):
 
 
 @pytest.mark.fault
+@pytest.mark.parametrize("handed", ["'flows': [{}]", "'coverage': [{}]", "'pictures': [{}]"])
+def test_what_a_notebook_hands_over_past_the_gate_is_not_published(tmp_path, bank, handed):
+    """Figures of which it is not known how far people move them were not moved either."""
+    chapter = "{'notebook': 'one', 'results': [], " + handed + "}"
+    tiny(tmp_path, f"import json\nopen(out, 'w').write(json.dumps({chapter}))")
+    params = tmp_path / "params/one.yml"
+    params.write_text(yaml.safe_dump({"report": "r", "data": str(bank), "notebooks": ["one"]}))
+    with pytest.raises(Stopped, match="figures that were not moved: end it with la.hand_over"):
+        run.run(params)
+    assert not (tmp_path / "out/r").exists()
+
+
+@pytest.mark.fault
 def test_a_path_with_braces_spaces_and_accents_is_a_path(tmp_path, bank):
     folder = tiny(
         tmp_path / "p {x} ü",
