@@ -289,6 +289,7 @@ def left(out: Path, good: Path) -> tuple[Path, ...]:
     ]
     assert faults.survivors({path.stem for path in new if path.suffix == ".jsonl"}) == []
     assert {path.name for path in out.iterdir()} == {
+        ".private",
         ".runs",
         "history.parquet",
         "ledger.jsonl",
@@ -544,4 +545,4 @@ def test_a_damaged_line_of_the_ledger_is_told_and_the_report_published(
     with (tmp_path / "out/ledger.jsonl").open("a") as ledger:
         ledger.write('{"torn": \n')
     run = server.start(params, tmp_path / "log")
-    assert run.wait() == 0 and "Line 2 of the ledger cannot be read" in run.said, run.said
+    assert run.wait() == 0 and "Line 2 of ledger.jsonl cannot be read" in run.said, run.said
