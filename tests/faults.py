@@ -222,16 +222,16 @@ def _plant(
     """Strike at a state of a run (and a cell): a signal, or a pause; or make a function of the
     library find no room.
     """
-    from learnalign.privacy import gate
     from learnalign.report import page
     from learnalign.runs import files, journal
+    from learnalign.verdicts import document
 
     places = {
         "settle": files,
         "exchange": files,
         "_exchanged": files,
         "render": page,
-        "enter": gate,
+        "enter": document,
     }
     if raises == "_exchanged":  # a system that cannot exchange
         files._exchanged = lambda one, other: False

@@ -162,7 +162,8 @@ CASES = {
         1,
         "ValueError",
         (
-            "import csv, os\nwho = next(csv.DictReader(open(data + '/people.csv')))['person_id']",
+            "import os\nimport learnalign as la\n"
+            "who = la.study(data).dataset.tables['people'].person_id.execute()[0]",
             "raise ValueError(f'no rating of {who}, {who!r} {os.environ}')",
         ),
         cell=3,
