@@ -234,6 +234,8 @@ class State:
         """Those of a key, with the factor that a run would find."""
         own = secret(number)
         factor = drawing.margin(own, "state")
+        if self.mu().max() <= gate.MOST:  # and with more noise too
+            return keys.Draws(own, "state", factor)
         while (worst := float(self.mu(factor).max())) > gate.MOST:
             factor = drawing.more(factor, worst)
         return keys.Draws(own, "state", factor)
@@ -824,8 +826,8 @@ def _others(by: dict[str, list[dict[str, Any]]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=50)
-    parser.add_argument("--units", type=int, default=5, help="companies with editions of units")
-    parser.add_argument("--targets", type=int, default=2)
+    parser.add_argument("--units", type=int, default=3, help="companies with editions of units")
+    parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--keys", type=int, default=40, help="half of them to learn from")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/cache"))
     parser.add_argument("--write", action="store_true")
