@@ -300,7 +300,8 @@ def models(exact: Exact, is_unit: bool, factor: float) -> dict[str, Model]:
             name = f"{ratios.read()[key].question}|{key}|company|{at}"
             is_share = facts.units.get(at) == "%"
             step = (0.1 if (fit and fit.n_people >= 1000) else 1.0) if is_share else 0.0
-            fits[name] = (fit, "other", step)
+            own = ratios.read()[key].figures.get(at)
+            fits[name] = (fit, "headline" if own and own.is_first else "other", step)
     return {
         name: Model(fit, kind, sd_of(fit, _weight(kind, factor, is_unit)), step)
         for name, (fit, kind, step) in fits.items()
