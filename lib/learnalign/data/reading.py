@@ -135,7 +135,7 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     if problems := [*problems, *late]:
         raise DataError(problems, str(folder))
     mark = marked(folder)
-    prints = mark and mark["fingerprints"]
+    prints = mark["fingerprints"] if mark and mark["as_of"] == str(day) else None
     return DataSet(folder, meta.model_copy(update={"as_of": day}), tables, (*paths,), prints)
 
 

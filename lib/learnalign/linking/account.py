@@ -25,9 +25,9 @@ def prepared(dataset: DataSet, *names: str, **asked: Any) -> list[pd.DataFrame] 
     """
     said = marked(dataset.folder)
     asked |= {"as_of": str(dataset.as_of)}
-    if said is None or said["fingerprints"] != dict(dataset.fingerprints):
+    if said is None or any(said.get(key) != value for key, value in asked.items()):
         return None
-    if any(said.get(key) != value for key, value in asked.items()):
+    if said["fingerprints"] != dict(dataset.fingerprints):  # last: they may have to be taken
         return None
     return frames(dataset.folder, names, said["types"])
 
