@@ -118,8 +118,12 @@ def test_assessed_once_on_one_day_closes_nothing_and_proves_nothing(shown):
 
 
 def test_an_edition_before_the_first_review_says_so(shown):
-    text, _, found = shown({}, "coverage", as_of="2019-01-01")
-    assert "0%" in text and {row.verdict for row in found.values()} == {"unknown"}
+    """Nobody is too few, too: what is left after the last day is hidden, and no half of a class."""
+    text, page, found = shown({}, "coverage", as_of="2019-01-01")
+    assert {row.verdict for row in found.values()} == {"unknown"} and len(found) == 9
+    assert "reviews\t–\t–\t–\t–\n" in text and "a manager\thidden\n" in text
+    assert "After 2019-01-01, where this edition ends\thidden\thidden\n" in text
+    assert "– or more" not in text + page and "hidden or more" not in text + page
 
 
 def test_nothing_is_shown_of_the_only_manager(shown):
@@ -127,7 +131,11 @@ def test_nothing_is_shown_of_the_only_manager(shown):
     only = reviews.manager_id.iloc[0]
     reviews["manager_id"] = np.where(reviews.person_id == only, None, only)
     text, _, _ = shown({"reviews": reviews}, "leaders_and_communities")
-    assert "quarters of teams\thidden\thidden\thidden" in text
+    for what in ("quarters of teams", "the leader’s quarter before is known"):
+        assert f"{what}\thidden\n" in text
+    assert "the leader had acknowledged visibly in it\thidden\n" in text
+    text, _, _ = shown({}, "leaders_and_communities")
+    assert "quarters of teams\tabout " in text  # as it reads with many
 
 
 def test_names_are_text_and_never_markup_or_mathematics(shown):

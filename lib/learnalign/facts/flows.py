@@ -26,7 +26,7 @@ def flow(study: Study, of: str = "") -> pd.DataFrame:
     account = _account(study, of)
     tables = [steps for _, steps in account.groupby("table", sort=False)]
     rows = [row for steps in tables for row in _told(study, steps)]
-    return pd.DataFrame(rows, columns=list(FLOW)).astype(object)
+    return pd.DataFrame(rows, columns=list(FLOW), dtype=object)
 
 
 def _account(study: Study, of: str) -> pd.DataFrame:
