@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.notebook.test_missing import NOTEBOOKS, read_aloud
-from tests.parts import study_of
+from tests.parts import OPEN, study_of
 
 from learnalign.data import reading
 from learnalign.data.contract import COLUMNS, Meta
@@ -111,8 +111,13 @@ def test_nothing_counts_after_its_review_and_stages_never_go_backwards(dataset):
     assert (
         found.learning_started_on.dropna() >= found.detected_on[found.learning_started_on.notna()]
     ).all()
-    stages = gaps.stages(found).query("then == 'all'").gaps.tolist()
-    assert stages == sorted(stages, reverse=True) and len(stages) == 4
+    told = gaps.journey(study_of(dataset, cycles)).set_index(["stage", "then"]).share.dropna()
+    shares = told.xs("all", level="then").astype(float)
+    assert len(shares) == 4 and shares.is_monotonic_decreasing and shares.iloc[-1] > 0
+    stages = gaps.stages(found)
+    for stage, day in [("acknowledged", "acknowledged_on"), ("learning", "learning_started_on")]:
+        assert stages[stages.stage >= stage][day].notna().all()
+    assert stages[stages.stage == "closed"].closed_on.notna().all()
 
 
 # --- a group split and merged
@@ -124,17 +129,25 @@ def test_a_group_split_and_merged_gives_the_same_total(dataset):
         found[found.unit.isin(some)]
         for some in np.array_split(sorted(found.unit.dropna().unique()), 2)
     ]
-    whole = gaps.stages(found[found.unit.notna()]).set_index(["stage", "then"]).gaps
-    parts = [gaps.stages(half).set_index(["stage", "then"]).gaps for half in halves]
+    whole = gaps.stages(found[found.unit.notna()]).groupby(["stage", "then"]).size()
+    parts = [gaps.stages(half).groupby(["stage", "then"]).size() for half in halves]
+    assert all(len(half) for half in halves) and len(whole) > 4
     assert parts[0].add(parts[1], fill_value=0).eq(whole).all()
     cycles = windows.link(dataset).person_cycles
-    by_unit = spending.hours_and_cost(study_of(dataset, cycles))
+    by_unit = spending.hours_and_cost(study_of(dataset, cycles, gate=OPEN))
     merged = cycles.assign(unit=cycles.unit.where(~cycles.unit.isin(by_unit.unit[:3]), "merged"))
-    again = spending.hours_and_cost(study_of(dataset, merged))
-    assert (
-        again.hours.sum() == pytest.approx(by_unit.hours.sum())
-        and again.people.sum() == by_unit.people.sum()
+    again = spending.hours_and_cost(study_of(dataset, merged, gate=OPEN))
+    assert len(again) == len(by_unit) - 2 and again.people.sum() == by_unit.people.sum()
+    same = by_unit[3:].set_index("unit").hours_per_half_year
+    assert again.set_index("unit").hours_per_half_year[same.index].equals(same)
+    spent = [spending.spent(study_of(dataset, one)) for one in (cycles, merged)]
+    hours, years = (
+        [rows.groupby("unit")[of].sum() for rows in spent] for of in ("hours", "half_years")
     )
+    for split, one in (hours, years):
+        assert one["merged"] == pytest.approx(split[by_unit.unit[:3]].sum())
+    mean = float(again.set_index("unit").hours_per_half_year["merged"].split(" (")[0])
+    assert mean == pytest.approx(hours[1]["merged"] / years[1]["merged"], rel=0.01)
 
 
 def test_a_share_of_counted_rows_is_the_share_of_the_rows(dataset):
