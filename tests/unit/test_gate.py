@@ -161,6 +161,13 @@ def test_rows_that_are_the_same_have_the_same_noise_and_others_have_others():
     assert told != {-1}
 
 
+def test_no_rows_are_fewer_than_the_people_who_must_have_them():
+    counts = pd.Series(3, people(14))
+    gates = [Gate(Rule(10), keys.Draws(bytes([n]) * 32, "state", is_unit=True)) for n in range(40)]
+    found = [one.rows("rows", counts) for one in gates]
+    assert min(found) == 10 < max(found) and len(set(found)) > 10
+
+
 def test_rows_are_counted_by_person_and_capped():
     counts = pd.Series([3] * 99 + [60], people(100))
     one = made()

@@ -167,7 +167,8 @@ class Gate:
         sd = step(noise.spread(0.0, kept, self._weight()))
         same = digest(f"{who} {n:g}" for who, n in kept.items())
         self._tell(f"{statistic}|{same}", kept, sd)
-        return max(round(float(kept.sum()) + self.draws.walk(statistic, same, sd)), 0)
+        moved = round(float(kept.sum()) + self.draws.walk(statistic, same, sd))
+        return max(moved, self.rule.min_group)  # so many people have at least one each
 
     # --- figures of rows
 
