@@ -13,9 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.e2e.test_run import ROOT, snapshot
 
+import learnalign as la
+from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.mistakes import DataError, Stopped
+from learnalign.facts import contents
 from learnalign.linking import windows
+from learnalign.privacy import keys, noise
 from learnalign.report import index
 from learnalign.runs import audit, history, run, units
 from learnalign.verdicts import document as results
@@ -177,15 +181,32 @@ def test_all_that_is_published_together_tells_of_no_few_people(fanned, data):
 
 @pytest.mark.e2e
 @pytest.mark.slow
-def test_a_units_figures_are_those_of_its_people_alone(fanned, data):
-    """As when the same notebook is run on a data set that holds nobody else."""
+def test_a_units_figures_are_those_of_its_people_alone(fanned, data, tmp_path):
+    """As when the same is told, under the same draws, of a data set that holds nobody else."""
     dataset = reading.read(data)
     part = units.part(dataset, "Unit 1")
-    people = part.tables["people"].person_id.nunique().execute()
+    people = {*part.tables["people"].person_id.execute()}
+    assert windows.link(part).person_cycles.person_id.nunique() <= len(people)
+    frames = {}
+    for name, table in dataset.recorded.items():
+        rows = table.execute()
+        whose = rows[rows.columns.intersection(["person_id", "from_id", "to_id"])]
+        is_own = whose.isin(people).any(axis=1) if name != "surveys" else rows.unit == "Unit 1"
+        frames[name] = rows[is_own]
+    alone = replace(reading.of_frames(frames, dataset.meta), folder=tmp_path)
     (document,) = [one for one in fanned.units if one["run"]["unit"] == "Unit 1"]
-    table = {row["table"]: row["people"] for row in document["data"]["tables"]}
-    assert table["reviews"] == people // 10 * 10
-    assert windows.link(part).person_cycles.person_id.nunique() <= people
+    exact = contents.contents(studies.study(alone)).set_index("table").people
+    assert exact["reviews"] == len(people)
+    told = {row["table"]: row["people"] for row in document["data"]["tables"]}
+    assert abs(told["reviews"] - len(people)) <= noise.FARTHEST
+    state = keys.state_of(dataset.fingerprint, dataset.as_of, document["run"]["embargo_days"])
+    secret = keys.secret_of(fanned.folder.parents[1])
+    keys.Draws(secret, state, document["run"]["noise"]["factor"], is_unit=True).save(tmp_path)
+    study = studies.study(alone)
+    assert results.records(contents.contents(study)) == document["data"]["tables"]
+    (journey,) = [one for one in document["pictures"] if one["kind"] == "journey"]
+    again = json.loads(json.dumps(la.journey(study).record))
+    assert again["rows"] == journey["rows"] != []
 
 
 @pytest.mark.e2e
