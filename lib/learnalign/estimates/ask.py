@@ -127,7 +127,17 @@ def _moved(study: Study, found: Comparison) -> Comparison:
         rivals=tuple(rivals.items()),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
+        contrast=_contrast(study, found),
     )
+
+
+def _contrast(study: Study, found: Comparison) -> str:
+    if found.adjusted is None or found.step is None:
+        return ""
+    *step, noun = found.step
+    about = found.adjusted.influence.index
+    said = [study.gate.roughly(f"{found.measure}, step {n}", x, about) for n, x in enumerate(step)]
+    return contrasts.step_in_words(*said, noun)
 
 
 def _strength(study: Study, found: Comparison) -> float | None:

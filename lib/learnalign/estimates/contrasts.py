@@ -82,7 +82,7 @@ def _beside(
         found,
         rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
-        contrast=_contrast_in_words(sample.rows, prepared.noun),
+        step=_step(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
@@ -113,12 +113,19 @@ def _fallbacks(sample: same_manager.Sample) -> list[str]:
     return notes
 
 
-def _contrast_in_words(rows: pd.DataFrame, noun: str) -> str:
-    """What +1 SD is around the median, in hours or activities, to two digits: a class of people."""
+def _step(rows: pd.DataFrame, noun: str) -> tuple[float, float, str] | None:
+    """Where the usual amount lies and how far +1 SD is, as logarithms, and what is counted.
+
+    The usual one is a mean, which everybody moves a little; a median would tell of one person.
+    """
     if not noun or same_manager.is_binary(rows):
-        return ""
+        return None
     logs = np.log1p(rows.amount.astype(float))
-    middle, width = logs.median(), logs.groupby(rows.cycle).std(ddof=0).mean()
+    return float(logs.mean()), float(logs.groupby(rows.cycle).std(ddof=0).mean()), noun
+
+
+def step_in_words(middle: float, width: float, noun: str) -> str:
+    """What +1 SD is around the usual amount, in hours or activities, to two digits."""
     less, more = (f"{float(f'{np.expm1(value):.2g}'):g}" for value in (middle, middle + width))
     return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
 

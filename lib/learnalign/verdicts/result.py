@@ -83,6 +83,7 @@ class Comparison:
     notes: tuple[str, ...] = ()
     reason: str = ""  # why there is no estimate: a key of `verdicts.REASONS`
     is_hidden: bool = False  # there is one, and it may not be shown
+    step: tuple[float, float, str] | None = None  # of an amount: `contrasts.step_in_words`
     contrast: str = ""  # the exposure's contrast in words, where it depends on the data
     rivals: tuple[
         tuple[str, Fit | None], ...
