@@ -389,9 +389,9 @@ def _of_checks(key: str, row: Result, compared: Any, weight: float) -> dict[str,
         strength = compared.strength_to_erase
         if check.name == "hidden factor" and value and strength:
             step = 10.0 ** math.floor(math.log10(value)) / 10 / value
-            found[f"{key}, {check.name} strength"] = _normal(
-                math.log(value), math.log(strength), 0.1, step
-            )
+            off = max(0.3, 150 / len(compared.adjusted.influence))
+            about = math.log(value), math.log(strength), off, step
+            found[f"{key}, {check.name} strength"] = _normal(*about)
     return found
 
 

@@ -143,9 +143,8 @@ def _contrast(study: Study, found: Comparison) -> str:
 def _strength(study: Study, found: Comparison) -> float | None:
     if found.adjusted is None:
         return None
-    people, tenth = found.adjusted.influence.index, noise.OF_ERROR
-    about = f"{found.measure}, strength", found.strength_to_erase
-    return study.gate.roughly(*about, people, tenth)
+    about = f"{found.measure}, strength", found.strength_to_erase, found.adjusted.influence.index
+    return study.gate.roughly(*about, *noise.OF_A_STRENGTH)
 
 
 def _judged(study: Study, measure: str, check: Check) -> Check:

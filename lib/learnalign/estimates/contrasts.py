@@ -125,7 +125,9 @@ def _step(rows: pd.DataFrame, noun: str) -> tuple[float, float, str] | None:
 
 
 def step_in_words(middle: float, width: float, noun: str) -> str:
-    """What +1 SD is around the usual amount, in hours or activities, to two digits."""
+    """What +1 SD is around the usual amount, in hours or activities, to two digits. Misleads where
+    most have none: nobody is near the usual amount then.
+    """
     less, more = (f"{float(f'{np.expm1(value):.2g}'):g}" for value in (middle, middle + width))
     return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
 

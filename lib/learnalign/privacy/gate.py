@@ -70,22 +70,20 @@ class Gate:
         return {name: None if name in hidden else fit for name, fit in moved.items()}
 
     def roughly(
-        self,
-        statistic: str,
-        value: float | None,
-        people: Iterable[object],
-        by: float = noise.OF_AN_ERROR,
+        self, statistic: str, value: float | None, people: Iterable[object], *by: float
     ) -> float | None:
         """What is reckoned from errors and counts, moved by so much of it, to two digits."""
         if self.draws is None or value is None:
             return value
-        return _short(value * self._times(statistic, pd.Index(people).unique(), by))
+        return _short(value * self._times(statistic, pd.Index(people).unique(), *by))
 
-    def _times(self, statistic: str, ids: pd.Index, by: float = noise.OF_AN_ERROR) -> float:
-        """What a number that goes with that of people is multiplied by."""
-        sd = step(max(by, noise.OF_MANY / len(ids)))
+    def _times(
+        self, statistic: str, ids: pd.Index, by: float = noise.OF_AN_ERROR, each: float = 1.0
+    ) -> float:
+        """What a number is multiplied by of which `each` person has so many parts in all."""
+        sd = step(max(by, noise.OF_MANY / len(ids), noise.OF_PEOPLE * each / len(ids)))
         people = digest(ids)
-        self._tell(f"{statistic}|{people}", pd.Series(1 / len(ids), ids), sd)
+        self._tell(f"{statistic}|{people}", pd.Series(each / len(ids), ids), sd)
         return float(np.exp(self.draws.walk(statistic, people, sd)))
 
     def _is_hidden(self, fit: Fit, people: int, managers: int | None) -> bool:
