@@ -44,6 +44,11 @@ def test_the_fourth_state_of_a_day_wants_a_reason(tmp_path):
     assert drawing.key_of(tmp_path, [*before, line("f0", key)], LINE).states == 3  # the same again
     others = [line("f3", key, as_of="2025-12-31"), line("f4", key, title="another")]
     assert drawing.key_of(tmp_path, [*before, *others], LINE).states == 3
+    # the same data under another title are no other state; told of another day, or window, they are
+    assert drawing.key_of(tmp_path, [*before, line("f0", key, title="another")], LINE).states == 3
+    for about in ({"as_of": "2026-07-01"}, {"embargo_days": 31, "title": "another"}):
+        with pytest.raises(Stopped, match="3 states.*--again REASON"):
+            drawing.key_of(tmp_path, [*before, line("f0", key, **about)], LINE)
     more = [*before, line("f3", key, report="another name")]  # a new name is no new day
     with pytest.raises(Stopped, match="3 states.*--again REASON"):
         drawing.key_of(tmp_path, more, LINE)

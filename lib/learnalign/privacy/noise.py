@@ -3,7 +3,7 @@
 A figure t of people S with standard error s, which each person p moves by I_p = |t(S) - t(S less
 p)|, is published as t + sd z, with sd = max(0.10 s, 3 x the 99 % quantile of I); its interval is
 that of sqrt(s^2 + sd^2). z is drawn by `keys`. Counts of people are moved by whole numbers from
--10 to 10. What it costs: every figure is moved about as much as leaving out any three people would.
+-10 to 10. As much as leaving out any three people would move it; `gate` says how many times that.
 
 It bounds what is told of one person's presence, or of one person's value; not what a whole team
 shares, nor what people tell each other. It is no differential privacy: influences are these data's.

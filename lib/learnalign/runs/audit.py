@@ -252,10 +252,9 @@ def _lines(
 
 def _states(lines: Sequence[results.Line], runs: Sequence[Mapping[str, Any]]) -> int:
     """From how many states of the data a day was published, at most."""
-    days: dict[tuple[str, str], set[str]] = {}
-    for line in lines:
-        days.setdefault((line.title, line.as_of), set()).add(line.fingerprint)
-    return max([*map(len, days.values()), *(run["noise"]["states"] for run in runs)], default=0)
+    told = [run["noise"]["states"] for run in runs]
+    apart = {(x.title, x.as_of, x.fingerprint, x.embargo_days): x for x in lines}.values()
+    return max([*(results.states([*apart], line) for line in apart), *told], default=0)
 
 
 # --- pages, made again

@@ -12,9 +12,10 @@ import pandas as pd
 from learnalign.data.mistakes import CONTRACT, Stopped
 from learnalign.privacy import gate, keys
 from learnalign.runs.units import Part
+from learnalign.verdicts import document
 from learnalign.verdicts.document import Line
 
-RERUNS = 3  # of a day, each with other data: more of them ask for a reason
+RERUNS = 3  # of a day, or of the same data: more states ask for a reason
 SLACK = 0.2  # leaving out whoever most is told of changes what is needed by less
 STEP = 0.01  # by which all noise is made larger, until it is enough
 
@@ -40,11 +41,10 @@ def key_of(out: Path, lines: Sequence[Line], line: Line, new_key: str = "", agai
         text = f"Editions in {out} were made under another key ({', '.join(sorted(before))})"
         fix = f"Put the old key back into {out / keys.PRIVATE}, or say why: --new-key REASON."
         raise Stopped(CONTRACT, f"{text}. Nothing was published. {fix}")
-    day = {one.fingerprint for one in lines if (one.title, one.as_of) == (line.title, line.as_of)}
-    states = len(day | {line.fingerprint})
+    states = document.states(lines, line)
     if states > RERUNS and not again:
-        text = f"{line.as_of} was published from {states - 1} states of the data already"
-        why = "each of them tells a little more of whoever was changed. Say why: --again REASON."
+        text = f"{line.as_of}, or these data, were published in {states - 1} states already"
+        why = "each other draw tells a little more of everybody. Say why: --again REASON."
         raise Stopped(CONTRACT, f"{text}, and {why} Nothing was published.")
     return Key(secret, states, "; ".join(filter(None, (new_key, again))))
 

@@ -80,15 +80,16 @@ def _look(documents: Sequence[Mapping[str, Any]], log: Journal) -> None:
         log.note("warning", text=f"Line {number} of {results.LEDGER} cannot be read")
 
 
-def line(log: Journal, title: str, as_of: str, fingerprint: str) -> results.Line:
+def line(log: Journal, title: str, as_of: str, fingerprint: str, embargo_days: int) -> results.Line:
     """What is known beforehand of an edition's line in the list of editions."""
-    return results.Line(log.run_id, log.report, as_of, title, fingerprint, "")
+    about = log.run_id, log.report, as_of, title, fingerprint, ""
+    return results.Line(*about, embargo_days=embargo_days)
 
 
 def line_of(document: Mapping[str, Any], reason: str) -> results.Line:
     """The line of an edition in the list of editions."""
     run, data = document["run"], document["data"]
-    about = {name: run[name] for name in ("run_id", "report", "as_of", "unit")}
+    about = {name: run[name] for name in ("run_id", "report", "as_of", "unit", "embargo_days")}
     about |= {name: data[name] for name in ("title", "fingerprint")}
     digest, key = results.digest(document), run["noise"]["key"]
     return results.Line(**about, digest=digest, key=key, reason=reason)

@@ -85,7 +85,7 @@ def run(
         log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
         parts = _parts(spec, dataset, chosen.units, log)
-        line = publish.line(log, dataset.meta.title, day, dataset.fingerprint)
+        line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
         key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
         chapters, noise, tables = _moved(spec, copies, parts, dataset, key, log, pool)
         made = documents.of_run(spec, copies, parts, chapters, chosen, noise, tables, log)

@@ -52,6 +52,16 @@ class Line:
     unit: str = ""
     key: str = ""  # `privacy.keys.mark`; empty before figures were moved
     reason: str = ""
+    embargo_days: int = 30
+
+
+def states(lines: Sequence[Line], line: Line) -> int:
+    """From how many states a day was published, `line`'s own among them: of other data, or of the
+    same data with another embargo, or told as of another day. Each is another draw.
+    """
+    day = line.title, line.as_of
+    alike = [x for x in lines if (x.title, x.as_of) == day or x.fingerprint == line.fingerprint]
+    return len({(one.fingerprint, one.as_of, one.embargo_days) for one in (*alike, line)})
 
 
 def write(
