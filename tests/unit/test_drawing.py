@@ -73,6 +73,8 @@ def test_how_much_more_noise_than_is_needed_is_drawn_for_each_state():
     found = [drawing.margin(b"x" * 32, f"state {n}") for n in range(500)]
     assert min(found) >= 1 and np.log(found).std() > 0.1
     assert 1.1 < np.median(found) < 1.2
+    with_units = drawing.margin(b"x" * 32, "state 7", with_units=True)
+    assert with_units == pytest.approx(drawing.WITH_UNITS * found[7], abs=0.02)
     assert drawing.margin(b"x" * 32, "state 7") == found[7] != drawing.margin(b"y" * 32, "state 7")
 
 

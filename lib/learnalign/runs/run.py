@@ -173,7 +173,8 @@ def _moved(
     contents of each part.
     """
     state = keys.state_of(dataset.fingerprint, dataset.as_of, spec.embargo_days)
-    factor, mu = drawing.margin(key.secret, state), math.inf
+    factor = drawing.margin(key.secret, state, with_units=len(parts) > 1)
+    mu = math.inf
     while mu > gate.MOST:
         drawing.leave(parts, key.secret, state, factor)
         chapters = _chapters(spec, notebooks, parts, dataset, log, pool)
