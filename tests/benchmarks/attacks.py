@@ -157,14 +157,20 @@ class Edition:
     seen: dict[str, float | None]
 
 
-def publish(exact: Exact, draws: keys.Draws, least: int = 10) -> Edition:
-    """One edition of exact figures: the library's own road, with what was computed put in."""
+def publish(
+    exact: Exact, draws: keys.Draws | None, least: int = 10, *, beside: bool = True
+) -> Edition:
+    """One edition of exact figures: the library's own road, with what was computed put in. Without
+    what stands `beside` the answers it is several times as fast.
+    """
     door = gate.Gate(rule.Rule(least), draws, exact.alone)
     made = {(ask._compared, key): found for key, found in exact.comparisons.items()}
     dataset = SimpleNamespace(meta=exact.meta)
     study = studies.Study(dataset, studies.Settings(), door, _made=made)
     with _given(exact):
         rows = [row for key in headlines() for row in study.made(ask._answer, key)]
+        if not beside:
+            return Edition({"|".join(row.key): row for row in judge.holm(rows)}, {}, door, {})
         rows += [row for name in ask.FAMILIES for row in study.made(ask._family, name)]
         rows += [row for key in ratios.read() for row in study.made(describe._described, key)]
     rows = judge.holm(rows)

@@ -21,6 +21,7 @@ from learnalign.verdicts.result import Fit, Result
 
 HERE = Path(__file__).parent
 DEMO = HERE.parents[1] / "data/demo"
+BESIDE = 10  # keys under which what stands beside the answers is looked at too
 TRUTHS = 20  # drawn for each published interval
 OPPOSITE = {"higher": "lower", "lower": "higher"}
 
@@ -71,7 +72,7 @@ def company(exact: attacks.Exact, n_keys: int, cost: Cost, rng: np.random.Genera
     for key in range(1, n_keys + 1):
         draws = state.draws(key)
         cost.factors.append(draws.factor)
-        for name, row in attacks.publish(exact, draws).rows.items():
+        for name, row in attacks.publish(exact, draws, beside=key <= BESIDE).rows.items():
             before, fit = plain[name], fits.get(name)
             kind = kind_of(name, row)
             if kind.startswith("answer") and before.shown:
