@@ -44,7 +44,8 @@ def made(bank, tmp_path_factory) -> dict:
         place = tmp_path_factory.mktemp(name)
         windows.prepare(dataset, place, embargo_days=30)
         if name == "moved":
-            keys.Draws(SECRET, dataset.fingerprint).save(place)
+            state = keys.state_of(dataset.fingerprint, dataset.as_of, 30)
+            keys.Draws(SECRET, state).save(place)
         study = studies.study(place)
         rows = [*ask.ask(study), *ask.beside(study, *registry.questions())]
         rows += describe(study, *ratios.read())

@@ -197,7 +197,9 @@ def _of_lists(
     if (path := top / results.LEDGER).is_file():
         texts[path.name] = path.read_bytes()
     try:
-        texts[history.HISTORY] = history.read(top).to_json(force_ascii=False).encode()
+        texts[history.HISTORY] = (
+            history.read(top).to_json(date_format="iso", force_ascii=False).encode()
+        )
         for name in history.differing(top):
             yield Finding(history.HISTORY, f"holds other rows than {name}", CHANGED)
     except DataError as error:
