@@ -306,8 +306,7 @@ def models(exact: Exact, is_unit: bool, factor: float) -> dict[str, Model]:
             name = f"{ratios.read()[key].question}|{key}|company|{at}"
             is_share = facts.units.get(at) == "%"
             step = (0.1 if (fit and fit.n_people >= 1000) else 1.0) if is_share else 0.0
-            own = ratios.read()[key].figures.get(at)
-            fits[name] = (fit, "headline" if own and own.is_first else "other", step)
+            fits[name] = (fit, "other", step)
     return {
         name: Model(fit, kind, sd_of(fit, _weight(kind, factor, is_unit)), step)
         for name, (fit, kind, step) in fits.items()

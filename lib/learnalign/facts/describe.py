@@ -36,8 +36,7 @@ def describe(study: Study, *names: str) -> Answers:
 
 def _described(study: Study, key: str) -> tuple[Result, ...]:
     measure, found = ratios.read()[key], ratios.figures(study, key)
-    first = [name for name, figure in measure.figures.items() if figure.is_first]
-    moved = study.gate.fits(key, found.fits, found.parts, first)
+    moved = study.gate.fits(key, found.fits, found.parts)
     if measure.together and None in moved.values():
         moved = dict.fromkeys(moved)
     return rows.describe(measure.question, key, moved, units=found.units)

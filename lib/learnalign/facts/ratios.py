@@ -48,7 +48,6 @@ class Figure(Entry):
     optional: tuple[str, ...] = ()  # columns that may be empty throughout
     part_of: str = ""  # figures that add up to a whole name the same one
     is_secret: bool = True  # whether the rarer side of a share is anybody's to keep
-    is_first: bool = False  # whether it is looked at as an answer is, and moved as little
 
 
 class Measure(Entry):

@@ -61,10 +61,10 @@ class Gate:
         return self._classed(found, fit, people, first)
 
     def fits(
-        self, statistic: str, fits: Mapping[str, Fit], parts: Sequence = (), first: Sequence = ()
+        self, statistic: str, fits: Mapping[str, Fit], parts: Sequence[Sequence[str]] = ()
     ) -> dict[str, Fit | None]:
-        """Several fits by name, None where one is hidden; `parts` of names as `completed`'s."""
-        moved = {n: self.fit(f"{statistic}/{n}", fit, first=n in first) for n, fit in fits.items()}
+        """Several fits by name, None where one is hidden; `parts` as `completed`'s."""
+        moved = {name: self.fit(f"{statistic}/{name}", fit) for name, fit in fits.items()}
         people = {name: fit.n_people if fit else 0 for name, fit in moved.items()}
         hidden = completed([name for name, fit in moved.items() if fit is None], people, parts)
         return {name: None if name in hidden else fit for name, fit in moved.items()}

@@ -87,9 +87,9 @@ class Whole(gate.Gate):
     they are.
     """
 
-    def fits(self, statistic: str, fits: Mapping, _: Sequence = (), *first: Any) -> dict:
+    def fits(self, statistic: str, fits: Mapping, parts: Sequence = ()) -> dict:
         """The fits, whatever they add up to."""
-        return super().fits(statistic, fits, (), *first)
+        return super().fits(statistic, fits)
 
     def _is_hidden(self, fit: Fit, people: int, managers: int | None) -> bool:
         if fit.is_share:  # what is rounded to four digits is not over an end for that
