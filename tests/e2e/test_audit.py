@@ -86,6 +86,8 @@ def once(made, bank):
     kept, original = {}, again._made
 
     def cached(document_of, dataset, draws):
+        if dataset.fingerprint != made["fingerprint"]:
+            return original(document_of, dataset, draws)
         if draws not in kept:
             kept[draws] = original(of_bank(made), dataset, draws)
         return kept[draws]
