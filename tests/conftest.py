@@ -97,9 +97,10 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def edition(tmp_path_factory, request):
     """The shipped report, `learnalign run params/northbank.yml`: the first worker that asks makes
-    it for all. Under a fixed key: near its limit a verdict depends on the draw, and no test may.
+    it for all.
     """
-    from learnalign.privacy import keys
+    from tests.published import under_a_fixed_key
+
     from learnalign.runs import run
 
     base = tmp_path_factory.getbasetemp()
@@ -112,10 +113,7 @@ def edition(tmp_path_factory, request):
             time.sleep(0.5)
     else:
         try:
-            (out / keys.PRIVATE).mkdir(mode=0o700)
-            (out / keys.PRIVATE / keys.KEY).touch(mode=0o600)
-            (out / keys.PRIVATE / keys.KEY).write_text("04" * keys.KEY_BYTES)
-            run.run(ROOT / "params/northbank.yml", out)
+            run.run(ROOT / "params/northbank.yml", under_a_fixed_key(out))
         finally:
             done.touch()
     (folder,) = (out / "northbank").iterdir()

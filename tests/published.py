@@ -22,6 +22,17 @@ TITLE, SECRET = "Northbank", bytes(range(32))
 LOG = {"note": lambda *state, **facts: None, "ending": SimpleNamespace(too_late=lambda: None)}
 
 
+def under_a_fixed_key(out: Path) -> Path:
+    """A folder for editions with its key: near its limit a verdict depends on the draw, and no test
+    may.
+    """
+    place = out / keys.PRIVATE
+    place.mkdir(mode=0o700, parents=True)
+    (place / keys.KEY).touch(mode=0o600)
+    (place / keys.KEY).write_text("04" * keys.KEY_BYTES)
+    return out
+
+
 def document(as_of: str = "2026-06-30", unit: str = "", **run: Any) -> dict[str, Any]:
     """A document with every verdict and a hidden row, as a run would publish it."""
     made = json.loads((ROOT / "tests/documents/rich.json").read_text("utf-8"))

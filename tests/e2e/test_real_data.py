@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.published import under_a_fixed_key
 
 from learnalign.data import importing, reading
 from learnalign.linking import windows
@@ -32,7 +33,7 @@ def imported_and_run(name: str, folder: Path) -> tuple[Path, run.Edition]:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     copy.write_bytes((params / f"{name}.yml").read_bytes())
-    return data, run.run(copy)
+    return data, run.run(copy, under_a_fixed_key(folder / "out"))
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +75,9 @@ def test_oulad_answers_q1_with_prior_scores_and_says_why_not_the_others(oulad):
     assert q1["design"] == "adjusted" and "same two prior ratings" in q1["method"]
     # five of the seven modules have computer-marked work between two marked pieces, and stand in
     # for managers: too few for an interval that anybody should trust
-    assert q1["n_clusters"] == 5 and q1["estimate"] is not None
+    assert q1["n_clusters"] in (3, 5, 10) and q1["estimate"] is not None  # 5, moved, as a class
     checks = {check["name"]: check for check in q1["checks"]}
-    assert q1["verdict"] == "unknown" and "only 5 units" in checks["few clusters"]["detail"]
+    assert q1["verdict"] == "unknown" and "fewer than 20 units" in checks["few clusters"]["detail"]
     assert "we could only have seen differences above" in q1["sentence"] and q1["df"] < 4
     assert (
         checks["attrition"]["outcome"] == "failed"
@@ -146,7 +147,8 @@ def test_science_publishes_q2_and_says_that_it_cannot_tell(science):
     found = headlines(edition)
     q2 = found["Q2"]
     # nobody has an earlier grade, and in twelve classes only did some admit a gap and others not
-    assert (q2["design"], q2["verdict"], q2["n_clusters"]) == ("associated", "unknown", 12)
+    assert q2["design"] == "associated" and q2["verdict"] in ("unknown", "untrusted")
+    assert q2["n_clusters"] in (5, 10, 15, 20)  # moved by about 3, and told as a class
     assert {c["name"]: c["outcome"] for c in q2["checks"]}["no baseline"] == "failed"
     cycles = windows.link(reading.read(data), embargo_days=0).person_cycles
     assert cycles.groupby("acknowledged").size().to_dict() == {False: 439, True: 19}
