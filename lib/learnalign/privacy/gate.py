@@ -75,16 +75,16 @@ class Gate:
         """What is reckoned from errors and counts, moved by so much of it, to two digits."""
         if self.draws is None or value is None:
             return value
-        return _short(value * self._times(statistic, pd.Index(people).unique(), *by))
+        ids = pd.Index(people).unique()
+        return _short(value * self._times(statistic, ids, digest(ids), *by))
 
     def _times(
-        self, statistic: str, ids: pd.Index, by: float = noise.OF_AN_ERROR, each: float = 1.0
+        self, what: str, ids: pd.Index, people: str, by: float = noise.OF_AN_ERROR, each: float = 1
     ) -> float:
-        """What a number is multiplied by of which `each` person has so many parts in all."""
+        """What a number is multiplied by, of which each person moves so many parts in all."""
         sd = step(max(by, noise.OF_MANY / len(ids), noise.OF_PEOPLE * each / len(ids)))
-        people = digest(ids)
-        self._tell(f"{statistic}|{people}", pd.Series(each / len(ids), ids), sd)
-        return float(np.exp(self.draws.walk(statistic, people, sd)))
+        self._tell(f"{what}|{people}", pd.Series(each / len(ids), ids), sd)
+        return float(np.exp(self.draws.walk(what, people, sd)))
 
     def _is_hidden(self, fit: Fit, people: int, managers: int | None) -> bool:
         if self.rule.is_few(people, managers) or fit.is_dominated:
@@ -103,7 +103,7 @@ class Gate:
         n = noise.count(fit.n_people, self.draws.uniform("people", people))
         managers = fit.n_clusters + noise.OF_MANAGERS * self.draws.normal("managers", people)
         managers = max(round(managers), 0)
-        of_rows = self._times("rows", fit.influence.index, noise.OF_ROWS)
+        of_rows = self._times("rows", fit.influence.index, people, noise.OF_ROWS)
         smaller, df = fit.n_people_smaller, fit.df
         if smaller is not None and not fit.is_share:
             smaller = noise.count(smaller, self.draws.uniform("smaller", people))

@@ -28,7 +28,7 @@ from learnalign.linking import windows
 from learnalign.privacy import gate, keys, noise, rule
 from learnalign.privacy.audit import Finding
 from learnalign.report import verbs
-from learnalign.runs import units
+from learnalign.runs import drawing, units
 from learnalign.studies import Study
 from learnalign.verdicts import document as results
 from learnalign.verdicts import judge, rows
@@ -261,9 +261,7 @@ def _few(folder: Path, told: Sequence[tuple[str, str]]) -> list[Finding]:
 def _of_certainty(
     folder: Path, run: Document, parts: Sequence[Made], found: Again
 ) -> Iterator[Finding]:
-    told = pd.concat([one.told for one in parts], ignore_index=True)
-    mu = gate.mu(told)
-    certainty = gate.certainty(float(mu.max())) if len(mu) else 50.0
+    certainty = gate.certainty(drawing.most([one.told for one in parts]))
     found.certainty = max(found.certainty, certainty)
     if round(certainty) > run["noise"]["certainty"] + (0 if found.with_key else UNSURE):
         text = f"{certainty:.0f} of 100 guesses are right, and it says {run['noise']['certainty']}"

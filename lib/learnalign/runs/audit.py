@@ -90,9 +90,9 @@ def audit(out: str | Path, data: str | Path | None = None) -> Audit:
     if not folders:
         problem = Problem(str(out), "", "holds no edition", fix="name OUT, or OUT/report/as_of")
         raise DataError([problem])
-    found, held = [*layout.beside(out, folders)], []
+    found, held, made_with = [*layout.beside(out, folders)], [], documents.versions()
     for folder in folders:
-        one, told = _held(folder, documents.versions())
+        one, told = _held(folder, made_with)
         held.append(one)
         found += told
     top = layout.top(out, folders)

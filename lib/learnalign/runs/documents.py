@@ -49,8 +49,11 @@ def of_run(
     limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
     ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
     facts |= {"notebook_sha256": ran}
+    about = {"limits": limits, "versions": versions()}
     return {
-        part.work: _document(facts, part, chapters[part.unit], rows[part.unit], limits, tables)
+        part.work: _document(
+            facts, part, chapters[part.unit], rows[part.unit], tables[part.unit], about
+        )
         for part in parts
     }
 
@@ -73,9 +76,10 @@ def _document(
     part: Part,
     chapters: Sequence[Chapter],
     rows: Sequence[Result],
-    limits: Mapping[str, Sequence[str]],
-    tables: Mapping[str, pd.DataFrame],
+    tables: pd.DataFrame,
+    same: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """One part's document; `same` is what all documents of a run have alike."""
     dataset, min_group = part.dataset, facts["min_group"]
     about = {"title": dataset.meta.title, "as_of": str(dataset.as_of)}
     return document.document(
@@ -85,7 +89,7 @@ def _document(
         data={
             **about,
             "fingerprint": dataset.fingerprint,
-            "tables": document.records(tables[part.unit]),
+            "tables": document.records(tables),
             "pace": contents.pace(dataset),
             "attributes": ["grade", *dataset.meta.attributes],
         },
@@ -94,8 +98,7 @@ def _document(
             for one in registry.questions().values()
         ],
         words=registry.verdict_words(),
-        limits=limits,
-        versions=versions(),
+        **same,
     )
 
 

@@ -17,7 +17,7 @@ from learnalign.verdicts.document import Line
 
 RERUNS = 3  # of a day, or of the same data: more states ask for a reason
 SLACK = 0.2  # leaving out whoever most is told of changes what is needed by less
-WITH_UNITS = 1.5
+WITH_UNITS = 1.5  # of the noise without: what everybody has in a unit's edition too
 STEP = 0.01  # by which all noise is made larger, until it is enough
 
 
@@ -60,7 +60,11 @@ def worst(parts: Sequence[Part], notebooks: Sequence[str], gates: Sequence[gate.
     """`gate.mu` of the person of whom all figures of an edition tell most."""
     files = [part.work / f"{name}{keys.TOLD}" for part in parts for name in notebooks]
     handed = [pd.read_parquet(file) for file in files if file.is_file()]  # nothing told, no file
-    told = [*handed, *map(gate.told, gates)]
+    return most([*handed, *map(gate.told, gates)])
+
+
+def most(told: Sequence[pd.DataFrame]) -> float:
+    """`gate.mu` of that person, of what was `gate.told` of each; 0 where nothing was."""
     found = gate.mu(pd.concat(told, ignore_index=True))
     return float(found.max()) if len(found) else 0.0
 

@@ -16,7 +16,6 @@ from learnalign.privacy.audit import CHANGED, STRANGE, Finding
 from learnalign.runs import history
 from learnalign.verdicts import document as results
 
-PAGES = ("report.html", "summary.txt", "index.html")  # what people read of an edition
 FILES = {"report.html", "report.pdf", "results.json", "summary.txt", "manifest.json"}
 RESTRICTED, UNITS, INDEX, RUNS = "restricted", "units", "index.html", ".runs"
 BESIDE = {results.LEDGER, history.HISTORY, RUNS, keys.PRIVATE}  # in OUT, beside the reports
