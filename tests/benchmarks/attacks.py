@@ -286,6 +286,7 @@ class Model:
     fit: Fit
     kind: str
     sd: float
+    weight: float
     step: float = 0.0  # to which it is rounded
 
 
@@ -308,9 +309,9 @@ def models(exact: Exact, is_unit: bool, factor: float) -> dict[str, Model]:
             step = (0.1 if (fit and fit.n_people >= 1000) else 1.0) if is_share else 0.0
             fits[name] = (fit, "other", step)
     return {
-        name: Model(fit, kind, sd_of(fit, _weight(kind, factor, is_unit)), step)
+        name: Model(fit, kind, sd_of(fit, weight), weight, step)
         for name, (fit, kind, step) in fits.items()
-        if fit is not None
+        if fit is not None and (weight := _weight(kind, factor, is_unit))
     }
 
 
@@ -339,8 +340,7 @@ def numbers(
         found[f"{name} estimate"] = _normal(
             _onto(row.estimate, fit), _onto(fit.estimate, fit), model.sd, model.step
         )
-        if not fit.is_share:
-            found[f"{name} error"] = _of_error(row, model)
+        found[f"{name} error"] = _of_error(row, model)
         if row.df and fit.df:
             found[f"{name} df"] = _of_df(row, fit)
     for key, compared in exact.comparisons.items():
@@ -360,8 +360,12 @@ def _of_error(row: Result, model: Model) -> float:
     published, error = row.std_error or ends[0], fit.std_error or ends[1]
     if not (error > 0 and published > 0 and math.isfinite(error + published)):
         return 0.0
-    times = model.sd / error
-    by = min(max(0.02, 3 * times / math.sqrt(fit.n_clusters) / (1 + times**2)), 0.3)
+    moves = fit.of_error
+    if moves is None:
+        moves = 2 * fit.influence / error / math.sqrt(fit.n_clusters)
+    moves = np.abs(moves.to_numpy(float)) / (1 + (model.sd / error) ** 2)
+    most = max(model.weight * 3 * float(np.quantile(moves, 0.99)), float(moves.max()))
+    by = min(max(0.02, 1.5 * most), 0.3)
     return _normal(math.log(published), math.log(math.hypot(error, model.sd)) + 1.4 * by**2, by)
 
 

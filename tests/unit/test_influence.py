@@ -183,6 +183,7 @@ NOBODY, SLOW = (
     "nobody of that name",
     {"ordered logit": 8, "first time": 3, "team": 5, "cost": 10, "extra closed": 12},
 )
+OF_ERROR = {"ordered logit": (0.6, 0.65), "noisy ratings": (0.7, 0.7), "cost": (0.85, 0.75)}
 LOOSE = {"ordered logit": 0.94}  # managers' means, which stand in for their effects, move too
 
 
@@ -202,10 +203,21 @@ def test_it_is_what_leaving_a_person_out_changes(name):
             told = fit.influence.loc[some].to_numpy()
             assert np.corrcoef(seen, told)[0, 1] > LOOSE.get(name, 0.99)
             assert np.abs(told).sum() == pytest.approx(np.abs(seen).sum(), rel=0.15)
+            if fit.of_error is not None:
+                assert set(fit.of_error.index) == set(fit.influence.index)
+                seen = [np.log(width(fit) / width(one[place])) for one in left]
+                told = fit.of_error.loc[some].to_numpy()
+                least, most = OF_ERROR.get(name, (0.95, 0.75))
+                assert np.corrcoef(seen, told)[0, 1] > least
+                assert most < np.abs(told).sum() / np.abs(seen).sum() < 1.45
     for fit in fits:
         moves = fit.influence
         assert set(moves.index) == people and moves.index.is_unique
         assert moves.index.name == "person_id" and abs(moves.sum()) < 0.05 * moves.abs().sum()
+
+
+def width(fit: Fit) -> float:
+    return fit.std_error or fit.high - fit.low
 
 
 def listed(fits: Fit | list[Fit]) -> list[Fit]:

@@ -11,7 +11,12 @@ from learnalign.estimates import described
 from learnalign.privacy import noise
 from learnalign.verdicts.result import Fit
 
-FIT = Fit(0.2, 0.1, 0.3, 0.05, 40, 0.95, 500, 400, None, 41, "CR1 by manager", "adjusted")
+MOVES = pd.Series(np.tile([0.04 / 3, -0.04 / 3], 200))
+FIT = Fit(0.2, 0.1, 0.3, 0.05, 40, 0.95, 500, 400, None, 41, "CR1", "adjusted", influence=MOVES)
+
+
+def _moved(fit: Fit, sd: float, off: float, drawn: float, df: float | None = None) -> Fit:
+    return noise.moved(fit, sd, off, noise.of_an_error(fit, sd)[0], drawn, df)
 
 
 def test_the_table_of_counts_is_what_the_method_says():
@@ -55,11 +60,11 @@ def test_spread_is_a_tenth_of_the_error_or_three_people():
 @pytest.mark.parametrize("changes", [{}, {"second": (0.05, 0.4)}, {"std_error": None, "df": None}])
 def test_a_slope_moves_and_its_intervals_widen(changes):
     fit = Fit(**vars(FIT) | changes)
-    moved = noise.moved(fit, 0.05, 0.1, 0.0)
+    moved = _moved(fit, 0.05, 0.1, 0.0)
     assert moved.estimate == pytest.approx(0.3, rel=1e-3)
     error = fit.std_error or 0.2 / (2 * stats.norm.ppf(0.975))
     times = 0.05 / error
-    by = 3 / 41**0.5 * times / (1 + times**2)  # how far one person moves an error
+    by = 3 / 41**0.5 * (0.04 / error) / (1 + times**2)  # how far one person moves an error
     wider = math.hypot(1, times) * math.exp(1.4 * by**2)
     assert (moved.low, moved.high) == pytest.approx(
         (0.3 - 0.1 * wider, 0.3 + 0.1 * wider), rel=1e-3
@@ -67,16 +72,20 @@ def test_a_slope_moves_and_its_intervals_widen(changes):
     assert moved.std_error == (fit.std_error and pytest.approx(wider * error, rel=1e-3))
     if fit.second:
         assert moved.second == pytest.approx((0.3 - 0.15 * wider, 0.3 + 0.2 * wider))
-    assert noise.moved(fit, 0.0, 2.0, 0.0) == fit
+    assert _moved(fit, 0.0, 2.0, 0.0) == fit
 
 
 def test_an_error_is_moved_as_far_as_three_people_move_it_or_by_2_percent():
     """It tells of one person as much as the figure itself, were it not moved too."""
-    some = [noise.moved(FIT, 0.04, 0.0, z).std_error for z in np.linspace(-1, 1, 3)]
+    some = [_moved(FIT, 0.04, 0.0, z).std_error for z in np.linspace(-1, 1, 3)]
     by = 3 / 41**0.5 * 0.8 / 1.64
     assert np.log(some[2] / some[0]) == pytest.approx(2 * by, rel=1e-3)
+    own = noise.of_an_error(Fit(**vars(FIT) | {"of_error": MOVES}), 0.04)
+    assert own[0] == pytest.approx(1.5 * 0.04 / 1.64)  # as the fit says
+    assert own[1].to_numpy() == pytest.approx(MOVES.to_numpy() / 1.64)
+    assert noise.of_an_error(Fit(**vars(FIT) | {"of_error": 9 * MOVES}), 0.04)[0] == 0.3  # at most
     many = Fit(**vars(FIT) | {"n_clusters": 100_000})
-    some = [noise.moved(many, 0.04, 0.0, z).std_error for z in (-1, 1)]
+    some = [_moved(many, 0.04, 0.0, z).std_error for z in (-1, 1)]
     assert np.log(some[1] / some[0]) == pytest.approx(0.04, rel=0.02)
 
 
@@ -84,7 +93,7 @@ def test_an_interval_is_that_of_the_degrees_of_freedom_that_are_published():
     """Else they could be worked out from it, to the last digit, and change with every person."""
     reach = stats.t.ppf(0.975, 40) * 0.05
     fit = Fit(**vars(FIT) | {"low": 0.2 - reach, "high": 0.2 + reach})
-    moved = noise.moved(fit, 0.05, 0.1, 0.5, 7.0)
+    moved = _moved(fit, 0.05, 0.1, 0.5, 7.0)
     half = stats.t.ppf(0.975, 7.0) * moved.std_error
     assert (moved.low, moved.high) == pytest.approx((0.3 - half, 0.3 + half), abs=1e-3)
     assert moved.df == 7.0
@@ -92,11 +101,11 @@ def test_an_interval_is_that_of_the_degrees_of_freedom_that_are_published():
 
 def test_a_ratio_moves_in_logarithms_and_open_ends_stay_open():
     fit = Fit(**vars(FIT) | {"estimate": 2.0, "low": 1.0, "high": math.inf, "ratio": True})
-    moved = noise.moved(fit, 0.1, -0.1, 0.0)
+    moved = _moved(fit, 0.1, -0.1, 0.0)
     assert moved.estimate == pytest.approx(2 * math.exp(-0.1), rel=1e-3)
     assert moved.high == math.inf
     assert moved.low == pytest.approx(
-        moved.estimate * 0.5 ** (math.hypot(1, 2) * math.exp(1.4 * (1.2 / 41**0.5) ** 2)), rel=1e-3
+        moved.estimate * 0.5 ** (math.hypot(1, 2) * math.exp(1.4 * (0.48 / 41**0.5) ** 2)), rel=1e-3
     )
 
 
@@ -104,9 +113,9 @@ def test_a_share_stays_within_its_ends():
     person = [f"p{n}" for n in range(40)]
     share = described.share([n < 38 for n in range(40)], person, [n % 8 for n in range(40)])
     for drawn in (-9.0, 0.0, 9.0):
-        moved = noise.moved(share, 5.0, 5 * drawn, 0.0)
+        moved = _moved(share, 5.0, 5 * drawn, 0.0)
         assert 0 <= moved.low <= moved.estimate <= moved.high <= 100
-    still = noise.moved(share, 1e-9, 0.0, 0.0)
+    still = noise.moved(share, 1e-9, 0.0, 0.0, 0.0)
     assert (still.low, still.high) == pytest.approx((share.low, share.high), rel=1e-3)
 
 
@@ -120,7 +129,7 @@ def test_published_intervals_cover(n):
         said = rng.random(n) < 0.3
         for what, truth in (("mean", 0.0), ("share", 30.0), ("slope", 0.0)):
             (fit, sd), (off, of_error) = _fit(what, x, y, said), rng.standard_normal(2)
-            moved = noise.moved(fit, sd, sd * off, of_error, fit.df * np.exp(rng.normal(0, 0.1)))
+            moved = _moved(fit, sd, sd * off, of_error, fit.df * np.exp(rng.normal(0, 0.1)))
             inside[what] += moved.low <= truth <= moved.high
     for what, count in inside.items():
         assert count / draws == pytest.approx(0.95, abs=3 * (0.95 * 0.05 / draws) ** 0.5), what
@@ -143,5 +152,5 @@ def _fit(what, x, y, said):
         slope = 100 / (estimate * (100 - estimate))
         ends = 100 * special.expit(special.logit(estimate / 100) + np.array([-half, half]) * slope)
     fit = Fit(estimate, *map(float, ends), error, n - 2, 0.95, n, n, None, n, "", "described")
-    fit = Fit(**vars(fit) | {"is_share": what == "share"})
+    fit = Fit(**vars(fit) | {"is_share": what == "share", "influence": pd.Series(scores)})
     return fit, noise.spread(error, pd.Series(scores))

@@ -280,6 +280,7 @@ def cost_per_closed_gap(
     return replace(
         extra,
         influence=(shares - extra.influence / extra.estimate) * per_gap / extra.estimate,
+        of_error=shares + _of_width(extra),
         estimate=per_gap / extra.estimate,
         low=per_gap / extra.high,
         high=per_gap / extra.low,
@@ -291,6 +292,17 @@ def cost_per_closed_gap(
         method=f"{amount} per {extra.method}",
         design="described",
     ), ""
+
+
+def _of_width(extra: Fit) -> pd.Series:
+    """What each person moves the logarithm of the width of one over it by: most where it ends near
+    0, as both ends go with the figure and with its error.
+    """
+    ends = np.array([extra.low, extra.high])
+    off = np.multiply.outer(extra.of_error.to_numpy(), ends - extra.estimate)
+    moves = (off + extra.influence.to_numpy()[:, None]) / ends**2
+    width = 1 / extra.low - 1 / extra.high
+    return pd.Series((moves[:, 1] - moves[:, 0]) / width, extra.influence.index)
 
 
 def _per_gap(

@@ -105,6 +105,30 @@ def by_person(scores: ArrayLike, person: ArrayLike) -> pd.Series:
     return moves.rename_axis("person_id")
 
 
+def of_error(
+    scores: ArrayLike, person: ArrayLike, cluster: ArrayLike, weights: ArrayLike | None = None
+) -> pd.Series:
+    """What each person moves the logarithm of a standard error by: a fit's `of_error`.
+
+    The error is the root of the sum of squares of the clusters' sums of `scores` (n,); without a
+    person theirs are gone from these sums, as is their part of what all is divided by, the sum of
+    squares of `weights` (n,). The figure itself is taken to stand.
+
+    >>> of_error([1.0, 1.0, 2.0], ["ana", "ben", "cai"], ["x", "x", "y"]).round(3).to_dict()
+    {'ana': 0.235, 'ben': 0.235, 'cai': 0.347}
+    """
+    keys = [np.asarray(person), np.asarray(cluster)]
+    own = pd.Series(np.asarray(scores, float)).groupby(keys, sort=False).sum()
+    whole = own.groupby(level=1, sort=False).sum()
+    gone = own * (2 * whole.reindex(own.index.get_level_values(1)).to_numpy() - own)
+    share = gone.groupby(level=0, sort=False).sum() / (whole @ whole)
+    moves = (-np.log1p(-share.clip(upper=1 - 1e-6)) / 2).rename_axis("person_id")
+    if weights is None:
+        return moves
+    size = np.asarray(weights, float) ** 2
+    return moves - by_person(size / size.sum(), person)
+
+
 def demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """`within` on what is already numbers and codes."""
     if len(values) == 0:

@@ -147,5 +147,6 @@ def _fit(
     smaller: int | None,
 ) -> Fit:
     clusters, size = rows.cluster.nunique(), int(rows.of.sum())
-    found = Slope.of(estimate, error, clusters - 1, level, size, clusters, scores=scores)
+    about = {"scores": scores, "clusters": rows.cluster, "weights": rows.of**0.5}
+    found = Slope.of(estimate, error, clusters - 1, level, size, clusters, **about)
     return found.fit(rows.person, smaller, what, by, "described")

@@ -157,7 +157,7 @@ def hazard(
     method = "discrete-time hazard (cloglog, month held equal)"
 
     def ratio(name: str, log_ratio: float, error: float, scores: np.ndarray) -> Fit:
-        about = {"ratio": True, "scores": scores}
+        about = {"ratio": True, "scores": scores, "clusters": rows[cluster]}
         found = Slope.of(log_ratio, error, clusters - 1, level, len(rows), clusters, **about)
         side = smaller(rows, name) if _is_mark(rows[name]) else None
         return found.fit(rows.person_id, side, method, cluster)
@@ -307,8 +307,8 @@ def extra_closed(
     (estimate, months), slopes = _delta(more, result.params)
     error = float(np.sqrt(slopes[0] @ result.cov_params() @ slopes[0]))
     moves = list(_moves(result, slopes))
-    about = len(rows), clusters
-    found = Slope.of(estimate, error, clusters - 1, level, *about, scores=moves[0])
+    about = {"scores": moves[0], "clusters": rows[cluster]}
+    found = Slope.of(estimate, error, clusters - 1, level, len(rows), clusters, **about)
     method = f"extra closed gap within {horizon} months, from the hazard of closing"
     extra = found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
     if extra.low <= 0:

@@ -14,7 +14,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates.columns import by_person, codes, demeaned, lengths, numbers, sums
+from learnalign.estimates.columns import (
+    by_person,
+    codes,
+    demeaned,
+    lengths,
+    numbers,
+    of_error,
+    sums,
+)
 from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
 RUNGS = {
@@ -52,6 +60,7 @@ class Slope:
     # by how much each row given moves it, and per unit of the row's `y`
     scores: np.ndarray | None = field(default=None, repr=False, compare=False)
     weights: np.ndarray | None = field(default=None, repr=False, compare=False)
+    clusters: np.ndarray | None = field(default=None, repr=False, compare=False)  # of rows given
 
     @classmethod
     def of(
@@ -78,10 +87,13 @@ class Slope:
     ) -> Fit:
         """The slope as the record that is judged: whose its rows are, how made, clustered `by`."""
         shared = {name: getattr(self, name) for name in _SHARED}
-        influence = by_person(self.scores, person)
+        influence, error = by_person(self.scores, person), None
+        if self.clusters is not None and influence.any():
+            error = of_error(self.scores, person, self.clusters, self.weights)
         return Fit(
             **shared,
             influence=influence,
+            of_error=error,
             n_people=len(influence),
             n_people_smaller=smaller,
             method=f"{method}, {self.rung or 'clustered'} by {by}",
@@ -204,7 +216,8 @@ def slope(
     second, p = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
     figures = fit.score / fit.length, error / fit.length, df, level
     size = len(fit.residual), fit.n_clusters
-    return Slope.of(*figures, *size, rung=rung, second=second, p_second=p, **_moves(fit))
+    about = {"rung": rung, "second": second, "p_second": p, "clusters": np.asarray(clusters)}
+    return Slope.of(*figures, *size, **about, **_moves(fit))
 
 
 def _moves(fit: _Fitted) -> dict[str, np.ndarray]:

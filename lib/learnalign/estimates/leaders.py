@@ -107,7 +107,7 @@ def _slope(
     people = [int(side.groupby("team_id").people.max().sum()) for side in sides]
     fit = slope.fit(rows.leader_id, min(people[1:]), method, "leader", design)
     influence = _influence(rows, y, slope.scores, slope.weights)
-    return replace(fit, n_people=people[0], influence=influence)
+    return replace(fit, n_people=people[0], influence=influence, of_error=None)
 
 
 def _influence(

@@ -151,7 +151,7 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
         return None
     scores = model.score_obs(found.params.to_numpy()) @ np.asarray(found.normalized_cov_params)[0]
     scores *= _taken(rows)
-    about = {"ratio": True, "scores": scores}
+    about = {"ratio": True, "scores": scores, "clusters": rows.rater}
     odds = Slope.of(middle, error, clusters - 1, level, len(rows), clusters, **about)
     method = f"ordered logit with {sample.rater} means"
     return odds.fit(rows.person_id, people_in_the_smaller(rows), method, sample.rater)

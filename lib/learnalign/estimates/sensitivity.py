@@ -169,7 +169,8 @@ def errors_in_variables(
         raise ValueError("at least two clusters, and more rows than terms, are needed")
     estimate, scores = _solved(_inside(y, groups), z, noise)
     error = lengths(sums(scores, cluster, g)) * np.sqrt(g / (g - 1) * (n - 1) / (n - k - 1))
-    return Slope.of(estimate, error, g - 1, level, n, g, rung="CR1", scores=scores)
+    about = {"rung": "CR1", "scores": scores, "clusters": cluster}
+    return Slope.of(estimate, error, g - 1, level, n, g, **about)
 
 
 def _solved(y: np.ndarray, z: np.ndarray, noise: float) -> tuple[float, np.ndarray]:

@@ -264,4 +264,6 @@ def say_more(units: pd.DataFrame) -> Fit | None:
     fit = described.share(more, units.index, units.index, by="unit")
     sides = [int(units.leaders[side].sum()) for side in (more, ~more)]
     tipped = _of_leaders(units, 0.0, 100 / len(units))  # anybody may tip their unit over the mark
-    return replace(fit, n_people=sum(sides), n_people_smaller=min(sides), influence=tipped)
+    return replace(
+        fit, n_people=sum(sides), n_people_smaller=min(sides), influence=tipped, of_error=None
+    )

@@ -45,19 +45,18 @@ class Gate:
         if self.draws is None:
             return fit
         people = digest(fit.influence.index)
-        first = first and not self.draws.is_unit
-        sd = step(noise.spread(fit.std_error, fit.influence, self._weight(first)))
+        weight = self._weight(first := first and not self.draws.is_unit)
+        sd = step(noise.spread(fit.std_error, fit.influence, weight))
+        by, of_error = noise.of_an_error(fit, sd, weight)
         off = self.draws.walk(statistic, people, sd)
-        of_error, of_df = (self.draws.normal(f"{statistic}|{of}", people) for of in ("error", "df"))
+        drawn, of_df = (self.draws.normal(f"{statistic}|{of}", people) for of in ("error", "df"))
         counts = self._counts(fit, people)
         df = counts["df"] and max(_short(counts["df"] * np.exp(noise.OF_ERROR * of_df)), 1.0)
-        found = replace(noise.moved(fit, sd, off, of_error, df), **counts | {"df": df})
+        found = replace(noise.moved(fit, sd, off, by, drawn, df), **counts | {"df": df})
         if self._is_hidden(found, found.n_people, found.n_clusters):
             return None
         self._tell(f"{statistic}|{people}", fit.influence, sd)
-        by, moves = noise.of_an_error(fit, sd)
-        told = moves * fit.influence if sd > 0 else 1 / fit.n_people + 0 * fit.influence
-        self._tell(f"{statistic}, error|{people}", told, by)
+        self._tell(f"{statistic}, error|{people}", of_error, by)
         return self._classed(found, fit, people, first)
 
     def fits(
@@ -136,9 +135,7 @@ class Gate:
     # --- counts
 
     def people(self, ids: Iterable[object], *, as_class: bool = False) -> int | None:
-        """How many people there are; None where they are too few. As the lower end of a class, or
-        a number that is up to 10 off.
-        """
+        """How many people there are, up to 10 off, or the lower end of a class; None: too few."""
         index = pd.Index(ids).unique()
         if self.rule.is_few(len(index)):
             return None

@@ -2,17 +2,18 @@
 
 A figure t of people S with standard error s, which each person p moves by I_p = |t(S) - t(S less
 p)|, is published as t + sd z, with sd = max(0.10 s, 3 x the 99 % quantile of I); its interval is
-that of sqrt(s^2 + sd^2). z is drawn by `keys`. Counts of people are moved by whole numbers from
--10 to 10. As much as leaving out any three people would move it; `gate` says how many times that.
+that of sqrt(s^2 + sd^2). z is drawn by `keys`; `gate` says how many times as much it is. Counts of
+people are moved by whole numbers from -10 to 10.
 
-It bounds what is told of one person's presence, or of one person's value; not what a whole team
-shares, nor what people tell each other. It is no differential privacy: influences are these data's.
+It bounds what is told of one person's presence or value; not what a whole team shares, nor what
+people tell each other. It is no differential privacy: influences are these data's.
 """
 
 import math
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
@@ -22,8 +23,8 @@ OF_ERROR, OF_PEOPLE, QUANTILE = 0.10, 3.0, 0.99
 CAP = 0.99  # of one person's rows: what is beyond this quantile is cut
 FARTHEST, VARIANCE = 10, 9.0  # of a count of people
 DIGITS = 4  # more say nothing, beside the noise
-OF_AN_ERROR = 0.02  # a standard error is moved by 2 % of it, or as one person moves it
-OF_CLUSTERS, TIMES, MOST_OF_AN_ERROR = 2.0, 1.5, 0.30
+OF_AN_ERROR, MOST_OF_AN_ERROR = 0.02, 0.30  # a standard error is moved by so much of it,
+OF_CLUSTERS, TIMES = 2.0, 1.5  # or as people move it
 WIDER = 1.4  # times its variance: so much wider is an interval of a moved error, to cover as often
 OF_MANAGERS, OF_ROWS, OF_MANY = 3.0, 0.15, 18.0  # what goes with people is of many of them
 OF_A_STRENGTH = 0.30, 50.0  # a ratio of squared correlations: one person moves it by a lot
@@ -119,15 +120,19 @@ def spread(error: float | None, influence: ArrayLike, weight: float = 1.0) -> fl
     return max(weight * max(OF_ERROR * (error or 0.0), most), float(moves.max()))
 
 
-def of_an_error(fit: Fit, sd: float) -> tuple[float, float]:
-    """By how much of it an error is moved, and by how much a person moves its logarithm, for each
-    unit by which they move the figure: in errors, times 2 over the root of its clusters, of whose
-    sums it is made. The deviation of the noise, which it is moved with, hides some of that.
+def of_an_error(fit: Fit, sd: float, weight: float = 1.0) -> tuple[float, pd.Series]:
+    """By how much of it an error is moved, and by how much each person moves its logarithm: where
+    the fit does not say, as the figure, in errors, times 2 over the root of its clusters. The noise
+    of the figure, which is in it, hides some of that.
     """
-    if not (0 < (error := _error(fit)) < math.inf and sd > 0):
-        return max(OF_AN_ERROR, 4 * OF_PEOPLE / fit.n_people), 0.0  # of all or none
-    moves = OF_CLUSTERS / error / math.sqrt(max(fit.n_clusters, 1)) / (1 + (sd / error) ** 2)
-    return min(max(OF_AN_ERROR, TIMES * moves * sd), MOST_OF_AN_ERROR), moves
+    if not (0 < (error := _error(fit)) < math.inf and sd > 0):  # of all or none
+        return max(OF_AN_ERROR, 4 * OF_PEOPLE / fit.n_people), 1 / fit.n_people + 0 * fit.influence
+    moves = fit.of_error
+    if moves is None:
+        moves = fit.influence * OF_CLUSTERS / error / math.sqrt(max(fit.n_clusters, 1))
+    moves = moves / (1 + (sd / error) ** 2)
+    by = TIMES * spread(0.0, moves, weight)
+    return min(max(OF_AN_ERROR, by), MOST_OF_AN_ERROR), moves
 
 
 def _error(fit: Fit) -> float:
@@ -135,15 +140,14 @@ def _error(fit: Fit) -> float:
     return fit.std_error or (onto(fit.high) - onto(fit.low)) / (2 * stats.norm.ppf(0.975))
 
 
-def moved(fit: Fit, sd: float, off: float, drawn_of_error: float, df: float | None = None) -> Fit:
-    """A fit as it is published: its estimate moved by `off`, of noise with the deviation `sd`, and
-    its intervals wider: as those of `df`, which are published, where it has its own.
-
-    `sd` is on the scale of the standard error: the logarithm of a ratio, points of a share. Either
-    half of an interval grows as the standard error does, on the scale on which it was made: a
-    share's are logits. Counts are not touched here.
+def moved(
+    fit: Fit, sd: float, off: float, by: float, drawn_of_error: float, df: float | None = None
+) -> Fit:
+    """A fit as it is published: its estimate moved by `off`, of noise with the deviation `sd` on
+    the scale of the standard error (the logarithm of a ratio, points of a share), and its intervals
+    wider: as those of `df`, which are published, where it has its own. `by` is `of_an_error`'s.
+    Either half of an interval grows as the error does, on the scale of its own: a share's logits.
     """
-    by = of_an_error(fit, sd)[0]
     if not sd > 0:  # nobody moves it: its interval tells how many they are
         far = (1 - math.exp(by * drawn_of_error)) * (fit.estimate - np.array([fit.low, fit.high]))
         return replace(fit, low=float(fit.low + far[0]), high=float(fit.high + far[1]))

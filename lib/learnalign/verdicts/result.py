@@ -67,6 +67,8 @@ class Fit:
     at_least: bool = False  # `n_people` and `n_clusters` are the lower ends of their classes
     influence: pd.Series | None = field(default=None, repr=False, compare=False)
     """By person_id: the figure less what it is without that person, linearised."""
+    of_error: pd.Series | None = field(default=None, repr=False, compare=False)
+    """By person_id, the same of the logarithm of its standard error, or of its interval's width."""
 
 
 @dataclass(frozen=True)
