@@ -370,10 +370,11 @@ def _of_error(row: Result, model: Model) -> float:
 
 
 def _of_df(row: Result, fit: Fit) -> float:
-    """Two digits of the degrees of freedom, times noisy over true managers, and a tenth off."""
+    """Two digits of the degrees of freedom, times noisy over true managers, and moved by a tenth of it, or three."""
     step = 10.0 ** (math.floor(math.log10(row.df)) - 1)
     ends = np.log([max(row.df - step / 2, 1e-9), row.df + step / 2])
-    middle, off = math.log(fit.df), math.hypot(0.1, 3 / fit.n_clusters)
+    own = min(max(0.1, 3 / fit.df), 0.3)
+    middle, off = math.log(fit.df), math.hypot(own, 3 / fit.n_clusters)
     chance = np.diff(stats.norm.cdf((ends - middle) / off))[0]
     return math.log(max(float(chance), 1e-17))
 

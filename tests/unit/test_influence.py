@@ -183,7 +183,14 @@ NOBODY, SLOW = (
     "nobody of that name",
     {"ordered logit": 8, "first time": 3, "team": 5, "cost": 10, "extra closed": 12},
 )
-OF_ERROR = {"ordered logit": (0.6, 0.65), "noisy ratings": (0.7, 0.7), "cost": (0.85, 0.75)}
+# An error is told with more in the way: managers' means, a second stage, a reliability
+OF_ERROR = {
+    "ordered logit": (0.6, 0.65),
+    "noisy ratings": (0.7, 0.7),
+    "cost": (0.85, 0.75),
+    "team": (0.95, 0.6),
+    "first time": (-0.2, 0.5),
+}
 LOOSE = {"ordered logit": 0.94}  # managers' means, which stand in for their effects, move too
 
 

@@ -119,14 +119,18 @@ def of_error(
     """
     keys = [np.asarray(person), np.asarray(cluster)]
     own = pd.Series(np.asarray(scores, float)).groupby(keys, sort=False).sum()
-    whole = own.groupby(level=1, sort=False).sum()
-    gone = own * (2 * whole.reindex(own.index.get_level_values(1)).to_numpy() - own)
-    share = gone.groupby(level=0, sort=False).sum() / (whole @ whole)
-    moves = (-np.log1p(-share.clip(upper=1 - 1e-6)) / 2).rename_axis("person_id")
+    moves = of_sums(own, own.groupby(level=1, sort=False).sum())
     if weights is None:
         return moves
     size = np.asarray(weights, float) ** 2
     return moves - by_person(size / size.sum(), person)
+
+
+def of_sums(own: pd.Series, whole: pd.Series) -> pd.Series:
+    """The same from sums: `own` by person and cluster, `whole` by cluster."""
+    gone = own * (2 * whole.reindex(own.index.get_level_values(1)).to_numpy() - own)
+    share = gone.groupby(level=0, sort=False).sum() / (whole @ whole)
+    return (-np.log1p(-share.clip(upper=1 - 1e-6)) / 2).rename_axis("person_id")
 
 
 def demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

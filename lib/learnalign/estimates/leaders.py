@@ -19,7 +19,7 @@ import pyfixest as pf
 from scipy.sparse.linalg import lsmr
 
 from learnalign.estimates import checks, ladder
-from learnalign.estimates.columns import by_person, dummies, unexplained, within
+from learnalign.estimates.columns import by_person, dummies, of_sums, unexplained, within
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.same_manager import two_or_more
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
@@ -106,25 +106,31 @@ def _slope(
     sides = [rows, rows[rows[exposure] == 0], rows[rows[exposure] == 1]]
     people = [int(side.groupby("team_id").people.max().sum()) for side in sides]
     fit = slope.fit(rows.leader_id, min(people[1:]), method, "leader", design)
-    influence = _influence(rows, y, slope.scores, slope.weights)
-    return replace(fit, n_people=people[0], influence=influence, of_error=None)
+    return replace(fit, n_people=people[0], **_influence(rows, y, slope.scores, slope.weights))
 
 
 def _influence(
     rows: pd.DataFrame, y: np.ndarray, scores: np.ndarray, weights: np.ndarray
-) -> pd.Series:
+) -> dict[str, pd.Series]:
     """Without a leader all rows of theirs are gone; without a member their part in a team's share.
 
     It names leaders and members: more than `n_people`, which counts one of these, or team by team.
     """
     rows = rows.assign(_y=y, _score=scores, _weight=weights)
-    moves = [by_person(rows._score, rows.leader_id)]
+    moves = [rows[["leader_id", "leader_id", "_score"]].set_axis([*MOVED], axis=1)]
     for name in rows.columns.intersection(["said", "silent"]):
         own = rows.explode(name).dropna(subset=[name])
         change = 100 * (name == "said") - own._y
         change *= own._weight / (own.people - 1).where(own.people > 1)
-        moves.append(by_person(change.fillna(own._score), own[name]))
-    return pd.concat(moves).groupby(level=0).sum()
+        about = own.assign(_score=change.fillna(own._score))[[name, "leader_id", "_score"]]
+        moves.append(about.set_axis([*MOVED], axis=1))
+    own = pd.concat(moves).groupby(["person_id", "leader_id"])._score.sum()
+    error = of_sums(own, rows.groupby("leader_id")._score.sum())
+    size = by_person(weights**2 / (weights @ weights), rows.leader_id)
+    return {"influence": own.groupby(level=0).sum(), "of_error": error.sub(size, fill_value=0)}
+
+
+MOVED = "person_id", "leader_id", "_score"
 
 
 def _unit_quarters(rows: pd.DataFrame, held: Sequence[str] = ()) -> np.ndarray | None:
@@ -246,7 +252,7 @@ def _two_stages(rows: pd.DataFrame, marks: list[str], level: float) -> list[Fit]
         figures = model.coef()[mark], model.se()[mark], count - 1, level
         found = ladder.Slope.of(*figures, len(marked), count, scores=moves[mark][0])
         found = found.fit(rows.leader_id, min(marked.nunique(), controls), method, "leader")
-        return replace(found, influence=_influence(rows, rows.share, *moves[mark]))
+        return replace(found, **_influence(rows, rows.share, *moves[mark]))
 
     return [fit(mark) for mark in marks]
 

@@ -36,9 +36,8 @@ class Gate:
     # --- figures that were fitted
 
     def fit(self, statistic: str, fit: Fit | None, *, first: bool = False) -> Fit | None:
-        """A fit as it may be shown; None where it may not, or where there is none.
-
-        `first`: it answers a question, and is moved least. Counts are lower ends of their classes.
+        """A fit as it may be shown, its counts as lower ends of their classes; None where it may
+        not, or where there is none. `first`: it answers a question, and is moved least.
         """
         if fit is None or self._is_hidden(fit, fit.n_people, fit.n_clusters):
             return None
@@ -51,7 +50,9 @@ class Gate:
         off = self.draws.walk(statistic, people, sd)
         drawn, of_df = (self.draws.normal(f"{statistic}|{of}", people) for of in ("error", "df"))
         counts = self._counts(fit, people)
-        df = counts["df"] and max(_short(counts["df"] * np.exp(noise.OF_ERROR * of_df)), 1.0)
+        df = counts["df"]  # one person may be a cluster of their own
+        by_df = df and np.clip(noise.OF_PEOPLE / fit.df, noise.OF_ERROR, noise.MOST_OF_AN_ERROR)
+        df = df and max(_short(df * np.exp(by_df * of_df)), 1.0)
         found = replace(noise.moved(fit, sd, off, by, drawn, df), **counts | {"df": df})
         if self._is_hidden(found, found.n_people, found.n_clusters):
             return None
@@ -100,8 +101,8 @@ class Gate:
     def _counts(self, fit: Fit, people: str) -> dict[str, int | float | None]:
         """The fit's counts as they are published, and what is reckoned from them."""
         n = noise.count(fit.n_people, self.draws.uniform("people", people))
-        managers = fit.n_clusters + noise.OF_MANAGERS * self.draws.normal("managers", people)
-        managers = max(round(managers), 0)
+        off = noise.OF_MANAGERS * self.draws.normal("managers", people)
+        managers = max(round(fit.n_clusters + off), 0)
         of_rows = self._times("rows", fit.influence.index, people, noise.OF_ROWS)
         smaller, df = fit.n_people_smaller, fit.df
         if smaller is not None and not fit.is_share:
@@ -200,9 +201,7 @@ class Gate:
         return value + self.draws.walk(statistic, people, sd)
 
     def _weight(self, first: bool = False) -> float:
-        """How much noise; where all figures together need more, what is looked at first gets it
-        last.
-        """
+        """How much noise; where all together need more, what is looked at first gets it last."""
         if first:
             return FIRST * max(self.draws.factor / LAST, 1.0)
         return self.draws.factor * (OF_A_UNIT if self.draws.is_unit else OTHER)
@@ -225,9 +224,8 @@ def told(gate: Gate) -> pd.DataFrame:
 
 def mu(told: pd.DataFrame) -> pd.Series:
     """How far apart any two editions, with and without a person, are to who knows all else: by
-    person, in standard deviations over all figures (Dong, Roth and Su 2022, section 2). `told` as
-    the function of that name gives it, of all notebooks and units; a figure counts once, with its
-    least noise.
+    person, in standard deviations over all figures (Dong, Roth and Su 2022, section 2). `told` is
+    that of all notebooks and units; a figure counts once, with its least noise.
 
     >>> rows = pd.DataFrame({"figure": ["a", "b"], "person": ["ana", "ana"], "moves": 1 / 3})
     >>> mu(rows).round(3).to_dict()
