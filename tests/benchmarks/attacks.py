@@ -363,9 +363,10 @@ def _of_error(row: Result, model: Model) -> float:
     moves = fit.of_error
     if moves is None:
         moves = 2 * fit.influence / error / math.sqrt(fit.n_clusters)
-    moves = np.abs(moves.to_numpy(float)) / (1 + (model.sd / error) ** 2)
+    hides = 1 / (1 + (model.sd / error) ** 2)
+    moves = np.abs(moves.to_numpy(float)) * hides
     most = max(model.weight * 3 * float(np.quantile(moves, 0.99)), float(moves.max()))
-    by = min(max(0.02, 1.5 * most), 0.3)
+    by = min(max(0.02, 1.5 * most, 0.3 * (1 - hides)), 0.3)
     return _normal(math.log(published), math.log(math.hypot(error, model.sd)) + 1.4 * by**2, by)
 
 

@@ -130,9 +130,9 @@ def of_an_error(fit: Fit, sd: float, weight: float = 1.0) -> tuple[float, pd.Ser
     moves = fit.of_error
     if moves is None:
         moves = fit.influence * OF_CLUSTERS / error / math.sqrt(max(fit.n_clusters, 1))
-    moves = moves / (1 + (sd / error) ** 2)
-    by = TIMES * spread(0.0, moves, weight)
-    return min(max(OF_AN_ERROR, by), MOST_OF_AN_ERROR), moves
+    of_error = 1 / (1 + (sd / error) ** 2)  # how much of what is published; the rest is of noise,
+    by = max(TIMES * spread(0.0, moves * of_error, weight), MOST_OF_AN_ERROR * (1 - of_error))
+    return min(max(OF_AN_ERROR, by), MOST_OF_AN_ERROR), moves * of_error  # which people move too
 
 
 def _error(fit: Fit) -> float:
