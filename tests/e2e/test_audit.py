@@ -170,7 +170,7 @@ WITH_KEY = {
     "all figures nearer": (_half, "more figures are amiss as these are"),
 }
 WITHOUT = {
-    "a count that is far off": (_set(n_people=700), "people, which is more than 10 off"),
+    "a count that is far off": (_set(n_people=700), "people or more, which are fewer, or far more"),
     "managers far off": (_set(n_clusters=200), "managers, which is more than 18 off"),
     "a figure far off": (_set(estimate=30.0), "standard deviations of its noise off"),
     "a row that is hidden": (_shown_though_hidden, "of these data the rule hides it"),

@@ -41,11 +41,25 @@ def test_a_count_is_drawn_from_the_table_and_never_negative():
 def test_classes_hold_what_a_count_is_away_from_their_ends():
     assert [noise.least(n, 10) for n in (10, 99, 100, 199, 1_999)] == [10, 10, 100, 100, 1_000]
     for fine in (False, True):
-        for people in range(20, 3_000, 7):
-            one = noise.told_by_class(people, 10, fine=fine)
-            classes = [noise.least(people + off, 10, fine=fine) for off in range(-11, 11)]
-            assert (one > 0) == (len({*classes}) > 1 or people < 21), people
-            assert one <= 1 / 3  # it tells less than the number itself
+        for people in range(21, 3_000, 7):
+            assert noise.told_by_class(people, 10, fine=fine) < 0.08  # far less than the number
+
+
+def test_a_class_is_one_of_fewer_people_and_tells_as_much_as_is_reckoned():
+    rng = np.random.default_rng(4)
+    for people in (101, 130, 1_020, 1_450):
+        drawn = 1 - rng.random(400_000)
+        one, less = (
+            pd.Series(
+                [noise.least(noise.fewer(n, u), 10, fine=True) for u in drawn[:200_000]]
+            ).value_counts(normalize=True)
+            for n in (people, people - 1)
+        )
+        assert one.index.max() <= people
+        both = pd.concat([one, less], axis=1).fillna(0).set_axis(["one", "less"], axis=1)
+        apart = 2 * (both.one - both.less) ** 2 / (both.one + both.less)
+        told = noise.told_by_class(people, 10, fine=True)
+        assert math.sqrt(apart.sum()) == pytest.approx(told, abs=0.01)
 
 
 def test_spread_is_a_tenth_of_the_error_or_three_people():

@@ -144,6 +144,8 @@ def _strength(study: Study, found: Comparison) -> float | None:
     if found.adjusted is None:
         return None
     about = f"{found.measure}, strength", found.strength_to_erase, found.adjusted.influence.index
+    if noise.OF_PEOPLE * noise.OF_A_STRENGTH[1] > len(about[-1]):
+        return None  # it would be moved by more than itself
     return study.gate.roughly(*about, *noise.OF_A_STRENGTH)
 
 

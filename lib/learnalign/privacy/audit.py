@@ -130,9 +130,7 @@ def words_of(ids: Iterable[object]) -> tuple[dict[str, str], int]:
 
 
 def people(content: bytes, ids: Mapping[str, str]) -> set[str]:
-    """E-mail addresses and ids in bytes, however they are written; an id as its words, whatever
-    stands between.
-    """
+    """E-mail addresses and ids in bytes, an id as its words, whatever stands between."""
     lengths, found = {one.count(" ") + 1 for one in ids}, set()
     for text in _texts(content):
         near = [text[max(at.start() - 64, 0) : at.end() + 255] for at in re.finditer("@", text)]
@@ -145,9 +143,7 @@ def people(content: bytes, ids: Mapping[str, str]) -> set[str]:
 
 
 def _texts(content: bytes, depth: int = 2) -> Iterator[str]:
-    """All that bytes can be read as: UTF-8 and -16, Latin-1, entities, percent-encoding, base64,
-    and what is packed.
-    """
+    """All that bytes can be read as: UTF-8, -16, Latin-1, escaped, in base64, and packed."""
     inner = [*_base64(content), *_streams(content)] if depth else []
     content = STREAM.sub(b"", content)
     narrow, latin = content.replace(b"\0", b""), content.decode("latin-1")

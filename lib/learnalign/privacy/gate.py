@@ -1,8 +1,7 @@
 """The gate: the one way from what was computed to what is shown.
 
 It asks the rule, moves what may be shown, and keeps, for each person, how far all that was shown
-could tell of them. A study has one; without draws (an analyst alone with the data) it hides, and
-moves nothing.
+could tell of them. Without draws (an analyst alone with the data) it hides, and moves nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,8 +29,8 @@ class Gate:
     rule: Rule
     draws: Draws | None = None
     alone: frozenset[str] = frozenset()  # those who are the only one of some manager
+    # by figure: how far each person moves it, in standard deviations of its noise
     told: dict[str, pd.Series] = field(default_factory=dict, repr=False)
-    """By figure: how far each person moves it, in standard deviations of its noise."""
 
     # --- figures that were fitted
 
@@ -120,17 +119,17 @@ class Gate:
         ids = fit.influence.index
         alone = pd.Series(1.0, ids[ids.isin(self.alone)])
         self._tell(f"managers|{people}", alone if first else None, noise.OF_MANAGERS)
+        n = self._class(ids, people, fine=first)
         if len(ids) != fit.n_people:  # of teams: a leader takes a whole one along
-            found = replace(found, n_people=self.rule.min_group)
-        n = self._class(found.n_people, ids, people, fine=first)
-        return replace(
-            found, at_least=True, n_people=n, n_clusters=noise.managers(found.n_clusters)
-        )
+            n = self.rule.min_group
+        many = noise.managers(found.n_clusters)
+        return replace(found, at_least=True, n_people=n, n_clusters=many)
 
-    def _class(self, n: int, ids: Iterable[object], people: str, *, fine: bool = False) -> int:
-        index = pd.Index(ids)
-        moves = noise.told_by_class(len(index), self.rule.min_group, fine=fine)
-        self._tell(f"people|{people}", pd.Series(moves, index), 1.0)
+    def _class(self, ids: pd.Index, people: str, *, fine: bool = False) -> int:
+        moves = noise.told_by_class(n := len(ids), self.rule.min_group, fine=fine)
+        self._tell(f"people|{people}", pd.Series(moves, ids), 1.0)
+        if self.draws is not None:
+            n = noise.fewer(n, self.draws.uniform("class", people))
         return noise.least(n, self.rule.min_group, fine=fine)
 
     # --- counts
@@ -146,7 +145,7 @@ class Gate:
         if self.rule.is_few(n):
             return None
         if as_class:
-            return self._class(n, index, people)
+            return self._class(index, people)
         self._tell(f"people|{people}", pd.Series(1.0, index), noise.VARIANCE**0.5)
         return n
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import optimize, special, stats
+from scipy import special, stats
 
 from learnalign.verdicts.result import Fit
 
@@ -28,23 +28,14 @@ OF_CLUSTERS, TIMES = 2.0, 1.5  # or as people move it
 WIDER = 1.4  # times its variance: so much wider is an interval of a moved error, to cover as often
 OF_MANAGERS, OF_ROWS, OF_MANY = 3.0, 0.15, 18.0  # what goes with people is of many of them
 OF_A_STRENGTH = 0.30, 50.0  # a ratio of squared correlations: one person moves it by a lot
+OF_A_CLASS = 0.05, 20  # of a count, or so many, before its class is told
 OF_MANY_MANAGERS = (3, 5, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1_000)
 CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5))
 
 
-def _table() -> np.ndarray:
-    """P(v) of -10 ... 10 in proportion to exp(-a v^2), variance 9: the most random of all such."""
-    steps = np.arange(-FARTHEST, FARTHEST + 1) ** 2
-
-    def weights(a: float) -> np.ndarray:
-        drawn = np.exp(-a * steps)
-        return drawn / drawn.sum()
-
-    a = optimize.brentq(lambda a: weights(a) @ steps - VARIANCE, 1e-3, 1.0, xtol=1e-12)
-    return weights(a)
-
-
-COUNTS = _table()
+# P(v) of -10 ... 10 in proportion to exp(-a v^2), of variance 9: the most random of all such
+COUNTS = np.exp(-0.055218868343 * np.arange(-FARTHEST, FARTHEST + 1) ** 2)
+COUNTS /= COUNTS.sum()
 
 
 def count(people: int, drawn: float) -> int:
@@ -72,21 +63,37 @@ def least(people: int, floor: int, *, fine: bool = False) -> int:
     return max(one for one in CLASSES if one <= people)
 
 
-def told_by_class(people: int, floor: int, *, fine: bool = False) -> float:
-    """How far one person moves the class of a count, in deviations: of the chances of each class,
-    with and without somebody, the distance by chi squared. 0 where no end of a class is near.
+def fewer(people: int, drawn: float) -> int:
+    """A count before its class is told, by a number drawn between 0 and 1: so far below itself that
+    no end of a class tells of one person, and "or more" stays true (Rayleigh's distribution).
 
-    >>> told_by_class(1_450, 10), round(told_by_class(1_000, 10), 2)
-    (0.0, 0.27)
+    >>> fewer(1_450, 0.5), fewer(52, 0.9)
+    (1365, 43)
     """
-    chances: list[dict[int, float]] = [{}, {}]
-    for one, chance in enumerate(chances):
-        for off, p in enumerate(COUNTS, -FARTHEST - one):
-            n = people + off
-            name = least(n, floor, fine=fine) if n >= floor else 0
-            chance[name] = chance.get(name, 0.0) + p
-    pairs = [[one.get(n, 0.0) for one in chances] for n in {*chances[0], *chances[1]}]
-    return math.sqrt(sum(2 * (here - gone) ** 2 / (here + gone) for here, gone in pairs))
+    return max(people - int(_scale(people) * math.sqrt(-2 * math.log(drawn))), 0)
+
+
+def _scale(people: int) -> float:
+    return max(OF_A_CLASS[0] * people, OF_A_CLASS[1])
+
+
+def told_by_class(people: int, floor: int, *, fine: bool = False) -> float:
+    """How far one person moves the class of a count, and whether it is told at all, in deviations:
+    of the chances of each, with and without somebody, the distance by chi squared.
+
+    >>> round(told_by_class(130, 10), 2), round(told_by_class(12, 10), 2)
+    (0.05, 0.24)
+    """
+    drawn, chances = np.linspace(1e-4, 1, 201), []
+    ends = {least(fewer(people, u), floor, fine=fine) for u in drawn} - {floor}
+    for n in (people, people - 1):
+        far = np.array([math.inf, *sorted(ends, reverse=True), -math.inf])
+        far = np.maximum(n + 1 - far, 0)
+        hidden = COUNTS[: max(floor - n + FARTHEST, 0)].sum()
+        steps = np.diff(-np.exp(-((far / _scale(n)) ** 2) / 2))  # of these ends, reached
+        chances.append(np.array([hidden, *(1 - hidden) * steps]))
+    here, gone = chances
+    return math.sqrt((2 * (here - gone) ** 2 / np.maximum(here + gone, 1e-9)).sum())
 
 
 def managers(count: float) -> int:

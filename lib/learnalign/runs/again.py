@@ -350,8 +350,11 @@ def _of_counts(row: Result, true: Result, floor: int) -> Iterator[str]:
     """Whether counts are at most so far off as they may be."""
     n, people, off = row.n_people or 0, true.n_people or 0, noise.FARTHEST
     near = range(max(people - off, floor), people + off + 1)
-    ends = {noise.least(one, floor, fine=fine) for one in near for fine in (True, False)}
-    if n not in (ends | {floor} if row.at_least else near):  # of teams no more is ever told
+    drawn = [noise.fewer(people, u) for u in (*np.linspace(1e-4, 1, 1000),)]
+    ends = {noise.least(one, floor, fine=fine) for one in drawn for fine in (True, False)}
+    if row.at_least and n not in ends | {floor}:  # of teams no more is ever told
+        yield f"tells of {n} people or more, which are fewer, or far more"
+    elif not row.at_least and n not in near:
         yield f"tells of {n} people, which is more than {off} off"
     far, managers = FAR * noise.OF_MANAGERS, true.n_clusters or 0
     low, high = noise.managers(managers - far), managers + far
