@@ -91,6 +91,7 @@ def bring_in(mapping: Path, out: Path) -> None:
     for row in done.summary.itertuples(index=False):
         table.add_row(row.table, f"{row.read:,}", f"{row.kept:,}", f"{row.rejected:,}")
     Console().print(table)
+    print(*(note for note in done.notes), sep="\n", end="\n" * bool(done.notes))
     print(f"{done.folder}\n{done.folder / 'rejected.csv'} says which rows were rejected and why.")
     if done.pseudonyms:
         print("Ids of people are keyed pseudonyms, and no rejected value is quoted.")
