@@ -8,7 +8,7 @@ no value of the source is quoted.
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,10 +18,10 @@ import yaml
 from ibis.expr.types import Table
 
 from learnalign.data import mapped, pseudonyms, reading, sorting
+from learnalign.data import mapping as mappings
 from learnalign.data.contract import REQUIRED_TABLES
 from learnalign.data.files import safe_csv
 from learnalign.data.folders import staged
-from learnalign.data.mapping import Mapping
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.sources import Job, opened, origin, told
 
@@ -40,12 +40,15 @@ class Imported:
     notes: tuple[Problem, ...] = ()  # how it was read, where the mapping did not say
 
 
-def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
+def bring_in(
+    mapping_file: str | Path, out: str | Path, accepted: Mapping[str, str] | None = None
+) -> Imported:
     """Import by a mapping: canonical Parquet tables, `dataset.yml` and `rejected.csv` in `out`.
 
     Rows that break the contract are rejected with their reason; of rows with the same key the first
-    good one is kept. Raises `DataError`, leaving `out` as it was, when the mapping or a source file
-    is at fault.
+    good one is kept. `accepted` says of a table why it may lose more than its share.
+    Raises `DataError`, leaving `out` as it was, when the mapping or a source file is at fault,
+    something must be asked, or too much is lost.
 
     >>> bring_in("params/nothing.yml", "data/new")
     Traceback (most recent call last):
@@ -55,7 +58,7 @@ def bring_in(mapping_file: str | Path, out: str | Path) -> Imported:
         Got: params/nothing.yml
     """
     out = Path(out)
-    with opened(mapping_file) as job, staged(out) as stage, _discreet(job.mapping):
+    with opened(mapping_file, accepted) as job, staged(out) as stage, _discreet(job.mapping):
         if out.resolve() == job.folder.resolve():
             raise DataError.of("exports_folder", str(out))
         counts, rejected = _tables(job, stage)
@@ -80,7 +83,7 @@ def source_rows(mapping_file: str | Path, table: str) -> pd.DataFrame:
 
 
 @contextmanager
-def _discreet(mapping: Mapping) -> Iterator[None]:
+def _discreet(mapping: mappings.Mapping) -> Iterator[None]:
     """With pseudonyms on, what goes wrong is told without the values that were got."""
     try:
         yield

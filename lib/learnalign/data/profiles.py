@@ -17,6 +17,7 @@ FACTS = read_yaml(Path(__file__).with_suffix(".yml"))
 ORDERS = ("day_first", "month_first")
 BLANKS = r"[\s\p{Z}\x{200b}\x{feff}]"
 TAIL = r"(?:[T ,]+\d{1,2}[:.]\d{2}.*)?"  # a time of day, of which nothing is used
+LONG = 16  # hours in a row: more are rare, or minutes
 OFFSET = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)"
 
 
@@ -43,6 +44,7 @@ class Tally:
     middle: float | None = None
     small: int = 0
     between: int = 0
+    long: int = 0  # rows beyond the hours of two working days
 
 
 # --- texts
@@ -238,9 +240,9 @@ def tally(job: Any, place: tuple[str, str], text: str, kind: str, told: str | No
     """
     ways = ways_of(place[1], kind)
     row = job.fetch(*place, _counting(place[0], text, kind, ways, told or "NULL"))
-    n, left, *others = row[:12]
+    n, left, *others = row[:13]
     whole, spread = [int(count or 0) for count in others[:5]], others[5:]
-    counts = dict(zip(ways, zip(*[iter(row[12:])] * 3, strict=True), strict=True))
+    counts = dict(zip(ways, zip(*[iter(row[13:])] * 3, strict=True), strict=True))
     reads = {way: int(found[0] or 0) for way, found in counts.items()}
     rest = {way: int(found[1] or 0) for way, found in counts.items()}
     examples = {way: found[2] for way, found in counts.items() if found[2]} | {"": left or ""}
@@ -262,6 +264,7 @@ def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str
         "min(value), max(value), quantile_cont(CAST(value AS DOUBLE), 0.5)",
         "count(*) FILTER (abs(CAST(value AS DOUBLE)) > 0 AND abs(CAST(value AS DOUBLE)) <= 0.2)",
         "count(*) FILTER (abs(CAST(value AS DOUBLE)) > 0.2 AND abs(CAST(value AS DOUBLE)) < 0.5)",
+        f"coalesce(sum(n) FILTER (CAST(value AS DOUBLE) > {LONG}), 0)",
     ]
     for way in ways:
         left = f"FILTER (w_{way} IS NOT NULL AND told IS NULL)"

@@ -16,13 +16,13 @@ from learnalign.data import profiles, sql
 from learnalign.data.contract import Column
 from learnalign.data.mapping import ColumnMap
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.data.profiles import FACTS, ORDERS, Tally
+from learnalign.data.profiles import FACTS, LONG, ORDERS, Tally
 from learnalign.data.sources import plain
 
 MOST = 5000  # different texts that are compared by their spelling
 GROUPS = ("unit", "cycle", "grade", "skill")
 RATIOS = ("compa_ratio", "fte", "company_factor")
-LONG = 16  # hours: more than this in the middle of a column are no hours of a course
+FEW = 20  # rows, among which one long course is no sign of minutes
 MINUTES = r"\b(min|mins|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos)\b"
 
 
@@ -74,16 +74,23 @@ def of_numbers(
         return
     if name == "hours" and made.unit is None and way in profiles.NUMBERS:
         head = re.sub(r"[_\W]+", " ", str(made.column)).lower()
-        if re.search(MINUTES, head) or (found.middle or 0) > LONG:
-            got = f"column {made.column!r}, in the middle {found.middle:g}"
+        is_long = (found.middle or 0) > LONG or (found.n >= FEW and found.long > 0.05 * found.n)
+        if re.search(MINUTES, head) or is_long:
+            got = (
+                f"column {made.column!r}: {found.middle or 0:g} in the middle, {found.high or 0:g}"
+            )
+            got += f" at most, {found.long:,} of {found.n:,} above {LONG}"
             yield Problem.of("hours_or_minutes", *place, got)
             return
-    is_percent = name.endswith("_pct")
-    if (is_percent or name in RATIOS) and made.unit is None and 0 < found.signed < found.n:
+    if name == "cost":
+        yield from _currencies(at, place, raw)
+    is_percent, is_mixed = name.endswith("_pct"), 0 < found.signed < found.n
+    if (is_percent or name in RATIOS) and made.unit is None and is_mixed:
         got = f"{found.signed:,} of {found.n:,} values have a % sign, the others none"
         yield Problem.of("percent_or_fraction", *place, got)
         return
-    low, high = _in_unit(name, made, found.signed == found.n, found.low, found.high)
+    ends = (None, None) if is_mixed else (found.low, found.high)
+    low, high = _in_unit(name, made, found.signed == found.n, *ends)
     if is_percent and made.unit is None and not found.signed and _are_fractions(found):
         got = f"{found.small:,} different values are between 0 and 0.2, the highest is {high:g}"
         yield Problem.of("percent_or_fraction", *place, got)
@@ -94,10 +101,20 @@ def of_numbers(
             yield Problem.of("implausible", *place, got, least=least, most=most)
 
 
+def _currencies(at: Any, place: tuple[str, str], raw: str) -> Iterator[Problem]:
+    query = (
+        f"SELECT DISTINCT regexp_extract({at.tidy[raw]}, '[$€£]|[A-Z]{{3}}') AS c FROM "
+        f"\"_from_{at.table}\" WHERE c <> '' ORDER BY 1 LIMIT 9"
+    )
+    found = [sign for (sign,) in at.job.fetch_all(*place, query)]
+    if len(found) > 1:
+        yield Problem.of("currencies", *place, ", ".join(found))
+
+
 def _are_fractions(found: Tally) -> bool:
     """All are small, or some are and others are percent, with nothing in between."""
-    if found.high is not None and max(abs(found.low), abs(found.high)) <= 0.3:
-        return found.small >= 3
+    if found.high is not None and max(abs(found.low), abs(found.high)) <= 1.5:
+        return found.small >= 2 or found.between >= 2
     return found.small >= 2 and not found.between
 
 

@@ -60,6 +60,7 @@ def sort_out(job: Any, rows: Table, kept: dict[str, Table], table: str) -> Sorte
     if mapping.pseudonyms:
         promises = [replace(rule, show=()) for rule in promises]
     columns, n_read = rows.columns, int(rows.count().execute())
+    rows = _still_there(job, rows) if table == "people" else rows
     rows, emptied, problems = _emptied(job, rows, table, made)
     looked_at = _with_spells(annotate(kept | {table: rows}, table), kept, table)
     reasons = [looked_at._because.fill_null("")] + [_reason(looked_at, rule) for rule in promises]
@@ -146,6 +147,15 @@ def _emptied(
 # --- who was employed when
 
 
+def _still_there(job: Any, rows: Table) -> Table:
+    """People whose leaving is still to come are employed."""
+    later = rows.left_on > job.mapping.dataset.as_of
+    if n := int(rows.filter(later).count().execute()):
+        job.tell("leaving_later", "people", "left_on", n=f"{n:,}")
+    none = {"left_on": ibis.null("date"), "_raw_left_on": ibis.null("string")}
+    return rows.mutate(**{name: ibis.ifelse(later, no, rows[name]) for name, no in none.items()})
+
+
 def _employed(table: str) -> Iterator[Rule]:
     """Nothing happens to somebody before they were hired or after they left."""
     if table not in EVENTS:
@@ -216,12 +226,6 @@ def _joined_spells(job: Any, good: Table, made: TableMap) -> tuple[Table, list[P
     """People whose rows are spells of one employment history have the first hiring and the last
     leaving in each row; whose rows are employments at once are asked about.
     """
-    if job.mapping.dataset.as_of:
-        later = good.left_on > job.mapping.dataset.as_of
-        n = int(good.filter(later).count().execute())
-        if n:
-            job.tell("leaving_later", "people", "left_on", n=f"{n:,}")
-        good = good.mutate(left_on=ibis.ifelse(later, ibis.null("date"), good.left_on))
     if made.prefer is not None:
         return good, []
     spells = good.select("person_id", "hired_on", "left_on").distinct()
@@ -251,6 +255,21 @@ def _joined_spells(job: Any, good: Table, made: TableMap) -> tuple[Table, list[P
 # --- what was lost
 
 
+def _same_twice(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
+    """The same activity of a person on a day in several rows: passed and completed, say."""
+    key = ["person_id", "activity_id", "learned_on"]
+    rows, made = done.kept, job.mapping.tables[table]
+    if "activity_id" not in made.columns or "once" in made.as_is:
+        return
+    named = rows.filter(rows.activity_id.notnull())
+    n = int(named.count().execute()) - int(named.select(*key).distinct().count().execute())
+    if n > max(1, (1 - job.mapping.arrive) * done.n_kept):
+        said = {"n": f"{n:,}", "of": f"{done.n_kept:,}", "key": ", ".join(key)}
+        yield Problem.of("same_twice", table, **said)
+    elif n:
+        job.tell("some_twice", table, n=f"{n:,}")
+
+
 def too_much_lost(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
     """Why an import stops: nothing of a table arrives, or less than its share."""
     mapping = job.mapping
@@ -268,6 +287,8 @@ def too_much_lost(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
         yield Problem.of("too_much_lost", table, got=got, **said)
     elif lost:
         job.tell("rows_lost", table, got=got, n=f"{lost:,}", of=f"{due:,}")
+    if table == "learning" and not mapping.tables[table].once:
+        yield from _same_twice(job, table, done)
     if done.asides:
         got = "; ".join(f"{n:,} × {reason}" for reason, n in done.asides.most_common(5))
         job.tell("set_aside", table, got=got, n=f"{done.aside:,}")

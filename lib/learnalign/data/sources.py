@@ -4,6 +4,7 @@ import fnmatch
 import glob
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping as Reasons
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from learnalign.data.mapping import Accounts, FileMap, Mapping, TableMap, read_m
 from learnalign.data.mistakes import DataError, Problem, nearest
 
 NOT_YET = (".xlsx", ".xls", ".ods", ".zip", ".gz")
+SIGNS = "%$€£#"
 TEXTS, JSONS = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
 
 
@@ -80,9 +82,16 @@ class Job:
 
 
 @contextmanager
-def opened(mapping_file: str | Path) -> Iterator[Job]:
+def opened(mapping_file: str | Path, accepted: Reasons | None = None) -> Iterator[Job]:
     """The job of a mapping file; its copies vanish afterwards."""
     mapping = read_mapping(mapping_file)
+    if strangers := {*(accepted or {})} - {*mapping.tables}:
+        known = ", ".join(mapping.tables)
+        raise DataError.of(
+            "no_such", "--accept-loss", got=", ".join(strangers), what="table", known=known
+        )
+    losses = mapping.accept_loss | dict(accepted or {})
+    mapping = mapping.model_copy(update={"accept_loss": losses})
     folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
     if not folder.is_dir() or folder.parts[1:2] in (("proc",), ("sys",), ("dev",)):
         raise DataError.of("no_exports", Path(mapping_file).name, "source", str(folder))
@@ -155,9 +164,11 @@ def _counted_once(job: Job, table: str, parts: list[Table]) -> Table:
 
 
 def plain(name: str) -> str:
-    """A column's name without regard to case, spaces, accents and byte-order marks."""
+    """A column's name without regard to case, spaces, accents and byte-order marks; a sign that
+    says what is counted stays: `Merit %` is not `Merit $`.
+    """
     letters = unicodedata.normalize("NFKD", name.removeprefix("\ufeff")).casefold()
-    return "".join(sign for sign in letters if sign.isalnum()) or name
+    return "".join(sign for sign in letters if sign.isalnum() or sign in SIGNS) or name
 
 
 def _matching(folder: Path, pattern: str, table: str) -> list[Path]:
