@@ -79,24 +79,34 @@ def init(folder: Path) -> None:
     print(f"{folder}\nNext: cd {folder} && learnalign run params/northbank.yml")
 
 
-def bring_in(mapping: Path, out: Path) -> None:
+def bring_in(mapping: Path, out: Path, accept_loss: list[str]) -> None:
     """Turn another system's exports into canonical tables; what is rejected is kept, with why."""
     from rich.console import Console
     from rich.table import Table
 
     from learnalign.data import importing
 
-    done = importing.bring_in(mapping, out)
+    done = importing.bring_in(mapping, out, accepted=_reasons(accept_loss))
     table = Table("table", "rows read", "kept", "rejected")
     for row in done.summary.itertuples(index=False):
         table.add_row(row.table, f"{row.read:,}", f"{row.kept:,}", f"{row.rejected:,}")
     Console().print(table)
+    print(*(note for note in done.notes), sep="\n", end="\n" * bool(done.notes))
     print(f"{done.folder}\n{done.folder / 'rejected.csv'} says which rows were rejected and why.")
     if done.pseudonyms:
         print("Ids of people are keyed pseudonyms, and no rejected value is quoted.")
     else:
         key = "To replace them, name a key in the mapping: pseudonyms: {key: NAME}."
         print(f"Ids of people are as in the source. {key}")
+
+
+def _reasons(given: list[str]) -> dict[str, str]:
+    """`TABLE=REASON` of the command line, by table."""
+    pairs = dict(text.partition("=")[::2] for text in given)
+    if "" in {word.strip() for pair in pairs.items() for word in pair}:
+        say("learnalign import: --accept-loss is TABLE=REASON, such as learning='a test account'")
+        sys.exit(2)
+    return pairs
 
 
 def check(data: Path) -> None:
@@ -235,6 +245,14 @@ COMMANDS = {
         bring_in,
         _word("mapping", told="a mapping file, such as params/imports/oulad.yml"),
         _word("--out", told="folder for the canonical tables", required=True),
+        _word(
+            "--accept-loss",
+            kind=str,
+            action="append",
+            default=[],
+            metavar="TABLE=REASON",
+            told="a table that may lose more than its share of rows, and why",
+        ),
     ),
     "check": (check, _word("data", told="a data set: a folder of tables and dataset.yml")),
     "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN),

@@ -16,6 +16,7 @@ from learnalign.data.mistakes import DataError
 ROOT = Path(__file__).parents[2]
 MAPPING = """
 source: exports
+arrive: 0
 dataset: {title: Drawn, as_of: "2024-12-31", rating_scale: [1, 2, 3]}
 tables:
   people:
@@ -145,6 +146,7 @@ def test_a_header_that_matches_exactly_comes_before_one_that_nearly_does(job):
 def test_dates_values_constants_and_sql(job):
     mapping = """
 source: exports
+arrive: 0
 dataset: {title: Drawn, as_of: 2024-12-31, rating_scale: {min: 0, max: 10}, attributes: [site, grade_now]}
 tables:
   people:
@@ -226,7 +228,7 @@ tables:
 
 
 def test_a_pattern_takes_every_file_and_names_it(job):
-    mapping = changed("staff.csv", "staff*.csv")
+    mapping = changed("staff.csv", "staff*.csv\n    prefer: first")
     job.write(
         mapping, staff_2__csv="HIRED , id\n2021-01-01,cat\nsoon,dan\n2021-01-01,ana\n"
     ).bring_in()
@@ -244,7 +246,8 @@ def test_a_pattern_takes_every_file_and_names_it(job):
         text + fix
     ]
     query = changed(
-        "file: staff.csv", "query: SELECT * FROM staff UNION ALL BY NAME SELECT * FROM staff_2"
+        "file: staff.csv",
+        "prefer: first\n    query: SELECT * FROM staff UNION ALL BY NAME SELECT * FROM staff_2",
     )
     job.write(query).bring_in()
     assert job.people() == ["ana", "ben", "cat"]
@@ -321,11 +324,12 @@ def test_parquet_as_a_source(job):
 
 def test_of_equal_keys_the_first_good_one_is_kept_not_the_first(job):
     staff = "Id,Hired\nana,soon\nana,2020-01-01\nana,2019-01-01\nben,2020-01-01\n"
+    mapping = changed("file: staff.csv", "file: staff.csv\n    prefer: first")
     reviews = REVIEWS.replace(
         "ana,H1,2023-07-01,2",
         "ana,H1,2023-07-01,9,ops\nana,H1,2019-07-01,2,ops\nana,H1,2023-07-01,1",
     )
-    done = job.write(staff__csv=staff, reviews__csv=reviews).bring_in()
+    done = job.write(mapping, staff__csv=staff, reviews__csv=reviews).bring_in()
     assert done.summary.set_index("table").loc[["people", "reviews"]].values.tolist() == [
         [4, 2, 2],
         [4, 2, 2],
@@ -366,10 +370,10 @@ def test_every_reason_is_given_and_every_row_is_accounted_for(job):
 
 
 def test_when_nothing_can_be_kept_the_commonest_reasons_are_told(job):
-    staff = "Id,Hired\n" + "".join(f"p{i},{'31/12/2019' if i % 3 else '-'}\n" for i in range(9))
+    staff = "Id,Hired\nana,soon\nben,\n" + "".join(f"p{i},later\n" for i in range(7))
     assert job.write(staff__csv=staff).refused() == [
         "people: none of its 9 rows can be kept\n"
-        "    Got: hired_on is not a date: 31/12/2019; hired_on is not a date: -\n"
+        "    Got: 8 × hired_on is not a date; 1 × hired_on is empty\n"
         "    Fix: correct the mapping, or the source"
     ]
     assert job.write(staff__csv="Id,Hired\n").refused() == [
@@ -380,11 +384,11 @@ def test_when_nothing_can_be_kept_the_commonest_reasons_are_told(job):
 # --- mistakes in a mapping
 
 KEYS = (
-    "as_of, attributes, because, bonus_rewards_individual, column, columns, compa_from, "
-    "compa_to, constant, currency, "
-    "dataset, date, delimiter, encoding, file, key, max, max_pct, merit_matrix, min, "
-    "min_pct, missing, pseudonyms, "
-    "query, rating, rating_scale, set_aside, source, sql, tables, target_pct, title, values"
+    "accept_loss, accounts, arrive, as_is, as_of, attributes, because, best, bonus_rewards_individual, "
+    "column, columns, compa_from, compa_to, constant, currency, dataset, date, decimal, delimiter, encoding, "
+    "file, files, header, identities, key, max, max_pct, merit_matrix, min, min_pct, missing, once, person_id, "
+    "prefer, pseudonyms, query, rating, rating_scale, repair, set_aside, source, spellings, sql, tables, "
+    "target_pct, title, unit, values, zone"
 )
 ONE = "name exactly one of"
 SCALAR = "is neither text nor a number, a date, true or false"
@@ -456,7 +460,7 @@ SCALAR = "is neither text nor a number, a date, true or false"
         (
             changed("unit: Unit", "unit: {constant: a, values: {a: b}}"),
             [
-                "map.yml.tables.reviews.columns.unit: date and values go with column\n"
+                "map.yml.tables.reviews.columns.unit: date, decimal, unit and values go with column\n"
                 "    Got: {'constant': 'a', 'values': {'a': 'b'}}"
             ],
         ),
@@ -481,7 +485,7 @@ SCALAR = "is neither text nor a number, a date, true or false"
             changed("unit: Unit", "unit: {column: Unit, values: {a: b, a: c}}"),
             [
                 "map.yml: cannot be read as YAML\n"
-                "    Got: the key 'a' stands twice in line 10, column 115"
+                "    Got: the key 'a' stands twice in line 11, column 115"
             ],
         ),
         (

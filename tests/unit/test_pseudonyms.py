@@ -25,14 +25,17 @@ IDS = ("ana.weiss@bank.example", "00471188", "Müller-Ögün", "b'; DROP", "dee0
 ANA, BEN, CEM, BOB, DEE, EVE = IDS
 MAPPING = f"""
 source: exports
+arrive: 0
 pseudonyms: {{key: {NAME}}}
 dataset: {{title: Drawn, as_of: "2024-12-31", rating_scale: [1, 2, 3], attributes: [site]}}
 tables:
   people:
     file: staff.csv
+    prefer: first
     columns: {{person_id: Id, hired_on: Hired, site: Site}}
   reviews:
     file: reviews.csv
+    prefer: first
     columns: {{person_id: Id, cycle: Cycle, reviewed_on: Date, rating: Rating, unit: Unit, manager_id: Head}}
   assessments:
     file: skills.csv

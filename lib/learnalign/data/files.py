@@ -103,10 +103,14 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     return copy
 
 
-def csv_header(path: Path, table: str, delimiter: str = ",") -> list[str]:
-    """The column names in the first line of a UTF-8 file; without a name, a column's place."""
+def csv_header(path: Path, table: str, delimiter: str = ",", above: int = 0) -> list[str]:
+    """The column names in the first line of a UTF-8 file, or the first below some lines; without a
+    name, a column's place.
+    """
     try:
         with path.open(encoding="utf-8", newline="") as file:
+            for _ in range(above):
+                file.readline()
             start = io.StringIO(file.read(HEADER), newline="")
         header = next(csv.reader(start, delimiter=delimiter, strict=True), [])
     except csv.Error as error:
@@ -153,11 +157,12 @@ def csv_rows(
     header: Sequence[str],
     delimiter: str = ",",
     missing: Sequence[str] = ("",),
+    above: int = 0,
 ) -> Table:
     """The rows of a UTF-8 file as text; a line with too many or too few values is never skipped.
 
     It raises a `DataError`. `_row` is the row that a person sees in a spreadsheet: the header is
-    row 1. Blank lines are not counted.
+    row 1, where no lines are `above` it. Blank lines are not counted.
     """
     here = ibis.util.gen_name("rows")
     errors, rejects = [], ""
@@ -167,9 +172,9 @@ def csv_rows(
         )
     try:
         engine.con.execute(
-            f"CREATE TABLE {here} AS SELECT row_number() OVER () + 1 AS _row, * FROM "
-            "read_csv(?, auto_detect=false, header=true, delim=?, quote='\"', escape='\"', "
-            f"nullstr=?, columns=?{rejects})",
+            f"CREATE TABLE {here} AS SELECT row_number() OVER () + {above + 1} AS _row, * "
+            f"FROM read_csv(?, auto_detect=false, skip={above}, header=true, delim=?, "
+            f"quote='\"', escape='\"', nullstr=?, columns=?{rejects})",
             [glob.escape(str(path)), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
         )
     except duckdb.Error as error:

@@ -3,6 +3,7 @@ its origin.
 """
 
 import datetime as dt
+import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,13 +41,31 @@ def _delimiter(sign: str) -> str:
 Scalar = Annotated[Any, pydantic.AfterValidator(_scalar)]
 Encoding = Annotated[str, pydantic.AfterValidator(_encoding)]
 Delimiter = Annotated[str, pydantic.AfterValidator(_delimiter)]
+Unit = Literal[
+    "percent", "fraction", "hours", "minutes", "seconds", "hms", "hm", "iso8601", "words"
+]
+Reason = Annotated[str, pydantic.Field(min_length=1, max_length=300)]
+Repair = Literal["unquote", "lower", "drop_point_zero", "drop_zeros", "mailbox"]
+
+
+def _zone(name: str) -> str:
+    if name not in zoneinfo.available_timezones():
+        raise ValueError("is not a time zone we know, such as Europe/Berlin or America/New_York")
+    return name
+
+
+Zone = Annotated[str, pydantic.AfterValidator(_zone)]
 
 
 class ColumnMap(Strict):
     """Where one canonical column comes from: a source column, a constant, or an SQL expression."""
 
     column: str | None = None
-    date: str | None = None
+    date: str | tuple[str, ...] | None = None
+    decimal: Literal[".", ","] | None = None
+    unit: Unit | None = None
+    best: Literal["high", "low"] = "high"
+    spellings: Literal["as_one", "as_they_are"] | None = None
     values: dict[Scalar, Scalar] | None = pydantic.Field(None, min_length=1)
     constant: Scalar | None = None
     sql: str | None = None
@@ -55,9 +74,14 @@ class ColumnMap(Strict):
     def one_origin(self) -> "ColumnMap":
         if sum(value is not None for value in (self.column, self.constant, self.sql)) != 1:
             raise ValueError("name exactly one of column, constant and sql")
-        if self.column is None and (self.date or self.values):
-            raise ValueError("date and values go with column")
+        if self.column is None and any((self.date, self.values, self.decimal, self.unit)):
+            raise ValueError("date, decimal, unit and values go with column")
         return self
+
+    @property
+    def dates(self) -> tuple[str, ...]:
+        """The told ways of reading a date, the first first."""
+        return (self.date,) if isinstance(self.date, str) else self.date or ()
 
 
 class SetAside(Strict):
@@ -75,6 +99,9 @@ class TableMap(Strict):
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     set_aside: tuple[SetAside, ...] = ()
+    prefer: Literal["first", "last"] | None = None
+    once: tuple[str, ...] = ()
+    as_is: dict[str, Reason] = {}
     columns: dict[str, ColumnMap]
 
     @pydantic.field_validator("columns", mode="before")
@@ -97,12 +124,40 @@ class Pseudonyms(Strict):
     key: str = pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
 
 
+class FileMap(Strict):
+    """How one file, or each that a pattern matches, is written, where a query names it too."""
+
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
+    header: int | None = pydantic.Field(None, ge=1, le=1000)
+
+
+class Accounts(Strict):
+    """Other systems' ids of people: a file with a row per account, and whose each is."""
+
+    file: str
+    person_id: str
+    accounts: tuple[str, ...] = pydantic.Field(min_length=1)
+
+
+class Identities(Strict):
+    """How ids of several systems are one person: told repairs of spelling; lists of accounts."""
+
+    repair: tuple[Repair, ...] = ()
+    accounts: tuple[Accounts, ...] = ()
+
+
 class Mapping(Strict):
     """A mapping file: the folder of the exports, the data set's facts, and a map per table."""
 
     source: str
-    encoding: Encoding = "utf-8"
-    delimiter: Delimiter = ","
+    encoding: Encoding | None = None
+    delimiter: Delimiter | None = None
+    zone: Zone | None = None
+    arrive: float = pydantic.Field(0.95, ge=0, le=1)
+    accept_loss: dict[TableName, Reason] = {}
+    files: dict[str, FileMap] = {}
+    identities: Identities = Identities()
     missing: tuple[str, ...] = pydantic.Field(("",), min_length=1)
     dataset: Meta
     pseudonyms: Pseudonyms | None = None
@@ -115,7 +170,7 @@ def read_mapping(file: str | Path) -> Mapping:
     try:
         mapping = Mapping.model_validate(read_yaml(file))
     except pydantic.ValidationError as error:
-        models = (Mapping, TableMap, ColumnMap, SetAside, Pseudonyms)
+        models = (Mapping, TableMap, ColumnMap, SetAside, Pseudonyms, FileMap, Identities, Accounts)
         keys = {key for model in models for key in model.model_fields}
         found = problems_of(error, file.name, sorted({*keys, *META_KEYS}))
         raise DataError([_without_key(problem) for problem in found]) from None

@@ -1,10 +1,12 @@
 """Sources: the rows of other systems' exports, as they stand in their files or come of a query."""
 
+import fnmatch
 import glob
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Mapping as Reasons
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,26 @@ import duckdb
 import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import files, scratch, sql
-from learnalign.data.mapping import Mapping, TableMap, read_mapping
-from learnalign.data.mistakes import DataError, nearest
+from learnalign.data import files, layout, scratch, sql
+from learnalign.data.mapping import Accounts, FileMap, Mapping, TableMap, read_mapping
+from learnalign.data.mistakes import DataError, Problem, nearest
 
-NOT_YET = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz")
+NOT_YET = (".xlsx", ".xls", ".ods", ".zip", ".gz")
+SIGNS = "%$€£#"
+TEXTS, JSONS = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
+
+
+@contextmanager
+def _told_of(table: str, place: str, notes: Sequence[Problem] = ()) -> Iterator[None]:
+    """What the engine cannot compute, as a problem of a place in the mapping."""
+    try:
+        yield
+    except sql.HEAVY:
+        raise sql.Costly(table, place) from None
+    except duckdb.Error as error:
+        lines = (line for line in str(error).splitlines() if line.strip())
+        found = Problem.of("not_computed", table, place, next(lines, type(error).__name__))
+        raise DataError([found, *notes]) from None
 
 
 @dataclass(frozen=True)
@@ -28,31 +45,59 @@ class Job:
     folder: Path
     scratch: Path
     exports: set[str] = field(default_factory=set)  # the names of those that are tables
+    notes: list[Problem] = field(default_factory=list)  # what was read how, for whoever imports
+    hints: dict[str, dict[str, str]] = field(default_factory=dict)  # what would read what is lost
+
+    def tell(self, key: str, *place: str, **said: Any) -> None:
+        """Note how something was read, in the words of `mistakes.yml`, once."""
+        note = Problem.of(key, *place, **said)
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def fetch(self, table: str, place: str, query: str) -> tuple[Any, ...]:
+        """The first row of a query of our own over what the mapping made."""
+        return self.fetch_all(table, place, query)[0]
+
+    def fetch_all(self, table: str, place: str, query: str) -> list[tuple[Any, ...]]:
+        """Every row of it."""
+        with _told_of(table, place):
+            return self.engine.con.execute(query).fetchall()
+
+    def account_rows(self, one: Accounts, name: str) -> None:
+        """A table of other systems' accounts, as `name` in the engine."""
+        (path, *_) = _matching(self.folder, one.file, "identities")
+        made = TableMap(file=one.file, columns={})
+        rows = _read(self, path, made, "identities", {plain(one.person_id)})
+        if missing := {one.person_id, *one.accounts} - {*rows.columns}:
+            got = ", ".join(sorted(missing))
+            raise DataError.of("no_column", "identities", path.name, name=got)
+        self.engine.create_table(name, rows.cache())
 
     def run(self, table: str, place: str, query: str) -> Table:
         """The rows of a SELECT that was looked at, computed once."""
         here = ibis.util.gen_name("step")
-        try:
+        with _told_of(table, place, self.notes):
             self.engine.con.execute(f"CREATE TABLE {here} AS SELECT * FROM (\n{query}\n)")
-        except sql.HEAVY:
-            raise sql.Costly(table, place) from None
-        except duckdb.Error as error:
-            lines = (line for line in str(error).splitlines() if line.strip())
-            text = next(lines, type(error).__name__)
-            raise DataError.of("not_computed", table, place, text) from None
         return self.engine.table(here)
 
 
 @contextmanager
-def opened(mapping_file: str | Path) -> Iterator[Job]:
+def opened(mapping_file: str | Path, accepted: Reasons | None = None) -> Iterator[Job]:
     """The job of a mapping file; its copies vanish afterwards."""
     mapping = read_mapping(mapping_file)
+    if strangers := {*(accepted or {})} - {*mapping.tables}:
+        known = ", ".join(mapping.tables)
+        raise DataError.of(
+            "no_such", "--accept-loss", got=", ".join(strangers), what="table", known=known
+        )
+    losses = mapping.accept_loss | dict(accepted or {})
+    mapping = mapping.model_copy(update={"accept_loss": losses})
     folder = (Path(mapping_file).resolve().parent / mapping.source).resolve()
     if not folder.is_dir() or folder.parts[1:2] in (("proc",), ("sys",), ("dev",)):
         raise DataError.of("no_exports", Path(mapping_file).name, "source", str(folder))
     place = scratch.made().resolve()
     try:
-        with sql.engine(folder, place) as engine:
+        with sql.engine(folder, place, mapping.zone or "UTC") as engine:
             yield Job(engine, mapping, folder, place)
     finally:
         scratch.cleared(place)
@@ -75,23 +120,55 @@ def origin(job: Job, table: str) -> Table:
     made = job.mapping.tables[table]  # type: ignore[index]
     if made.file is not None:
         paths = _matching(job.folder, made.file, table)
-        parts = _alike([_read(job, path, made, table) for path in paths], paths, table)
-        return ibis.union(*parts) if len(parts) > 1 else parts[0]
-    for path in sorted(job.folder.iterdir()):
-        is_table = path.suffix.lower() in (".csv", ".parquet") and path.stem[0] != "_"
-        if is_table and path.stem not in job.engine.list_tables():
-            job.engine.create_view(path.stem, _read(job, path, made, table))
-            job.exports.add(path.stem)
-    query = sql.look(job.engine, made.query or "", job.exports, (table, "query"))
+        wanted = {plain(str(one.column)) for one in made.columns.values() if one.column is not None}
+        parts = [_read(job, path, made, table, wanted) for path in paths]
+        parts = _alike(parts, paths, table)
+        return _counted_once(job, table, parts) if len(parts) > 1 else parts[0]
+    there = _by_stem(job.folder)
+    stems, place = {stem: stem for stem in there}, (table, "query")
+    query, named = sql.look(job.engine, made.query or "", stems, place, job.folder)
+    for stem in (stem for stem in there if stem.lower() in named):
+        if len(there[stem]) > 1:
+            names = ", ".join(path.name for path in there[stem])
+            raise DataError.of("two_of_a_stem", *place, names, name=stem)
+        job.engine.create_view(stem, _read(job, there[stem][0], made, table), overwrite=True)
+        job.exports.add(stem)
     rows = job.run(table, "query", query)
     places = {"_file": ibis.literal("(query)"), "_line": ibis.row_number() + 1}
     return rows.mutate(**{name: at for name, at in places.items() if name not in rows.columns})
 
 
+def _by_stem(folder: Path) -> dict[str, list[Path]]:
+    """What a query may name: the exports that can be read, by their names without an ending."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in (*TEXTS, *JSONS, ".parquet") and path.stem[0] != "_":
+            same = next((stem for stem in found if stem.lower() == path.stem.lower()), path.stem)
+            found.setdefault(same, []).append(path)
+    return found
+
+
+def _counted_once(job: Job, table: str, parts: list[Table]) -> Table:
+    """The rows of several files; one that stood in an earlier file has its name in `_same_as`.
+
+    Exports that go on from the last one hold its rows again. A row that stands twice in one file
+    counts twice.
+    """
+    rows = job.engine.create_table(f"_files_of_{table}", ibis.union(*parts).cache())
+    own = ", ".join(f'"{name}"' for name in rows.columns if name not in ("_file", "_line"))
+    again = f"row_number() OVER (PARTITION BY {own}, _file ORDER BY _line) AS _again"
+    first = f"first_value(_file) OVER (PARTITION BY {own}, _again ORDER BY _file)"
+    twice = f"(SELECT *, {again} FROM _files_of_{table})"
+    query = f"SELECT *, {first} AS _same_as FROM {twice} ORDER BY _file, _line"
+    return job.engine.sql(query, dialect="duckdb").drop("_again")
+
+
 def plain(name: str) -> str:
-    """A column's name without regard to case, spaces, accents and byte-order marks."""
+    """A column's name without regard to case, spaces, accents and byte-order marks; a sign that
+    says what is counted stays: `Merit %` is not `Merit $`.
+    """
     letters = unicodedata.normalize("NFKD", name.removeprefix("\ufeff")).casefold()
-    return "".join(sign for sign in letters if sign.isalnum()) or name
+    return "".join(sign for sign in letters if sign.isalnum() or sign in SIGNS) or name
 
 
 def _matching(folder: Path, pattern: str, table: str) -> list[Path]:
@@ -120,7 +197,7 @@ def _alike(parts: list[Table], paths: list[Path], table: str) -> list[Table]:
     return found
 
 
-def _read(job: Job, path: Path, made: TableMap, table: str) -> Table:
+def _read(job: Job, path: Path, made: TableMap, table: str, wanted: Collection[str] = ()) -> Table:
     """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
     suffix, name = path.suffix.lower(), path.name
     if not path.resolve().is_relative_to(job.folder):
@@ -130,11 +207,51 @@ def _read(job: Job, path: Path, made: TableMap, table: str) -> Table:
     if suffix == ".parquet":
         files.parquet_width(path, name)
         rows = job.engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
-        return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
-    delimiter = made.delimiter or job.mapping.delimiter
-    text = files.as_utf8(path, made.encoding or job.mapping.encoding, job.scratch)
-    header = files.csv_header(text, name, delimiter)
+    elif suffix in JSONS:
+        rows = job.engine.read_json(glob.escape(str(path)))
+    else:
+        return _read_text(job, path, made, wanted)
+    return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
+
+
+def _read_text(job: Job, path: Path, made: TableMap, wanted: Collection[str]) -> Table:
+    """The rows of a CSV file below its header, wherever that stands."""
+    name, own = path.name, _written(job, path)
+    told = own.delimiter or made.delimiter or job.mapping.delimiter
+    told = told or ("\t" if path.suffix.lower() == ".tsv" else None)
+    encoding = own.encoding or made.encoding or job.mapping.encoding
+    text = files.as_utf8(path, layout.encoding_of(path, encoding), job.scratch)
+    found = layout.looked_at(text, told, wanted, plain)
+    if own.header is not None:
+        found = replace(found, above=own.header - 1, titles=())
+    sign, above = found.delimiter, found.above
+    header = files.csv_header(text, name, sign, above)
     if twice := files.doubled(header, name):
         raise DataError(twice)
-    rows = files.csv_rows(job.engine, text, name, header, delimiter, job.mapping.missing)
+    rows = files.csv_rows(job.engine, text, name, header, sign, job.mapping.missing, above)
+    if told is None and sign != ",":
+        job.tell("read_by_sign", name, sign=files.SEPARATORS[sign])
+    if found.titles:
+        job.tell("read_below", name, got=" / ".join(found.titles)[:300], line=above + 1)
+    if found.below:
+        rows = _answers(job, name, rows, found)
     return rows.rename(_line="_row").mutate(_file=ibis.literal(name))
+
+
+def _answers(job: Job, name: str, rows: Table, found: layout.Layout) -> Table:
+    """A survey's rows without its further header rows, and without answers in preview mode."""
+    rows = rows.filter(rows._row > found.above + 1 + found.below)
+    if found.preview:
+        previews = rows[found.preview].lower().contains("preview").fill_null(False)
+        n = int(rows.filter(previews).count().execute())
+        rows = rows.filter(~previews)
+    else:
+        n = 0
+    job.tell("survey_headers", name, last=found.above + 1 + found.below, n=n)
+    return rows
+
+
+def _written(job: Job, path: Path) -> FileMap:
+    """How `files` of the mapping says that a file is written."""
+    name = path.relative_to(job.folder).as_posix()
+    return next((m for p, m in job.mapping.files.items() if fnmatch.fnmatch(name, p)), FileMap())

@@ -24,9 +24,11 @@ import psutil
 from learnalign.data.mistakes import DataError, read_yaml
 
 HEAVY = (duckdb.InterruptException, duckdb.OutOfMemoryException, MemoryError)
-MEGABYTES, SECONDS = 600, 5  # for exports of no size; processor time
+MEGABYTES, SECONDS = 600, 10  # for exports of no size; processor time
 WIDEST = 1000  # letters that a text is filled up to: no function looks up while it fills
 TABLE_FUNCTIONS = {"unnest", "range", "generate_series"}
+READERS = {"read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto"}
+ZONED, MOMENTS = "TIME ZONE", {"to_timestamp", "make_timestamptz", "now", "today"}
 LOCKED = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -39,7 +41,7 @@ class Costly(Exception):
 
 
 @contextmanager
-def engine(folder: Path, scratch: Path) -> Iterator[Any]:
+def engine(folder: Path, scratch: Path, zone: str = "UTC") -> Iterator[Any]:
     """An engine that reads files below two folders only, and ends what costs too much.
 
     Misleads where other threads of the process allocate much: what they take is counted too.
@@ -52,7 +54,7 @@ def engine(folder: Path, scratch: Path) -> Iterator[Any]:
     places = [str(folder), str(scratch)]  # and as a pattern that stands for itself
     places = ", ".join(map(quoted, [*places, *map(glob.escape, places)]))
     made.con.execute(f"SET allowed_directories=[{places}]; SET enable_external_access=false")
-    made.con.execute("SET lock_configuration=true")
+    made.con.execute(f"SET TimeZone={quoted(zone)}; SET lock_configuration=true")
     is_over, until = threading.Event(), time.process_time() + SECONDS + 20 * size
 
     def watch() -> None:
@@ -97,11 +99,40 @@ def quoted(value: object) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
-def look(made: Any, sql: str, tables: Collection[str], place: tuple[str, str]) -> str:
-    """A query of others, without its `;`, if it is one SELECT over `tables`; else a `DataError`."""
+def named(column: object) -> str:
+    """A column's name in SQL."""
+    return '"' + str(column).replace('"', '""') + '"'
+
+
+def look(
+    made: Any, sql: str, tables: Collection[str], place: tuple[str, str], folder: Path
+) -> tuple[str, set[str]]:
+    """A query of others if it is one SELECT over `tables`, and which of them it names, in small
+    letters; else a `DataError`. Files of JSON that it reads are those below `folder`.
+    """
     query = sql.strip().rstrip(";")
-    _refuse(made, _parsed(made, query, place), tables, place)
-    return query
+    tree = _parsed(made, query, place)
+    _refuse(made, tree, tables, place)
+    nodes = [*_nodes(tree)]
+    for function in (node["function"] for node in nodes if node.get("type") == "TABLE_FUNCTION"):
+        if function["function_name"].lower() in READERS:
+            value = function["children"][0]["value"]
+            _stay(folder, value["value"], place)
+            value["value"] = str(folder / value["value"])
+            query = ""
+    if not query:
+        text = made.con.execute("SELECT json_deserialize_sql(?)", [json.dumps(tree)]).fetchone()[0]
+        query = text.strip().rstrip(";")
+    return query, {node["table_name"].lower() for node in nodes if node.get("type") == "BASE_TABLE"}
+
+
+def hangs_on_zone(made: Any, value: str) -> bool:
+    """Whether a text with an offset becomes a day in a zone that the expression does not name."""
+    text = made.con.execute("SELECT json_serialize_sql(?)", [f"SELECT {value}"]).fetchone()[0]
+    nodes = [*_nodes(json.loads(text))]
+    called = {str(node.get("function_name", "")).lower() for node in nodes}
+    cast = any(ZONED in str((node.get("cast_type") or {}).get("id", "")) for node in nodes)
+    return (cast or bool(called & MOMENTS)) and "timezone" not in called
 
 
 def look_at_value(made: Any, sql: str, tables: Collection[str], place: tuple[str, str]) -> str:
@@ -146,13 +177,14 @@ def _stranger(node: dict[str, Any], known: Collection[str]) -> str:
     """What a part of a query asks for, where that is not its to have; else nothing."""
     kind, name = node.get("type"), str(node.get("function_name", "")).lower()
     if re.search(r"\w", name) and name not in _functions():
-        return name
+        return "" if name in READERS and _is_below(node["children"]) else name
     if name in ("lpad", "rpad"):
         width = node["children"][1].get("value", {}).get("value") if node["children"][1:] else 0
         return "" if isinstance(width, int) and width <= WIDEST else name
     if kind == "TABLE_FUNCTION":
         name = str(node["function"].get("function_name")).lower()
-        return "" if name in TABLE_FUNCTIONS else name
+        is_below = name in READERS and _is_below(node["function"]["children"])
+        return "" if name in TABLE_FUNCTIONS or is_below else name
     if kind in ("SHOW_REF", "LAMBDA", "VALUE_PARAMETER"):
         return kind.lower()
     if kind == "BASE_TABLE":
@@ -160,6 +192,20 @@ def _stranger(node: dict[str, Any], known: Collection[str]) -> str:
         name = ".".join(filter(None, parts))
         return "" if name.lower() in known else name
     return ""
+
+
+def _is_below(arguments: list[dict[str, Any]]) -> bool:
+    """Whether a reader's first argument is a written path that leads into the folder, not out."""
+    path = (arguments[0].get("value") or {}).get("value") if arguments else None
+    if not isinstance(path, str) or not path or "://" in path:
+        return False
+    return not Path(path).is_absolute() and ".." not in Path(path).parts and path[0] != "~"
+
+
+def _stay(folder: Path, pattern: str, place: tuple[str, str]) -> None:
+    """A `DataError` where a file that a pattern takes is a link out of the folder."""
+    if not all(path.resolve().is_relative_to(folder) for path in folder.glob(pattern)):
+        raise DataError.of("outside", place[0], "file", pattern)
 
 
 @cache

@@ -1,0 +1,246 @@
+"""From the source rows of a table to canonical rows: what stands in each column, and what it is.
+
+A column is read in the way that the mapping tells or, where it tells none, in the one way that fits
+all its values (`profiles`). What cannot be decided is asked: a `Problem`, and nothing is written.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ibis.expr.types import Table
+
+from learnalign.data import identities, profiles, pseudonyms, questions, sql
+from learnalign.data.contract import COLUMNS, DATE_OF, Column, canonical, columns_of
+from learnalign.data.mapping import ColumnMap, Scalar, TableMap
+from learnalign.data.mistakes import DataError, Problem, nearest
+from learnalign.data.sources import Job, origin, plain, told
+
+PEOPLE = pseudonyms.PERSON_COLUMNS
+
+
+@dataclass
+class Reading:
+    """What is found while a table's columns are looked at: expressions, questions, ways."""
+
+    job: Job
+    table: str
+    made: TableMap
+    header: Sequence[str]
+    ways: dict[str, str] = field(default_factory=dict)  # how columns are read, told or chosen
+    hints: dict[str, str] = field(default_factory=dict)  # what would read the rest of them
+    problems: list[Problem] = field(default_factory=list)
+    tidy: dict[str, str] = field(default_factory=dict)  # the tidy text of a source column
+
+
+def all_mapped(job: Job) -> dict[str, Table]:
+    """Every table that the mapping makes, in the contract's order; or all that is in the way."""
+    mapped, problems = {}, []
+    key = pseudonyms.read_key(job.mapping.pseudonyms.key) if job.mapping.pseudonyms else None
+    for name in (name for name in COLUMNS if name in job.mapping.tables):
+        try:
+            with told(name):
+                mapped[name] = _mapped(job, name, key)
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems, "the mapping or its sources")
+    return mapped
+
+
+def _mapped(job: Job, table: str, key: bytes | None) -> Table:
+    """Source rows with canonical columns in canonical types, and what stood there (`_raw_…`)."""
+    found, made = origin(job, table).cache(), job.mapping.tables[table]  # type: ignore[index]
+    at = Reading(job, table, made, found.columns)
+    columns = columns_of(table, job.mapping.dataset)
+    _note_source(at, found, columns)
+    pairs = dict(_pairs(at, columns))
+    at.problems += questions.of_source(at, pairs) if not at.problems else []
+    if at.problems:
+        raise DataError(at.problems)
+    parts = ["_file", "_line", _because(at, pairs), "row_number() OVER () AS _row"]
+    for name, (raw, value) in pairs.items():
+        parts.append(f'CAST({raw} AS VARCHAR) AS "_raw_{name}"')
+        parts.append(f'CAST({value} AS VARCHAR) AS "{name}"')
+    query = f'SELECT {", ".join(parts)} FROM "_from_{table}"'
+    rows = identities.resolved(job, table, job.run(table, "columns or set_aside", query))
+    job.hints[table] = at.hints
+    rows = rows if key is None else pseudonyms.applied(job.engine, rows, key)
+    return rows.mutate(**{c.name: canonical(rows[c.name], c.kind) for c in columns})
+
+
+def _note_source(at: Reading, found: Table, columns: Sequence[Column]) -> None:
+    """Source rows in the engine, with a tidy text beside each column of dates or numbers."""
+    kinds, texts = {column.name: column.kind for column in columns}, {}
+    for name, one in at.made.columns.items():
+        if one.column is None or kinds.get(name) not in ("date", "number", "whole"):
+            continue
+        with contextlib.suppress(DataError):  # told where the column is looked at
+            raw = _source_column(str(one.column), at.header, at.table, name)
+            texts[raw] = profiles.tidy(raw)
+    at.tidy = {raw: sql.named(f"_tidy_{place}") for place, raw in enumerate(texts)}
+    parts = [f"{text} AS {at.tidy[raw]}" for raw, text in texts.items()]
+    every, here = ", ".join(["*", *parts]), sql.named(f"_from_{at.table}")
+    at.job.engine.con.execute(f"CREATE TABLE {here} AS SELECT {every} FROM {found.get_name()}")
+
+
+def _pairs(at: Reading, columns: Sequence[Column]) -> Iterator[tuple[str, tuple[str, str]]]:
+    """For each canonical column what stands in the source and what it becomes, as SQL."""
+    job, table = at.job, at.table
+    waiting = []  # columns that two ways read: their sisters decide
+    for column in columns:
+        try:
+            pair = _pair(at, column)
+            if isinstance(pair, Problem):
+                waiting.append(column)
+                continue
+            job.run(table, column.name, f'SELECT {pair[1]} FROM "_from_{table}" LIMIT 0')
+            yield column.name, pair
+        except DataError as error:
+            at.problems += error.problems
+    for column in waiting:
+        pair = _pair(at, column)
+        if isinstance(pair, Problem):
+            at.problems.append(pair)
+        else:
+            yield column.name, pair
+
+
+def _because(at: Reading, pairs: dict[str, tuple[str, str]]) -> str:
+    """Why a row is set aside: what the mapping says, or a date that stands for none."""
+    asides = [
+        f"CASE WHEN {_looked_at(at, item.sql, 'set_aside')} THEN {sql.quoted(item.because)} END"
+        for item in at.made.set_aside
+    ]
+    date = DATE_OF[at.table]
+    one = at.made.columns.get(date)
+    if at.table != "people" and one is not None and one.column is not None:
+        text = at.tidy.get(pairs[date][0], f"CAST({pairs[date][0]} AS VARCHAR)")
+        said = f"concat({sql.quoted(f'{date} stands for no day: ')}, {text})"
+        asides.append(f"CASE WHEN {profiles.is_nothing(text)} THEN {said} END")
+    if "_same_as" in at.header:
+        asides.append(
+            "CASE WHEN _same_as <> _file THEN concat('the same row stands in ', _same_as) END"
+        )
+    return f"coalesce({', '.join([*asides, 'CAST(NULL AS VARCHAR)'])}) AS _because"
+
+
+def _looked_at(at: Reading, text: str, place: str) -> str:
+    return sql.look_at_value(at.job.engine, text, at.job.exports, (at.table, place))
+
+
+def _pair(at: Reading, column: Column) -> tuple[str, str] | Problem:
+    """Two SQL expressions of a column: what stands in the source, and what it becomes."""
+    made = at.made.columns.get(column.name)
+    if made is None:
+        return "NULL", "NULL"
+    if made.sql is not None:
+        value = _looked_at(at, made.sql, column.name)
+        return questions.zoned(at, column, value), value
+    if made.constant is not None:
+        return _scalar(made.constant), _scalar(made.constant)
+    raw = _source_column(str(made.column), at.header, at.table, column.name)
+    if made.values is not None:
+        cases = [f"WHEN {_scalar(a)} THEN {_scalar(b)}" for a, b in made.values.items()]
+        return raw, f"CASE {profiles.trimmed(raw)} {' '.join(cases)} END"
+    if column.kind == "text" or column.kind == "flag":
+        return _text(at, column, made, raw)
+    kind = at.job.run(at.table, column.name, f'SELECT {raw} AS x FROM "_from_{at.table}" LIMIT 0')
+    if column.kind == "date":
+        return _date(at, column, made, raw, kind.schema()["x"])
+    if kind.schema()["x"].is_numeric() and made.unit is None:
+        return raw, raw
+    return _number(at, column, made, raw)
+
+
+def _text(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str]:
+    value = profiles.trimmed(raw)
+    if column.allowed:  # "In Progress" is in_progress
+        plain = rf"regexp_replace(lower({value}), '[\s_\-]+', '_', 'g')"
+        known = ", ".join(map(sql.quoted, column.allowed))
+        value = f"CASE WHEN {plain} IN ({known}) THEN {plain} ELSE {value} END"
+    if column.name not in PEOPLE and column.kind == "text":
+        value = questions.spelt(at, column, made, value)
+    return raw, value
+
+
+def _date(
+    at: Reading, column: Column, made: ColumnMap, raw: str, kind: Any
+) -> tuple[str, str] | Problem:
+    place = (at.table, column.name)
+    if kind.is_date() or kind.is_timestamp():
+        value = questions.zoned(at, column, raw)
+        nothing = profiles.is_nothing(f"CAST({raw} AS VARCHAR)")
+        return value, f"CASE WHEN NOT {nothing} THEN CAST({raw} AS DATE) END"
+    text, ways = at.tidy[raw], made.dates
+    said = profiles.date_value("t", ways) if ways else None
+    found = profiles.tally(at.job, place, text, "date", said)
+    if found.offsets and at.job.mapping.zone is None:
+        raise DataError.of("zone_needed", *place, found.examples.get("iso", ""), n=found.offsets)
+    if not ways:
+        way = profiles.chosen(found, place, "date", at.ways) if found.n else "iso"
+        if isinstance(way, Problem):
+            return way
+        ways = (way or "iso",)
+        if ways != ("iso",):
+            at.job.tell("read_so", *place, words=profiles.FACTS["ways"][ways[0]], n=found.n)
+            found = profiles.tally(at.job, place, text, "date", profiles.date_value("t", ways))
+        else:
+            found = profiles.tally(at.job, place, text, "date", profiles.DATES["iso"]("t"))
+    elif problem := questions.another_way(at, place, found, ways):
+        raise DataError([problem])
+    at.ways[column.name] = _order(ways)
+    at.hints[column.name] = profiles.hint(found, "date")
+    value = profiles.date_value(text, ways)
+    raw = raw if column.required else f"CASE WHEN NOT {profiles.is_nothing(text)} THEN {raw} END"
+    return raw, f"CASE WHEN NOT {profiles.is_nothing(text)} THEN {value} END"
+
+
+def _order(ways: Sequence[str]) -> str:
+    """Which of the two orders is told by a format."""
+    numeric = [way for way in ways if "%m" in way and "%d" in way]
+    orders = {"day_first" if way.find("%d") < way.find("%m") else "month_first" for way in numeric}
+    return orders.pop() if len(orders) == 1 else ways[0]
+
+
+def _number(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str] | Problem:
+    place, text = (at.table, column.name), at.tidy[raw]
+    told = {",": "comma", ".": "point"}.get(made.decimal or "") or (
+        made.unit if made.unit in profiles.SPANS else None
+    )
+    ways = profiles.ways_of(column.name, column.kind)
+    said = ways[told]("t") if told in ways else None
+    found = profiles.tally(at.job, place, text, column.kind, said)
+    if told is None and found.n:
+        told = profiles.chosen(found, place, column.kind, at.ways)
+        if isinstance(told, Problem):
+            return told
+        if told not in (None, "point"):
+            at.job.tell("read_so", *place, words=profiles.FACTS["ways"][told], n=found.n)
+        found = profiles.tally(at.job, place, text, column.kind, ways[told or "point"]("t"))
+    told = told or "point"
+    at.ways[column.name], at.hints[column.name] = told, profiles.hint(found, column.kind)
+    at.problems += questions.of_numbers(at, column, made, raw, told, found)
+    value = questions.in_unit(at, column, made, text, ways[told](text), told)
+    nothing = profiles.is_nothing(text)
+    raw = raw if column.required else f"CASE WHEN NOT {nothing} THEN {raw} END"
+    return raw, f"CASE WHEN NOT {nothing} THEN {value} END"
+
+
+def _scalar(value: Scalar) -> str:
+    return sql.quoted(str(value).lower() if isinstance(value, bool) else value)
+
+
+def _source_column(name: str, header: Sequence[str], table: str, column: str) -> str:
+    """The source's own spelling of a column, found without regard to case, spaces and accents."""
+    own = [there for there in header if there not in ("_file", "_line")]
+    alike = [there for there in own if plain(there) == plain(name)]
+    match = [there for there in own if there == name] or alike
+    if len(match) == 1:
+        return sql.named(match[0])
+    if match:
+        raise DataError.of("several_columns", table, column, ", ".join(match), name=name)
+    spelt = {plain(there): there for there in own}
+    near, there = spelt.get(nearest(plain(name), spelt)), ", ".join(own)[:200]
+    raise DataError.of("no_column", table, column, there, name=name, near=near)
