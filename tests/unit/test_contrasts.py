@@ -39,7 +39,7 @@ def person_cycles(tmp_path_factory) -> pd.DataFrame:
     return windows.link(reading.read(folder)).person_cycles
 
 
-def by_hand(cycles: pd.DataFrame, exposure: pd.Series) -> pd.DataFrame:
+def by_hand(cycles: pd.DataFrame, exposure: pd.Series, **also: pd.Series) -> pd.DataFrame:
     """The frame of the core model, built anew from the words of the method."""
     mean, spread = (
         cycles.groupby("cycle").rating.agg(how) for how in ("mean", lambda r: r.std(ddof=0))
@@ -55,7 +55,7 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series) -> pd.DataFrame:
         np.log1p(cycles.tenure_years.clip(lower=0)),
         pd.get_dummies(cycles.grade, dtype=float).iloc[:, 1:],
     )
-    frame = frame.assign(x=exposure, tenure=tenure, fte=cycles.fte, **grade).dropna()
+    frame = frame.assign(x=exposure, tenure=tenure, fte=cycles.fte, **grade, **also).dropna()
     by_cell = frame.groupby(["manager_id", "cycle"]).x
     return frame[
         by_cell.transform("max") > by_cell.transform("min")
@@ -65,17 +65,28 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series) -> pd.DataFrame:
 @pytest.mark.golden
 @pytest.mark.parametrize("measure", ["learning_to_rating", "acknowledging_to_rating"])
 def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
-    logs = np.log1p(person_cycles.voluntary_hours.astype(float))
-    by_cycle = logs.groupby(person_cycles.cycle)
+    hours = {
+        name: person_cycles[f"voluntary_hours{window}"].astype(float)
+        for name, window in (("x", ""), ("x1", "_previous"), ("x2", "_previous_2"))
+    }
+    logs = {name: np.log1p(amount).groupby(person_cycles.cycle) for name, amount in hours.items()}
+    in_sd = {
+        name: (np.log1p(hours[name]) - by_cycle.transform("mean"))
+        / by_cycle.transform(lambda v: v.std(ddof=0))
+        for name, by_cycle in logs.items()
+    }
     exposure = {
-        "learning_to_rating": (logs - by_cycle.transform("mean"))
-        / by_cycle.transform(lambda v: v.std(ddof=0)),
+        "learning_to_rating": in_sd.pop("x"),
         "acknowledging_to_rating": (person_cycles.acknowledgements > 0).astype(float),
     }[measure]
-    frame = by_hand(person_cycles, exposure)
-    role = " + ".join(["tenure", "fte", *sorted(name for name in frame if name.startswith("G"))])
+    # what people learned in the two windows before is held too
+    past = in_sd if measure == "learning_to_rating" else {}
+    frame = by_hand(person_cycles, exposure, **past)
+    names = ["tenure", "fte", *past, *sorted(name for name in frame if name.startswith("G"))]
     model = pf.feols(
-        f"y ~ x + p1 + p2 + {role} | manager_id^cycle", frame, vcov={"CRV1": "manager_id"}
+        f"y ~ x + p1 + p2 + {' + '.join(names)} | manager_id^cycle",
+        frame,
+        vcov={"CRV1": "manager_id"},
     )
     fit = contrasts.compare(person_cycles, measure).adjusted
     # the same arithmetic on the same rows: only the order of summation may differ

@@ -48,7 +48,7 @@ def compare(
     if prepared.frame is None:
         return Comparison(measure, None, None, reason=prepared.reason)
     sample = samples.comparable(prepared)
-    notes = (*prepared.notes, *_fallbacks(sample))
+    notes = (*prepared.notes, *_fallbacks(sample, len(prepared.pasts)))
     found = Comparison(measure, None, None, (), sample.account, notes)
     if reason := prepared.nothing_to_compare:
         return replace(found, reason=reason)
@@ -104,12 +104,15 @@ def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
     )
 
 
-def _fallbacks(sample: same_manager.Sample) -> list[str]:
+def _fallbacks(sample: same_manager.Sample, pasts: int) -> list[str]:
     notes = []
     if sample.rater == "unit":
         notes.append("no managers are recorded: the unit stands in for the manager")
     if len(sample.priors) == 1:
         notes.append("too few people have two prior ratings: one is held equal")
+    if len(sample.pasts) < pasts:
+        held = "that of one is held equal" if sample.pasts else "what past learning did is in it"
+        notes.append(f"for too few people learning in two past windows is recorded: {held}")
     return notes
 
 

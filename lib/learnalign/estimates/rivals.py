@@ -138,7 +138,7 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     scale of more than 12 values, or where it does not converge. Misleads as a size: odds of two
     samples differ with how much else is known of each.
     """
-    rows, names = sample.rows, ["exposure", *sample.priors]
+    rows, names = sample.rows, ["exposure", *sample.priors, *sample.pasts]
     if not 2 < rows.rating.nunique() <= MOST_GRADES:
         return None
     means = rows[names].groupby(rows.rater_cycle).transform("mean").add_suffix("_mean")
