@@ -37,6 +37,7 @@ def person_cycles(person: np.ndarray, cycle: np.ndarray, **columns) -> pd.DataFr
             "fte": np.nan,
             "reviewed_next": None,
             "required_activities": 1,
+            **dict.fromkeys(("manager_changed", "unit_changed", "grade_changed"), False),
             **columns,
         }
     )
@@ -101,3 +102,32 @@ def test_past_learning_is_held_where_it_leaves_a_third_to_compare(kept, held):
 def person_cycles_said(rows: pd.DataFrame) -> pd.DataFrame:
     around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next"), 0.0)
     return rows.assign(**{f"acknowledgements{name}": value for name, value in around.items()})
+
+
+# --- moves
+
+
+def of_moves(seed: int, effect: float = 0.0) -> pd.DataFrame:
+    """A quarter move in each half-year: who is new asks more, and is rated lower at first."""
+    rng, person, cycle = drawn(seed)
+    able = rng.normal(size=person.max() + 1)[person]
+    moved = (rng.random(len(person)) < 0.25) & (cycle > 0)
+    said = (rng.random(len(person)) < 1 / (1 + np.exp(1 - 1.8 * moved))).astype(float)
+    rating = 0.7 * able - 0.8 * moved + effect * said + 0.65 * rng.normal(size=len(person))
+    about = {"acknowledgements": said, "rating": rating}
+    return person_cycles(person, cycle, **about, manager_changed=moved)
+
+
+@pytest.mark.parametrize(("effect", "lower"), [(0.0, 0), (-0.2, 19)])
+def test_who_is_new_is_compared_with_who_is_new(effect, lower):
+    """Not held equal, the difference of those who moved is taken for one of those who asked."""
+    found, without = [], []
+    for seed in range(20):
+        rows = of_moves(seed, effect)
+        for moved, into in ((rows.manager_changed, found), (False, without)):
+            prepared = samples.prepare(
+                "acknowledging_to_rating", rows.assign(manager_changed=moved)
+            )
+            into.append(samples.comparable(prepared).core().high < -0.10)
+    assert sum(found) >= lower if lower else sum(found) == 0
+    assert sum(without) == 20

@@ -28,6 +28,7 @@ NO_ROLE = {
     "fte": np.nan,
     "reviewed_next": None,
     "acknowledgements_early_next": np.nan,
+    **dict.fromkeys(("manager_changed", "unit_changed", "grade_changed"), False),
 }
 
 
@@ -55,7 +56,11 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series, **also: pd.Series) -> pd.
         np.log1p(cycles.tenure_years.clip(lower=0)),
         pd.get_dummies(cycles.grade, dtype=float).iloc[:, 1:],
     )
-    frame = frame.assign(x=exposure, tenure=tenure, fte=cycles.fte, **grade, **also).dropna()
+    moved = {
+        f"new_{of}": cycles[f"{of}_changed"].astype(float) for of in ("manager", "unit", "grade")
+    }
+    role = {"tenure": tenure, "fte": cycles.fte, **grade, **moved}
+    frame = frame.assign(x=exposure, **role, **also).dropna()
     by_cell = frame.groupby(["manager_id", "cycle"]).x
     return frame[
         by_cell.transform("max") > by_cell.transform("min")
@@ -82,7 +87,12 @@ def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
     # what people learned in the two windows before is held too
     past = in_sd if measure == "learning_to_rating" else {}
     frame = by_hand(person_cycles, exposure, **past)
-    names = ["tenure", "fte", *past, *sorted(name for name in frame if name.startswith("G"))]
+    names = [
+        "tenure",
+        "fte",
+        *past,
+        *sorted(name for name in frame if name.startswith(("G", "new_"))),
+    ]
     model = pf.feols(
         f"y ~ x + p1 + p2 + {' + '.join(names)} | manager_id^cycle",
         frame,
@@ -141,7 +151,13 @@ def dummies_and_sandwich(
 def test_core_model_equals_a_second_implementation(person_cycles):
     said = (person_cycles.acknowledgements > 0).astype(float)
     frame = by_hand(person_cycles, said).assign(cell=lambda f: f.manager_id + f.cycle)
-    role = ["p1", "p2", "tenure", "fte", *(name for name in frame if name.startswith("G"))]
+    role = [
+        "p1",
+        "p2",
+        "tenure",
+        "fte",
+        *(name for name in frame if name.startswith(("G", "new_"))),
+    ]
     estimate, std_error = dummies_and_sandwich(frame, "y", "x", role, "cell", "manager_id")
     fit = contrasts.compare(person_cycles, "acknowledging_to_rating").adjusted
     assert fit.estimate == pytest.approx(estimate, abs=1e-8)
@@ -390,7 +406,9 @@ def test_within_person_equals_pyfixest(person_cycles, measure):
     fit = rivals.within_person(prepared.frame, "manager")
     frame = prepared.frame.dropna(subset=["exposure", "outcome", "rater"])
     frame = frame[differs_within(frame, "exposure")]
-    model = pf.feols("outcome ~ exposure | person_id + rater_cycle", frame, fixef_rm="singleton")
+    moved = " + ".join(name for name in frame if name.startswith("held_moved"))
+    formula = f"outcome ~ exposure + {moved} | person_id + rater_cycle"
+    model = pf.feols(formula, frame, fixef_rm="singleton")
     # both are iterative: pyfixest stops at 1e-6 on the columns, ours at 1e-10
     assert fit.estimate == pytest.approx(model.coef()["exposure"], abs=1e-5)
     assert fit.n_rows == model._N and fit.design == "within_person"

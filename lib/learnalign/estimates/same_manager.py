@@ -25,6 +25,7 @@ HELD = {
     "tenure": "tenure",
     "fte": "hours of work",
     "compa_ratio": "place in the salary range",
+    "moved": "moves to a new manager, unit or grade",
     "gaps": "number and severity of gaps",
     "enrolled": "number of activities enrolled in, by kind",
 }

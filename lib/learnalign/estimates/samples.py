@@ -13,6 +13,7 @@ import pandas as pd
 from learnalign.estimates.described import raters
 from learnalign.estimates.same_manager import PAST, Sample, differs_within
 from learnalign.linking.account import accounted
+from learnalign.linking.windows import PLACE
 from learnalign.verdicts.registry import measures
 
 PRIOR_SHARE = 1 / 3  # what is past is held equal when it leaves so much of those comparable
@@ -139,7 +140,9 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
 
 
 def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
-    """Ratings in SD of their own cycle, groups, and the role: tenure, hours of work and grade."""
+    """Ratings in SD of their own cycle, groups, and the role: tenure, hours of work, grade, and
+    whether it is new: who has moved asks more, and is rated lower at first.
+    """
     by_cycle = cycles.groupby("cycle").rating
     mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, np.nan)
 
@@ -163,6 +166,7 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     )
     tenure = np.log1p(pd.to_numeric(cycles.tenure_years).clip(lower=0))
     role = {"tenure": tenure, "fte": pd.to_numeric(cycles.fte)} | also
+    role |= {f"moved_{name}": pd.to_numeric(cycles[f"{name}_changed"]) for name in PLACE}
     grades = _dummies(common(cycles.grade, MIN_GRADE), "grade")
     return pd.concat([frame, *(_filled(name, x) for name, x in role.items()), grades], axis=1)
 
