@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnalign.estimates import samples
+from learnalign.estimates import contrasts, forward, samples
+from learnalign.verdicts import feedback, judge
 
 pytestmark = pytest.mark.truth
 
@@ -131,3 +132,66 @@ def test_who_is_new_is_compared_with_who_is_new(effect, lower):
             into.append(samples.comparable(prepared).core().high < -0.10)
     assert sum(found) >= lower if lower else sum(found) == 0
     assert sum(without) == 20
+
+
+# --- a bad half-year makes people ask in the next one
+
+
+def of_feedback(
+    seed: int, effect=0.0, *, dip=0.8, strugglers=0.3, lasting=0.0, cycles=6, people=1_500
+) -> pd.DataFrame:
+    """Who asks: the less able, and those whose last half-year was bad; `lasting` is the AR of it."""
+    rng, person, cycle = drawn(seed, people, cycles)
+    able, fresh = rng.normal(size=people), rng.normal(size=(people, cycles + 1))
+    luck = fresh.copy()
+    for t in range(1, cycles + 1):
+        luck[:, t] = lasting * luck[:, t - 1] + np.sqrt(1 - lasting**2) * fresh[:, t]
+    odds = -1 - strugglers * able[:, None] - dip * luck[:, :-1]
+    said = (rng.random((people, cycles)) < 1 / (1 + np.exp(-odds))).astype(float)
+    rating = 0.7 * able[:, None] + 0.65 * luck[:, 1:] + effect * said
+    return person_cycles(person, cycle, acknowledgements=said.ravel(), rating=rating.ravel())
+
+
+def verdicts(seeds: range, **about) -> list[str]:
+    found = (
+        contrasts.compare(of_feedback(seed, **about), "acknowledging_to_rating") for seed in seeds
+    )
+    return [judge.judge(one, smallest_effect=0.10)[0].verdict for one in found]
+
+
+def test_nothing_is_claimed_where_feedback_alone_makes_it():
+    found = verdicts(range(20))
+    assert not {"higher", "lower"} & {*found}
+    assert "untrusted" in found  # the first comparison does see something
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(-0.25, "lower"), (0.25, "higher")])
+def test_a_true_effect_is_found_though_people_react_to_bad_half_years(effect, expected):
+    found = verdicts(range(20), effect=effect, dip=0.6)
+    assert found.count(expected) >= 17
+
+
+def test_three_cycles_of_many_people_claim_nothing_where_nothing_is_and_two_never_do():
+    three = verdicts(range(6), cycles=3, people=4_000)
+    two = verdicts(range(6), cycles=2, effect=0.4)
+    assert not {"higher", "lower"} & {*three}
+    assert not {"higher", "lower", "small", "none"} & {*two}
+
+
+def test_the_luck_test_is_rare_where_luck_is_new_and_sees_where_it_lasts():
+    def lasts(seed: int, lasting: float) -> bool:
+        frame = samples.prepare("acknowledging_to_rating", of_feedback(seed, lasting=lasting)).frame
+        return feedback.lasts(forward.feedback_robust(frame, "manager")[1])
+
+    assert sum(lasts(seed, 0.0) for seed in range(100)) <= 5
+    assert all(lasts(seed, 0.6) for seed in range(20))
+
+
+def test_its_interval_covers_with_and_without_feedback():
+    for dip in (0.0, 0.8):
+        covered = []
+        for seed in range(100):
+            frame = samples.prepare("acknowledging_to_rating", of_feedback(seed, dip=dip)).frame
+            fit = forward.feedback_robust(frame, "manager")[0]
+            covered.append(fit.low <= 0 <= fit.high)
+        assert np.mean(covered) >= 0.89  # 95 %, and nearly three Monte-Carlo errors of 100

@@ -606,12 +606,10 @@ def test_ratings_on_a_fine_scale_are_held_equal_as_numbers(person_cycles):
 
 
 @pytest.mark.truth
-@pytest.mark.parametrize("cycles", [2, 3])
-def test_two_or_three_cycles_are_enough_to_know_a_large_difference(cycles):
-    """One prior rating for everybody, or two for the last cycle alone: that is not "all reviews in
-    one cycle".
-    """
-    assert verdict(panel(2_000, 20, effect=0.4, cycles=cycles)).verdict == "higher"
+@pytest.mark.parametrize(("cycles", "expected"), [(2, "untrusted"), (3, "higher")])
+def test_three_cycles_are_enough_to_know_a_large_difference_and_two_are_not(cycles, expected):
+    """With two nothing tells it from what the half-year before makes people do."""
+    assert verdict(panel(2_000, 20, effect=0.4, cycles=cycles)).verdict == expected
 
 
 def test_dose_in_steps_against_none(person_cycles):

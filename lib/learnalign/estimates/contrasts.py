@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, rivals, same_manager, samples
+from learnalign.estimates import checks, forward, rivals, same_manager, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -78,8 +78,13 @@ def _beside(
 ) -> Comparison:
     """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
+    robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
+    known = prepared.frame.dropna(subset=["exposure", "outcome"])
     return replace(
         found,
+        forward=robust,
+        luck=luck,
+        n_cycles_all=known.cycle.nunique(),
         rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         step=_step(sample.rows, prepared.noun),
