@@ -70,6 +70,23 @@ def test_prior_ratings_follow_the_person_in_time(drawn):
     assert found.loc[("ben", "2024-H1")][["rating_prior_2", "cycle_prior_2"]].isna().all()
 
 
+MOVES = """
+    person_id  cycle    reviewed_on  rating  unit  manager_id  grade
+    ana        2023-H1  2023-06-15   3       A     m1          -
+    ana        2023-H2  2023-12-15   3       A     m2          G1
+    ana        2024-H1  2024-06-15   3       B     m2          G2
+"""
+
+
+def test_a_move_is_told_against_the_person_s_own_last_review_and_never_guessed(drawn):
+    found = linking.link(reading.read(drawn(people=PEOPLE, reviews=MOVES))).person_cycles
+    moved = found[["manager_changed", "unit_changed", "grade_changed"]].to_numpy(bool)
+    first, second, third = moved.tolist()
+    assert first == [False, False, False]  # nothing to differ from
+    assert second == [True, False, False]  # the grade before is not recorded
+    assert third == [False, True, True]
+
+
 def test_windows_run_from_review_to_review_less_the_embargo(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS)), embargo_days=30)

@@ -125,6 +125,8 @@ def _moved(study: Study, found: Comparison) -> Comparison:
         notes=(*found.notes, *filter(None, more)),
         raw=study.gate.fit(f"{what}, raw", found.raw),
         rivals=tuple(rivals.items()),
+        forward=study.gate.fit(f"{found.measure}, forward", found.forward),
+        luck=study.gate.fit(f"{found.measure}, luck", found.luck),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
         contrast=_contrast(study, found),

@@ -14,10 +14,9 @@ from scipy import optimize, special, stats
 
 from learnalign.estimates import sensitivity
 from learnalign.estimates.columns import unexplained, within
-from learnalign.estimates.same_manager import NUMBER, Sample, differs_within, is_binary
+from learnalign.estimates.same_manager import NUMBER, PAST, Sample, differs_within, is_binary
 from learnalign.verdicts.result import Check, Fit
 
-PAST = ("exposure_previous", "exposure_previous_2")
 YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
 BLIND = 0.05  # with less of its variance left within unit, cycle and grade a bonus can show nothing
 APART = 0.03  # losses further apart than this may make a difference, or hide one

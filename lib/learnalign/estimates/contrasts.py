@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, rivals, same_manager, samples
+from learnalign.estimates import checks, forward, rivals, same_manager, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -48,7 +48,7 @@ def compare(
     if prepared.frame is None:
         return Comparison(measure, None, None, reason=prepared.reason)
     sample = samples.comparable(prepared)
-    notes = (*prepared.notes, *_fallbacks(sample))
+    notes = (*prepared.notes, *_fallbacks(sample, len(prepared.pasts)))
     found = Comparison(measure, None, None, (), sample.account, notes)
     if reason := prepared.nothing_to_compare:
         return replace(found, reason=reason)
@@ -78,8 +78,13 @@ def _beside(
 ) -> Comparison:
     """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
+    robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
+    known = prepared.frame.dropna(subset=["exposure", "outcome"])
     return replace(
         found,
+        forward=robust,
+        luck=luck,
+        n_cycles_all=known.cycle.nunique(),
         rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         step=_step(sample.rows, prepared.noun),
@@ -104,12 +109,15 @@ def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
     )
 
 
-def _fallbacks(sample: same_manager.Sample) -> list[str]:
+def _fallbacks(sample: same_manager.Sample, pasts: int) -> list[str]:
     notes = []
     if sample.rater == "unit":
         notes.append("no managers are recorded: the unit stands in for the manager")
     if len(sample.priors) == 1:
         notes.append("too few people have two prior ratings: one is held equal")
+    if len(sample.pasts) < pasts:
+        held = "that of one is held equal" if sample.pasts else "what past learning did is in it"
+        notes.append(f"for too few people learning in two past windows is recorded: {held}")
     return notes
 
 

@@ -45,6 +45,8 @@ UNRELATED, RELATED = (
     "all other voluntary learning",
 )
 MANY_GAPS = 4  # so many in one window, or more, are held equal together
+MOVING = ("held_compa", "held_cell_rating", "held_cell_target", "held_moved")
+"""What a person's own changes in over time; the rest of what is held equal is the person's."""
 STRONG = (
     10  # F of the first stage (Staiger and Stock 1997); below it the interval promises too much
 )
@@ -71,8 +73,7 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
     few = people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS
     if few or free < MIN_RESIDUAL_DF:
         return None
-    moves = ("held_compa", "held_cell_rating", "held_cell_target")  # of a person's own
-    controls = [name for name in held(frame) if name.startswith(moves)]
+    controls = [name for name in held(frame) if name.startswith(MOVING)]
     columns = ["outcome", "exposure", *independent(rows, controls, "rater_cycle")]
     inside = pd.DataFrame(absorbed(rows[columns].to_numpy(float), rows[groups]), columns=columns)
     inside = inside.assign(rater=rows.rater.to_numpy(), person_id=rows.person_id.to_numpy())
@@ -138,7 +139,7 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     scale of more than 12 values, or where it does not converge. Misleads as a size: odds of two
     samples differ with how much else is known of each.
     """
-    rows, names = sample.rows, ["exposure", *sample.priors]
+    rows, names = sample.rows, ["exposure", *sample.priors, *sample.pasts]
     if not 2 < rows.rating.nunique() <= MOST_GRADES:
         return None
     means = rows[names].groupby(rows.rater_cycle).transform("mean").add_suffix("_mean")

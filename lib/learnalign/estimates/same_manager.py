@@ -17,12 +17,15 @@ from learnalign.verdicts.result import ATTRITION, TOO_FEW_CLUSTERS, Fit
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
+PAST = ("exposure_previous", "exposure_previous_2")
+PAST_IN_WORDS = {1: "learning in the window before", 2: "learning in the two windows before"}
 HELD = {
     "cell": "rating and matrix cell",
     "grade": "grade",
     "tenure": "tenure",
     "fte": "hours of work",
     "compa_ratio": "place in the salary range",
+    "moved": "moves to a new manager, unit or grade",
     "gaps": "number and severity of gaps",
     "enrolled": "number of activities enrolled in, by kind",
 }
@@ -37,18 +40,21 @@ class Sample:
     priors: tuple[str, ...]
     rater: str  # "manager" or "unit"
     account: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ATTRITION)))
+    pasts: tuple[str, ...] = ()  # past windows' exposures that are held equal
 
     def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
         """The columns held equal that say something of their own within managers and cycles."""
         if rows is None and not also:
             return self._own_controls
         rows = self.rows if rows is None else rows
-        return independent(rows, [*self.priors, *also, *held(self.rows)], "rater_cycle")
+        names = dict.fromkeys((*self.priors, *self.pasts, *also, *held(self.rows)))
+        return independent(rows, [*names], "rater_cycle")
 
     @cached_property
     def _own_controls(self) -> list[str]:
         """The sample's own, which nearly every fit and check asks for."""
-        return independent(self.rows, [*self.priors, *held(self.rows)], "rater_cycle")
+        own = [*self.priors, *self.pasts, *held(self.rows)]
+        return independent(self.rows, own, "rater_cycle")
 
     def residual_df(self, rows: pd.DataFrame | None = None) -> int:
         """Rows less all that is fitted: managers and cycles, what is held equal, the exposure."""
@@ -103,6 +109,7 @@ class Sample:
 
     def _held_in_words(self, controls: Sequence[str]) -> tuple[str, ...]:
         priors = [NUMBER[len(self.priors)]] if self.priors else []
+        priors += [PAST_IN_WORDS[len(self.pasts)]] if self.pasts else []
         held = [word for key, word in HELD.items() if any(_is_of(key, name) for name in controls)]
         return (f"{self.rater} and cycle", *priors, *held)
 

@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 
 from learnalign.estimates.described import raters
-from learnalign.estimates.same_manager import Sample, differs_within
+from learnalign.estimates.same_manager import PAST, Sample, differs_within
 from learnalign.linking.account import accounted
+from learnalign.linking.windows import PLACE
 from learnalign.verdicts.registry import measures
 
-PRIOR_SHARE = 1 / 3  # a prior rating is held equal when it leaves so much of those comparable
+PRIOR_SHARE = 1 / 3  # what is past is held equal when it leaves so much of those comparable
 MOST_OF_A_THIRD = 0.45
 MOST_CELLS = 60  # of rating and merit target; with more, hardly anybody is in the same
 MIN_GRADE = 10  # rarer grades are held equal together
 WINDOWS = ("", "_next", "_previous", "_previous_2")
+PRIORS = ("prior_1", "prior_2")
 MISSING = 1 / 3  # of a cycle's reviews: with more, who is recorded may say more than who did it
 
 
@@ -32,6 +34,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     noun: str = ""  # what a slope's amount is counted in
     reason: str = ""
+    pasts: tuple[str, ...] = ()  # past windows' exposures to hold equal, where people have them
 
     @property
     def is_merit(self) -> bool:
@@ -95,6 +98,11 @@ EXPOSURES: dict[str, tuple[str, Callable[[pd.Series, pd.Series], pd.Series]]] = 
 """What a question's file may name as `exposure` on person-cycles: of what (voluntary hours, else
 activities, or acknowledgements), and how an amount of it and the cycle become the exposure.
 """
+HABITS = ("learning",)
+"""Of what past windows are held equal too: past ratings hold what it did then, and who learned then
+learns now (in 300 companies the interval held the truth in 69 without, in 95 with). Acknowledging
+is no such habit: 95 without.
+"""
 OUTCOMES = ("rating", "merit", "merit_at_equal_rating")
 """And as `outcome`: in SD of the cycle, or percentage points."""
 
@@ -127,11 +135,14 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
         early=at_all(pd.to_numeric(cycles[f"{name}_early_next"])),
         **{f"exposure{w}": exposure(of, cycles.cycle) for w, of in amount.items()},
     )
-    return Prepared(measure, frame, tuple(notes), noun)
+    pasts = PAST if source in HABITS else ()
+    return Prepared(measure, frame, tuple(notes), noun, pasts=pasts)
 
 
 def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
-    """Ratings in SD of their own cycle, groups, and the role: tenure, hours of work and grade."""
+    """Ratings in SD of their own cycle, groups, and the role: tenure, hours of work, grade, and
+    whether it is new: who has moved asks more, and is rated lower at first.
+    """
     by_cycle = cycles.groupby("cycle").rating
     mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, np.nan)
 
@@ -155,6 +166,7 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     )
     tenure = np.log1p(pd.to_numeric(cycles.tenure_years).clip(lower=0))
     role = {"tenure": tenure, "fte": pd.to_numeric(cycles.fte)} | also
+    role |= {f"moved_{name}": pd.to_numeric(cycles[f"{name}_changed"]) for name in PLACE}
     grades = _dummies(common(cycles.grade, MIN_GRADE), "grade")
     return pd.concat([frame, *(_filled(name, x) for name, x in role.items()), grades], axis=1)
 
@@ -221,16 +233,21 @@ def _dummies(values: pd.Series, name: str) -> pd.DataFrame:
 
 
 def comparable(prepared: Prepared) -> Sample:
-    """The sample of the adjusted comparison: with two prior ratings, else one, else none.
+    """The sample of the adjusted comparison: with two prior ratings, else one, else none; and so
+    with past windows' exposures, where the measure holds them.
 
     Never at the price of nearly everybody: a handful who have them must not speak for the rest.
     """
-    chosen = _sample(prepared, ())
-    for priors in (("prior_1",), ("prior_1", "prior_2")):
-        kept = _sample(prepared, priors)
-        if kept.too_thin() or len(kept.rows) < PRIOR_SHARE * len(chosen.rows):
-            break
-        chosen = kept
+    chosen = _sample(prepared)
+    for of in (PRIORS, prepared.pasts):
+        least = PRIOR_SHARE * len(chosen.rows)
+        priors = chosen.priors
+        for n in range(1, len(of) + 1):
+            past = {"priors": of[:n]} if of == PRIORS else {"priors": priors, "pasts": of[:n]}
+            kept = _sample(prepared, **past)
+            if kept.too_thin() or len(kept.rows) < least:
+                break
+            chosen = kept
     return chosen
 
 
@@ -242,7 +259,9 @@ def usable(prepared: Prepared) -> Sample | None:
     return None if sample.no_estimate else sample
 
 
-def _sample(prepared: Prepared, priors: tuple[str, ...]) -> Sample:
+def _sample(
+    prepared: Prepared, priors: tuple[str, ...] = (), pasts: tuple[str, ...] = ()
+) -> Sample:
     """Person-cycles that the adjusted model can use, and the account of the others.
 
     Where everybody under a manager did the same, nobody tells what doing it goes with: such rows
@@ -258,11 +277,13 @@ def _sample(prepared: Prepared, priors: tuple[str, ...]) -> Sample:
         ("no_rater", "no manager recorded", "rater"),
         ("no_prior", "no prior rating to compare with", "prior_1"),
         ("one_prior", "only one prior rating", "prior_2"),
+        ("no_past", "the exposure is not recorded for the window before", PAST[0]),
+        ("one_past", "the exposure is recorded for one past window only", PAST[1]),
     )
     steps = [
         (key, reason, lambda left, column=column: left[column].isna())
         for key, reason, column in missing
-        if column in prepared.frame and (column in priors or not column.startswith("prior"))
+        if column in prepared.frame and (column not in (*PRIORS, *PAST) or column in priors + pasts)
     ]
     steps += [
         ("alone", "nobody else to compare with under the same manager", _alone),
@@ -274,7 +295,7 @@ def _sample(prepared: Prepared, priors: tuple[str, ...]) -> Sample:
     ]
     rows, account = fall_out(prepared.frame, prepared.measure, "person-cycles", steps)
     rater = "unit" if prepared.frame.by.eq("unit").any() else "manager"
-    return Sample(rows, priors, rater, account)
+    return Sample(rows, priors, rater, account, pasts)
 
 
 def fall_out(

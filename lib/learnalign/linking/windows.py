@@ -35,6 +35,7 @@ LANDMARK_DAYS = 60
 COUNTS = ("voluntary_activities", "acknowledgements")
 EXPOSURES = ("voluntary_hours", *COUNTS)  # those that a lead test needs
 LAST = ("last_learned_on", "last_acknowledged_on", "last_not_held_on", "last_gap_on")
+PLACE = {"manager": "manager_id", "unit": "unit", "grade": "grade"}  # who is new in it asks more
 NEEDS = {  # what a column with this in its name cannot do without
     "hours": {"learning.hours"},
     "not_held": {"learning.status"},
@@ -137,7 +138,11 @@ IN_TIME = {"group_by": "person_id", "order_by": ["reviewed_on", "cycle"]}
 
 
 def _with_windows(dataset: DataSet, embargo_days: int) -> Table:
-    """Every review with its two prior ratings, its exposure window, and who the person is."""
+    """Every review with its two prior ratings, its exposure window, and who the person is.
+
+    And whether manager, unit and grade differ from the person's own last review; not where either
+    is not recorded, nor where there is no last one.
+    """
     reviews, in_time = dataset.tables["reviews"], ibis.window(**IN_TIME)
     table = reviews.mutate(
         review_number=ibis.row_number().over(in_time) + 1,
@@ -146,6 +151,10 @@ def _with_windows(dataset: DataSet, embargo_days: int) -> Table:
         rating_prior_2=reviews.rating.lag(2).over(in_time),
         cycle_prior_2=reviews.cycle.lag(2).over(in_time),
         previous_on=reviews.reviewed_on.lag(1).over(in_time),
+        **{
+            f"{name}_changed": (reviews[of] != reviews[of].lag(1).over(in_time)).fill_null(False)
+            for name, of in PLACE.items()
+        },
     )
     table = table.mutate(window_end=days_before(table.reviewed_on, embargo_days))
     first = days_before(table.window_end, FIRST_WINDOW_DAYS)

@@ -225,7 +225,7 @@ def checks_of(rows: Sequence[Result]) -> tuple[tuple[str, str, str], ...]:
         for revokes, key in ((True, "revokes"), (False, "spares"))
     }
     return tuple(
-        (name, one["asks"], takes[one["revokes_none"]])
+        (name, one["asks"], takes[bool(one["revokes_none"])])
         for name, one in phrases("checks").items()
         if name in ran
     )

@@ -11,6 +11,8 @@ from math import log
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from learnalign.verdicts import feedback
+from learnalign.verdicts.feedback import CLAIMS
 from learnalign.verdicts.registry import Measure, Question, measures
 from learnalign.verdicts.result import (
     FEW_CLUSTERS,
@@ -23,9 +25,8 @@ from learnalign.verdicts.result import (
     spread,
 )
 from learnalign.verdicts.rows import no_estimate, row_of, settled, what_settles
-from learnalign.verdicts.words import COMPRESSED, check, marks, revoke_none, said
+from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, said
 
-CLAIMS = ("higher", "lower", "small")
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
 RIVALS = ("bracketing", "noisy ratings", "waitlist")
@@ -46,9 +47,9 @@ def decide(
     ['higher', 'small', 'none', 'unknown']
     """
     below, same, above = marks(smallest_effect, unit)
-    failed = {one.name for one in checks if one.outcome == "failed"}
+    failed = [one for one in checks if one.outcome == "failed"]
     if below < low and high < above:
-        return "unknown" if failed & revoke_none() else "none"
+        return "unknown" if any(map(revokes_none, failed)) else "none"
     if low > above or high < below:
         verdict: Verdict = "higher" if low > above else "lower"
     elif low > same or high < same:
@@ -96,13 +97,15 @@ def judge_family(
     are no headlines.
 
     What the headline did not survive its parts do not survive either: they are known only where it
-    is, and a check that failed for it fails for them. Benjamini-Hochberg within the family: a row
-    whose difference does not survive it is "we don't know". None is a row that may not be shown;
-    `part` says who is compared where that is not who did with who did not.
+    is, and a check that failed for it, answered or not, fails for them. Benjamini-Hochberg within
+    the family: a row whose difference does not survive it is "we don't know". None is a row that
+    may not be shown; `part` says who is compared where that is not who did with who did not.
     """
     doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
     failed = [
-        one for one in headline.checks if one.outcome == "failed" and one.name != "few clusters"
+        replace(one, outcome="failed")
+        for one in headline.checks
+        if one.outcome in ("failed", "answered") and one.name != "few clusters"
     ]
     about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
     return _family(headline.measure, fits, doubt, failed, part, **about)
@@ -135,7 +138,8 @@ def _headline(
     about = {"smallest_effect": smallest_effect, "group": group, "note": "; ".join(found.notes)}
     if found.adjusted is None:
         return no_estimate(question, measure, found.reason, found.notes, **about)
-    fit, checks = found.adjusted, _all_checks(found, measure, smallest_effect)
+    fit, checks = feedback.spoken(found, _all_checks(found, measure, smallest_effect))
+    checks = tuple(map(check, checks))
     bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
     branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
     branch = "revoked" if bare == "none" and branch == "unknown" else branch
@@ -270,9 +274,14 @@ def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[C
     own = [_few_clusters(fit, measure, smallest), *found.checks]
     own += [_rival(name, rival, fit, measure, smallest) for name, rival in found.rivals]
     if measure.estimator == "contrast":
-        claims = decide(fit.low, fit.high, smallest, (), measure.unit) in CLAIMS
-        own.append(_hidden_factor(found.strength_to_erase, claims))
-    return tuple(map(check, own))
+        bare, robust = (
+            decide(one.low, one.high, smallest, (), measure.unit) if one else "unknown"
+            for one in (fit, found.forward)
+        )
+        if found.n_cycles_all:
+            own.append(feedback.check_of(found, (bare, robust), smallest, measure.unit))
+        own.append(_hidden_factor(found.strength_to_erase, bare in CLAIMS))
+    return tuple(own)
 
 
 def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:

@@ -20,7 +20,8 @@ agrees.
 TOO_FEW_CLUSTERS = 3
 """So many clusters with a difference, or fewer, cannot carry an interval at all."""
 
-Outcome = Literal["passed", "failed", "not possible"]
+Outcome = Literal["passed", "failed", "answered", "not possible"]
+"""Answered: it failed, and what is told is a comparison that it does not speak against."""
 Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
 Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]
 
@@ -90,6 +91,9 @@ class Comparison:
     rivals: tuple[
         tuple[str, Fit | None], ...
     ] = ()  # the same contrast under other assumptions; None: not possible
+    forward: Fit | None = None  # the rival that a bad half-year cannot fool
+    luck: Fit | None = None  # and how far luck lasts, which it rests on
+    n_cycles_all: int = 0  # with outcome and exposure, whatever is held; 0: not over cycles
     odds: Fit | None = None  # an ordered logit's, beside a rating's figure
     strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
     n_cycles: int = 0

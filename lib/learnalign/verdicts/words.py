@@ -47,15 +47,16 @@ def short(found: Check) -> str:
     return text.format(**dict(found.facts)) if text else found.detail
 
 
-def revoke_none() -> frozenset[str]:
-    """The checks that take "practically none" away too when they fail."""
-    return frozenset(name for name, one in phrases("checks").items() if one["revokes_none"])
+def revokes_none(found: Check) -> bool:
+    """Whether a check that failed takes "practically none" away too: always, or by what it saw."""
+    rule = phrases("checks").get(found.name, {}).get("revokes_none", False)
+    return found.why in rule if isinstance(rule, list) else rule
 
 
 def failures(row: Result) -> list[Check]:
     """The failed checks that a row's verdict is due to, or in spite of."""
     failed = [one for one in row.checks if one.outcome == "failed"]
-    return [one for one in failed if row.verdict != "unknown" or one.name in revoke_none()]
+    return [one for one in failed if row.verdict != "unknown" or revokes_none(one)]
 
 
 # --- figures

@@ -1,0 +1,68 @@
+"""Feedback: what may be said where a half-year moves what people do in the next one.
+
+Then the lead test fails although there is an effect, or cannot be made where feedback alone makes
+the difference. A second estimate that such feedback cannot fool (`Comparison.forward`) decides: a
+claim needs it on the same side, and where the first comparison failed it is the one that is told.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from learnalign.verdicts.result import Check, Comparison, Fit, Verdict, number, spread
+
+CLAIMS = ("higher", "lower", "small")
+LASTS = 2.33  # standard errors, one-sided 1 %: from here on luck lasts, or people drift
+LEAST = 3  # cycles
+ANSWERED = ("lead test", "bracketing", "noisy ratings")
+"""What the second estimate answers: it holds no noisy rating, and feedback does not bias it."""
+
+
+def check_of(
+    found: Comparison, verdicts: tuple[Verdict, Verdict], smallest: float, unit: str
+) -> Check:
+    """Whether a finding stands against feedback, by what both intervals say before any check.
+
+    >>> none = Comparison("learning_to_rating", None, None)
+    >>> check_of(none, ("higher", "unknown"), 0.1, "SD").why
+    'few'
+    """
+    bare, forward = verdicts
+    is_claim, one = bare in CLAIMS, found.forward
+    untried = found.luck is None and _outcome(found.checks, "lead test") != "passed"
+    if untried and (is_claim or found.n_cycles_all < LEAST):
+        return Check.of("feedback", "failed", "few")
+    if one is None or bare == "unknown":
+        return Check.of("feedback", "not possible", "no claim" if one else "too few")
+    facts = {"size": number(one.estimate, unit), "range": spread(one.low, one.high, unit)}
+    if lasts(found.luck):
+        return Check.of("feedback", "failed" if is_claim else "not possible", "lasts", **facts)
+    if not is_claim:
+        near = abs(one.estimate) < smallest and one.high - one.low < 2 * smallest
+        return Check.of("feedback", "passed" if near else "not possible", "seen", **facts)
+    stands = forward in CLAIMS and (one.estimate > 0) == (found.adjusted.estimate > 0)
+    return Check.of("feedback", *(("passed", "stands") if stands else ("failed", "gone")), **facts)
+
+
+def lasts(luck: Fit | None) -> bool:
+    """Whether luck lasts, so that no comparison over time can be trusted."""
+    return luck is not None and luck.estimate > LASTS * luck.std_error
+
+
+def spoken(found: Comparison, checks: Sequence[Check]) -> tuple[Fit, tuple[Check, ...]]:
+    """The figure that is told, and its checks: what the second estimate answers is no failure then.
+
+    It is told where a claim stands and the lead test was not passed, or another check that it
+    answers failed; nothing else may have. For "practically none" it answers the lead test alone.
+    """
+    failed = {one.name for one in checks if one.outcome == "failed"}
+    is_claim = any(one.name == "feedback" and one.why == "stands" for one in checks)
+    stands = is_claim or _outcome(checks, "feedback") == "passed"
+    if not stands or failed - {*(ANSWERED if is_claim else ANSWERED[:1])}:
+        return found.adjusted, tuple(checks)
+    told = [replace(one, outcome="answered") if one.outcome == "failed" else one for one in checks]
+    speaks = is_claim and (failed or _outcome(checks, "lead test") == "not possible")
+    return found.forward if speaks else found.adjusted, tuple(told)
+
+
+def _outcome(checks: Sequence[Check], name: str) -> str:
+    return next((one.outcome for one in checks if one.name == name), "not possible")

@@ -1,0 +1,197 @@
+"""Companies built to fool a verdict: each loses its false claims, and true effects stay.
+
+Person-cycles are drawn straight, so that a company costs a tenth of a second; the whole road, from
+tables, is counted in `tests/benchmarks`.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from learnalign.estimates import contrasts, forward, samples
+from learnalign.verdicts import feedback, judge
+
+pytestmark = pytest.mark.truth
+
+TEAM = 12
+
+
+def drawn(seed: int, people: int = 1_500, cycles: int = 6) -> tuple:
+    """Random numbers, who each row is of, and which cycle of theirs, in the order of both."""
+    rng = np.random.default_rng(seed)
+    person, cycle = (of.ravel() for of in np.indices((people, cycles)))
+    return rng, person, cycle
+
+
+def person_cycles(person: np.ndarray, cycle: np.ndarray, **columns) -> pd.DataFrame:
+    """Rows as linking gives them: what is given, its neighbours in time, and nothing about roles."""
+    frame = pd.DataFrame(
+        {
+            "person_id": person.astype(str),
+            "manager_id": (person // TEAM).astype(str),
+            "unit": "u",
+            "cycle": pd.Series(cycle).map(lambda number: f"c{number}"),
+            "grade": None,
+            "tenure_years": np.nan,
+            "fte": np.nan,
+            "reviewed_next": None,
+            "required_activities": 1,
+            **dict.fromkeys(("manager_changed", "unit_changed", "grade_changed"), False),
+            **columns,
+        }
+    )
+    by = frame.groupby("person_id", sort=False)
+    shifts = {"_next": -1, "_previous": 1, "_previous_2": 2}
+    for name in {"voluntary_hours", "acknowledgements"} & {*columns}:
+        around = {f"{name}{where}": by[name].shift(steps) for where, steps in shifts.items()}
+        frame = frame.assign(**around, **{f"{name}_early_next": np.nan})
+    priors = {f"{c}_prior_{k}": by[c].shift(k) for c in ("rating", "cycle") for k in (1, 2)}
+    return frame.assign(**priors)
+
+
+# --- past learning
+
+
+def of_habit(seed: int, effect: float = 0.15) -> pd.DataFrame:
+    """Learning is a habit and helps; past ratings hold what it did in their half-years."""
+    rng, person, cycle = drawn(seed)
+    able, habit = rng.normal(size=(2, person.max() + 1))[:, person]
+    logs = 2 + 0.8 * habit + 0.6 * rng.normal(size=len(person))
+    hours = np.expm1(np.maximum(logs, 0))
+    learned = (np.log1p(hours) - np.log1p(hours).mean()) / np.log1p(hours).std()
+    rating = 0.7 * able + effect * learned + 0.7 * rng.normal(size=len(person))
+    return person_cycles(person, cycle, voluntary_hours=hours, rating=rating / rating.std())
+
+
+def test_intervals_cover_where_past_learning_is_held_equal_and_not_without():
+    covered, without = [], []
+    for seed in range(100):
+        prepared = samples.prepare("learning_to_rating", of_habit(seed))
+        fits = (
+            samples.comparable(prepared).core(),
+            samples.comparable(replace(prepared, pasts=())).core(),
+        )
+        # ratings have an SD of 1 here, so that the declared effect is over the score's
+        truth = 0.15 / np.sqrt(0.49 + 0.15**2 + 0.49)
+        for fit, into in zip(fits, (covered, without), strict=True):
+            into.append(fit.low <= truth <= fit.high)
+    assert np.mean(covered) >= 0.89  # 95 %, and nearly three Monte-Carlo errors of 100
+    assert np.mean(without) <= 0.80
+
+
+def test_acknowledging_is_estimated_as_it_was():
+    rows = of_habit(1).assign(acknowledgements=1.0)
+    prepared = samples.prepare("acknowledging_to_rating", person_cycles_said(rows))
+    assert prepared.pasts == ()
+    assert samples.comparable(prepared).pasts == ()
+
+
+@pytest.mark.parametrize(("kept", "held"), [(0.5, 2), (0.2, 0)])
+def test_past_learning_is_held_where_it_leaves_a_third_to_compare(kept, held):
+    rows = of_habit(2)
+    lost = np.random.default_rng(1).random(len(rows)) > kept
+    gaps = {
+        name: rows[name].mask(lost)
+        for name in ("voluntary_hours_previous", "voluntary_hours_previous_2")
+    }
+    sample = samples.comparable(samples.prepare("learning_to_rating", rows.assign(**gaps)))
+    assert len(sample.pasts) == held
+
+
+def person_cycles_said(rows: pd.DataFrame) -> pd.DataFrame:
+    around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next"), 0.0)
+    return rows.assign(**{f"acknowledgements{name}": value for name, value in around.items()})
+
+
+# --- moves
+
+
+def of_moves(seed: int, effect: float = 0.0) -> pd.DataFrame:
+    """A quarter move in each half-year: who is new asks more, and is rated lower at first."""
+    rng, person, cycle = drawn(seed)
+    able = rng.normal(size=person.max() + 1)[person]
+    moved = (rng.random(len(person)) < 0.25) & (cycle > 0)
+    said = (rng.random(len(person)) < 1 / (1 + np.exp(1 - 1.8 * moved))).astype(float)
+    rating = 0.7 * able - 0.8 * moved + effect * said + 0.65 * rng.normal(size=len(person))
+    about = {"acknowledgements": said, "rating": rating}
+    return person_cycles(person, cycle, **about, manager_changed=moved)
+
+
+@pytest.mark.parametrize(("effect", "lower"), [(0.0, 0), (-0.2, 19)])
+def test_who_is_new_is_compared_with_who_is_new(effect, lower):
+    """Not held equal, the difference of those who moved is taken for one of those who asked."""
+    found, without = [], []
+    for seed in range(20):
+        rows = of_moves(seed, effect)
+        for moved, into in ((rows.manager_changed, found), (False, without)):
+            prepared = samples.prepare(
+                "acknowledging_to_rating", rows.assign(manager_changed=moved)
+            )
+            into.append(samples.comparable(prepared).core().high < -0.10)
+    assert sum(found) >= lower if lower else sum(found) == 0
+    assert sum(without) == 20
+
+
+# --- a bad half-year makes people ask in the next one
+
+
+def of_feedback(
+    seed: int, effect=0.0, *, dip=0.8, strugglers=0.3, lasting=0.0, cycles=6, people=1_500
+) -> pd.DataFrame:
+    """Who asks: the less able, and those whose last half-year was bad; `lasting` is the AR of it."""
+    rng, person, cycle = drawn(seed, people, cycles)
+    able, fresh = rng.normal(size=people), rng.normal(size=(people, cycles + 1))
+    luck = fresh.copy()
+    for t in range(1, cycles + 1):
+        luck[:, t] = lasting * luck[:, t - 1] + np.sqrt(1 - lasting**2) * fresh[:, t]
+    odds = -1 - strugglers * able[:, None] - dip * luck[:, :-1]
+    said = (rng.random((people, cycles)) < 1 / (1 + np.exp(-odds))).astype(float)
+    rating = 0.7 * able[:, None] + 0.65 * luck[:, 1:] + effect * said
+    return person_cycles(person, cycle, acknowledgements=said.ravel(), rating=rating.ravel())
+
+
+def verdicts(seeds: range, **about) -> list[str]:
+    found = (
+        contrasts.compare(of_feedback(seed, **about), "acknowledging_to_rating") for seed in seeds
+    )
+    return [judge.judge(one, smallest_effect=0.10)[0].verdict for one in found]
+
+
+def test_nothing_is_claimed_where_feedback_alone_makes_it():
+    found = verdicts(range(20))
+    assert not {"higher", "lower"} & {*found}
+    assert "untrusted" in found  # the first comparison does see something
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(-0.25, "lower"), (0.25, "higher")])
+def test_a_true_effect_is_found_though_people_react_to_bad_half_years(effect, expected):
+    found = verdicts(range(20), effect=effect, dip=0.6)
+    assert found.count(expected) >= 17
+
+
+def test_three_cycles_of_many_people_claim_nothing_where_nothing_is_and_two_never_do():
+    three = verdicts(range(6), cycles=3, people=4_000)
+    two = verdicts(range(6), cycles=2, effect=0.4)
+    assert not {"higher", "lower"} & {*three}
+    assert not {"higher", "lower", "small", "none"} & {*two}
+
+
+def test_the_luck_test_is_rare_where_luck_is_new_and_sees_where_it_lasts():
+    def lasts(seed: int, lasting: float) -> bool:
+        frame = samples.prepare("acknowledging_to_rating", of_feedback(seed, lasting=lasting)).frame
+        return feedback.lasts(forward.feedback_robust(frame, "manager")[1])
+
+    assert sum(lasts(seed, 0.0) for seed in range(100)) <= 5
+    assert all(lasts(seed, 0.6) for seed in range(20))
+
+
+def test_its_interval_covers_with_and_without_feedback():
+    for dip in (0.0, 0.8):
+        covered = []
+        for seed in range(100):
+            frame = samples.prepare("acknowledging_to_rating", of_feedback(seed, dip=dip)).frame
+            fit = forward.feedback_robust(frame, "manager")[0]
+            covered.append(fit.low <= 0 <= fit.high)
+        assert np.mean(covered) >= 0.89  # 95 %, and nearly three Monte-Carlo errors of 100

@@ -1,0 +1,115 @@
+"""What a claim must survive where a half-year moves the next one: every row of the table."""
+
+from dataclasses import replace
+
+import pytest
+
+from learnalign.verdicts import judge
+from learnalign.verdicts.result import Check, Comparison, Fit
+
+
+def fit(low: float, high: float, **about) -> Fit:
+    middle, error = (low + high) / 2, (high - low) / 3.92
+    counts = {"level": 0.95, "n_rows": 4000, "n_people": 1000, "n_people_smaller": 300}
+    counts |= {"n_clusters": 100, "method": "m", "design": "adjusted"} | about
+    return Fit(middle, low, high, error, 99, **counts)
+
+
+def luck(statistic: float) -> Fit:
+    return replace(fit(-1, 1), estimate=statistic, std_error=1.0)
+
+
+HIGHER, SMALL, NOTHING, LOWER = fit(0.15, 0.25), fit(0.05, 0.25), fit(-0.05, 0.05), fit(-0.3, -0.2)
+UNKNOWN = fit(-0.05, 0.25)
+FAILED, PASSED, IMPOSSIBLE = (
+    Check.of("lead test", outcome, why, what="rating")
+    for outcome, why in (("failed", "together"), ("passed", "alone"), ("not possible", "few"))
+)
+ATTRITION = Check.of("attrition", "failed", "worst")
+
+
+def told(core: Fit, forward: Fit | None, statistic: float | None, *checks: Check, **about):
+    forward = forward and replace(forward, design="within_person")
+    found = Comparison(
+        "acknowledging_to_rating",
+        None,
+        core,
+        checks=checks,
+        forward=forward,
+        luck=None if statistic is None else luck(statistic),
+        **({"n_cycles": 6, "n_cycles_all": 6} | about),
+    )
+    return judge.judge(found, smallest_effect=0.10)[0]
+
+
+@pytest.mark.parametrize(
+    ("core", "forward", "statistic", "checks", "verdict", "design"),
+    [
+        (HIGHER, HIGHER, 0.0, (PASSED,), "higher", "adjusted"),
+        (HIGHER, SMALL, 0.0, (PASSED,), "higher", "adjusted"),  # it speaks only where it is needed
+        (HIGHER, UNKNOWN, 0.0, (PASSED,), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 2.4, (PASSED,), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 0.0, (FAILED,), "higher", "within_person"),
+        (HIGHER, HIGHER, -3.0, (FAILED,), "higher", "within_person"),  # one-sided
+        (HIGHER, SMALL, 0.0, (FAILED,), "small", "within_person"),
+        (SMALL, HIGHER, 0.0, (FAILED,), "higher", "within_person"),
+        (HIGHER, LOWER, 0.0, (FAILED,), "untrusted", "adjusted"),
+        (HIGHER, NOTHING, 0.0, (FAILED,), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 2.4, (FAILED,), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 0.0, (IMPOSSIBLE,), "higher", "within_person"),
+        (HIGHER, HIGHER, None, (IMPOSSIBLE,), "untrusted", "adjusted"),
+        (HIGHER, None, None, (IMPOSSIBLE,), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 0.0, (FAILED, ATTRITION), "untrusted", "adjusted"),
+        (NOTHING, HIGHER, 0.0, (PASSED,), "none", "adjusted"),
+        (NOTHING, NOTHING, 0.0, (FAILED,), "none", "adjusted"),
+        (UNKNOWN, HIGHER, 0.0, (FAILED,), "unknown", "adjusted"),
+    ],
+)
+def test_the_table(core, forward, statistic, checks, verdict, design):
+    row = told(core, forward, statistic, *checks)
+    assert (row.verdict, row.design) == (verdict, design)
+    if verdict == "untrusted":
+        assert row.to_settle and "not to be trusted" in row.sentence
+
+
+def test_which_estimate_spoke_is_said():
+    row = told(HIGHER, HIGHER, 0.0, FAILED)
+    assert row.sentence.startswith("Comparing people with themselves in later cycles")
+    outcomes = {check.name: check.outcome for check in row.checks}
+    assert outcomes["lead test"] == "answered" and outcomes["feedback"] == "passed"
+    assert row.estimate == HIGHER.estimate and "A check failed" not in row.sentence
+
+
+def test_practically_none_is_plain_where_the_second_estimate_is_near():
+    plain, doubtful = (told(NOTHING, one, 0.0, FAILED).sentence for one in (NOTHING, HIGHER))
+    assert "A check failed" not in plain and "A check failed" in doubtful
+
+
+def test_a_rival_that_noisy_ratings_explain_is_answered_too_and_attrition_never():
+    found = Comparison(
+        "acknowledging_to_rating",
+        None,
+        HIGHER,
+        checks=(PASSED,),
+        forward=replace(HIGHER, design="within_person"),
+        luck=luck(0),
+        rivals=(("bracketing", fit(-0.2, -0.1)), ("noisy ratings", fit(-0.05, 0.05))),
+        n_cycles_all=6,
+    )
+    row = judge.judge(found, smallest_effect=0.10)[0]
+    assert (row.verdict, row.design) == ("higher", "within_person")
+    assert [c.outcome for c in row.checks if c.name in judge.RIVALS] == ["answered", "answered"]
+
+
+def test_two_cycles_know_nothing_and_say_why():
+    claim = told(HIGHER, HIGHER, None, IMPOSSIBLE, n_cycles=2, n_cycles_all=2)
+    none = told(NOTHING, NOTHING, None, IMPOSSIBLE, n_cycles=2, n_cycles_all=2)
+    assert (claim.verdict, none.verdict) == ("untrusted", "unknown")
+    assert "too few cycles" in claim.sentence and "too few cycles" in none.sentence
+
+
+def test_parts_of_what_the_second_estimate_answered_are_not_trusted():
+    """They are estimated as the first was, which feedback biases."""
+    headline = told(HIGHER, HIGHER, 0.0, FAILED)
+    row = judge.judge_family(headline, {"low": HIGHER})[0]
+    assert row.verdict == "untrusted"
