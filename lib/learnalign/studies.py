@@ -21,7 +21,7 @@ from learnalign.data.mistakes import DataError, Problem, problems_of
 from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import gate, keys, rule
-from learnalign.verdicts import document
+from learnalign.verdicts import document, words
 from learnalign.verdicts.registry import questions, verdict_words
 from learnalign.verdicts.result import Result
 
@@ -148,7 +148,7 @@ def _as_text(row: Result) -> str:
     """A row for a prompt: verdict, sentence, how each check ended, and what would settle it."""
     about = ", ".join(filter(None, (row.measure, row.group * (row.group != "company"), row.at)))
     checks = "; ".join(f"{check.name}: {check.outcome}" for check in row.checks)
-    first = f"{row.question} {about} [{verdict_words()[row.verdict]}]"
+    first = f"{row.question} {about} [{words.verdict(row, verdict_words())}]"
     return "\n".join(filter(None, (first, row.sentence, checks, row.to_settle)))
 
 

@@ -43,6 +43,13 @@ QUESTION = {
                 "part": "merit {seen}",
                 "outcome": "merit",
             },
+            "plain": {
+                "topic": "whether those who learn most get more merit",
+                "higher": "Those who learned most got more merit",
+                "lower": "Those who learned most got less merit",
+                "none": "Those who learned most got practically the same merit",
+                "told": "{to} % of pay, and {base} % for the rest",
+            },
             "method": {
                 "compared": "the third of each cycle with most voluntary learning, with the rest",
                 "outcome": "the merit increase after the review, at any rating",
@@ -104,7 +111,8 @@ def test_a_ninth_question_is_asked_answered_drawn_and_acted_on(project):
     action = QUESTION["do"].get(row["verdict"])
     assert action is None or action in text
     summary = (edition.folder / "summary.txt").read_text("utf-8")
-    assert "Q9" in summary and TEXT in summary
+    assert "Q9" in summary and "those who learn" in summary.lower()
+    assert "Also asked" in text  # its chapter before the appendix
 
 
 def keys(part: dict, above: str = ""):

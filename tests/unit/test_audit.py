@@ -435,10 +435,13 @@ def _in_page(old: str, new: str, name: str = "report.html"):
 
 PAGES = {
     "one byte": (_in_page("</main>", "</main> "), "is not the page that results.json gives"),
-    "a sentence": (_in_page("What we know", "What we hide"), "is not the page that results.json"),
+    "a sentence": (
+        _in_page("What the records show", "What the records hide"),
+        "is not the page that results.json",
+    ),
     "a comment": (_in_page("</main>", f"<!--{WHO}--></main>"), "is not the page that results.json"),
     "the summary": (
-        _in_page("WHAT WE KNOW", "WHAT WE HIDE", "summary.txt"),
+        _in_page("WHAT THE RECORDS SHOW", "WHAT WE HIDE", "summary.txt"),
         "summary.txt: is not the page",
     ),
     "another policy": (

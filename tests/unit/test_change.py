@@ -160,5 +160,5 @@ def test_the_same_again_is_no_change():
 
 def test_three_editions_are_drawn_as_a_line():
     past = [earlier("2025-06-30"), earlier("2025-12-31", learning_to_rating=0.18)]
-    assert page.render(earlier("2026-06-30"), past).count("<figure>") > 3
-    assert "<figure>" not in page.render(earlier("2026-06-30"), past[1:])
+    assert page.render(earlier("2026-06-30"), past).count("edition by edition") > 3
+    assert "edition by edition" not in page.render(earlier("2026-06-30"), past[1:])

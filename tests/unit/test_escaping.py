@@ -129,6 +129,8 @@ ELEMENTS = {
     "dd",
     "table",
     "caption",
+    "details",
+    "summary",
     "thead",
     "tbody",
     "tr",

@@ -17,7 +17,7 @@ from learnalign.verdicts.result import Check, Result, number, spread
 THIN = "\u202f"
 SVG = "{http://www.w3.org/2000/svg}"
 WORDS = {
-    "higher": "We know",
+    "higher": "Seen, and held up",
     "unknown": "We don’t know",
     "untrusted": "Seen",
     "hidden": "Not shown",
@@ -301,14 +301,15 @@ def test_questions_on_one_arrow_share_its_name_on_the_map(monkeypatch):
     here, away = asked("learning", "rating"), asked("learning", "elsewhere")
     monkeypatch.setattr(marks, "questions", lambda: {"Q1": here, "Q9": here, "Q10": away})
     told = [
-        ("Q1", "higher", "We know"),
+        ("Q1", "higher", "Seen, and held up"),
         ("Q9", "unknown", "We don’t know"),
         ("Q10", "none", "None"),
     ]
     svg = marks.routes_svg(told)
     assert ">Q1, Q9</text>" in svg and "Q10" not in svg
     assert (
-        "Q1, from learning to rating: We know. Q9, from learning to rating: We don’t know." in svg
+        "Q1, from learning to rating: Seen, and held up. Q9, from learning to rating: We don’t know."
+        in svg
     )
 
 
@@ -353,7 +354,7 @@ def test_interval_names_rows_values_unit_and_band():
         ["in SD; too small to matter: within ±0.10 SD"],
         ["Row", "Verdict", "Against what matters", "Estimate", "Interval", "People"],
         ["Learning to rating"],
-        ["Company", "We know", "", "0.20 SD", "0.12 to 0.28 SD", f"4{THIN}212"],
+        ["Company", "Seen, and held up", "", "0.20 SD", "0.12 to 0.28 SD", f"4{THIN}212"],
         ["before adjusting", "Described", "", "0.40 SD", "0.30 to 0.50 SD", f"4{THIN}212"],
     ]
 
@@ -553,14 +554,20 @@ def test_headline_says_question_word_sentence_and_what_it_stands_on():
     block = show.headline([ROW, RAW], words=WORDS, questions=QUESTIONS)
     assert str(block).splitlines() == [
         QUESTIONS["Q1"],
-        "We know",
+        "Seen, and held up",
         ROW.sentence,
         f"about 4{THIN}212 people · about 163 managers · 2 checks: 1 passed, 1 failed"
         " · matters from 0.10 SD · could be seen from 0.14 SD"
         f" · before adjusting 0.40 SD (0.30 to 0.50 SD), about 4{THIN}212 people",
         "more cycles",
     ]
-    for words in (QUESTIONS["Q1"], "We know", ROW.sentence, "163 managers", "before adjusting"):
+    for words in (
+        QUESTIONS["Q1"],
+        "Seen, and held up",
+        ROW.sentence,
+        "163 managers",
+        "before adjusting",
+    ):
         assert words in block._repr_html_()
 
 

@@ -129,6 +129,8 @@ def _moved(study: Study, found: Comparison) -> Comparison:
         luck=study.gate.fit(f"{found.measure}, luck", found.luck),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
+        base=study.gate.fit(f"{found.measure}, base", found.base),
+        per=_per(study, found),
         contrast=_contrast(study, found),
     )
 
@@ -140,6 +142,14 @@ def _contrast(study: Study, found: Comparison) -> str:
     about = found.adjusted.influence.index
     said = [study.gate.roughly(f"{found.measure}, step {n}", x, about) for n, x in enumerate(step)]
     return contrasts.step_in_words(*said, noun)
+
+
+def _per(study: Study, found: Comparison) -> float | None:
+    """How much of a natural unit one of the estimate's is; a spread of ratings tells a little."""
+    if found.per in (None, 1.0) or found.adjusted is None:
+        return found.per
+    about = f"{found.measure}, per", found.per, found.adjusted.influence.index
+    return study.gate.roughly(*about, *noise.OF_A_SPREAD)
 
 
 def _strength(study: Study, found: Comparison) -> float | None:

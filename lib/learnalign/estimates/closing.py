@@ -93,6 +93,14 @@ class _Sample:
             return ()
         return tuple(replace(fit, design=design) for fit in fits)
 
+    def closed_without(self, exposure: str) -> Fit | None:
+        """Of 100 gaps, how many close within a year without it; None where that is not seen."""
+        about = {"horizon": HORIZON, "controls": self.controls, "cluster": self.by}
+        try:
+            return hazards.closed_without(self.rows, exposure, **about)
+        except ValueError:
+            return None
+
     def closed_with(self, exposure: str) -> bool:
         return int(self.rows.closed[self.rows[exposure] == 1].sum()) >= MIN_CLOSED
 
@@ -158,9 +166,10 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     tried += [checks.overlap(share, " in gaps"), checks.leaving(sample.rows, exposure)]
     waiting = (("waitlist", _against_waitlist(sample, level)),) if exposure == "mentored" else ()
     own = sample.by == "manager"
+    base = sample.closed_without(exposure)
     notes = () if own else ("no managers are recorded: the unit stands in for the manager",)
     return replace(
-        found, raw=raw[0], adjusted=fit, checks=tuple(tried), rivals=waiting, notes=notes
+        found, raw=raw[0], adjusted=fit, base=base, checks=tuple(tried), rivals=waiting, notes=notes
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, forward, rivals, same_manager, samples
+from learnalign.estimates import checks, described, forward, rivals, same_manager, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -80,17 +80,42 @@ def _beside(
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
     robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
     known = prepared.frame.dropna(subset=["exposure", "outcome"])
+    base, per = _without(sample, prepared, found.adjusted)
     return replace(
         found,
         forward=robust,
         luck=luck,
         n_cycles_all=known.cycle.nunique(),
+        base=base,
+        per=per,
         rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         step=_step(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
+
+
+def _without(
+    sample: same_manager.Sample, prepared: samples.Prepared, fit: Fit
+) -> tuple[Fit | None, float]:
+    """What the people compared come to without it, as they are rated or paid, and how much of that
+    one unit of the figure is: standardised to the same people, as the model is linear.
+
+    Of an amount: at the usual one. Its interval takes the figure as known; it is never judged.
+    """
+    rows, per = sample.rows, 1.0
+    if not prepared.is_merit:
+        spread = prepared.frame.groupby("cycle").rating.std(ddof=0)
+        per = float(rows.cycle.map(spread).mean())
+    of_it = rows.exposure.astype(float) * same_manager.is_binary(rows)
+    values = (rows.outcome if prepared.is_merit else rows.rating).astype(float)
+    values = values - per * fit.estimate * of_it
+    found = described.mean(values, rows.person_id, rows.rater, by=sample.rater)
+    if found is None:
+        return None, per
+    through = per * float(of_it.mean()) * fit.influence.reindex(found.influence.index).fillna(0.0)
+    return replace(found, influence=found.influence - through), per
 
 
 def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:

@@ -319,6 +319,45 @@ def extra_closed(
     return extra, float(months), by_person(moves[1], rows.person_id)
 
 
+def closed_without(
+    gap_months: pd.DataFrame,
+    exposure: str,
+    *,
+    horizon: int = 12,
+    controls: Sequence[str] = (),
+    cluster: str = "person_id",
+    level: float = 0.95,
+) -> Fit:
+    """Of 100 gaps, how many close within `horizon` months without the exposure, had nobody left.
+
+    From `hazard`, at the average of the controls over gaps, so that a ratio of hazards h makes it
+    1 - (1 - share)^h. Raises ValueError as `hazard`, and where no gap was open so long. Misleads as
+    the hazard ratio does, and as a forecast: some leave.
+
+    >>> closed = [1, 0, 0, 0] * 10 + [1, 1, 0, 0] * 10
+    >>> rows = pd.DataFrame({"person_id": range(80), "month": 1, "left": 0, "closed": closed})
+    >>> rows["learned"] = rows.index // 40
+    >>> round(closed_without(rows, "learned", horizon=1).estimate, 1)
+    25.0
+    """
+    rows, columns, result = _cloglog(gap_months, [exposure], controls, cluster)
+    gap = rows.columns.intersection(["person_id", "skill", "detected_on"]).tolist()
+    average = result.model.exog[~rows.duplicated(gap).to_numpy()].mean(axis=0)
+    stayed = gap_months.assign(left=0)
+    closing = _closing(stayed, exposure, horizon, columns, average)
+
+    def without(params: np.ndarray) -> np.ndarray:
+        return np.array([100 * closing(params, 0.0)[0]])
+
+    share, (slope,) = _delta(without, result.params)
+    error = float(np.sqrt(slope @ result.cov_params() @ slope))
+    clusters, (moves,) = rows[cluster].nunique(), _moves(result, slope[None])
+    about = len(rows), clusters
+    found = Slope.of(float(share[0]), error, clusters - 1, level, *about, scores=moves)
+    method = f"closed within {horizon} months, from the hazard of closing"
+    return found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
+
+
 def _closing(
     gap_months: pd.DataFrame, exposure: str, horizon: int, columns: pd.Index, average: np.ndarray
 ) -> Callable[[np.ndarray, float], tuple[float, float]]:

@@ -18,7 +18,7 @@ import pandas as pd
 import pyfixest as pf
 from scipy.sparse.linalg import lsmr
 
-from learnalign.estimates import checks, ladder
+from learnalign.estimates import checks, described, ladder
 from learnalign.estimates.columns import by_person, dummies, of_sums, unexplained, within
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.same_manager import two_or_more
@@ -52,7 +52,23 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
     except ValueError:
         return replace(found, reason="no leaders")
     tried = (checks.alone("leaders", placebo),)
-    return replace(found, raw=raw, adjusted=lagged, checks=tried)
+    found = replace(found, raw=raw, adjusted=lagged, checks=tried)
+    return replace(found, base=_without(leading(team_quarters), lagged), per=1.0)
+
+
+def _without(rows: pd.DataFrame, fit: Fit) -> Fit:
+    """The share (percent) that the teams compared come to when their leader had not: of the same
+    teams and quarters. Its interval takes the figure as known; it is never judged.
+    """
+    rows = _comparable(rows, "before")
+    x, y = rows.before.to_numpy(float), 100 * rows.share.to_numpy(float)
+    found = described.mean(y - fit.estimate * x, rows.leader_id, rows.leader_id, by="leader")
+    even = np.full(len(rows), 1 / len(rows))
+    moves = _influence(rows, y, even * (y - y.mean()), even)
+    people = moves.index.union(fit.influence.index)
+    moves, through = (one.reindex(people, fill_value=0.0) for one in (moves, fit.influence))
+    about = {"n_people": fit.n_people, "influence": moves - x.mean() * through}
+    return replace(found, **about)
 
 
 def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from learnalign.estimates import ask, leaders
 from learnalign.estimates.described import OWNERS, mean, raters, share
-from learnalign.facts import drivers, gaps, merit, networks, spending
+from learnalign.facts import drivers, gaps, merit, networks, saying, spending
 from learnalign.studies import Study
 from learnalign.verdicts.result import Fit
 
@@ -90,6 +90,8 @@ FUNCTIONS: Mapping[str, Callable[[Study], Made]] = {
     "said_and_done": lambda study: drivers.correlation(study.made(drivers.said_and_done)),
     "say_more": lambda study: drivers.say_more(study.made(drivers.said_and_done)),
     "follows": merit.follows,
+    "said_at_all": lambda study: saying.said_at_all(study.cycles),
+    "last_less_first": lambda study: saying.last_less_first(study.cycles),
     "after_reflecting": lambda study: gaps.after_reflecting(study.made(gaps.reflecting)),
     "strong": lambda study: drivers.strong_less_others(study.made(drivers.surveyed_gaps)),
     "hours_per_closed_gap": lambda study: ask.cost(study, "hours")[0],

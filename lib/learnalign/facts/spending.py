@@ -7,6 +7,7 @@ with a review, and for the unit of their latest one; linking's `attrition` has t
 from typing import Literal
 
 import pandas as pd
+from ibis.expr.types import Table, Value
 
 from learnalign.data.reading import DataSet
 from learnalign.estimates import described
@@ -25,6 +26,9 @@ NEEDS = {
     "activities": set(),
     "hours": {"hours"},
     "required_hours": {"hours", "is_required"},
+    "formal_hours": {"hours"},
+    "informal_hours": {"hours"},
+    "social_hours": {"hours"},
     "system_hours": {"hours", "recorded_by"},
     "known_hours": {"hours", "recorded_by"},  # those of which it is recorded who recorded them
     "cost": {"cost"},
@@ -33,6 +37,7 @@ NEEDS = {
 }
 """What is added up, and the columns of learning without which it is not known."""
 
+MODES = ("formal", "informal", "social")
 By = Literal["unit", "mode"]
 KEYS: dict[By, list[str]] = {"unit": ["unit"], "mode": ["recorded_by", "mode"]}
 
@@ -127,6 +132,10 @@ def _staff(study: Study) -> pd.DataFrame:
     return latest[[*described.OWNERS]].assign(half_years=days.clip(lower=0) / HALF_YEAR_DAYS)
 
 
+def _hours(rows: Table, mode: str) -> Value:
+    return rows.hours.sum(where=rows["mode"] == mode).fill_null(0)
+
+
 def _spent(dataset: DataSet) -> pd.DataFrame:
     """Completed learning by person, recorder and mode: the events are added up in the engine."""
     rows = learning_done(dataset)
@@ -139,6 +148,7 @@ def _spent(dataset: DataSet) -> pd.DataFrame:
             hours=rows.hours.sum(),
             cost=rows.cost.sum(),
             required_hours=rows.hours.sum(where=rows.is_required).fill_null(0),
+            **{f"{one}_hours": _hours(rows, one) for one in MODES},
             system_hours=rows.hours.sum(where=by_system).fill_null(0),
             known_hours=rows.hours.sum(where=said).fill_null(0),
             without_hours=rows.count(where=rows.hours.isnull()),

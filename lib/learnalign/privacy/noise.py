@@ -29,6 +29,7 @@ WIDER = 1.4  # times its variance: so much wider is an interval of a moved error
 OF_MANAGERS, OF_ROWS, OF_MANY = 3.0, 0.15, 18.0  # what goes with people is of many of them
 OF_A_STRENGTH = 0.30, 50.0  # a ratio of squared correlations: one person moves it by a lot
 OF_A_CLASS = 0.05, 20  # of a count, or so many, before its class is told
+OF_A_SPREAD = OF_AN_ERROR, 4.0  # who is three of them off moves it by half of 9 - 1 parts
 OF_MANY_MANAGERS = (3, 5, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1_000)
 CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5))
 

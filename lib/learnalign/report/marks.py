@@ -22,6 +22,8 @@ from learnalign.report.typesetting import (
     bold,
     date,
     heading,
+    lowered,
+    month,
     percent,
     phrases,
     plain,
@@ -32,6 +34,7 @@ from learnalign.report.typesetting import (
 )
 from learnalign.verdicts.registry import questions
 from learnalign.verdicts.result import DASH, MINUS, THIN, UNITS, Result, number, spread
+from learnalign.verdicts.words import verdict
 
 INK, SOFT, BAND = "#17242f", "#53626e", "#e6e2d6"
 RATIO_TICKS = (
@@ -90,9 +93,12 @@ def environment() -> jinja2.Environment:
         "plain": plain,
         "number": number,
         "split": str.split,
+        "verdict": verdict,
         "prose": prose,
         "bold": bold,
         "date": date,
+        "month": month,
+        "lowered": lowered,
         "title": heading,
     }
     env.tests["drawn"] = is_drawn
@@ -275,11 +281,11 @@ def strip(row: Result, raw: Result | None = None) -> Markup:
     )
 
 
-def line(row: Result, axis: Scale) -> Markup:
+def line(row: Result, axis: Scale, as_a: str = "") -> Markup:
     """A result as a line in a table, on the axis of the rows beside it; its figures stand next to
-    it.
+    it. Drawn as its verdict is, or `as_a` key of LOOKS.
     """
-    look = LOOKS["raw" if row.at == "raw" else row.verdict]
+    look = LOOKS[as_a or ("raw" if row.at == "raw" else row.verdict)]
     return macro(
         "marks.svg.j2", "line", at=places(row, axis, 4, 172), look=look, is_thin=row.at == "raw"
     )
@@ -318,7 +324,7 @@ def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
     Of an arrow with several verdicts the last one's colour is drawn; the words name all of them.
     """
     spots, asked, routes = phrases()["places"], questions(), {}
-    for key, verdict, word in verdicts:
+    for key, of, word in verdicts:
         ends = (asked[key].map.start, asked[key].map.end) if key in asked else ()
         if not ends or not {*ends} <= spots.keys():
             continue
@@ -326,7 +332,7 @@ def routes_svg(verdicts: Sequence[tuple[str, str, str]]) -> Markup:
             routes[ends] = _route(*(spots[end] for end in ends))
         told = routes[ends].told.setdefault(key, [])
         told += [] if word in told else [word]
-        routes[ends].look = LOOKS[verdict]
+        routes[ends].look = LOOKS[of]
     boxes = [(*box, words) for words, box in spots.items()]
     return macro("marks.svg.j2", "map", routes=routes, places=boxes)
 

@@ -1,4 +1,4 @@
-"""Results to the report: one HTML file that opens with what we know beside what we do not know.
+"""Results to the report: one HTML file whose title is the finding; the appendix holds the rest.
 
 The page asks nothing of the network, runs no script, and escapes every value. Counts and verdicts
 on it come from the results; nothing about them is written in the template.
@@ -11,18 +11,18 @@ from os.path import commonprefix
 from typing import Any
 
 from learnalign.privacy import rule
-from learnalign.report import show, steps
-from learnalign.report.marks import LOOKS, environment, is_drawn, paired, routes_svg
+from learnalign.report import front, show, steps
+from learnalign.report.marks import environment, is_drawn, paired, routes_svg
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
 from learnalign.report.tables import axes, groups
 from learnalign.report.typesetting import heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
-from learnalign.verdicts import explain
+from learnalign.verdicts import explain, plain
 from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts import words as words_of
-from learnalign.verdicts.result import Result, number, spread
+from learnalign.verdicts.result import Result, number
 
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
@@ -54,13 +54,12 @@ def render(document: Document, earlier: Sequence[Document] = ()) -> str:
 
 
 def summary(document: Document, earlier: Sequence[Document] = ()) -> str:
-    """The edition as the text of a short e-mail: what we know, what we don't, and where the rest
-    is.
+    """The edition as the text of a short e-mail: the finding, what is not known, what to do, and
+    where the rest is.
     """
     text = environment().overlay(
         autoescape=False, finalize=lambda value: " ".join(seen(str(value)).split())
     )
-    text.filters["range"] = lambda row: spread(row.low, row.high, row.unit)
     told = text.get_template("summary.txt.j2").render(_told(document, earlier))
     return "".join(f"{line.rstrip()}\n" for line in told.splitlines())
 
@@ -99,12 +98,11 @@ def _told(document: Document, earlier: Sequence[Document]) -> dict[str, Any]:
         "rows": rows,
         "past": past,
         "answers": answers,
-        "known": _by_word([one for one in answers if is_known(one)]),
-        "unknown": _by_word([one for one in answers if not is_known(one)]),
+        "known": any(map(is_known, answers)),
         "before": earlier[-1] if earlier else None,
         "moved_since": _moved_since([*earlier, document]),
         "changes": editions.summary(changes),
-    }
+    } | front.front(document, rows, answers)
 
 
 def _moved_since(editions: Sequence[Document]) -> str:
@@ -143,7 +141,7 @@ def _answers(
                 question,
                 row,
                 None if row.verdict == "hidden" else raw,
-                words[row.verdict],
+                words_of.verdict(row, words),
                 row.measure[shared:].replace("_", " ").strip() if len(pairs) > 1 else "",
                 brief=words_of.brief(row),
                 anchor=f"{row.question}-{place}",
@@ -156,16 +154,8 @@ def _answers(
 
 
 def is_known(answer: Answer) -> bool:
-    """Does it stand under "what we know"? A description does too: it claims nothing."""
-    return answer.row.verdict in (*KNOWN, "described")
-
-
-def _by_word(answers: Sequence[Answer]) -> list[tuple[str, list[Answer]]]:
-    """The answers in the order of their verdicts, those with the same word together."""
-    order = (*KNOWN, "described", *LOOKS)
-    ordered = sorted(answers, key=lambda answer: order.index(answer.row.verdict))
-    words = dict.fromkeys(answer.word for answer in ordered)
-    return [(word, [answer for answer in ordered if answer.word == word]) for word in words]
+    """Is there an answer? A description is one too: it claims nothing."""
+    return plain.stands(answer.row) or answer.row.verdict == "described"
 
 
 # --- what is drawn
@@ -260,7 +250,9 @@ def _standing(question: Mapping[str, Any], results: Sequence[Result]) -> str:
     """Where a question stands as a whole; of several headlines the more careful word wins."""
     if not question["asked"]:
         return "not asked"
-    verdicts = {row.verdict for row in results if row.question == question["key"] and row.headline}
+    mine = [row for row in results if row.question == question["key"] and row.headline]
+    doubted = [row for row in mine if row.verdict == "none" and words_of.failures(row)]
+    verdicts = {"unknown" if row in doubted else row.verdict for row in mine}
     known = verdicts & set(KNOWN)
     if known:
         return "partly" if verdicts != known else "none" if verdicts == {"none"} else "differs"

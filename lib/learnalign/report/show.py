@@ -17,6 +17,7 @@ from learnalign.report.marks import environment, label, line, paired, scale
 from learnalign.report.shown import Shown, nothing, part, refuse_people
 from learnalign.report.steps import findings
 from learnalign.report.typesetting import plain, say
+from learnalign.verdicts import words as words_of
 from learnalign.verdicts.change import Change
 from learnalign.verdicts.registry import verdict_words
 from learnalign.verdicts.result import DASH, Result, number
@@ -80,7 +81,7 @@ def headline(
     """
     told = words or verdict_words()
     answers = [
-        Answer({"text": questions[row.question]}, row, raw, told[row.verdict])
+        Answer({"text": questions[row.question]}, row, raw, words_of.verdict(row, told))
         for row, raw in paired(results)
         if row.headline
     ]

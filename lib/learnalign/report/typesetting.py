@@ -82,6 +82,21 @@ def date(text: str | None) -> str:
     return f"{day.day} {phrases()['months'][day.month - 1]} {day.year}"
 
 
+def month(text: str | None) -> str:
+    """A month, or a day, as "December 2023"; what is neither stays as it is.
+
+    >>> month("2023-12"), month("2026-06-30")
+    ('December 2023', 'June 2026')
+    """
+    words = date(f"{text}-01" if text and len(text) == 7 else text).split()
+    return " ".join(words[1:]) if len(words) == 3 else text or DASH
+
+
+def lowered(text: str) -> str:
+    """A sentence as it goes on after a colon."""
+    return text[:1].lower() + text[1:]
+
+
 def heading(name: str) -> str:
     """The name of a notebook, a table or a check as a heading.
 

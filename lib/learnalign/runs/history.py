@@ -40,6 +40,8 @@ EDITION = {
     "rounded_to": int | None,  # of editions before figures were moved
     "key": str | None,  # of the noise; none where figures were not moved
 }
+SINCE = {"key": None, "at_least": False, "base": None, "per": None}  # columns that came later
+GONE = {"step"}  # and one that was, before figures were moved
 KEY = ("report", "as_of", "about")  # a later run of the same supersedes it
 ORDER = (*KEY, "question", "measure", "group", "at")
 ARROW = {
@@ -141,12 +143,12 @@ def _load(path: Path) -> pa.Table | None:
 
 
 def _grown(table: pa.Table) -> pa.Table:
-    """A history as it was before figures were moved, with the columns that came since."""
-    since = {"key": pa.nulls(len(table), pa.string())}
-    since["at_least"] = pa.array([False] * len(table))
-    if "step" not in table.column_names:
+    """A history as it was once, with the columns that came since: empty, for nobody told them."""
+    known, held = set(SCHEMA.names), set(table.column_names)
+    if held == known or not known - held <= {*SINCE} or not held - known <= GONE:
         return table
-    for name, values in since.items():
+    for name in known - held:
+        values = pa.array([SINCE[name]] * len(table), SCHEMA.field(name).type)
         table = table.append_column(SCHEMA.field(name), values)
     return table.select(SCHEMA.names).cast(SCHEMA)
 

@@ -286,7 +286,7 @@ def what_to_do(rows: Sequence[Result]) -> tuple[tuple[str, ...], tuple[str, ...]
         listed([key for key, what in came.items() if what == one]) for one in ("doubt", "open")
     )
     do, do_not = phrases("page")["do"], phrases("page")["do_not"]
-    first = [do["open"].format(asked=unknown), *_to_record(rows)] if unknown else []
+    first = [do["open"], *_to_record(rows)] if unknown else []
     words_of = {"asked": unknown, "unknown": verdict_words()["unknown"]}
     last = [do_not["open"].format(**words_of)] if unknown else []
     last += [do_not["doubt"].format(asked=doubtful)] if doubtful else []

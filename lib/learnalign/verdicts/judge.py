@@ -143,7 +143,8 @@ def _headline(
     bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
     branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
     branch = "revoked" if bare == "none" and branch == "unknown" else branch
-    about |= {"checks": checks, "contrast": found.contrast}
+    about |= {"checks": checks, "contrast": found.contrast, "per": found.per}
+    about["base"] = found.base and found.base.estimate
     row = row_of(question, measure, fit, branch=branch, **about)
     compressed = found.modal_share > COMPRESSED and measure.unit == "SD"
     if compressed and row.detectable_effect > smallest_effect:

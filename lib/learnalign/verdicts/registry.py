@@ -63,6 +63,18 @@ class Brief(Fixed):
     outcome: str
 
 
+class Plain(Fixed):
+    """A headline for those with two minutes: what it is about, what was found, and from what to
+    what.
+    """
+
+    topic: str  # "whether …"
+    higher: str
+    lower: str
+    none: str
+    told: str  # with {base}, {to} and {contrast}
+
+
 class Method(Fixed):
     """Who is compared with whom, and in what, for those who want to know."""
 
@@ -97,6 +109,12 @@ class Measure(Fixed):
         return _one_of(name, phrases("sentences")["estimators"])
 
 
+class Headline(Measure):
+    """A measure that answers its question, and so is told on the first page as well."""
+
+    plain: Plain
+
+
 class Arrow(Fixed):
     """From what to what a question leads on the map."""
 
@@ -120,7 +138,7 @@ class Question(Fixed):
     chapter: str  # the notebook that answers it
     map: Arrow
     needs: tuple[Need, ...]
-    measures: dict[str, Measure] = pydantic.Field(min_length=1)
+    measures: dict[str, Headline] = pydantic.Field(min_length=1)
     families: dict[str, Measure]  # without a headline of their own
     rank: int  # whose action comes first
     do: dict[Came, str]
@@ -169,7 +187,7 @@ def read(folder: Path | None = None) -> dict[str, Question]:
         try:
             own = Question.model_validate(read_yaml(path) | {"key": path.stem})
         except pydantic.ValidationError as error:
-            keys = [*Question.model_fields, *Measure.model_fields]
+            keys = [*Question.model_fields, *Headline.model_fields]
             problems += problems_of(error, path.name, keys)
             continue
         except DataError as error:
@@ -237,8 +255,9 @@ def headlines(estimator: str = "") -> tuple[str, ...]:
 
 
 def verdict_words() -> dict[str, str]:
-    """What the reader sees for each verdict."""
-    return {key: one["word"] for key, one in phrases("sentences")["verdicts"].items()}
+    """What the reader sees for each verdict; "shown": a difference, of a design that compares."""
+    told = phrases("sentences")
+    return {key: one["word"] for key, one in told["verdicts"].items()} | {"shown": told["shown"]}
 
 
 # --- what the data must hold

@@ -98,6 +98,8 @@ class Comparison:
     strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
     n_cycles: int = 0
     modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
+    base: Fit | None = None  # what those compared come to without it, in natural units
+    per: float | None = None  # so many of these units to one of the estimate's
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,8 @@ class Result:
     contrast: str = ""  # how far apart they are, where it depends on the data
     asked: int | None = None  # of how many it is one, where that many revoke it
     at_least: bool = False  # so many people and managers or more: the lower ends of their classes
+    base: float | None = None  # of the same people without it, in rating points, % of pay or of 100
+    per: float | None = None  # so many of these to one of `unit`; none for a ratio
 
     @property
     def key(self) -> tuple[str, str, str, str]:

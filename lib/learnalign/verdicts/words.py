@@ -53,6 +53,16 @@ def revokes_none(found: Check) -> bool:
     return found.why in rule if isinstance(rule, list) else rule
 
 
+def verdict(row: Result, said: Mapping[str, str]) -> str:
+    """A row's verdict as a reader sees it, in the words of an edition: a difference is "shown" only
+    by a design that compares, and "practically none" in spite of a failed check is not known.
+    """
+    if row.headline and row.verdict == "none" and failures(row):
+        return said["unknown"]
+    is_shown = row.verdict in ("higher", "lower") and row.design in ("compared", "randomised")
+    return said.get("shown", said[row.verdict]) if is_shown else said[row.verdict]
+
+
 def failures(row: Result) -> list[Check]:
     """The failed checks that a row's verdict is due to, or in spite of."""
     failed = [one for one in row.checks if one.outcome == "failed"]

@@ -1,0 +1,247 @@
+"""The page before its appendix: few and plain words, a title by the verdicts, one figure for one thing.
+
+`test_what_each_verdict_of_each_question_says` prints the table of all that can be said (`-s`).
+"""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from learnalign.report import front
+from learnalign.report import page as reports
+from learnalign.verdicts import document as results
+from learnalign.verdicts import plain
+from learnalign.verdicts.registry import measures, questions
+from learnalign.verdicts.result import Check
+
+DOCUMENTS = {
+    name: json.loads((Path(__file__).parents[1] / "documents" / f"{name}.json").read_text("utf-8"))
+    for name in ("rich", "one", "unknown")
+}
+RICH = results.rows_of(DOCUMENTS["rich"])
+PATTERN = replace(next(row for row in RICH if row.headline and row.verdict == "higher"), checks=())
+FAILED = (Check("lead test", "failed", "it went with it"),)
+VERDICTS = ("higher", "lower", "small", "none", "unknown", "untrusted", "hidden")
+# What a reader with two minutes need not know
+METHOD = re.compile(
+    r"\b(SD|pp|percentage points?|standard deviation|hazard|odds|lead test|bracketing|clusters?"
+    r"|confidence|interval|estimates?|adjust\w*|Holm|bootstrap|p-value|placebo|exposure|cohort"
+    r"|confound\w*|regression|fixed effects?|matrix cell|significan\w*|covariates?|coefficient"
+    r"|acknowledgements?|attrition|overlap|variance|correlation|go(?:es)? with it)\b"
+)
+WORDS, OF_A_CHAPTER = 1_500, 250
+EASE = 60.0  # Flesch: plain English, read by a 14-year-old
+
+
+def headline(measure, verdict="none", checks=(), **more):
+    """A headline of a measure that came to a verdict."""
+    question, about = measures()[measure]
+    ratio = about.unit == "hazard ratio"
+    size = {"lower": 0.6 if ratio else -0.4, "none": 1.0 if ratio else 0.0}.get(verdict)
+    size = (1.6 if ratio else 0.4) if size is None else size
+    values = {"estimate": size, "low": size * 0.9, "high": size * 1.1}
+    if verdict == "hidden":
+        values = dict.fromkeys((*values, "base"))
+    about = {"question": question.key, "measure": measure, "unit": about.unit, "checks": checks}
+    about |= {"verdict": verdict, "branch": verdict, "shown": verdict != "hidden"}
+    return replace(PATTERN, **about | values | more)
+
+
+MERIT, EQUAL, RATING = plain.MERIT, plain.EQUAL, plain.RATING
+
+
+# --- the title
+
+
+@pytest.mark.parametrize(
+    ("rows", "title"),
+    [
+        ([], "We don’t know yet whether saying “I don’t know” pays or costs here"),
+        (
+            [headline(MERIT), headline(RATING)],
+            "People who say “I don’t know” get as much merit and are rated the same here",
+        ),
+        (
+            [headline(MERIT, "lower"), headline(RATING, "lower")],
+            "People who say “I don’t know” get less merit and are rated lower here",
+        ),
+        (
+            [headline(MERIT), headline(RATING, "lower")],
+            "People who say “I don’t know” get as much merit but are rated lower here",
+        ),
+        (
+            [headline(MERIT), headline(RATING, "none", FAILED)],
+            "People who say “I don’t know” get as much merit here",
+        ),
+        (
+            [headline(MERIT), headline(EQUAL, "lower")],
+            "People who say “I don’t know” get less merit at the same rating here",
+        ),
+        (
+            [headline(MERIT, "untrusted", FAILED), headline(RATING, "higher")],
+            "People who say “I don’t know” are rated higher here",
+        ),
+        (
+            [headline(MERIT, "unknown"), headline("leader_to_team", "higher")],
+            "After a leader said “I don’t know” in the open, more of the team did here",
+        ),
+        (
+            [headline(MERIT, "small"), headline(RATING, "unknown")],
+            "People who say “I don’t know” get more merit, if only a little, here",
+        ),
+    ],
+)
+def test_the_title_is_the_finding_merit_and_rating_first(rows, title):
+    assert plain.title(rows) == title
+
+
+# --- how sure, and what is said of it
+
+
+def test_what_each_verdict_of_each_question_says():
+    table = []
+    for question in questions().values():
+        for measure in question.measures:
+            if question.measures[measure].estimator == "cost":
+                continue
+            for verdict in VERDICTS:
+                checks = FAILED if verdict == "untrusted" else ()
+                row = headline(measure, verdict, checks)
+                said, word = plain.finding(row), plain.front()["certainty"][plain.certainty(row)]
+                table.append((question.key, verdict, said, word))
+    print(*("{:4}{:11}{}. [{}]".format(*row) for row in table), sep="\n")
+    assert len({row[2] + row[3] for row in table}) == len(table)  # no two say the same
+    for _, verdict, said, word in table:
+        assert said[0].isupper() and not METHOD.search(said), said
+        assert ("do not act on it" in said) is (verdict == "untrusted")
+        assert (word == "We don’t know") is (verdict == "unknown")
+
+
+@pytest.mark.parametrize(
+    ("design", "word"), [("adjusted", "held"), ("compared", "shown"), ("randomised", "shown")]
+)
+def test_only_a_design_that_compares_shows(design, word):
+    assert plain.certainty(headline(MERIT, "lower", design=design)) == word
+
+
+def test_practically_none_in_spite_of_a_failed_check_is_not_known():
+    row = headline(RATING, "none", FAILED)
+    assert plain.certainty(row) == "unknown" and not plain.stands(row)
+    assert plain.unknowns([row], {})[0][0].startswith("Whether people who say")
+
+
+# --- from → to
+
+
+@pytest.mark.parametrize(
+    ("measure", "more", "change", "likely"),
+    [
+        (MERIT, {"base": 1.6, "per": 1.0}, "1.60 → 2.00 % of pay", "likely +0.36 to +0.44 %"),
+        (RATING, {"base": 3.2, "per": 0.9}, "3.20 → 3.56 in rating", "likely +0.32 to +0.40"),
+        (
+            "leader_to_team",
+            {"base": 24.0, "per": 1.0, "estimate": 7.0, "low": 4.0, "high": 10.0},
+            "24 → 31 in 100",
+            "likely +4 to +10 in 100",
+        ),
+        # 1 - (1 - 0.5) ** 1.6 = 0.670
+        (
+            "mentoring_to_closure",
+            {"base": 50.0},
+            "50 → 67 in 100 a year",
+            "likely +13 to +20 in 100",
+        ),
+        (MERIT, {}, "+0.40 % of pay", ""),
+        (RATING, {}, "", ""),
+    ],
+)
+def test_from_what_to_what_in_natural_units(measure, more, change, likely):
+    row = headline(measure, "higher", **more)
+    assert (plain.change(row), plain.likely(row)) == (change, likely)
+
+
+def test_what_may_not_be_shown_says_no_figure():
+    row = headline(MERIT, "hidden")
+    assert (plain.change(row), plain.likely(row), plain.in_full(row)) == ("", "", "")
+
+
+# --- the first screen
+
+
+def chosen(*rows):
+    """The rows of the first screen, by the question of each."""
+    document = {**DOCUMENTS["rich"], "results": [], "questions": DOCUMENTS["rich"]["questions"]}
+    answers = reports._all_answers(document, rows, ())
+    lines = front.chosen([front.of_answer(one) for one in answers])
+    return [one.answer.question["key"] for one in lines]
+
+
+def test_at_most_five_rows_merit_and_rating_first_then_what_stands():
+    all_ = [m for q in questions().values() for m in q.measures if q.key != "Q7"]
+    assert chosen(*(headline(one) for one in all_)) == ["Q3", "Q2", "Q4", "Q6", "Q5"]
+    open_ = {"leader_to_team", MERIT}
+    rows = [headline(one, "unknown" if one in open_ else "higher") for one in all_]
+    assert chosen(*rows) == ["Q3", "Q2", "Q6", "Q5", "Q1"]
+
+
+def test_harm_speaks_for_its_question():
+    document = DOCUMENTS["rich"]
+    rows = [headline(MERIT), headline(EQUAL, "lower")]
+    answers = reports._all_answers(document, rows, ())
+    lines = front.chosen([front.of_answer(one) for one in answers])
+    assert lines[0].says == "At the same rating, people who said “I don’t know” got less merit"
+
+
+# --- its words
+
+
+def before_the_appendix(html):
+    """The text that stands before the appendix, by chapter; "" is the first screen."""
+    body = html[html.index("<body>") : html.index('<section class="appendix"')]
+    body = re.sub(r"<svg.*?</svg>", " ", body, flags=re.DOTALL).replace("<i></i>", "")
+    parts = re.split(r'<section class="chapter" aria-labelledby="(\w+)">', body)
+    names = ["", *parts[1::2]]
+    texts = [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", part)) for part in parts[::2]]
+    return dict(zip(names, texts, strict=True))
+
+
+def ease(text):
+    """Flesch's reading ease; a group of vowels is a syllable, but for a last silent e."""
+    sentences = max(len(re.findall(r"[.?!:;]\s", text)), 1)
+    words = re.findall(r"[A-Za-z’']+", text)
+    sounds = sum(
+        max(len(re.findall(r"[aeiouy]+", re.sub(r"e\b", "", word.lower()))), 1) for word in words
+    )
+    return 206.8 - 1.015 * len(words) / sentences - 84.6 * sounds / len(words)
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "edition"])
+def test_few_and_plain_words_stand_before_the_appendix(name, request):
+    html = (
+        request.getfixturevalue("edition").report.read_text("utf-8")
+        if name == "edition"
+        else reports.render(DOCUMENTS[name])
+    )
+    parts = before_the_appendix(html)
+    assert set(parts) >= {"", "say", "learn", "reward", "lead", "invest", "room"}
+    text = " ".join(parts.values())
+    assert len(text.split()) <= WORDS
+    assert all(len(part.split()) <= OF_A_CHAPTER for key, part in parts.items() if key)
+    assert METHOD.findall(text) == []
+    assert ease(text) >= EASE
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_figure_is_the_same_wherever_it_stands(name):
+    """First screen, chapters and e-mail are made of one line for each answer."""
+    document = DOCUMENTS[name]
+    html, mail = reports.render(document), reports.summary(document)
+    answers = reports.answers(document)
+    for one in map(front.of_answer, answers):
+        assert one.says in mail
+        if one.change:
+            assert one.change in mail
+        assert html.count(f'id="{one.answer.anchor}"') == 1
