@@ -21,8 +21,20 @@ TOO_FEW_CLUSTERS = 3
 """So many clusters with a difference, or fewer, cannot carry an interval at all."""
 
 Outcome = Literal["passed", "failed", "not possible"]
-Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
-Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]
+Design = Literal[
+    "described", "explored", "associated", "adjusted", "within_person", "compared", "randomised"
+]
+Verdict = Literal[
+    "higher",
+    "lower",
+    "small",
+    "none",
+    "unknown",
+    "untrusted",
+    "hidden",
+    "described",
+    "worth_a_test",  # of what was explored only
+]
 
 
 @dataclass(frozen=True)
