@@ -55,6 +55,8 @@ class Told:
     flows: dict[str, pd.DataFrame] = field(default_factory=dict)
     pictures: dict[str, Any] = field(default_factory=dict)
     coverage: pd.DataFrame | None = None
+    looks: dict[str, Result] = field(default_factory=dict)  # by their marks, with earlier sessions'
+    unkept: str = ""  # why looks are not kept beside the data
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -130,7 +132,7 @@ class Answers(tuple[Result, ...]):
         return made
 
     def __add__(self, other: tuple[Result, ...]) -> "Answers":  # type: ignore[override]
-        return Answers(self.study, (*self, *other))
+        return type(self)(self.study, (*self, *other))
 
     @overload  # type: ignore[override]
     def __getitem__(self, place: SupportsIndex) -> Result: ...
@@ -138,7 +140,7 @@ class Answers(tuple[Result, ...]):
     def __getitem__(self, place: slice) -> "Answers": ...
     def __getitem__(self, place: Any) -> Any:
         found = super().__getitem__(place)
-        return Answers(self.study, found) if isinstance(place, slice) else found
+        return type(self)(self.study, found) if isinstance(place, slice) else found
 
     def __repr__(self) -> str:
         return "\n\n".join(map(_as_text, self))

@@ -14,7 +14,7 @@ from learnalign.estimates import checks, closing, contrasts, groups, leaders, ri
 from learnalign.privacy import noise
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import explain, judge, rows
-from learnalign.verdicts.registry import headlines, measures, questions
+from learnalign.verdicts.registry import Measure, headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
 
@@ -83,7 +83,7 @@ def ask(study: Study, *questions: str) -> Answers:
     >>> [(row.measure, row.at, row.verdict) for row in answers]
     [('acknowledging_to_rating', '', 'none'), ('acknowledging_to_rating', 'raw', 'described')]
     """
-    rows = [row for key in _measures(questions) for row in study.made(_answer, key)]
+    rows = [row for key in measures_of(questions) for row in study.made(_answer, key)]
     return tell(study, rows, answers=True)
 
 
@@ -103,15 +103,14 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
         moved = study.gate.fit(key, fit, first=True)
         hidden = fit is not None and moved is None
         return rows.describe_cost(moved, reason, is_hidden=hidden, unit=currency(study))
-    found = _moved(study, compared(study, key))
+    found = as_shown(study, compared(study, key), measure, first=True)
     return judge.judge(found, smallest_effect=study.smallest(measure.smallest))
 
 
-def _moved(study: Study, found: Comparison) -> Comparison:
+def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) -> Comparison:
     """A comparison of figures as they may be shown: without its adjusted one, all is hidden."""
-    about = measures()[found.measure][1]
     what = f"{about.exposure} on {about.outcome}"
-    adjusted = study.gate.fit(found.measure, found.adjusted, first=True)
+    adjusted = study.gate.fit(found.measure, found.adjusted, first=first)
     if found.adjusted is not None and adjusted is None:
         return replace(found, is_hidden=True)
     odds = study.gate.fit(f"{found.measure}, odds", found.odds)
@@ -184,7 +183,7 @@ def currency(study: Study) -> str:
     return study.dataset.meta.currency or "currency"
 
 
-def _measures(names: tuple[str, ...]) -> list[str]:
+def measures_of(names: tuple[str, ...]) -> list[str]:
     """The measures of questions, or of themselves, each once."""
     found = []
     for name in names or questions():

@@ -25,6 +25,7 @@ def compare(
     *,
     bonus_rewards_individual: bool = False,
     level: float = 0.95,
+    prepared: samples.Prepared | None = None,
 ) -> Comparison:
     """A question's measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
@@ -35,6 +36,8 @@ def compare(
     points), at any rating or at equal rating and matrix cell; at any rating a penalty that works
     through the rating is part of it (METHODS 5, row 2).
 
+    What is `prepared` otherwise, for a question that nobody fixed before, takes the same road.
+
     When each misleads is told by its question (`verdicts/en/questions`): most often when something
     that prior ratings do not carry moves both. The checks are weak alarms; passing is no proof.
 
@@ -44,7 +47,7 @@ def compare(
     >>> compare(cycles, "learning_to_rating").adjusted.design
     'adjusted'
     """
-    prepared = samples.prepare(measure, person_cycles)
+    prepared = prepared or samples.prepare(measure, person_cycles)
     if prepared.frame is None:
         return Comparison(measure, None, None, reason=prepared.reason)
     sample = samples.comparable(prepared)
@@ -162,7 +165,7 @@ def step_in_words(middle: float, width: float, noun: str) -> str:
     most have none: nobody is near the usual amount then.
     """
     less, more = (f"{float(f'{np.expm1(value):.2g}'):g}" for value in (middle, middle + width))
-    return "" if less == more else f"{more} instead of {less} voluntary learning {noun}"
+    return "" if less == more else f"{more} instead of {less} {noun}"
 
 
 # --- before any result

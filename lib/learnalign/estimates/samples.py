@@ -109,26 +109,40 @@ OUTCOMES = ("rating", "merit", "merit_at_equal_rating")
 
 def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
     """Outcome, exposure, prior ratings and groups of a measure for every person-cycle."""
-    what, notes = measures()[measure][1], []
-    source, exposure = EXPOSURES[what.exposure]
-    if what.outcome == "rating":
+    what = measures()[measure][1]
+    return prepare_of(measure, cycles, what.outcome, *EXPOSURES[what.exposure])
+
+
+def prepare_of(
+    measure: str,
+    cycles: pd.DataFrame,
+    outcome: str,
+    source: str,
+    exposure: Callable[[pd.Series, pd.Series], pd.Series],
+) -> Prepared:
+    """The same of any amount: `source` is "learning", "acknowledgements", or one of the columns,
+    which stands there for the windows around it too.
+    """
+    notes: list[str] = []
+    if outcome == "rating":
         frame = _frame(cycles)
         frame = frame.assign(outcome=frame.rating_sd)
     elif not pd.to_numeric(cycles.merit_pct).notna().any():
         return Prepared(measure, None, reason="no merit data")
     else:
-        frame, notes = _paid(cycles, what.outcome == "merit_at_equal_rating")
-    name, noun = "acknowledgements", ""
+        frame, notes = _paid(cycles, outcome == "merit_at_equal_rating")
+    name, noun = source, ""
     if source == "learning":
         name = voluntary(cycles)
-        noun = name.removeprefix("voluntary_")
-        if noun == "activities":
+        noun = f"voluntary learning {name.removeprefix('voluntary_')}"
+        if name == "voluntary_activities":
             notes.append("no hours are recorded: the number of activities stands in for them")
         if not (cycles.required_activities > 0).any():
             notes.append("no learning is marked as required: all of it counts as voluntary")
     amount = {w: pd.to_numeric(cycles[f"{name}{w}"]) for w in WINDOWS}
     if not amount[""].notna().any():
-        return Prepared(measure, None, reason=f"no {source}")
+        what = "acknowledgements" if source.startswith("acknowledge") else "learning"
+        return Prepared(measure, None, reason=f"no {what}")
     frame = frame.assign(
         exposed=amount[""] > 0,
         amount=amount[""],
@@ -167,8 +181,8 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     tenure = np.log1p(pd.to_numeric(cycles.tenure_years).clip(lower=0))
     role = {"tenure": tenure, "fte": pd.to_numeric(cycles.fte)} | also
     role |= {f"moved_{name}": pd.to_numeric(cycles[f"{name}_changed"]) for name in PLACE}
-    grades = _dummies(common(cycles.grade, MIN_GRADE), "grade")
-    return pd.concat([frame, *(_filled(name, x) for name, x in role.items()), grades], axis=1)
+    grades = dummies(common(cycles.grade, MIN_GRADE), "grade")
+    return pd.concat([frame, *(filled(name, x) for name, x in role.items()), grades], axis=1)
 
 
 def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, list[str]]:
@@ -189,12 +203,12 @@ def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, li
     cell = cycles.matrix_cell if by_matrix else cycles.rating.astype(str)
     if cell.nunique() <= MOST_CELLS:
         frame = frame.assign(cell=cell.where(merit.notna()))
-        held = [_dummies(frame.cell.fillna("none"), "cell")]
+        held = [dummies(frame.cell.fillna("none"), "cell")]
         if not by_matrix:
             notes.append("no merit matrix is recorded: the rating alone is held equal")
     else:
         frame = frame.assign(cell=0)
-        held = [_filled("cell_rating", cycles.rating), _filled("cell_target", target)]
+        held = [filled("cell_rating", cycles.rating), filled("cell_target", target)]
         notes.append(
             "rating and merit target have too many values to compare within each: they are held "
             "equal as numbers"
@@ -208,7 +222,7 @@ def _numbered(names: pd.Series) -> pd.Series:
     return codes if (codes >= 0).all() else codes.where(codes >= 0)
 
 
-def _filled(name: str, value: pd.Series) -> pd.DataFrame:
+def filled(name: str, value: pd.Series) -> pd.DataFrame:
     """A number to hold equal: where it is missing, the mean and a mark that it is missing."""
     if not value.notna().any():
         return pd.DataFrame(index=value.index)
@@ -224,7 +238,8 @@ def common(names: pd.Series, least: int) -> pd.Series:
     return names.where(names.map(names.value_counts()) >= least, "rare").astype(str)
 
 
-def _dummies(values: pd.Series, name: str) -> pd.DataFrame:
+def dummies(values: pd.Series, name: str) -> pd.DataFrame:
+    """Names to hold equal: a mark for each level but the first."""
     table = pd.get_dummies(values.astype(str), dtype=float, drop_first=True)
     return table.set_axis([f"held_{name}_{i}" for i in range(table.shape[1])], axis=1)
 

@@ -63,6 +63,7 @@ _KNOWN = Look("#0b6664", "", "o", True)
 LOOKS = {
     **dict.fromkeys(("higher", "lower", "small", "none"), _KNOWN),
     "unknown": Look("#85560a", "1 6", "o", False, "unknown"),
+    "worth_a_test": Look("#85560a", "4 3", "o", True, "unknown"),
     "untrusted": Look("#97293a", "7 5", "D", False, "untrusted"),
     "hidden": Look(SOFT, "", "", False, "hidden"),
     "described": Look(INK, "", "s", True, "described"),

@@ -138,7 +138,7 @@ def _headline(
     about = {"smallest_effect": smallest_effect, "group": group, "note": "; ".join(found.notes)}
     if found.adjusted is None:
         return no_estimate(question, measure, found.reason, found.notes, **about)
-    fit, checks = feedback.spoken(found, _all_checks(found, measure, smallest_effect))
+    fit, checks = feedback.spoken(found, all_checks(found, measure, smallest_effect))
     checks = tuple(map(check, checks))
     bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
     branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
@@ -269,7 +269,7 @@ def _survivors(
 # --- checks that need the smallest effect that matters
 
 
-def _all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Check, ...]:
+def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Check, ...]:
     """The comparison's own checks and those that need the smallest effect that matters."""
     fit = found.adjusted
     own = [_few_clusters(fit, measure, smallest), *found.checks]

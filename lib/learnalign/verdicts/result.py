@@ -22,8 +22,20 @@ TOO_FEW_CLUSTERS = 3
 
 Outcome = Literal["passed", "failed", "answered", "not possible"]
 """Answered: it failed, and what is told is a comparison that it does not speak against."""
-Design = Literal["described", "associated", "adjusted", "within_person", "compared", "randomised"]
-Verdict = Literal["higher", "lower", "small", "none", "unknown", "untrusted", "hidden", "described"]
+Design = Literal[
+    "described", "explored", "associated", "adjusted", "within_person", "compared", "randomised"
+]
+Verdict = Literal[
+    "higher",
+    "lower",
+    "small",
+    "none",
+    "unknown",
+    "untrusted",
+    "hidden",
+    "described",
+    "worth_a_test",  # of what was explored only
+]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,266 @@
+"""Looking further: what is asked that nobody fixed before, what it may say, and what is kept."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import learnalign as la
+from learnalign import studies
+from learnalign.data.mistakes import DataError
+from learnalign.estimates import explore
+from learnalign.estimates.narrowing import rows_where
+from learnalign.privacy import gate, keys
+from learnalign.verdicts import looks
+from learnalign.verdicts.looks import Look
+
+ROOT = Path(__file__).parents[2]
+FRAME = pd.DataFrame({"place": ["a", "b", None, "b"], "years": [1.0, 2.0, 3.0, None]})
+
+
+@pytest.fixture
+def fresh(study):
+    """The session's study, at which nobody has looked yet."""
+    return dataclasses.replace(study, told=studies.Told())
+
+
+# --- to what it is narrowed
+
+
+@pytest.mark.parametrize(
+    ("where", "rows"),
+    [
+        ("place == 'b'", [1, 3]),
+        ("place != 'b'", [0]),  # what is not known is not
+        ("not place == 'b'", [0]),
+        ("years > 1 and place == 'b'", [1]),
+        ("years >= 3 or years < 2", [0, 2]),
+        ("place in ('a', 'b') and years not in [2]", [0]),
+        ("years > -1", [0, 1, 2]),
+    ],
+)
+def test_an_expression_names_rows(where, rows):
+    found = rows_where(FRAME, where)
+    assert [*found.index[found]] == rows
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "__import__('os').system('true')",
+        "place.str.len() > 1",
+        "place == years",
+        "place ==",
+        "1 < years < 3",
+        "@place",
+        "lambda: 1",
+        "years > 'b'[0]",
+        "(" * 3000 + "years" + ")" * 3000,
+    ],
+)
+def test_an_expression_is_read_and_never_run(where):
+    with pytest.raises(DataError, match="where: cannot be read"):
+        rows_where(FRAME, where)
+
+
+def test_all_that_is_wrong_in_an_expression_is_said_at_once_with_the_nearest():
+    with pytest.raises(DataError) as caught:
+        rows_where(FRAME, "plac == 'b' and place == 'c' and years == 'x'")
+    assert str(caught.value) == (
+        "3 problems\n"
+        "where: there is no such column\n    Got: plac\n    Allowed: place, years\n"
+        "    Fix: did you mean 'place'?\n"
+        "where.place: there is no such place\n    Got: c\n    Allowed: a, b\n"
+        "where.years: is compared with another kind of value\n    Got: 'x'\n    Allowed: numbers"
+    )
+
+
+def test_a_wrong_name_is_answered_with_the_nearest(study):
+    about = {"by": "functon", "equal": ["gendr"], "window_days": 0}
+    with pytest.raises(DataError) as caught:
+        la.compare(study, "coachin", "merit", **about)
+    near = re.findall(r"did you mean '(\w+)'", str(caught.value))
+    assert near == ["merit_pct", "coaching", "function", "gender"]
+    assert len(caught.value.problems) == 5
+    with pytest.raises(DataError, match="Q4 cannot be narrowed"):
+        la.ask(study, "Q4", by="function")
+
+
+def test_nobody_can_narrow_to_a_person(study):
+    for name in ("person_id", "manager_id", "hired_on"):
+        with pytest.raises(DataError, match="there is no such column"):
+            la.ask(study, "Q2", where=f"{name} == 'x'")
+
+
+# --- what it says
+
+
+def test_what_is_explored_is_never_a_headline_nor_known(fresh):
+    found = la.ask(fresh, "Q1", "Q2", by="function") + la.compare(fresh, "coaching", "merit_pct")
+    assert {row.design for row in found} == {"explored"}
+    assert not any(row.headline for row in found)
+    may_say = {"worth_a_test", "none", "unknown", "untrusted", "hidden"}
+    assert {row.verdict for row in found} <= may_say
+    assert not fresh.told.rows  # nothing of it is handed over as a result
+
+
+def test_small_groups_are_hidden_and_so_is_what_they_could_be_reckoned_from(study):
+    rows = explore.table(study)
+    people = rows.person_id.unique()
+    odd = set(people[:6])
+    small = rows.assign(team=np.where(rows.person_id.isin(odd), "few", "many"))
+    few = dataclasses.replace(study, told=studies.Told(), _made={**study._made})
+    few._made[(explore._table, None)] = small.assign(function=small.team)
+    found = la.compare(few, "function", "merit_pct", where="tenure_years > 0")
+    assert all(row.estimate is None for row in found)
+
+
+def test_an_answer_shows_itself(fresh):
+    found = la.compare(fresh, "reading_hours", "merit_gap_pct", equal=["rating"])
+    text, html = str(found), found._repr_html_()
+    for told in (text, html):
+        assert "reading" in told and "likely range" in told and "Bracketing" in told
+    assert "<svg" in html and "From " in text
+    assert found[0].sentence in repr(found)
+    people = set(fresh.cycles.person_id)
+    assert not people & set(re.findall(r"\w+", html + text + repr(found)))
+
+
+# --- every look counts
+
+
+def _look(p: float, p_none: float = 1.0, bare: str = "higher") -> Look:
+    fields = {one.name: None for one in dataclasses.fields(Look)}
+    fields |= {"estimate": 0.3, "low": 0.2, "high": 0.4, "unit": "SD", "bare": bare, "p": p}
+    fields |= {"p_none": p_none, "checks": (), "held": (), "looked": (), "branch": bare}
+    fields |= {"doers": "some", "others": "others", "did": "were rated", "contrast": ""}
+    return Look(
+        **fields | {"to_settle": "", "verdict": bare, "smallest_effect": 0.1, "mark": str(p)}
+    )
+
+
+def test_a_look_that_stands_alone_may_fall_among_many():
+    one = _look(0.001)
+    assert looks.corrected([one])[0].verdict == "worth_a_test"
+    among = looks.corrected([one, *(_look(0.5, bare="unknown") for _ in range(30))])
+    assert among[0].verdict == "unknown"
+    assert "31 looks were taken" in among[0].sentence
+
+
+def test_practically_none_is_corrected_too():
+    rest = [_look(0.9, 0.9, "unknown") for _ in range(5)]
+    assert looks.corrected([_look(0.9, 1e-4, "none"), *rest])[0].verdict == "none"
+    assert looks.corrected([_look(0.9, 0.04, "none"), *rest])[0].verdict == "unknown"
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=90))
+def test_more_looks_never_raise_an_earlier_one(p):
+    """Unless what was found since makes chance the less likely explanation: none found anything."""
+    some = [_look(one) for one in p]
+    before = [one.verdict for one in looks.corrected(some)]
+    after = looks.corrected([*some, *(_look(1.0, bare="unknown") for _ in range(40))])
+    for was, now in zip(before, after, strict=False):
+        assert now.verdict == "unknown" or was == "worth_a_test"
+
+
+def test_with_nothing_true_one_study_in_twenty_is_ever_told_worth_a_test():
+    """Counted while looking, as an analyst reads: not once, after the last of 100 looks."""
+    rng, ever = np.random.default_rng(7), 0
+    for _ in range(2_000):
+        p = rng.uniform(size=100)
+        for n in range(1, 101):
+            paid, level = looks.budget(n)
+            sorted_p = np.sort(p[:n])
+            if (sorted_p <= level * np.arange(1, n + 1) / paid).any():
+                ever += 1
+                break
+    assert ever / 2_000 < 0.05  # 0.025 + 0.0125 + 0.00625 at most: three standard errors below it
+
+
+def test_the_list_outlives_the_session_and_asking_again_is_one_look(tmp_path):
+    shutil.copytree(ROOT / "data/demo", tmp_path / "demo")
+    one = la.study(tmp_path / "demo")
+    assert str(la.explored(one)).startswith("Nobody has looked yet.")
+    first = la.ask(one, "Q2", where="tenure_years >= 5")
+    la.ask(one, "Q2", where="not tenure_years < 5")  # the same rows in other words
+    again = la.study(tmp_path / "demo")
+    vars(again).update(linked=one.linked)
+    assert [row.estimate for row in la.explored(again)] == [first[0].estimate]
+    la.compare(again, "coaching", "rating")
+    assert la.explored(again).title.startswith("You have looked 2 times")
+    kept = tmp_path / "demo" / keys.PRIVATE / looks.FILE
+    assert kept.stat().st_mode & 0o077 == 0 and len(kept.read_text().splitlines()) == 2
+    assert not set(one.cycles.person_id) & set(re.findall(r"\w+", kept.read_text()))
+    with open(kept, "a") as file:
+        file.write('{"torn')
+    assert len(looks.remembered(kept.parent)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_where_nothing_can_be_kept_it_is_said(fresh, tmp_path):
+    tmp_path.chmod(0o500)
+    assert looks.remember(tmp_path / "no", [_look(0.5)])
+
+
+def test_a_list_that_cannot_be_kept_is_told(fresh, tmp_path, monkeypatch):
+    (tmp_path / keys.PRIVATE).write_text("a file where a folder is to be")
+    monkeypatch.setattr(explore, "_folder", lambda study: tmp_path / keys.PRIVATE)
+    la.compare(fresh, "coaching", "rating")
+    assert "could not be kept beside the data" in la.explored(fresh).title
+
+
+# --- under draws: an oracle that is asked a thousand times
+
+
+@pytest.fixture
+def oracle(study):
+    draws = keys.Draws(b"k" * 32, "a state of its own")
+    explore._spent.cache_clear()
+    behind = gate.Gate(study.gate.rule, draws)
+    made = {key: one for key, one in study._made.items() if key[0] is explore._table}
+    return dataclasses.replace(study, gate=behind, told=studies.Told(), _made=made)
+
+
+def test_an_oracle_tells_no_more_of_anybody_than_an_edition_may(oracle):
+    shown = 0
+    for n in range(60):
+        found = la.ask(oracle, "Q2", where=f"tenure_years > {0.05 * n}")
+        shown += found[0].estimate is not None
+    told = gate.told(oracle.gate)
+    assert 0 < shown < 60  # then it tells nothing more
+    assert gate.mu(told).max() <= gate.MOST
+    other = dataclasses.replace(oracle, told=studies.Told(), _made={**oracle._made})
+    assert la.ask(other, "Q2", where="tenure_years > 0.512")[0].verdict == "hidden"  # a new session
+
+
+def test_an_answer_of_an_oracle_is_the_same_in_other_words(oracle):
+    first = la.ask(oracle, "Q2", where="tenure_years > 1")
+    again = la.ask(oracle, "Q2", where="not tenure_years <= 1")
+    assert first[0].estimate == again[0].estimate
+    alone = dataclasses.replace(oracle, gate=gate.Gate(oracle.gate.rule), _made={})
+    exact = la.ask(alone, "Q2", where="tenure_years > 1")
+    assert first[0].estimate != exact[0].estimate
+    assert first[0].before is None and first[0].at_least
+
+
+def test_an_oracle_never_says_why_it_is_silent(oracle):
+    rare = oracle.cycles.unit.value_counts().index[-1]
+    found = la.ask(oracle, "Q2", where=f"unit == {rare!r} and tenure_years < 0.3")
+    assert [(row.verdict, row.reason, row.note, row.n_people) for row in found] == [
+        ("hidden", "", "", None)
+    ]
+    assert la.ask(oracle, "Q2", where="unit == 'no such unit'")[0].verdict == "hidden"
+
+
+def test_looks_are_plain_data(fresh):
+    found = la.compare(fresh, "gender", "merit_pct")
+    text = json.dumps([dataclasses.asdict(one) for one in found], default=str)
+    assert "influence" not in text
