@@ -64,11 +64,11 @@ def _without(rows: pd.DataFrame, fit: Fit) -> Fit:
     x, y = rows.before.to_numpy(float), 100 * rows.share.to_numpy(float)
     found = described.mean(y - fit.estimate * x, rows.leader_id, rows.leader_id, by="leader")
     even = np.full(len(rows), 1 / len(rows))
-    moves = _influence(rows, y, even * (y - y.mean()), even)
+    own = _influence(rows, y, even * (y - y.mean()), even)
+    moves, about = own["influence"], {"n_people": fit.n_people, "of_error": own["of_error"]}
     people = moves.index.union(fit.influence.index)
     moves, through = (one.reindex(people, fill_value=0.0) for one in (moves, fit.influence))
-    about = {"n_people": fit.n_people, "influence": moves - x.mean() * through}
-    return replace(found, **about)
+    return replace(found, influence=moves - x.mean() * through, **about)
 
 
 def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
