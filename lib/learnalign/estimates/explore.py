@@ -22,7 +22,7 @@ from learnalign.linking.amounts import ACKNOWLEDGED, LEARNED, amounts, around
 from learnalign.privacy import gate, keys, noise
 from learnalign.privacy.rule import completed
 from learnalign.studies import Answers, Study
-from learnalign.verdicts import looks
+from learnalign.verdicts import feedback, looks
 from learnalign.verdicts.judge import all_checks
 from learnalign.verdicts.looks import Look
 from learnalign.verdicts.registry import Measure, Question, measures, phrases, questions
@@ -299,9 +299,9 @@ def _look(study: Study, of: Asked, group: str, one: _Found, found: Comparison) -
         branch = "hidden" if found.is_hidden else "no estimate"
         fixed = found.reason in phrases("sentences")["fixed"]
         return _without(measure, smallest, "nothing varies" if fixed else branch, found, about)
+    fit, checks = feedback.spoken(found, all_checks(found, measure, smallest))
     about |= {"held": (*fit.held, *one.held), "contrast": found.contrast}
     about |= _from_to(study, one, fit, measure)
-    checks = all_checks(found, measure, smallest)
     return looks.look_of(measure, fit, checks, smallest, **about)
 
 
