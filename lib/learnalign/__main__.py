@@ -79,6 +79,20 @@ def init(folder: Path) -> None:
     print(f"{folder}\nNext: cd {folder} && learnalign run params/northbank.yml")
 
 
+def propose(exports: list[Path], out: Path) -> None:
+    """Propose a mapping for exports, with reasons; what is unsure is left to you."""
+    from learnalign.data import proposing, writing
+    from learnalign.data.mistakes import DataError
+
+    if out.exists():
+        raise DataError.of("is_there", str(out))
+    made = proposing.propose(exports, out)
+    writing.write_whole(out, made.text.encode(), mode=0o644)
+    for line in made.open:
+        print(f"to decide: {line}")
+    print(f"{out}\nNext: read it, then learnalign import {out} --out data/own")
+
+
 def bring_in(mapping: Path, out: Path, accept_loss: list[str]) -> None:
     """Turn another system's exports into canonical tables; what is rejected is kept, with why."""
     from rich.console import Console
@@ -241,6 +255,11 @@ LOG = _word(
 COMMANDS = {
     "init": (init, _word("folder", told="the project's folder; no file in it is overwritten")),
     "demo": (demo, OUT, JOBS),
+    "map": (
+        propose,
+        (("exports",), {"nargs": "+", "type": Path, "help": "the files, in one folder"}),
+        _word("--out", told="the mapping to write, such as params/imports/own.yml", required=True),
+    ),
     "import": (
         bring_in,
         _word("mapping", told="a mapping file, such as params/imports/oulad.yml"),

@@ -274,8 +274,8 @@ def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str
     value = "NULL AS value" if kind == "date" else "coalesce(told, w_point, w_comma) AS value"
     read += "" if kind == "date" else ", NULL AS w_epoch"
     filled = (
-        f"SELECT {text} AS t, count(*) AS n FROM \"_from_{table}\" WHERE {text} <> '' "
-        f"AND NOT {is_nothing(text)} GROUP BY 1"
+        f'SELECT t, count(*) AS n FROM (SELECT {text} AS t FROM "_from_{table}") '
+        f"WHERE t <> '' AND NOT {is_nothing('t')} GROUP BY 1"
     )
     return (
         f"SELECT {', '.join(parts)} FROM (SELECT *, {value} FROM (SELECT *, {told} AS told FROM "
