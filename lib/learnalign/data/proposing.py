@@ -81,7 +81,8 @@ class _Export:
 
 
 @cache
-def _names() -> Mapping[str, Any]:
+def names() -> Mapping[str, Any]:
+    """What other systems call tables, columns and words: `synonyms.yml`, read once."""
     return read_yaml(Path(__file__).with_name("synonyms.yml"))
 
 
@@ -158,7 +159,7 @@ def _chosen(exports: Sequence[_Export]) -> list[Draft]:
 def _score(one: _Export, draft: Draft) -> float:
     """How much speaks for a file as a table: its required columns and its name."""
     required = [c.name for c in COLUMNS[draft.table] if c.required]
-    by_name = any(_plain(word) in _plain(one.name) for word in _names()["files"][draft.table])
+    by_name = any(_plain(word) in _plain(one.name) for word in names()["files"][draft.table])
     made = {line.column: line for line in draft.lines}
     own = [name for name in required if name in made and "constant" not in str(made[name].made)]
     others = [name for name in made if name not in required]
@@ -190,7 +191,7 @@ def _draft(one: _Export, table: str, people: _Export | None) -> Draft:
 
 
 def _attributes(one: _Export, taken: set[str]) -> Iterator[Line]:
-    known = {_plain(name) for name in _names()["attributes"]}
+    known = {_plain(name) for name in names()["attributes"]}
     for name in one.header:
         if _plain(name) in known and name not in taken:
             own = "_".join(name.lower().split())
@@ -203,9 +204,9 @@ def _plain(name: str) -> str:
 
 def _line(one: _Export, table: str, column: Column, taken: set[str]) -> Line | None:
     """The best source column of a canonical one, by its header and then by its values."""
-    known = [column.name, *_names()["columns"][table].get(column.name, ())]
+    known = [column.name, *names()["columns"][table].get(column.name, ())]
     if column.name == "person_id":
-        known += _names()["person"]
+        known += names()["person"]
     best: tuple[float, str, str] = (0, "", "")
     for name in (name for name in one.header if name not in taken):
         likeness, why = _alike(name, known)
@@ -233,8 +234,8 @@ def _by_values(one: _Export, column: Column, line: Line) -> Line | None:
     name = str(line.made)
     if column.kind in ("date", "number", "whole"):
         return _read(one, column, line)
-    theirs = _names()["values"].get(column.name) or {word: [word] for word in column.allowed}
-    if not column.allowed and column.name not in _names()["values"]:
+    theirs = names()["values"].get(column.name) or {word: [word] for word in column.allowed}
+    if not column.allowed and column.name not in names()["values"]:
         return line
     ours = {_plain(word): own for own, words in theirs.items() for word in (own, *words)}
     values = one.values(name)
