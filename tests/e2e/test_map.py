@@ -8,7 +8,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from learnalign.data import importing, proposing, reading
+from learnalign.data import drafts, importing, proposing, reading
 from learnalign.data.contract import COLUMNS
 from learnalign.data.mistakes import DataError
 from northbank import raw
@@ -94,7 +94,7 @@ STEMS = {
 @st.composite
 def dialects(draw):
     """How each table is written: headers by one of their known names, in any order, in a dialect."""
-    names = proposing.names()
+    names = drafts.names()
     found = {}
     for table, rows in ROWS.items():
         own = {}
