@@ -79,6 +79,24 @@ def init(folder: Path) -> None:
     print(f"{folder}\nNext: cd {folder} && learnalign run params/northbank.yml")
 
 
+def propose(exports: list[Path], out: Path) -> None:
+    """Propose a mapping for exports, with reasons; what is unsure is left to you."""
+    from learnalign.data import proposing, writing
+    from learnalign.data.mistakes import DataError
+    from learnalign.verdicts import registry
+
+    if out.exists():
+        raise DataError.of("is_there", str(out))
+    made = proposing.propose(exports, out)
+    writing.write_whole(out, made.text.encode(), mode=0o644)
+    for line in made.open:
+        print(f"to decide: {line}")
+    for key, question in registry.questions().items():
+        lacking = [need.missing for need in registry.missing_needs(question, made.makes)]
+        print(f"{key} {question.text} {'we can ask it' if not lacking else '; '.join(lacking)}")
+    print(f"{out}\nNext: read it, then learnalign import {out} --out data/own")
+
+
 def bring_in(mapping: Path, out: Path, accept_loss: list[str]) -> None:
     """Turn another system's exports into canonical tables; what is rejected is kept, with why."""
     from rich.console import Console
@@ -175,13 +193,19 @@ def audit(out: Path, data: Path | None) -> None:
     sys.exit(1 if done.findings else 0)
 
 
-def simulate(out: Path, people: int, cycles: int, seed: int, truth: Path | None) -> None:
+def simulate(out: Path, people: int, cycles: int, seed: int, truth: Path | None, raw: bool) -> None:
     """Write a plausible bank with every canonical table and known truths in it."""
     from northbank import tables as bank
     from northbank import truth as truths
 
     declared = truths.read(truth) if truth else truths.Truth()
-    print(bank.write(bank.northbank(people=people, cycles=cycles, seed=seed, truth=declared), out))
+    company = bank.northbank(people=people, cycles=cycles, seed=seed, truth=declared)
+    if raw:
+        from northbank import raw as exports
+
+        print(exports.write(company, out))
+    else:
+        print(bank.write(company, out))
 
 
 def schedule(
@@ -241,6 +265,11 @@ LOG = _word(
 COMMANDS = {
     "init": (init, _word("folder", told="the project's folder; no file in it is overwritten")),
     "demo": (demo, OUT, JOBS),
+    "map": (
+        propose,
+        (("exports",), {"nargs": "+", "type": Path, "help": "the files, in one folder"}),
+        _word("--out", told="the mapping to write, such as params/imports/own.yml", required=True),
+    ),
     "import": (
         bring_in,
         _word("mapping", told="a mapping file, such as params/imports/oulad.yml"),
@@ -268,6 +297,7 @@ COMMANDS = {
         _word("--cycles", kind=int, default=6, told="half-year cycles (6)"),
         _word("--seed", kind=int, default=1, told="the same seed gives the same bytes (1)"),
         _word("--truth", told="what is true there, as params/truths/penalty.yml; else Northbank's"),
+        (("--raw",), {"action": "store_true", "help": "as exports of its systems, to be mapped"}),
     ),
     "schedule": (
         schedule,

@@ -401,6 +401,7 @@ def test_help_names_every_command(project):
     assert {
         "init",
         "demo",
+        "map",
         "import",
         "check",
         "run",

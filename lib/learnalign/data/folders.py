@@ -90,3 +90,12 @@ def _refuse_strangers(out: Path) -> None:
     ours = {f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES} | BESIDE
     if strangers := there - ours if "dataset.yml" in there else there:
         raise DataError.of("not_ours", str(out), got=", ".join(sorted(strangers))[:200])
+
+
+def fresh(out: Path) -> Path:
+    """A new or empty folder; a `DataError` where something is in it already."""
+    out = Path(out).resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError.of("is_there", str(out))
+    out.mkdir(parents=True, exist_ok=True)
+    return out

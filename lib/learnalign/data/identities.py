@@ -122,7 +122,7 @@ def _unknown(job: Any, table: str, name: str) -> list[Problem]:
     if known == n or name in made.as_is or not job.fetch(table, name, EVERYBODY)[0]:
         return []
     said = {"n": f"{n:,}", "known": f"{known:,}"}
-    repairs, joined = _helpful(job, table, name)
+    repairs, joined = helpful(job, table, name)
     if joined > known:
         both = [*dict.fromkeys([*job.mapping.identities.repair, *repairs])]
         more = {"repairs": ", ".join(both), "joined": f"{joined:,}"}
@@ -135,7 +135,7 @@ def _unknown(job: Any, table: str, name: str) -> list[Problem]:
     return []
 
 
-def _helpful(job: Any, table: str, name: str) -> tuple[Sequence[str], int]:
+def helpful(job: Any, table: str, name: str) -> tuple[Sequence[str], int]:
     """The fewest repairs that make most ids known, without making two people one."""
     best: tuple[Sequence[str], int] = ((), 0)
     told, con = job.mapping.identities.repair, job.engine.con

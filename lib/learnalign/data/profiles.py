@@ -41,7 +41,6 @@ class Tally:
     examples: Mapping[str, str] | None = None
     low: float | None = None
     high: float | None = None
-    middle: float | None = None
     small: int = 0
     between: int = 0
     long: int = 0  # rows beyond the hours of two working days
@@ -240,9 +239,9 @@ def tally(job: Any, place: tuple[str, str], text: str, kind: str, told: str | No
     """
     ways = ways_of(place[1], kind)
     row = job.fetch(*place, _counting(place[0], text, kind, ways, told or "NULL"))
-    n, left, *others = row[:13]
+    n, left, *others = row[:12]
     whole, spread = [int(count or 0) for count in others[:5]], others[5:]
-    counts = dict(zip(ways, zip(*[iter(row[13:])] * 3, strict=True), strict=True))
+    counts = dict(zip(ways, zip(*[iter(row[12:])] * 3, strict=True), strict=True))
     reads = {way: int(found[0] or 0) for way, found in counts.items()}
     rest = {way: int(found[1] or 0) for way, found in counts.items()}
     examples = {way: found[2] for way, found in counts.items() if found[2]} | {"": left or ""}
@@ -261,7 +260,7 @@ def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str
         f"sum(n) FILTER (w_{one} IS NOT NULL AND w_{other} IS NOT NULL)",
         f"sum(n) FILTER (w_{one} <> w_{other}), sum(n) FILTER ({offset} OR w_epoch IS NOT NULL)",
         "sum(n) FILTER (t LIKE '%\\%' ESCAPE '\\')",
-        "min(value), max(value), quantile_cont(CAST(value AS DOUBLE), 0.5)",
+        "min(value), max(value)",
         "count(*) FILTER (abs(CAST(value AS DOUBLE)) > 0 AND abs(CAST(value AS DOUBLE)) <= 0.2)",
         "count(*) FILTER (abs(CAST(value AS DOUBLE)) > 0.2 AND abs(CAST(value AS DOUBLE)) < 0.5)",
         f"coalesce(sum(n) FILTER (CAST(value AS DOUBLE) > {LONG}), 0)",
@@ -274,8 +273,8 @@ def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str
     value = "NULL AS value" if kind == "date" else "coalesce(told, w_point, w_comma) AS value"
     read += "" if kind == "date" else ", NULL AS w_epoch"
     filled = (
-        f"SELECT {text} AS t, count(*) AS n FROM \"_from_{table}\" WHERE {text} <> '' "
-        f"AND NOT {is_nothing(text)} GROUP BY 1"
+        f'SELECT t, count(*) AS n FROM (SELECT {text} AS t FROM "_from_{table}") '
+        f"WHERE t <> '' AND NOT {is_nothing('t')} GROUP BY 1"
     )
     return (
         f"SELECT {', '.join(parts)} FROM (SELECT *, {value} FROM (SELECT *, {told} AS told FROM "

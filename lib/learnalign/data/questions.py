@@ -74,12 +74,10 @@ def of_numbers(
         return
     if name == "hours" and made.unit is None and way in profiles.NUMBERS:
         head = re.sub(r"[_\W]+", " ", str(made.column)).lower()
-        is_long = (found.middle or 0) > LONG or (found.n >= FEW and found.long > 0.05 * found.n)
+        is_long = found.long > (0.05 if found.n >= FEW else 0.5) * found.n
         if re.search(MINUTES, head) or is_long:
-            got = (
-                f"column {made.column!r}: {found.middle or 0:g} in the middle, {found.high or 0:g}"
-            )
-            got += f" at most, {found.long:,} of {found.n:,} above {LONG}"
+            got = f"column {made.column!r}: {found.high or 0:g} at most, "
+            got += f"{found.long:,} of {found.n:,} above {LONG}"
             yield Problem.of("hours_or_minutes", *place, got)
             return
     if name == "cost":

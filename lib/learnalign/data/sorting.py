@@ -131,7 +131,8 @@ def _emptied(
         if not n:
             continue
         stood = ibis.literal("") if mapping.pseudonyms else ": " + rows[raw]
-        text = ibis.literal(f"{name} {words('value_left_out')['problem']}") + stood
+        said = words("value_left_out")["problem"]
+        text = ibis.literal(f"{name} {said}") + stood
         parts.append(_shown(rows.filter(lost).mutate(_reason=text)))
         job.tell("values_left_out", table, name, n=f"{int(n):,}", of=f"{int(filled):,}")
         if n > max(1, (1 - mapping.arrive) * filled) and table not in mapping.accept_loss:

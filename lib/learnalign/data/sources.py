@@ -67,7 +67,7 @@ class Job:
         """A table of other systems' accounts, as `name` in the engine."""
         (path, *_) = _matching(self.folder, one.file, "identities")
         made = TableMap(file=one.file, columns={})
-        rows = _read(self, path, made, "identities", {plain(one.person_id)})
+        rows = read_file(self, path, made, "identities", {plain(one.person_id)})
         if missing := {one.person_id, *one.accounts} - {*rows.columns}:
             got = ", ".join(sorted(missing))
             raise DataError.of("no_column", "identities", path.name, name=got)
@@ -121,7 +121,7 @@ def origin(job: Job, table: str) -> Table:
     if made.file is not None:
         paths = _matching(job.folder, made.file, table)
         wanted = {plain(str(one.column)) for one in made.columns.values() if one.column is not None}
-        parts = [_read(job, path, made, table, wanted) for path in paths]
+        parts = [read_file(job, path, made, table, wanted) for path in paths]
         parts = _alike(parts, paths, table)
         return _counted_once(job, table, parts) if len(parts) > 1 else parts[0]
     there = _by_stem(job.folder)
@@ -131,7 +131,7 @@ def origin(job: Job, table: str) -> Table:
         if len(there[stem]) > 1:
             names = ", ".join(path.name for path in there[stem])
             raise DataError.of("two_of_a_stem", *place, names, name=stem)
-        job.engine.create_view(stem, _read(job, there[stem][0], made, table), overwrite=True)
+        job.engine.create_view(stem, read_file(job, there[stem][0], made, table), overwrite=True)
         job.exports.add(stem)
     rows = job.run(table, "query", query)
     places = {"_file": ibis.literal("(query)"), "_line": ibis.row_number() + 1}
@@ -197,7 +197,9 @@ def _alike(parts: list[Table], paths: list[Path], table: str) -> list[Table]:
     return found
 
 
-def _read(job: Job, path: Path, made: TableMap, table: str, wanted: Collection[str] = ()) -> Table:
+def read_file(
+    job: Job, path: Path, made: TableMap, table: str, wanted: Collection[str] = ()
+) -> Table:
     """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
     suffix, name = path.suffix.lower(), path.name
     if not path.resolve().is_relative_to(job.folder):

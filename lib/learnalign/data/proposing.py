@@ -1,0 +1,215 @@
+"""Proposals: a mapping for exports that nobody mapped yet, by their headers and their values.
+
+Each line says why and how sure. What is unsure is a comment: the import then asks for it. Nothing
+is decided here that `import` does not check again.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from learnalign.data import identities, profiles, scratch, sources, sql
+from learnalign.data.contract import COLUMNS, DATE_OF, REQUIRED_TABLES
+from learnalign.data.drafts import SURE, Draft, Export, chosen
+from learnalign.data.mapping import Mapping as Map
+from learnalign.data.mapping import TableMap
+from learnalign.data.mistakes import DataError, Problem
+from learnalign.data.pseudonyms import PERSON_COLUMNS
+
+TITLE = "My company"
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mapping as text, what must be decided, and the tables and columns that it will make."""
+
+    text: str
+    open: tuple[str, ...]
+    makes: frozenset[str]
+
+
+def propose(files: Sequence[str | Path], out: str | Path) -> Proposal:
+    """A mapping for some exports, to be written to `out`; they lie in one folder.
+
+    It misleads where a header means something else than its name: read each line.
+
+    >>> propose(["data/demo/people.csv", "data/demo/reviews.csv"], "data/map.yml").open
+    ()
+    """
+    paths = sorted({Path(file).resolve() for file in files})
+    if absent := [str(path) for path in paths if not path.is_file()]:
+        raise DataError([Problem.of("no_file", "map", got=path) for path in absent])
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    place = scratch.made().resolve()
+    meta = {"title": TITLE, "as_of": "2999-12-31", "rating_scale": [1, 2]}
+    empty = Map.model_validate({"source": str(folder), "dataset": meta, "tables": {}})
+    try:
+        with sql.engine(folder, place) as engine:
+            job = sources.Job(engine, empty, folder, place)
+            exports = _grouped([_looked_at(job, path, i) for i, path in enumerate(paths)])
+            drafts = chosen(exports)
+            return _written(
+                job, drafts, exports, os.path.relpath(folder, Path(out).resolve().parent)
+            )
+    finally:
+        scratch.cleared(place)
+
+
+def _looked_at(job: Any, path: Path, number: int) -> Export:
+    made = TableMap(file=path.name, columns={})
+    rows = sources.read_file(job, path, made, "map")
+    view = f"_from_{number}"
+    job.engine.create_table(view, rows.cache())
+    header = [name for name in rows.columns if name not in ("_file", "_line")]
+    name = path.relative_to(job.folder).as_posix()
+    return Export(name, view, header, name, job)
+
+
+def _grouped(exports: list[Export]) -> list[Export]:
+    """Files of one header are one export: the months of a system."""
+    found: list[Export] = []
+    for one in exports:
+        same = next((other for other in found if other.header == one.header), None)
+        start = os.path.commonprefix([one.name, same.pattern.partition("*")[0]]) if same else ""
+        if same is None or len(Path(start).name) < 3:
+            found.append(one)
+            continue
+        query = f"INSERT INTO {same.view} SELECT * FROM {one.view}"
+        one.job.engine.con.execute(query)
+        same.pattern = f"{start}*{Path(one.name).suffix}"
+    return found
+
+
+# --- as text
+
+
+def _written(job: Any, drafts: list[Draft], exports: Sequence[Export], source: str) -> Proposal:
+    drafts = [draft for draft in drafts if draft.lines]
+    views = {one.pattern: one for one in exports}
+    head = [
+        "# Proposed from the exports: read each line. What is unsure is a comment: decide it.",
+        f"source: {source}",
+        *_identities(job, drafts, views),
+        "dataset:",
+        *_dataset(drafts, views),
+        "tables:",
+    ]
+    body, unsure = [], []
+    for draft in drafts:
+        body += [f"  {draft.table}:", f"    file: {_text(draft.file)}", "    columns:"]
+        for line in draft.lines:
+            mark = "" if line.sure >= SURE else "# unsure: "
+            body.append(f"      {mark}{line.column}: {_text(line.made)}  # {line.why}")
+            if mark:
+                unsure.append(f"{draft.table}.{line.column}: {line.why}")
+        unsure += [
+            f"{draft.table}.{name}: no column was found"
+            for name in draft.missing
+            if name not in {x.column for x in draft.lines}
+        ]
+    made = {draft.table for draft in drafts}
+    unsure += [f"{table}: no export was found" for table in REQUIRED_TABLES if table not in made]
+    makes = {f"{d.table}.{line.column}" for d in drafts for line in d.lines if line.sure >= SURE}
+    return Proposal("\n".join([*head, *body]) + "\n", tuple(unsure), frozenset({*makes, *made}))
+
+
+def _text(value: Any) -> str:
+    """A value as YAML in one line."""
+    return (
+        yaml.safe_dump(
+            value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False
+        )
+        .removesuffix("...\n")
+        .strip()
+    )
+
+
+def _dataset(drafts: Sequence[Draft], views: Mapping[str, Export]) -> Iterator[str]:
+    ratings = _column(drafts, "reviews", "rating")
+    yield f"  title: {TITLE}"
+    last = max(
+        (day for day in (_last_day(draft, views) for draft in drafts) if day), default="2000-01-01"
+    )
+    yield f'  as_of: "{last}"  # the last day in the data'
+    values = views[ratings[0]].values(ratings[1], 200) if ratings else []
+    marks = sorted(
+        {
+            float(v.replace(",", "."))
+            for v in values
+            if v.replace(",", ".").replace(".", "", 1).isdigit()
+        }
+    )
+    if marks and len(marks) <= 10 and all(mark == int(mark) for mark in marks):
+        scale = [*range(int(marks[0]), int(marks[-1]) + 1)]
+        yield f"  rating_scale: {scale}  # from the lowest to the highest rating found: correct it"
+    else:
+        low, high = (marks[0], marks[-1]) if len(marks) > 1 else (1, 5)
+        yield f"  rating_scale: {{min: {low:g}, max: {high:g}}}  # the ratings found: correct it"
+    known = {column.name for column in COLUMNS["people"]}
+    own = [
+        x.column for d in drafts if d.table == "people" for x in d.lines if x.column not in known
+    ]
+    if own:
+        yield f"  attributes: {_text(own)}"
+
+
+def _column(drafts: Sequence[Draft], table: str, column: str) -> tuple[str, str] | None:
+    for draft in drafts:
+        for line in draft.lines:
+            if (draft.table, line.column) == (table, column):
+                made = line.made.get("column") if isinstance(line.made, dict) else line.made
+                return (draft.file, str(made)) if made else None
+    return None
+
+
+def _last_day(draft: Draft, views: Mapping[str, Export]) -> str:
+    """The last day that dates a row of a table, of people the last hiring."""
+    line = next((x for x in draft.lines if x.column == DATE_OF[draft.table]), None)
+    if (
+        line is None
+        or line.sure < SURE
+        or (isinstance(line.made, dict) and "column" not in line.made)
+    ):
+        return ""
+    name = line.made["column"] if isinstance(line.made, dict) else line.made
+    way = line.made.get("date", "iso") if isinstance(line.made, dict) else "iso"
+    one = views[draft.file]
+    value = profiles.date_value(profiles.tidy(sql.named(name)), (way,))
+    day = one.job.fetch(one.name, name, f"SELECT max({value}) FROM {one.view}")[0]
+    return str(day or "")
+
+
+def _identities(job: Any, drafts: Sequence[Draft], views: Mapping[str, Export]) -> list[str]:
+    """The repairs, or the list of accounts, by which ids of other files are people."""
+    known = _column(drafts, "people", "person_id")
+    if known is None:
+        return []
+    con, people = job.engine.con, views[known[0]]
+    own = f"SELECT DISTINCT {profiles.trimmed(sql.named(known[1]))} AS person_id FROM {people.view}"
+    con.execute(f"CREATE TABLE _people AS SELECT * FROM ({own}) WHERE person_id <> ''")
+    repairs: list[str] = []
+    for table, name in _references():
+        there = _column(drafts, table, name)
+        if there is None or table == "people":
+            continue
+        ids = f'{profiles.trimmed(sql.named(there[1]))} AS "{name}", NULL AS _because'
+        con.execute(f"CREATE OR REPLACE TABLE _rows_of AS SELECT {ids} FROM {views[there[0]].view}")
+        counts = f'count(*), count(*) FILTER ("{name}" IN (FROM _people))'
+        n, exact = job.fetch(table, name, f"SELECT {counts} FROM _rows_of WHERE \"{name}\" <> ''")
+        some, joined = identities.helpful(job, table, name) if exact < n else ((), 0)
+        repairs += [repair for repair in some if repair not in repairs and joined > exact]
+    if not repairs:
+        return []
+    why = "more ids are people with these: check that they are the same"
+    return [f"identities: {{repair: [{', '.join(repairs)}]}}  # {why}"]
+
+
+def _references() -> list[tuple[str, str]]:
+    """Every column of ids of people, by its table."""
+    return [
+        (table, c.name) for table in COLUMNS for c in COLUMNS[table] if c.name in PERSON_COLUMNS
+    ]
