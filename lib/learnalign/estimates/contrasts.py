@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, forward, rivals, same_manager, samples
+from learnalign.estimates import checks, forward, rivals, same_manager, samples, who_and_when
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -67,6 +67,8 @@ def compare(
         checks.overlap(beyond),
         checks.attrition(sample, prepared.frame, adjusted),
     ]
+    if "late" in sample.rows:
+        tried.append(checks.alone("timing", who_and_when.late_or_early(sample, level)))
     if prepared.is_merit:
         tried.append(checks.bonus_control(sample, bonus_rewards_individual))
     found = replace(found, adjusted=adjusted, checks=tuple(tried))
