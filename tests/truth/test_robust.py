@@ -16,7 +16,7 @@ from learnalign.verdicts import feedback, judge
 pytestmark = pytest.mark.truth
 
 TEAM = 12
-RECORDED = ("acknowledgements_late",)
+RECORDED = ("acknowledgements_late", "voluntary_system_hours")
 
 
 def drawn(seed: int, people: int = 1_500, cycles: int = 6) -> tuple:
@@ -234,3 +234,47 @@ def test_without_a_date_in_the_window_the_check_on_timing_is_not_possible():
     )
     assert with_it.adjusted == without.adjusted
     assert {c.outcome for c in without.checks if c.name == "timing"} == {"not possible"}
+
+
+# --- written down by those it is about
+
+
+def of_logging(seed: int, effect: float = 0.0, logging: float = 0.0) -> pd.DataFrame:
+    """Half of learning is known to a system; of the rest more is written down in a good year."""
+    rng, person, cycle = drawn(seed)
+    able, luck = rng.normal(size=person.max() + 1)[person], rng.normal(size=len(person))
+    system, own = np.expm1(np.abs(rng.normal(0, 1.2, (2, len(person)))))
+    hours = system + own
+    logs = np.log1p(hours)
+    rating = 0.7 * able + 0.65 * luck + effect * (logs - logs.mean()) / logs.std()
+    written = system + own * np.exp(logging * luck)
+    about = {"voluntary_hours": written, "voluntary_system_hours": system, "rating": rating}
+    return person_cycles(person, cycle, **about)
+
+
+@pytest.mark.parametrize(
+    ("effect", "logging", "least", "most"), [(0.0, 0.8, 0, 1), (0.3, 0.0, 12, 12), (0.0, 0.0, 0, 0)]
+)
+def test_who_writes_down_more_when_all_goes_well_claims_nothing(effect, logging, least, most):
+    found = []
+    for seed in range(12):
+        comparison = contrasts.compare(of_logging(seed, effect, logging), "learning_to_rating")
+        found.append(judge.judge(comparison, smallest_effect=0.10)[0].verdict)
+    assert least <= found.count("higher") <= most
+    assert ("untrusted" in found) == (logging > 0)
+
+
+def test_nearly_all_reported_by_oneself_is_not_trusted_and_unknown_writers_change_nothing():
+    rows = of_logging(1, 0.3)
+    by_themselves, unknown = (
+        contrasts.compare(rows.assign(voluntary_system_hours=system), "learning_to_rating")
+        for system in (0.01 * rows.voluntary_hours, np.nan)
+    )
+    (failed,), (impossible,) = (
+        [check for check in one.checks if check.name == "recorder"]
+        for one in (by_themselves, unknown)
+    )
+    assert (failed.outcome, failed.why) == ("failed", "by themselves")
+    assert (impossible.outcome, impossible.why) == ("not possible", "not recorded")
+    assert judge.judge(by_themselves, smallest_effect=0.10)[0].verdict == "untrusted"
+    assert judge.judge(unknown, smallest_effect=0.10)[0].verdict == "higher"

@@ -80,6 +80,11 @@ def _beside(
 ) -> Comparison:
     """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
+    names = [("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))]
+    if "system" in sample.rows:
+        recorded, why = who_and_when.by_system(sample, level)
+        names += [("recorder", recorded)] if recorded else []
+        found = found if recorded else replace(found, checks=(*found.checks, checks.recorder(why)))
     robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
     known = prepared.frame.dropna(subset=["exposure", "outcome"])
     return replace(
@@ -87,7 +92,7 @@ def _beside(
         forward=robust,
         luck=luck,
         n_cycles_all=known.cycle.nunique(),
-        rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
+        rivals=tuple(names),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         step=_step(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),

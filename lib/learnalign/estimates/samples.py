@@ -136,10 +136,21 @@ def prepare(measure: str, cycles: pd.DataFrame) -> Prepared:
         amount=amount[""],
         early=at_all(pd.to_numeric(cycles[f"{name}_early_next"])),
         **{of: pd.to_numeric(cycles[f"{name}_{of}"]) for of in PARTS.get(source, ())},
+        **_by_system(cycles, name, exposure),
         **{f"exposure{w}": exposure(of, cycles.cycle) for w, of in amount.items()},
     )
     pasts = PAST if source in HABITS else ()
     return Prepared(measure, frame, tuple(notes), noun, pasts=pasts)
+
+
+def _by_system(
+    cycles: pd.DataFrame, name: str, exposure: Callable[[pd.Series, pd.Series], pd.Series]
+) -> dict[str, pd.Series]:
+    """Of learning: how much of it a system wrote down, as an amount and as the exposure."""
+    if not name.startswith("voluntary"):
+        return {}
+    amount = pd.to_numeric(cycles[name.replace("voluntary", "voluntary_system")])
+    return {"system_amount": amount, "system": exposure(amount, cycles.cycle)}
 
 
 def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:

@@ -10,6 +10,8 @@ import pandas as pd
 from learnalign.estimates.same_manager import Sample, differs_within
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
+BY_SYSTEM = 0.05  # with less of it written down by a system, those it is about report it
+
 
 def late_or_early(sample: Sample, level: float = 0.95) -> Fit | None:
     """Outcome of who did it only in the last 45 days of the window, less who did only before.
@@ -34,15 +36,45 @@ def late_or_early(sample: Sample, level: float = 0.95) -> Fit | None:
     rows = sample.rows.dropna(subset=["late"])
     late, early = rows.late > 0, rows.amount > rows.late
     marks = {"_late": late & ~early, "_one": late ^ early, "_both": late & early}
-    return _of(sample, rows.assign(**marks), "_late", ["_one", "_both"], level)
+    return _of_mark(sample, rows.assign(**marks), "_late", ["_one", "_both"], level)
 
 
-def _of(
-    sample: Sample, rows: pd.DataFrame, exposure: str, also: list[str], level: float
+def by_system(sample: Sample, level: float = 0.95) -> tuple[Fit | None, str]:
+    """The headline's contrast in what a system wrote down alone, and why there is none: a key of
+    the check's words.
+
+    In the outcome's unit; all learning in past windows is held equal as there. Whose half-year goes
+    well writes down more of it. Misleads where a system knows of courses that were assigned after
+    trouble, and nobody marked them as required.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.estimates import samples
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> sample = samples.comparable(samples.prepare("learning_to_rating", cycles))
+    >>> by_system(sample)[0].low > 0
+    True
+    """
+    rows = sample.rows.dropna(subset=["system", "system_amount"])
+    if rows.empty:
+        return None, "not recorded"
+    if rows.system_amount.sum() < BY_SYSTEM * rows.amount.sum():
+        return None, "by themselves"
+    rows = rows.assign(exposure=rows.system, exposed=rows.system_amount > 0)
+    return _of(sample, rows, [], level), "few"
+
+
+def _of_mark(
+    sample: Sample, rows: pd.DataFrame, mark: str, also: list[str], level: float
 ) -> Fit | None:
-    """The core model on marks, among people whose colleagues differ in the first of them."""
-    rows = rows.astype(dict.fromkeys([exposure, *also], float))
-    rows = rows[differs_within(rows, exposure)]
+    """The core model on a mark of 0 and 1, others held equal."""
+    rows = rows.assign(exposure=rows[mark], exposed=rows[mark])
+    return _of(sample, rows.astype(dict.fromkeys(["exposure", *also], float)), also, level)
+
+
+def _of(sample: Sample, rows: pd.DataFrame, also: list[str], level: float) -> Fit | None:
+    """The core model among people whose colleagues differ in the exposure."""
+    rows = rows[differs_within(rows, "exposure")]
     if sample.too_thin(rows) or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
         return None
-    return sample.core(rows, exposure=exposure, also=also, level=level)
+    return sample.core(rows, also=also, level=level)
