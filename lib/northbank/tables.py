@@ -44,6 +44,7 @@ MATRIX = [
     for rating, target in ((1, -1.0), (2, 0.5), (3, 1.5), (4, 2.25), (5, 3.0))
     for low, high, more in ((0.0, 0.9, 0.5), (0.9, 1.1, 0.0), (1.1, 2.0, -0.5))
 ]
+NOT_RECORDED = {"settled_on"}  # Northbank does not know when a rating was made up
 IDS = {"person_id", "manager_id", "from_id", "to_id", "assessor_id"}
 
 
@@ -116,9 +117,10 @@ def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:
     """The contract's columns in its order; numbers become ids and dates, rounded as they are
     written.
     """
-    columns = [column.name for column in COLUMNS[name]]
+    columns = [column.name for column in COLUMNS[name] if column.name not in NOT_RECORDED]
     columns += list(MADE.attributes) if name == "people" else []
     dates = [column.name for column in COLUMNS[name] if column.kind == "date"]
+    dates = [name for name in dates if name in columns]
     values = {column: bank.label[drawn[column]] for column in sorted(IDS & {*columns})}
     values |= {column: _dates(drawn[column]) for column in dates}
     values |= {"skill": SKILLS[drawn["skill"]]} if "skill" in columns else {}

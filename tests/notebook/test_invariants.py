@@ -47,7 +47,8 @@ def renamed(tables):
 
 def later(tables):
     dates = {
-        name: [c.name for c in columns if c.kind == "date"] for name, columns in COLUMNS.items()
+        name: [c.name for c in columns if c.kind == "date" and c.name in tables[name]]
+        for name, columns in COLUMNS.items()
     }
     return {
         name: table.assign(**{c: table[c] + YEARS for c in dates[name]})

@@ -34,6 +34,7 @@ NOTHING_LOST = {
     "assessments.assessor_id": "who assessed is not asked",
     "ties.programme": "programmes are not compared with each other",
     "rewards.merit_target_pct": "the matrix gives it",
+    "reviews.settled_on": "the review's day stands in, and a check asks whether that matters",
     "merit_matrix": "the targets are there",
 }
 
@@ -51,7 +52,7 @@ def without(*missing: str) -> reading.DataSet:
         if one in meta:
             meta[one] = type(meta[one])()
         elif column:
-            tables[table] = tables[table].drop(columns=column)
+            tables[table] = tables[table].drop(columns=column, errors="ignore")
         else:
             del tables[table]
     return reading.of_frames(tables, Meta.model_validate(meta))

@@ -16,6 +16,7 @@ from learnalign.verdicts import feedback, judge
 pytestmark = pytest.mark.truth
 
 TEAM = 12
+RECORDED = ("acknowledgements_late", "voluntary_system_hours")
 
 
 def drawn(seed: int, people: int = 1_500, cycles: int = 6) -> tuple:
@@ -47,6 +48,7 @@ def person_cycles(person: np.ndarray, cycle: np.ndarray, **columns) -> pd.DataFr
     for name in {"voluntary_hours", "acknowledgements"} & {*columns}:
         around = {f"{name}{where}": by[name].shift(steps) for where, steps in shifts.items()}
         frame = frame.assign(**around, **{f"{name}_early_next": np.nan})
+    frame = frame.assign(**{name: np.nan for name in RECORDED if name not in frame})
     priors = {f"{c}_prior_{k}": by[c].shift(k) for c in ("rating", "cycle") for k in (1, 2)}
     return frame.assign(**priors)
 
@@ -101,7 +103,7 @@ def test_past_learning_is_held_where_it_leaves_a_third_to_compare(kept, held):
 
 
 def person_cycles_said(rows: pd.DataFrame) -> pd.DataFrame:
-    around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next"), 0.0)
+    around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next", "_late"), 0.0)
     return rows.assign(**{f"acknowledgements{name}": value for name, value in around.items()})
 
 
@@ -195,3 +197,84 @@ def test_its_interval_covers_with_and_without_feedback():
             fit = forward.feedback_robust(frame, "manager")[0]
             covered.append(fit.low <= 0 <= fit.high)
         assert np.mean(covered) >= 0.89  # 95 %, and nearly three Monte-Carlo errors of 100
+
+
+# --- settled before its date
+
+
+def of_settled(seed: int, effect: float = 0.0, settled: float = 0.0) -> pd.DataFrame:
+    """Up to two acknowledgements, late or early; a bad rating that is known early adds late ones."""
+    rng, person, cycle = drawn(seed)
+    able, luck = rng.normal(size=person.max() + 1)[person], rng.normal(size=len(person))
+    early, late = (rng.random((2, len(person))) < [[0.22], [0.08]]).astype(float)
+    late = np.maximum(late, (luck < -0.3) & (rng.random(len(person)) < settled))
+    said = early + late
+    rating = 0.7 * able + 0.65 * luck + effect * (said > 0)
+    about = {"acknowledgements": said, "acknowledgements_late": late, "rating": rating}
+    return person_cycles(person, cycle, **about)
+
+
+@pytest.mark.parametrize(
+    ("effect", "settled", "least", "most"), [(0, 0.5, 18, 20), (0, 0, 0, 3), (-0.3, 0, 0, 3)]
+)
+def test_a_rating_that_was_settled_early_fails_the_check_on_timing(effect, settled, least, most):
+    failed = 0
+    for seed in range(20):
+        found = contrasts.compare(of_settled(seed, effect, settled), "acknowledging_to_rating")
+        (timing,) = [check for check in found.checks if check.name == "timing"]
+        failed += timing.outcome == "failed"
+    assert least <= failed <= most
+
+
+def test_without_a_date_in_the_window_the_check_on_timing_is_not_possible():
+    rows = of_settled(1)
+    with_it, without = (
+        contrasts.compare(one, "acknowledging_to_rating")
+        for one in (rows, rows.assign(acknowledgements_late=np.nan))
+    )
+    assert with_it.adjusted == without.adjusted
+    assert {c.outcome for c in without.checks if c.name == "timing"} == {"not possible"}
+
+
+# --- written down by those it is about
+
+
+def of_logging(seed: int, effect: float = 0.0, logging: float = 0.0) -> pd.DataFrame:
+    """Half of learning is known to a system; of the rest more is written down in a good year."""
+    rng, person, cycle = drawn(seed)
+    able, luck = rng.normal(size=person.max() + 1)[person], rng.normal(size=len(person))
+    system, own = np.expm1(np.abs(rng.normal(0, 1.2, (2, len(person)))))
+    hours = system + own
+    logs = np.log1p(hours)
+    rating = 0.7 * able + 0.65 * luck + effect * (logs - logs.mean()) / logs.std()
+    written = system + own * np.exp(logging * luck)
+    about = {"voluntary_hours": written, "voluntary_system_hours": system, "rating": rating}
+    return person_cycles(person, cycle, **about)
+
+
+@pytest.mark.parametrize(
+    ("effect", "logging", "least", "most"), [(0.0, 0.8, 0, 1), (0.3, 0.0, 12, 12), (0.0, 0.0, 0, 0)]
+)
+def test_who_writes_down_more_when_all_goes_well_claims_nothing(effect, logging, least, most):
+    found = []
+    for seed in range(12):
+        comparison = contrasts.compare(of_logging(seed, effect, logging), "learning_to_rating")
+        found.append(judge.judge(comparison, smallest_effect=0.10)[0].verdict)
+    assert least <= found.count("higher") <= most
+    assert ("untrusted" in found) == (logging > 0)
+
+
+def test_nearly_all_reported_by_oneself_is_not_trusted_and_unknown_writers_change_nothing():
+    rows = of_logging(1, 0.3)
+    by_themselves, unknown = (
+        contrasts.compare(rows.assign(voluntary_system_hours=system), "learning_to_rating")
+        for system in (0.01 * rows.voluntary_hours, np.nan)
+    )
+    (failed,), (impossible,) = (
+        [check for check in one.checks if check.name == "recorder"]
+        for one in (by_themselves, unknown)
+    )
+    assert (failed.outcome, failed.why) == ("failed", "by themselves")
+    assert (impossible.outcome, impossible.why) == ("not possible", "not recorded")
+    assert judge.judge(by_themselves, smallest_effect=0.10)[0].verdict == "untrusted"
+    assert judge.judge(unknown, smallest_effect=0.10)[0].verdict == "higher"

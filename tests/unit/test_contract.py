@@ -30,6 +30,7 @@ GOOD = {
         manager_id   mia         mia
         grade        A           B
         fte          1           0.5
+        settled_on   2023-06-20  -
     """,
     "rewards": """
         person_id                          ana         ben
@@ -252,6 +253,15 @@ def row_faults():
             "ben",
             "another person",
             OWN,
+        ),
+        (
+            "reviews",
+            {"settled_on": "2023-07-02"},
+            "settled_on",
+            "is after the review",
+            "2023-07-01 / 2023-07-02",
+            "on or before reviewed_on",
+            "name the day on which the rating was made up, or leave it empty",
         ),
         (
             "reviews",

@@ -28,6 +28,9 @@ NO_ROLE = {
     "fte": np.nan,
     "reviewed_next": None,
     "acknowledgements_early_next": np.nan,
+    "acknowledgements_late": np.nan,
+    "voluntary_system_hours": np.nan,
+    "voluntary_system_activities": np.nan,
     **dict.fromkeys(("manager_changed", "unit_changed", "grade_changed"), False),
 }
 

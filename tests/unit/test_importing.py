@@ -108,6 +108,7 @@ def test_a_small_import_from_end_to_end(job):
         "manager_id": None,
         "grade": None,
         "fte": None,
+        "settled_on": None,
     }
 
 

@@ -70,6 +70,38 @@ def test_prior_ratings_follow_the_person_in_time(drawn):
     assert found.loc[("ben", "2024-H1")][["rating_prior_2", "cycle_prior_2"]].isna().all()
 
 
+SETTLED = """
+    person_id  cycle    reviewed_on  rating  unit  manager_id  settled_on
+    ana        2023-H1  2023-07-01   2       ops   mia         -
+    ana        2023-H2  2024-01-01   3       ops   mia         2023-11-01
+    ana        2024-H1  2024-07-01   1       ops   mia         -
+"""
+
+
+def test_windows_end_before_a_rating_was_settled_and_go_on_from_there(drawn):
+    data = reading.read(drawn(people=PEOPLE, reviews=SETTLED, acknowledgements=SAID))
+    found = linking.link(data, embargo_days=30).person_cycles
+    days = found[["window_start", "window_end"]].astype(str).to_numpy().tolist()
+    assert days[1:] == [["2023-06-01", "2023-10-02"], ["2023-10-02", "2024-06-01"]]
+    # 1 and 15 December came after the rating was made up: they are of the next window
+    assert found.acknowledgements.tolist()[1:] == [0, 2]
+
+
+def test_what_was_said_late_or_seen_is_counted_apart(drawn):
+    said = """
+    person_id  acknowledged_on  channel       audience
+    ana        2023-10-15       question      private
+    ana        2023-10-18       question      team
+    ana        2023-11-20       one_to_one    manager
+    ana        2023-12-02       question      team
+    """
+    data = reading.read(drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=said))
+    row = cycles(linking.link(data, embargo_days=30)).loc[("ana", "2023-H2")]
+    names = ("", "_late", "_seen", "_not_written_up", "_not_written_up_seen")
+    # the window ends on 2 December, the last 45 days begin on 18 October
+    assert [row[f"acknowledgements{name}"] for name in names] == [3, 2, 2, 2, 1]
+
+
 MOVES = """
     person_id  cycle    reviewed_on  rating  unit  manager_id  grade
     ana        2023-H1  2023-06-15   3       A     m1          -

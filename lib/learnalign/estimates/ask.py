@@ -125,7 +125,7 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         raw=study.gate.fit(f"{what}, raw", found.raw),
         rivals=tuple(rivals.items()),
         forward=study.gate.fit(f"{found.measure}, forward", found.forward),
-        luck=study.gate.fit(f"{found.measure}, luck", found.luck),
+        luck=study.gate.fit(f"{found.measure}, lasting luck", found.luck),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
         base=study.gate.fit(f"{found.measure}, base", found.base),

@@ -55,6 +55,11 @@ def baseline(sample: Sample) -> Check:
     return Check.of("no baseline", "passed", "held", priors=NUMBER[len(sample.priors)])
 
 
+def recorder(why: str) -> Check:
+    """That the finding could not be seen again in what a system wrote down, for this reason."""
+    return Check.of("recorder", "failed" if why == "by themselves" else "not possible", why)
+
+
 def lead_test(sample: Sample) -> Check:
     """The next window's exposure must not go with this outcome, at equal this and past windows."""
     seen = sample.rows.dropna(subset=["exposure_next", *PAST])

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, described, forward, rivals, same_manager, samples
+from learnalign.estimates import (
+    checks,
+    described,
+    forward,
+    rivals,
+    same_manager,
+    samples,
+    who_and_when,
+)
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.registry import measures
@@ -70,6 +78,8 @@ def compare(
         checks.overlap(beyond),
         checks.attrition(sample, prepared.frame, adjusted),
     ]
+    if "late" in sample.rows:
+        tried.append(checks.alone("timing", who_and_when.late_or_early(sample, level)))
     if prepared.is_merit:
         tried.append(checks.bonus_control(sample, bonus_rewards_individual))
     found = replace(found, adjusted=adjusted, checks=tuple(tried))
@@ -81,6 +91,11 @@ def _beside(
 ) -> Comparison:
     """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
+    names = [("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))]
+    if "system" in sample.rows:
+        recorded, why = who_and_when.by_system(sample, level)
+        names += [("recorder", recorded)] if recorded else []
+        found = found if recorded else replace(found, checks=(*found.checks, checks.recorder(why)))
     robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
     known = prepared.frame.dropna(subset=["exposure", "outcome"])
     base, per = _without(sample, prepared, found.adjusted)
@@ -91,7 +106,7 @@ def _beside(
         n_cycles_all=known.cycle.nunique(),
         base=base,
         per=per,
-        rivals=(("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))),
+        rivals=tuple(names),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
         step=_step(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),

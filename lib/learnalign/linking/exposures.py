@@ -8,13 +8,16 @@ from ibis.expr.types import Table
 
 from learnalign.data.contract import DATE_OF, DONE, KEYS, MODES
 from learnalign.data.reading import DataSet
-from learnalign.linking.account import asking
+from learnalign.linking.account import asking, days_before
 from learnalign.linking.journeys import SPELL, is_recorded_before, said_before, spells
 
 KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
 # what people asked for and others did not let them have
 NOT_HELD = ("cancelled_by_provider", "waitlisted")
 KEY = KEYS["reviews"]
+LATE_DAYS = 45  # before a window's end: a quarter of a half-year
+SEEN = ("manager", "team", "public")  # an acknowledgement that the rater can know of
+WRITTEN_UP = "one_to_one"  # by the manager, perhaps, and of those who had trouble
 
 
 def exposures(dataset: DataSet, reviewed: Table) -> tuple[list[tuple[str, Table]], Table]:
@@ -47,10 +50,16 @@ def _in_windows(name: str, events: Table, reviewed: Table, on: str = "") -> Tabl
 
 
 def _enrolled(dataset: DataSet) -> Table:
-    """Learning done, or enrolled in and not held (`_lost`), and of which kind."""
+    """Learning done, or enrolled in and not held (`_lost`), of which kind, and who wrote it down.
+
+    Where a row says "self", one that does not say is by oneself too; else it is the system's.
+    """
     learning = dataset.tables["learning"]
+    says = (learning.recorded_by == "self").any().execute()
     kind = (learning.activity_type == "mentoring").ifelse("mentoring", learning.mode)
-    learning = learning.mutate(_lost=learning.status.isin(NOT_HELD), _kind=kind)
+    lost, by_system = learning.status.isin(NOT_HELD), learning.recorded_by == "system"
+    by_system = by_system.fill_null(not says)
+    learning = learning.mutate(_lost=lost, _kind=kind, _by_system=by_system)
     return learning.filter(learning._lost | (learning.status == DONE))
 
 
@@ -59,6 +68,7 @@ def _learning(events: Table) -> Table:
     voluntary, lost = own & free, events._lost & ~events._early & free
     early = ~events._lost & events._early & free
     those = {"": own, "required_": own & events.is_required, "voluntary_": voluntary}
+    those |= {"voluntary_system_": voluntary & events._by_system}
     those |= {f"{mode}_": own & (events.mode == mode) for mode in MODES}
     those |= {f"voluntary_{kind}_": voluntary & (events._kind == kind) for kind in KINDS}
     not_held = {kind: lost & (events._kind == kind) for kind in KINDS}
@@ -87,8 +97,15 @@ def _on_skills(done: Table) -> Table:
 
 
 def _acknowledging(said: Table) -> Table:
+    own, seen = ~said._early, said.audience.isin(SEEN)
+    late = said.acknowledged_on >= days_before(said.window_end, LATE_DAYS)
+    other = own & (said.channel != WRITTEN_UP)
     return said.group_by(*KEY).aggregate(
-        acknowledgements=said.count(where=~said._early),
+        acknowledgements=said.count(where=own),
+        acknowledgements_late=said.count(where=own & late),
+        acknowledgements_seen=said.count(where=own & seen),
+        acknowledgements_not_written_up=said.count(where=other),
+        acknowledgements_not_written_up_seen=said.count(where=other & seen),
         last_acknowledged_on=said.acknowledged_on.max(where=~said._early),
         acknowledgements_early_next=said.count(where=said._early),
     )

@@ -39,6 +39,8 @@ PLACE = {"manager": "manager_id", "unit": "unit", "grade": "grade"}  # who is ne
 NEEDS = {  # what a column with this in its name cannot do without
     "hours": {"learning.hours"},
     "not_held": {"learning.status"},
+    "system": {"learning.recorded_by"},
+    "seen": {"acknowledgements.audience"},
     "unrelated": {"learning.skill", "assessments"},
     "gaps_acknowledged": {"acknowledgements.skill"},
 }
@@ -64,9 +66,10 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     """Person-cycles with prior ratings and their exposure, and the account of the rest.
 
     The window of a review runs from the previous review less `embargo_days` to this review less
-    `embargo_days`, its last day excluded; the first review of a person looks back 182 days. An
-    event on or after the end of the last window waits for a review that the data do not hold yet. A
-    window that was over when a table's first event of anybody was recorded is empty, not zero.
+    `embargo_days`, its last day excluded; where `settled_on` says when a rating was made up, that
+    day takes the review's place. The first review of a person looks back 182 days. An event on or
+    after the end of the last window waits for a review that the data do not hold yet. A window that
+    was over when a table's first event of anybody was recorded is empty, not zero.
 
     Misleads when reviews are dated later than managers made up their minds: choose the embargo so
     that exposure ends before the rating was settled. Misleads too when recording began in some
@@ -144,22 +147,23 @@ def _with_windows(dataset: DataSet, embargo_days: int) -> Table:
     is not recorded, nor where there is no last one.
     """
     reviews, in_time = dataset.tables["reviews"], ibis.window(**IN_TIME)
+    reviews = reviews.mutate(_settled=ibis.coalesce(reviews.settled_on, reviews.reviewed_on))
     table = reviews.mutate(
         review_number=ibis.row_number().over(in_time) + 1,
         rating_prior_1=reviews.rating.lag(1).over(in_time),
         cycle_prior_1=reviews.cycle.lag(1).over(in_time),
         rating_prior_2=reviews.rating.lag(2).over(in_time),
         cycle_prior_2=reviews.cycle.lag(2).over(in_time),
-        previous_on=reviews.reviewed_on.lag(1).over(in_time),
+        previous_on=reviews._settled.lag(1).over(in_time),
         **{
             f"{name}_changed": (reviews[of] != reviews[of].lag(1).over(in_time)).fill_null(False)
             for name, of in PLACE.items()
         },
     )
-    table = table.mutate(window_end=days_before(table.reviewed_on, embargo_days))
+    table = table.mutate(window_end=days_before(table._settled, embargo_days))
     first = days_before(table.window_end, FIRST_WINDOW_DAYS)
     start = ibis.coalesce(days_before(table.previous_on, embargo_days), first)
-    table = table.mutate(window_start=start).drop("previous_on")
+    table = table.mutate(window_start=start).drop("previous_on", "settled_on")
     employed = dataset.tables["people"].select("person_id", "hired_on", "left_on")
     found = beside(table, employed, "person_id")
     years = found.reviewed_on.delta(found.hired_on, unit="day") / 365.25
@@ -174,7 +178,7 @@ def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
     the embargo, must come after it. Those reviews were made by `as_of`, so that all of a landmark
     lies more than the embargo before it.
     """
-    cycles = reviewed.group_by("cycle").aggregate(_opens=reviewed.reviewed_on.min())
+    cycles = reviewed.group_by("cycle").aggregate(_opens=reviewed._settled.min())
     in_order, in_time = ibis.window(order_by=["_opens", "cycle"]), ibis.window(**IN_TIME)
     following = cycles.select(
         "cycle",
@@ -192,7 +196,7 @@ def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
     return table.mutate(
         reviewed_next=table._next_cycle.notnull().ifelse(table._again.fill_null(False), None),
         _landmark_end=(is_whole & stayed).ifelse(end, None),
-    ).drop("_next_cycle", "_next_opens", "_again")
+    ).drop("_next_cycle", "_next_opens", "_again", "_settled")
 
 
 # --- what fell in the windows

@@ -29,7 +29,8 @@ from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, sa
 
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
-RIVALS = ("bracketing", "noisy ratings", "waitlist")
+RIVALS = ("bracketing", "noisy ratings", "waitlist", "recorder")
+NARROWER = ("recorder",)  # of part of the same: a claim needs it clearly on the same side
 
 
 # --- the rule
@@ -307,7 +308,10 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         return Check.of(name, "not possible", "few")
     below, same, above = marks(smallest, measure.unit)
     verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
-    if verdict == "none":
+    if name in NARROWER:
+        gone = rival.low <= same <= rival.high or (rival.estimate > same) != (fit.estimate > same)
+        failed = verdict in CLAIMS and gone
+    elif verdict == "none":
         sees_one = name == "bracketing" and not rival.low <= same <= rival.high
         failed = not below < rival.estimate < above or (
             sees_one and not (below < rival.low and rival.high < above)

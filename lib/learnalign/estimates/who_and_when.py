@@ -1,0 +1,80 @@
+"""Who and when: the finding again by who saw it, who wrote it down, and when in the window it was.
+
+Nothing that is recorded tells trouble in the same half-year from an effect. But nobody can punish
+what they cannot see, a rating that is settled cannot be moved by what comes after, and a system
+writes down what went badly too. Each is a narrower fit of the core model.
+"""
+
+import pandas as pd
+
+from learnalign.estimates.same_manager import Sample, differs_within
+from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+
+BY_SYSTEM = 0.05  # with less of it written down by a system, those it is about report it
+
+
+def late_or_early(sample: Sample, level: float = 0.95) -> Fit | None:
+    """Outcome of who did it only in the last 45 days of the window, less who did only before.
+
+    In the outcome's unit, at equal all that the headline holds; those who did both are a group of
+    their own. 0 where it matters that they did, and not when: otherwise the rating may have been
+    settled before its date, or a crisis at the end moved both. None where late is not recorded, or
+    under three managers or fewer people differ in it. Misleads where ratings were settled before
+    most of the window.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.estimates import samples
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> prepared = samples.prepare("acknowledging_to_rating", cycles)
+    >>> fit = late_or_early(samples.comparable(prepared))
+    >>> fit.low < 0 < fit.high
+    True
+    """
+    if "late" not in sample.rows:
+        return None
+    rows = sample.rows.dropna(subset=["late"])
+    late, early = rows.late > 0, rows.amount > rows.late
+    marks = {"_late": late & ~early, "_one": late ^ early, "_both": late & early}
+    return _of_mark(sample, rows.assign(**marks), "_late", ["_one", "_both"], level)
+
+
+def by_system(sample: Sample, level: float = 0.95) -> tuple[Fit | None, str]:
+    """The headline's contrast in what a system wrote down alone, and why there is none: a key of
+    the check's words.
+
+    In the outcome's unit; all learning in past windows is held equal as there. Whose half-year goes
+    well writes down more of it. Misleads where a system knows of courses that were assigned after
+    trouble, and nobody marked them as required.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.estimates import samples
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> sample = samples.comparable(samples.prepare("learning_to_rating", cycles))
+    >>> by_system(sample)[0].low > 0
+    True
+    """
+    rows = sample.rows.dropna(subset=["system", "system_amount"])
+    if rows.empty:
+        return None, "not recorded"
+    if rows.system_amount.sum() < BY_SYSTEM * rows.amount.sum():
+        return None, "by themselves"
+    rows = rows.assign(exposure=rows.system, exposed=rows.system_amount > 0)
+    return _of(sample, rows, [], level), "few"
+
+
+def _of_mark(
+    sample: Sample, rows: pd.DataFrame, mark: str, also: list[str], level: float
+) -> Fit | None:
+    """The core model on a mark of 0 and 1, others held equal."""
+    rows = rows.assign(exposure=rows[mark], exposed=rows[mark])
+    return _of(sample, rows.astype(dict.fromkeys(["exposure", *also], float)), also, level)
+
+
+def _of(sample: Sample, rows: pd.DataFrame, also: list[str], level: float) -> Fit | None:
+    """The core model among people whose colleagues differ in the exposure."""
+    rows = rows[differs_within(rows, "exposure")]
+    if sample.too_thin(rows) or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
+        return None
+    return sample.core(rows, also=also, level=level)
