@@ -236,7 +236,10 @@ def test_bars_are_as_long_as_the_gaps_that_got_there():
     assert bars(picture) == [100, 56, 41, 33]
     stages = re.findall("<b>(.*?)</b>", picture.html)
     assert stages == ["Detected", "Acknowledged", "Learning", "Closed"]
-    assert picture.title == "33 % of gaps went all the way: acknowledged, learning, closed"
+    assert (
+        picture.title
+        == "33 % of gaps passed every stage, not only some: acknowledged, learning, closed"
+    )
 
 
 def test_journey_says_shares_and_where_the_others_went():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnalign.estimates import described, forward, groups, hazards, leaders, rivals
+from learnalign.estimates import contrasts, described, forward, groups, hazards, leaders, rivals
 from learnalign.estimates.closing import Months, cost_per_closed_gap
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.estimates.same_manager import Sample
@@ -145,7 +145,22 @@ def extra(rows: pd.DataFrame) -> Fit:
 
 def of_teams(rows: pd.DataFrame) -> list[Fit]:
     found = leaders.leader_to_team(rows)
-    return [found.raw, found.adjusted]
+    return [found.raw, found.adjusted, found.base]
+
+
+def closed(rows: pd.DataFrame) -> Fit:
+    return hazards.closed_without(rows, "learned", controls=["held_a"], cluster="manager")
+
+
+def without_it(rows: pd.DataFrame) -> list[Fit]:
+    """What the same people come to without it: as they are paid, and as they are rated."""
+    own = sample(rows.assign(exposure=rows.exposed.astype(float), rating=rows.rating.astype(float)))
+    bases = []
+    for is_merit in (True, False):
+        fit = own.core(outcome="outcome" if is_merit else "rating")
+        prepared = SimpleNamespace(is_merit=is_merit, frame=own.rows)
+        bases.append(contrasts._without(own, prepared, fit)[0])
+    return bases
 
 
 def of_first_times(rows: pd.DataFrame) -> list[Fit]:
@@ -175,6 +190,8 @@ CASES = {
     "left over": (cycles, without(paid)),
     "ordered logit": (lambda: cycles(120), without(lambda r: rivals.ordered_logit(sample(r)))),
     "hazard": (gap_months, without(hazard)),
+    "without it": (cycles, without(without_it)),
+    "closed without": (gap_months, without(closed)),
     "extra closed": (gap_months, without(extra)),
     "cost": (gap_months, without(cost)),
     "team": (members, in_teams(of_teams)),
@@ -183,7 +200,14 @@ CASES = {
 }
 NOBODY, SLOW = (
     "nobody of that name",
-    {"ordered logit": 8, "first time": 3, "team": 5, "cost": 10, "extra closed": 12},
+    {
+        "ordered logit": 8,
+        "first time": 3,
+        "team": 5,
+        "cost": 10,
+        "extra closed": 12,
+        "closed without": 12,
+    },
 )
 # An error is told with more in the way: managers' means, a second stage, a reliability
 OF_ERROR = {

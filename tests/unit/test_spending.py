@@ -67,6 +67,9 @@ def merit_as_cost(cycles):
 
 NEEDED = {
     "hours that were required": {"hours", "is_required"},
+    "hours of formal learning": {"hours"},  # a mode that is not recorded follows from the type
+    "hours of informal learning": {"hours"},
+    "hours of social learning": {"hours"},
     "hours recorded by a system": {"hours", "recorded_by"},
     "hours per person and half-year": {"hours"},
     "cost per person and half-year": {"cost"},
@@ -132,6 +135,9 @@ def test_facts_and_what_is_not_seen(drawn):
     found = facts(read(drawn))
     assert {label: round(fit.estimate, 1) for label, fit in found.items()} == {
         "hours that were required": 50.0,
+        "hours of formal learning": 50.0,
+        "hours of informal learning": 30.0,
+        "hours of social learning": 20.0,
         "hours recorded by a system": 87.5,
         "hours per person and half-year": 3.3,
         "cost per person and half-year": 166.2,

@@ -62,9 +62,10 @@ def _without(rows: pd.DataFrame, fit: Fit) -> Fit:
     """
     rows = _comparable(rows, "before")
     x, y = rows.before.to_numpy(float), 100 * rows.share.to_numpy(float)
-    found = described.mean(y - fit.estimate * x, rows.leader_id, rows.leader_id, by="leader")
+    values = y - fit.estimate * x
+    found = described.mean(values, rows.leader_id, rows.leader_id, by="leader")
     even = np.full(len(rows), 1 / len(rows))
-    own = _influence(rows, y, even * (y - y.mean()), even)
+    own = _influence(rows, y, even * (values - values.mean()), even)
     moves, about = own["influence"], {"n_people": fit.n_people, "of_error": own["of_error"]}
     people = moves.index.union(fit.influence.index)
     moves, through = (one.reindex(people, fill_value=0.0) for one in (moves, fit.influence))

@@ -30,6 +30,7 @@ LINES = ((TEAL, "-"), (AMBER, "--"), (INK, ":"), (LOOKS["untrusted"].colour, "-.
 ALL = "all gaps"  # the group that the others are parts of
 KINDS = (("closed", ""), ("left", "left_"))
 COURSE = ("closed", "low", "high", "left", "left_low", "left_high")
+YEAR = 12  # months: what people ask
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 KEPT = ("month", *COURSE)
 
@@ -56,7 +57,9 @@ def curves(frame: pd.DataFrame, *, title: str = "") -> Shown:
 
 
 def _closed_by(rows: Sequence[Record]) -> str:
-    """Where the curves end, as a finding; all gaps are told only where there is no other group."""
+    """How many closed within a year, as a finding; where no month 12 is told, by the last one. All
+    gaps are told only where there is no other group.
+    """
     told = [row for row in rows if row["group"] != ALL] or rows
     ends = (
         say(
@@ -71,9 +74,10 @@ def _closed_by(rows: Sequence[Record]) -> str:
 
 
 def _last(row: Record) -> tuple[int, float]:
-    """The last month of which it is told how many gaps were closed, and how many."""
+    """Month 12, or else the last of which it is told how many gaps were closed, and how many."""
     known = zip(row["month"], row["closed"], strict=True)
-    return [(month, share) for month, share in known if share is not None][-1]
+    told = {month: share for month, share in known if share is not None}
+    return (YEAR, told[YEAR]) if YEAR in told else [*told.items()][-1]
 
 
 def draw_curves(record: Record) -> Shown:

@@ -34,6 +34,7 @@ class Line:
     says: str
     change: str  # from → to
     likely: str
+    before: str  # the same, last time
     in_full: str
     certainty: str
     word: str
@@ -64,7 +65,7 @@ def front(document: Document, rows: Sequence[Result], answers: Sequence[Answer])
     waits = {one.row.measure: one.wait for one in answers}
     do, do_not = explain.what_to_do(rows)
     return {
-        "title": plain.title(rows),
+        "title": plain.title(rows, is_unit=bool(document["run"].get("unit"))),
         "lines": lines,
         "first": chosen(lines),
         "open": plain.unknowns(rows, waits, THREE),
@@ -87,6 +88,7 @@ def of_answer(answer: Answer) -> Line:
         plain.finding(row),
         plain.change(row) if plain.stands(row) else "",
         plain.likely(row),
+        plain.last_time(answer.before),
         plain.in_full(row) if plain.stands(row) else "",
         state,
         plain.front()["certainty"][state],

@@ -8,11 +8,12 @@ from math import exp, log
 from typing import Any
 
 from learnalign.estimates import pooling
+from learnalign.report import front
 from learnalign.report import page as reports
 from learnalign.report.marks import environment
-from learnalign.report.page import is_known
 from learnalign.report.show import Answer
-from learnalign.report.typesetting import phrases, say
+from learnalign.report.typesetting import say
+from learnalign.verdicts import plain
 from learnalign.verdicts.result import Result, number
 
 FEW_UNITS = 5  # with an estimate: fewer say nothing of how units differ
@@ -28,6 +29,12 @@ class Unit:
     slug: str = ""
     tables: Sequence[Mapping[str, Any]] = ()
     answers: Mapping[str, Answer] | None = None
+
+    @property
+    def known(self) -> list[front.Line]:
+        """What may be acted on in it."""
+        lines = [front.of_answer(one) for one in (self.answers or {}).values()]
+        return [one for one in lines if one.certainty in ("shown", "held")]
 
 
 def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str:
@@ -48,10 +55,11 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
     ]
     page = {
         **{key: documents[0][key] for key in ("run", "data", "versions")},
-        "short": phrases()["short"],
-        "silent": sum(not any(map(is_known, unit.answers.values())) for unit in units),
+        "said": plain.front()["index"],
+        "silent": sum(not unit.known for unit in units),
         "hidden": len(hidden),
-        "company": told[0],
+        "title": plain.title([one.row for one in told[0].values()]),
+        "company": [front.of_answer(one) for one in told[0].values()],
         "units": sorted([*units, *map(Unit, hidden)], key=lambda unit: unit.name),
         "spreads": spreads,
     }

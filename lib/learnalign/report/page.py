@@ -211,8 +211,12 @@ def _doses(others: Sequence[Result]) -> list[Shown]:
         rows = [row for row in others if row.measure == measure and row.at in DOSE]
         told = [f"{row.at} {number(row.estimate, row.unit)}" for row in rows if is_drawn(row)]
         if len(told) > 1:
-            shown.append(steps.dose(rows, title=say("dose", steps=", ".join(told))))
+            shown.append(steps.dose(rows, title=_how_much(measure, told)))
     return shown
+
+
+def _how_much(measure: str, told: Sequence[str]) -> str:
+    return say("dose", what=measure.replace("_", " "), steps=", ".join(told))
 
 
 def _pictures(document: Document, notebook: str) -> list[Shown]:

@@ -173,7 +173,16 @@ def network(frame: pd.DataFrame, *, title: str = "") -> Shown:
     """
     if frame.empty:
         return nothing(say("network.none"))
-    return _drawn("network", title or say("network.title"), records(frame))
+    return _drawn("network", title or _ways(frame), records(frame))
+
+
+def _ways(frame: pd.DataFrame) -> str:
+    """Which way asks go, where that may be shown."""
+    known = frame.drop_duplicates("fact").set_index("fact").recorded
+    up, down = (known.get(f"asks going {way} (%)") for way in ("up", "down"))
+    if pd.isna(up) or pd.isna(down):
+        return say("network.title")
+    return say("network.ways", up=f"{up:.0f}", down=f"{down:.0f}")
 
 
 # --- a record, drawn

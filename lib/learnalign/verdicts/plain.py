@@ -117,6 +117,12 @@ def likely(row: Result) -> str:
     return front()["likely" if stands(row) else "fits"].format(ends=told.format(**signed))
 
 
+def last_time(before: Result | None) -> str:
+    """The figure of the edition before, in natural units; empty where there was none to act on."""
+    told = change(before) if before is not None and stands(before) else ""
+    return front()["last time"].format(change=told) if told else ""
+
+
 def in_full(row: Result) -> str:
     """From what to what, as the measure's own words have it; empty without a base."""
     if row.base is None or row.estimate is None or not _has_figure(row):
@@ -148,9 +154,9 @@ def money(value: float | None, currency: str) -> str:
 # --- the title
 
 
-def title(rows: Sequence[Result]) -> str:
+def title(rows: Sequence[Result], *, is_unit: bool = False) -> str:
     """The finding as a title: merit and rating first, harm before all; else the first that stands
-    by the rank of its question; else that we don't know.
+    by the rank of its question; else that we don't know, or that a unit has too few people.
 
     >>> title([])
     'We don’t know yet whether saying “I don’t know” pays or costs here'
@@ -169,7 +175,7 @@ def title(rows: Sequence[Result]) -> str:
     rank = {key: question.rank for key, question in questions().items()}
     for row in sorted(heads.values(), key=lambda row: rank.get(row.question, len(rank))):
         return told["other"].format(finding=finding(row))
-    return told["unknown"]
+    return told["unit" if is_unit else "unknown"]
 
 
 def _part(heads: Mapping[str, Result], measure: str, what: str) -> tuple[str, str]:
