@@ -225,9 +225,9 @@ def tell(study: Study, rows: Iterable[Result] = (), *, answers: bool = False) ->
 def hand_over(study: Study, chapter: str, out: str) -> None:
     """Give what was told to the run that started the notebook; with `out` empty, do nothing.
 
-    Handed over are the answers to the questions of this `chapter` (the notebook's name), and all
-    facts, flows and pictures that were shown; `out` is the file that the run named. Shown again, in
-    a cell that ran twice, a thing is handed over once.
+    Handed over are the answers to the questions of this `chapter` (the notebook's name), all facts,
+    flows and pictures that were shown, and how often somebody looked further; `out` is the file
+    that the run named. Shown again, in a cell that ran twice, a thing is handed over once.
 
     >>> import learnalign as la
     >>> la.hand_over(la.study("data/demo"), "coverage", out="")
@@ -236,6 +236,7 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     own = {key for key, question in questions().items() if question.chapter == chapter}
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
     flow = [*told.flows.values()]
-    document.write(out, chapter, rows, flow, told.coverage, list(told.pictures.values()))
+    pictures = list(told.pictures.values())
+    document.write(out, chapter, rows, flow, told.coverage, pictures, len(told.looks))
     if out and study.gate.draws:
         gate.told(study.gate).to_parquet(Path(out).with_suffix(keys.TOLD))

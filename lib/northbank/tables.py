@@ -19,6 +19,7 @@ from learnalign.data.contract import COLUMNS, KEYS, Meta
 from learnalign.data.folders import staged
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.reading import DataSet
+from learnalign.data.writing import PRIVATE
 from northbank import page
 from northbank.events import Frame, draw
 from northbank.people import (
@@ -199,7 +200,7 @@ def _refuse_strangers(out: Path, company: Company) -> None:
     meta = out / "dataset.yml"
     names = (path.name for path in out.iterdir()) if out.is_dir() else ["a file"]
     inside = sorted(names, key=str.lower)
-    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml", PAGE}
+    ours = {f"{name}.csv" for name in company.tables} | {"dataset.yml", PAGE, PRIVATE}
     text = meta.read_text("utf-8", errors="replace") if meta.is_file() else ""
     earlier = any(f"title: {title}\n" in text for title in (TITLE, OTHER_TITLE))
     if inside and not (earlier and ours.issuperset(inside)):

@@ -6,6 +6,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+PRIVATE = ".private"  # a folder beside data or reports, for their owner alone
 NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 
 

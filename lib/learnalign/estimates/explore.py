@@ -353,7 +353,7 @@ def seen(study: Study, found: list[Look]) -> list[Look]:
     known = recalled(study)
     new = [one for one in found if one.mark not in known]
     known |= {one.mark: one for one in found}
-    if new and (folder := _folder(study)):
+    if new and study.gate.draws is None and (folder := _folder(study)):  # a run's are its own
         study.told.unkept = looks.remember(folder, new)
     told = {one.mark: one for one in looks.corrected([*known.values()])}
     return [told[one.mark] for one in found]

@@ -22,7 +22,8 @@ from learnalign.data import writing
 from learnalign.data.mistakes import CONTRACT, Stopped
 from learnalign.data.pseudonyms import KEY_BYTES, read_key
 
-PRIVATE, KEY, DRAWS, TOLD = ".private", "key", "draws.json", ".told.parquet"
+PRIVATE = writing.PRIVATE
+KEY, DRAWS, TOLD = "key", "draws.json", ".told.parquet"
 VARIABLE = "LEARNALIGN_KEY"
 STEPS, DEEP = 32, 128  # of a deviation: so many to a doubling, and so many below are drawn
 

@@ -316,7 +316,7 @@ def _named(*names: str, **more: Any) -> dict[str, Any]:
 EFFECTS = _named(*SmallestEffects.model_fields)
 NOISE = _named("key", "certainty", "factor", "states")
 RUN = ("title", "as_of", "run_id", "started", "finished", "report", "notebooks", "min_group")
-RUN += ("embargo_days", "units", "units_hidden", "units_few", "unit", "slug", "earlier")
+RUN += ("embargo_days", "units", "units_hidden", "units_few", "unit", "slug", "earlier", "looks")
 CHECKS = [_named(*(one.name for one in fields(Check)))]
 STEPS = [_named(*flows.FLOW[1:])]
 BASE = ("kind", "notebook", "title")

@@ -11,13 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+from learnalign.data.writing import PRIVATE
 from learnalign.facts import contents
 from learnalign.privacy import rule
 from learnalign.report import page
 from learnalign.runs.journal import Journal
 from learnalign.runs.spec import RunSpec
 from learnalign.runs.units import Chosen, Part
-from learnalign.verdicts import document, judge, registry
+from learnalign.verdicts import document, judge, looks, registry
 from learnalign.verdicts.document import Chapter
 from learnalign.verdicts.result import Result
 
@@ -48,7 +49,7 @@ def of_run(
     memos = {name: path.read_bytes() for name, path in notebooks.items()}
     limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
     ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
-    facts |= {"notebook_sha256": ran}
+    facts |= {"notebook_sha256": ran, "looks": _looks(parts[0], chapters[parts[0].unit])}
     about = {"limits": limits, "versions": versions()}
     return {
         part.work: _document(
@@ -56,6 +57,12 @@ def of_run(
         )
         for part in parts
     }
+
+
+def _looks(part: Part, chapters: Sequence[Chapter]) -> int:
+    """How many looks there were: before this run, and those that its chapters took."""
+    kept = len(looks.remembered(part.dataset.folder / PRIVATE))
+    return kept + sum(max(one.looks - kept, 0) for one in chapters)
 
 
 def _of_run(spec: RunSpec, log: Journal) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from learnalign.data import writing
 from learnalign.data.mistakes import CONTRACT, Stopped
 from learnalign.privacy import gate, keys
 from learnalign.runs.units import Part
-from learnalign.verdicts import document
+from learnalign.verdicts import document, looks
 from learnalign.verdicts.document import Line
 
 RERUNS = 3  # of a day, or of the same data: more states ask for a reason
@@ -50,10 +51,16 @@ def key_of(out: Path, lines: Sequence[Line], line: Line, new_key: str = "", agai
     return Key(secret, states, "; ".join(filter(None, (new_key, again))))
 
 
-def leave(parts: Sequence[Part], secret: bytes, state: str, factor: float) -> None:
-    """Leave the draws beside the data of each part, for its notebooks."""
+def leave(parts: Sequence[Part], secret: bytes, state: str, factor: float, data: Path) -> None:
+    """Leave the draws beside the data of each part, for its notebooks, and the looks that analysts
+    took at `data`, which count there too.
+    """
+    kept = data / keys.PRIVATE / looks.FILE
     for part in parts:
         keys.Draws(secret, state, factor, bool(part.unit)).save(part.dataset.folder)
+        if kept.is_file() and not kept.is_symlink():
+            place = part.dataset.folder / keys.PRIVATE / looks.FILE
+            writing.write_whole(place, kept.read_bytes())
 
 
 def worst(parts: Sequence[Part], notebooks: Sequence[str], gates: Sequence[gate.Gate]) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from learnalign.data import shipped, writing
 from learnalign.data.mistakes import PUBLISH, DataError, Problem, Stopped
 
-COPIED = ("notebooks/*.ipynb", "params/northbank.yml", "data/demo/*")  # of what is shipped
+COPIED = ("notebooks/*.ipynb", "params/northbank.yml", "data/demo/[!.]*")  # of what is shipped
 DRAWN = {  # to be filled in: its name in the templates, and in the project
     "gitignore": ".gitignore",
     "params/own.yml": "params/own.yml",

@@ -176,7 +176,7 @@ def _moved(
     factor = drawing.margin(key.secret, state, with_units=len(parts) > 1)
     mu = math.inf
     while mu > gate.MOST:
-        drawing.leave(parts, key.secret, state, factor)
+        drawing.leave(parts, key.secret, state, factor, dataset.folder)
         chapters = _chapters(spec, notebooks, parts, dataset, log, pool)
         own = {part.unit: study(part.dataset, min_group=spec.min_group) for part in parts}
         tables = {unit: contents.contents(one) for unit, one in own.items()}

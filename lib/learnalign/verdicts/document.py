@@ -33,6 +33,7 @@ class Chapter:
     flows: tuple[dict[str, Any], ...] = ()
     coverage: tuple[dict[str, Any], ...] = ()
     pictures: tuple[dict[str, Any], ...] = ()
+    looks: int = 0  # that were known when it was handed over, where it took any
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def write(
     flows: Sequence[pd.DataFrame],
     coverage: pd.DataFrame | None = None,
     pictures: Sequence[Any] = (),
+    looks: int = 0,
 ) -> None:
     """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do
     nothing.
@@ -90,7 +92,7 @@ def write(
         {"notebook": notebook, **one.record} for one in pictures if one.record is not None
     )
     told = tuple(one for steps in flows for one in flows_of(notebook, steps))
-    chapter = Chapter(notebook, tuple(answers), told, tuple(records(coverage)), drawn)
+    chapter = Chapter(notebook, tuple(answers), told, tuple(records(coverage)), drawn, looks)
     write_json(Path(out), asdict(chapter))
 
 
