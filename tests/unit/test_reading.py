@@ -5,6 +5,7 @@ import json
 import os
 import string
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -736,6 +737,102 @@ def test_corrupted_parquet(folder):
             bad[:10]
         )
         assert found[0].endswith("\n    Fix: save it again from its source")
+
+
+CELLS = {
+    pa.string(): [None, "", " ", "ana", "ben ", "H1", "ops"],
+    pa.date32(): [
+        None,
+        *(dt.date(*day) for day in ((2023, 7, 1), (2024, 2, 29), (2029, 1, 1), (99, 12, 31))),
+    ],
+    pa.timestamp("us"): [None, dt.datetime(2023, 7, 1, 23, 59, 59, 5), dt.datetime(99, 1, 1)],
+    pa.float64(): [None, 1.0, 2.0, 0.1, -0.0, 1e22, float("nan"), float("inf"), 1 / 3],
+    pa.int64(): [None, 0, 3, -1, 2**53 + 1],
+    pa.bool_(): [None, True, False],
+}
+KINDS = {
+    "text": [pa.string()],
+    "date": [pa.date32(), pa.timestamp("us")],
+    "number": [pa.float64(), pa.int64()],
+    "whole": [pa.int64()],
+    "flag": [pa.bool_()],
+}
+
+
+@st.composite
+def native(draw, table: str) -> pa.Table:
+    """Cells of native types, good and bad, and columns left out."""
+    n_rows, columns = draw(st.integers(0, 6)), {}
+    for column in COLUMNS[table]:
+        if column.required or draw(st.booleans()):
+            kind = draw(st.sampled_from(KINDS[column.kind]))
+            cell = st.sampled_from([*CELLS[kind], *(column.allowed if kind == pa.string() else ())])
+            cells = draw(st.lists(cell, min_size=n_rows, max_size=n_rows))
+            columns[column.name] = pa.array(cells, kind)
+    return pa.table(columns)
+
+
+@pytest.mark.property
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_what_is_typed_is_told_and_read_as_if_it_were_text(folder, data):
+    table = data.draw(st.sampled_from(["people", "reviews", "rewards", "learning"]))
+    typed = data.draw(native(table))
+    as_text = duckdb.sql("select cast(columns(*) as varchar) from typed").to_arrow_table()
+    found = []
+    for rows_ in (typed, as_text):
+        sink = pa.BufferOutputStream()
+        pq.write_table(rows_, sink)
+        files = {f"{table}.csv": None, f"{table}.parquet": sink.getvalue().to_pybytes()}
+        found.append(folder(files))
+    assert told(found[0]) == told(found[1])
+    if not reading.check(found[0]):
+        one, other = map(reading.read, found)
+        assert one.scanned and not other.scanned
+        assert one.tables[table].schema() == other.tables[table].schema()
+        assert one.filled == other.filled and one.fingerprint == other.fingerprint
+        pd.testing.assert_frame_equal(
+            *(made.recorded[table].execute() for made in (one, other)), check_exact=True
+        )
+
+
+@pytest.mark.parametrize("after", [None, b"PAR1"])
+def test_a_file_that_changed_after_it_was_checked_is_not_read(folder, after):
+    frame = pd.read_csv(pd.io.common.StringIO(PEOPLE))
+    frame["hired_on"] = dt.date(2020, 1, 1)
+    here = folder({"people.csv": None, "people.parquet": as_parquet(frame)})
+    dataset = reading.read(here)
+    assert rows(dataset, "people")
+    if after is None:
+        (here / "people.parquet").unlink()
+    else:
+        (here / "people.parquet").write_bytes(after)
+    with pytest.raises(DataError) as error:
+        rows(dataset, "people")
+    assert [str(problem) for problem in error.value.problems] == [
+        "people: people.parquet changed after it was read\n    Fix: read the data set again"
+    ]
+
+
+def test_a_column_named_as_the_engine_names_its_rows_is_no_matter(folder):
+    frame = pd.DataFrame({"person_id": ["ana", "ana"], "hired_on": [dt.date(2020, 1, 1)] * 2})
+    for name in ("file_row_number", "File_Row_Number", "_row", "filename"):
+        own = as_parquet(frame.assign(**{name: [7, 9]}))
+        found = told(folder({"people.csv": None, "people.parquet": own}))
+        assert "(row 2)" in found[0]
+
+
+def test_a_column_without_a_rule_is_read_to_its_end_before_it_counts(folder):
+    texts = [f"skill {i}" for i in range(5000)]
+    learning = pd.DataFrame(
+        {"person_id": "ana", "learned_on": dt.date(2023, 1, 1), "activity_type": "course"},
+        index=range(5000),
+    )
+    good = as_parquet(learning.assign(skill=texts))
+    middle = len(good) // 2  # in the texts, by far the longest part
+    bad = good[: middle - 4000] + bytes(8000) + good[middle + 4000 :]
+    (found,) = told(folder({"learning.csv": None, "learning.parquet": bad}))
+    assert found.startswith("learning: learning.parquet cannot be read as Parquet\n    Got: ")
 
 
 # --- properties

@@ -7,7 +7,7 @@ of a data set is in `reading`.
 
 import datetime as dt
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -186,15 +186,15 @@ def rules(table: str, meta: Meta) -> list[Rule]:
 
 def _cell_rules(column: Column) -> Iterator[Rule]:
     name, kind, low, high = column.name, column.kind, column.low, column.high
-    raw, said = f"_raw_{name}", {"low": low, "high": high, "values": ", ".join(column.allowed)}
+    said = {"low": low, "high": high, "values": ", ".join(column.allowed)}
 
     def rule(key: str, holds: Callable[[Table], BooleanValue]) -> Rule:
-        return Rule(name, holds, **words(key, **said, **KINDS[kind]), show=(raw,))
+        return Rule(name, holds, **words(key, **said, **KINDS[kind]), show=(f"_raw_{name}",))
 
     if column.required and kind == "text":
-        yield rule("empty", lambda t: t[raw].fill_null("").strip() != "")
+        yield rule("empty", lambda t: stood(t, name).fill_null("").strip() != "")
     elif column.required:
-        yield rule("empty", lambda t: t[raw].notnull())
+        yield rule("empty", lambda t: stood(t, name).notnull())
     if kind != "text":
         yield rule("other_kind", known(name))
     if column.allowed:
@@ -207,7 +207,13 @@ def _cell_rules(column: Column) -> Iterator[Rule]:
 
 def known(name: str) -> Callable[[Table], BooleanValue]:
     """Whether what stood in a cell, if anything, became a value."""
-    return lambda t: t[f"_raw_{name}"].isnull() | t[name].notnull()
+    return lambda t: stood(t, name).isnull() | t[name].notnull()
+
+
+def stood(rows: Table, name: str) -> Value:
+    """What stood in the cells of a column; where it was a value already, the column itself."""
+    raw = f"_raw_{name}"
+    return rows[raw if raw in rows.columns else name]
 
 
 def _on_scale(meta: Meta) -> Callable[[Table], BooleanValue]:
@@ -233,6 +239,7 @@ def columns_of(table: str, meta: Meta) -> tuple[Column, ...]:
     return (*COLUMNS[table], *extra)
 
 
+DAYS = (dt.date(100, 1, 1), dt.date(9999, 12, 31))  # what DATE lets through
 # with or without a time of day; not the year 0
 DATE = r"^([1-9]\d|\d[1-9])\d\d-\d\d-\d\d([ T]\d\d:\d\d.*)?$"
 
@@ -254,22 +261,58 @@ def canonical(text: StringValue, kind: Kind) -> Value:
     return text.try_cast(TYPES[kind])
 
 
+def as_it_is(there: Value, kind: Kind) -> Value | None:
+    """Cells that have the type of `kind`, without a detour over text; None where they have not.
+
+    Null where text would be none: no number is infinite, no date has other than four digits.
+    """
+    own = there.type()
+    if own.copy(nullable=True) == TYPES[kind] and kind in ("text", "flag", "whole"):
+        return there
+    if kind == "number" and own.is_signed_integer():
+        return there.cast(types.float64)
+    if kind == "number" and own.is_float64():
+        return ibis.ifelse(there.isnan() | there.isinf(), ibis.null(types.float64), there)
+    if kind == "date" and (own.is_date() or own.is_timestamp() and own.timezone is None):
+        day = there.cast(types.date)
+        return ibis.ifelse(day.between(*DAYS), day, ibis.null(types.date))
+    return None
+
+
+def is_typed(raw: Table, table: str, meta: Meta) -> bool:
+    """Whether all that a table has of its canonical columns are of their types, as in Parquet."""
+    there = (column for column in columns_of(table, meta) if column.name in raw.columns)
+    return all(as_it_is(raw[column.name], column.kind) is not None for column in there)
+
+
 def typed(raw: Table, table: str, meta: Meta) -> Table:
-    """Canonical columns in canonical types beside what stood there (`_raw_…`), or nothing."""
+    """Canonical columns in canonical types, or nothing; with what stood there (`_raw_…`) beside
+    those in which a value may have been lost.
+    """
     values: dict[str, Any] = {"_row": raw._row}
     for column in columns_of(table, meta):
-        there = raw[column.name] if column.name in raw.columns else ibis.null(types.string)
-        values[f"_raw_{column.name}"] = text = there.cast(types.string)
-        values[column.name] = canonical(text, column.kind)
+        name, kind = column.name, column.kind
+        if name not in raw.columns:
+            values[name] = ibis.null(TYPES[kind])
+            continue
+        there, own = raw[name], as_it_is(raw[name], kind)
+        value = canonical(there.cast(types.string), kind) if own is None else own
+        values |= {name: value} if kind == "text" else {f"_raw_{name}": there, name: value}
     return raw.select(**values)
 
 
 def annotate(tables: Mapping[str, Table], table: str) -> Table:
     """A table with what its rules need from elsewhere: known people, their days, copies of keys."""
-    found, nothing = tables[table], ibis.null(types.date)
+    found = tables[table]
     if table in KEYS:
         number = ibis.row_number().over(group_by=list(KEYS[table]), order_by="_row")
         found = found.mutate(_copy=number + 1)
+    return _beside_people(found, tables, table)
+
+
+def _beside_people(found: Table, tables: Mapping[str, Table], table: str) -> Table:
+    """Rows with whether their people are known, and reviews with the days of those reviewed."""
+    nothing = ibis.null(types.date)
     references = [name for name in PEOPLE_REFERENCES if name in found.columns]
     if "people" not in tables:  # its absence is a problem of its own; the other rules still speak
         unknown = {f"_known_{name}": ibis.null(types.boolean) for name in references}
@@ -288,27 +331,46 @@ def annotate(tables: Mapping[str, Table], table: str) -> Table:
 def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:
     """Every broken rule of one table, in the order of the rules.
 
-    One query counts the rows that break each rule; rows are fetched only where there are any.
+    One pass counts the rows that break each rule; rows are fetched only where there are any.
     """
-    annotated, promises = annotate(tables, table).cache(), rules(table, meta)
-    counts = annotated.aggregate(
-        rows=annotated.count(),
-        **{
-            str(i): annotated.count(where=~rule.holds(annotated)) for i, rule in enumerate(promises)
-        },
-    )
-    n_rows, *n_broken = counts.to_pyarrow().to_pylist()[0].values()
+    promises = rules(table, meta)
+    n_rows, n_broken = _counted(tables, table, promises)
     if not n_rows and table in REQUIRED_TABLES:
         return [Problem.of("no_rows", table)]
-    return [
-        _problem(annotated, table, rule, n) for rule, n in zip(promises, n_broken, strict=True) if n
-    ]
+    broken = [(rule, n) for rule, n in zip(promises, n_broken, strict=True) if n]
+    if not broken:
+        return []
+    annotated = annotate(tables, table)
+    bad = annotated.filter(ibis.or_(*(~rule.holds(annotated) for rule, _ in broken))).cache()
+    return [_problem(bad, table, rule, n) for rule, n in broken]
+
+
+def _counted(
+    tables: Mapping[str, Table], table: str, promises: Sequence[Rule]
+) -> tuple[int, list[int]]:
+    """How many rows a table has, and how many break each rule; every cell of it is read.
+
+    Copies of keys are counted, not numbered: numbers need all rows in their order.
+    """
+    found, keys = _beside_people(tables[table], tables, table), list(KEYS.get(table, ()))
+    counts = {
+        str(i): found.count(where=~rule.holds(found))
+        for i, rule in enumerate(promises)
+        if not rule.is_key
+    }
+    cells = {f"_{name}": found[name].count() for name in tables[table].columns if name != "_row"}
+    got = found.aggregate(_rows=found.count(), **counts, **cells).to_pyarrow().to_pylist()[0]
+    n_rows, n_keys = got["_rows"], 0
+    if keys:
+        n_keys = tables[table].select(keys).distinct().count().to_pyarrow().as_py()
+    return n_rows, [got.get(str(i), n_rows - n_keys) for i in range(len(promises))]
 
 
 def _problem(annotated: Table, table: str, rule: Rule, n_rows: int) -> Problem:
     """A broken rule with the first rows that break it and what stood there."""
-    bad = annotated.filter(~rule.holds(annotated))
-    some = bad.order_by("_row").limit(5).execute()
+    bad = annotated.filter(~rule.holds(annotated)).order_by("_row").limit(5)
+    raw = {name: stood(bad, name[5:]) for name in rule.show if name.startswith("_raw_")}
+    some = bad.mutate(**{name: cell.cast(types.string) for name, cell in raw.items()}).execute()
     values = [" / ".join(_word(row[name]) for name in rule.show) for _, row in some.iterrows()]
     got, rows = ", ".join(filter(None, dict.fromkeys(values))), tuple(some._row.astype(int))
     return Problem(table, rule.column, rule.problem, got, rule.allowed, rule.fix, rows, n_rows)

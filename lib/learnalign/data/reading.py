@@ -9,7 +9,8 @@ import datetime as dt
 import glob
 import hashlib
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,7 @@ from learnalign.data.contract import (
     TYPES,
     Meta,
     columns_of,
+    is_typed,
     read_meta,
     table_problems,
     typed,
@@ -36,6 +38,8 @@ from learnalign.data.contract import (
 from learnalign.data.folders import table_files
 from learnalign.data.kept import marked
 from learnalign.data.mistakes import DataError, Problem, nearest
+
+Stamp = tuple[int, int, int]  # what changes when a file does
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class DataSet:
     recorded: dict[str, Table] = field(repr=False)  # an interactive engine would show rows
     present: tuple[str, ...]  # the tables that there are
     known: Mapping[str, str] | None = None  # fingerprints, where they were taken before
+    scanned: Mapping[Path, Stamp] = field(default_factory=dict, repr=False)  # files in their place
 
     @property
     def as_of(self) -> dt.date:
@@ -66,13 +71,31 @@ class DataSet:
         lines = [f"{name} {digest}" for name, digest in sorted(self.fingerprints.items())]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    @cached_property
+    @property
     def tables(self) -> dict[str, Table]:
         """What counts: every canonical table up to `as_of`, with what may be left out filled in.
 
-        `recorded` holds what the files say, later rows too: for who must account for them.
+        `recorded` holds what the files say, later rows too: for who must account for them. A
+        `DataError` where a file changed that is read in its place.
         """
-        return {name: _as_of(self, name, table) for name, table in self._cut.items()}
+        self.assert_unchanged()
+        return self._counting
+
+    @cached_property
+    def _counting(self) -> dict[str, Table]:
+        return {name: self._up_to(name, table) for name, table in self.with_later.items()}
+
+    @cached_property
+    def with_later(self) -> dict[str, Table]:
+        """`tables` with the rows after `as_of`: for who counts and accounts in one pass."""
+        return {name: _as_of(self, name, table) for name, table in self.recorded.items()}
+
+    def assert_unchanged(self) -> None:
+        """A `DataError` where a file that is read in its place is not the one that was checked."""
+        changed = [path for path, stamp in self.scanned.items() if _stamp(path) != stamp]
+        if changed:
+            wrong = [Problem.of("changed", path.stem, file=path.name) for path in changed]
+            raise DataError(wrong, str(self.folder))
 
     @cached_property
     def filled(self) -> frozenset[str]:
@@ -91,10 +114,10 @@ class DataSet:
 
     @cached_property
     def _cut(self) -> dict[str, Table]:
-        return {
-            name: table.filter(table[DATE_OF[name]] <= self.as_of)
-            for name, table in self.recorded.items()
-        }
+        return {name: self._up_to(name, table) for name, table in self.recorded.items()}
+
+    def _up_to(self, name: str, table: Table) -> Table:
+        return table.filter(table[DATE_OF[name]] <= self.as_of)
 
 
 def _as_of(dataset: DataSet, name: str, table: Table) -> Table:
@@ -130,13 +153,14 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     ('Northbank (simulated)', True)
     """
     folder = Path(folder)
-    meta, paths, tables, problems = _open(folder)
+    meta, paths, tables, scanned, problems = _open(folder)
     day, late = _last_day(as_of, meta)
     if problems := [*problems, *late]:
         raise DataError(problems, str(folder))
     mark = marked(folder)
     prints = mark["fingerprints"] if mark and mark["as_of"] == str(day) else None
-    return DataSet(folder, meta.model_copy(update={"as_of": day}), tables, (*paths,), prints)
+    meta = meta.model_copy(update={"as_of": day})
+    return DataSet(folder, meta, tables, (*paths,), prints, scanned)
 
 
 def _digest(table: Table) -> str:
@@ -200,7 +224,9 @@ def _last_day(as_of: dt.date | str | None, meta: Meta) -> tuple[dt.date, list[Pr
     return day, [Problem.of("later_than_data", "run", "as_of", asked, day=meta.as_of)]
 
 
-def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[Problem]]:
+def _open(
+    folder: Path,
+) -> tuple[Meta, dict[str, Path], dict[str, Table], dict[Path, Stamp], list[Problem]]:
     paths, problems = table_files(folder)
     try:
         meta = read_meta(folder / "dataset.yml")
@@ -208,26 +234,44 @@ def _open(folder: Path) -> tuple[Meta, dict[str, Path], dict[str, Table], list[P
         raise DataError([*problems, *error.problems], str(folder)) from None
     engine, is_checked = _engine(), marked(folder) is not None
     found: dict[str, Table] = {}
+    scanned: dict[Path, Stamp] = {}
     for name, path in paths.items():
-        try:
-            rows = (
-                engine.read_parquet(glob.escape(str(path)))
-                if is_checked
-                else _typed(engine, path, name, meta)
-            )
-            found[name] = engine.create_table(name, rows)
-        except DataError as error:
-            problems += error.problems
-        except (OSError, duckdb.Error) as error:
-            problems.append(files.unreadable(name, path, error))
-    if not is_checked:
-        problems += [problem for name in found for problem in table_problems(found, name, meta)]
+        with _told(name, path, problems):
+            stamp = _stamp(path)
+            raw = _rows(engine, path, name, meta)
+            rows = raw if is_checked else typed(raw, name, meta)
+            if path.suffix.lower() == ".parquet" and is_typed(raw, name, meta):
+                found[name], scanned[path] = rows, stamp
+            else:
+                found[name] = engine.create_table(name, rows)
+    for name in () if is_checked else (*found,):
+        with _told(name, paths[name], problems):
+            problems += table_problems(found, name, meta)
     tables = {}
     for name in COLUMNS:
         types = _types(name, meta)
         known = name in found
         tables[name] = found[name].select(*types) if known else _empty(engine, name, types)
-    return meta, paths, tables, problems
+    return meta, paths, tables, scanned, problems
+
+
+@contextmanager
+def _told(name: str, path: Path, problems: list[Problem]) -> Iterator[None]:
+    """A table that cannot be read is a problem beside the others."""
+    try:
+        yield
+    except DataError as error:
+        problems += error.problems
+    except (OSError, duckdb.Error) as error:
+        problems.append(files.unreadable(name, path, error))
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        now = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (now.st_ino, now.st_size, now.st_mtime_ns)
 
 
 def _engine() -> Any:
@@ -247,20 +291,22 @@ def _types(table: str, meta: Meta) -> dict[str, Any]:
     return {column.name: TYPES[column.kind] for column in columns_of(table, meta)}
 
 
-def _typed(engine: Any, path: Path, table: str, meta: Meta) -> Table:
-    """A table of a file in canonical types, with a row number that a person can look up."""
+def _rows(engine: Any, path: Path, table: str, meta: Meta) -> Table:
+    """The rows of a file as they are, with a row number (`_row`) that a person can look up."""
     if path.suffix.lower() == ".parquet":
         files.parquet_width(path, table)
-        raw = engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
+        place, there = glob.escape(str(path)), {"hive_partitioning": False}
+        raw = engine.read_parquet(place, **there)
         _check_header(raw.columns, table, meta)
-        raw = raw.mutate(_row=ibis.row_number() + 1)
-    else:
-        files.check_utf8(path, table)
-        header = files.csv_header(path, table)
-        files.check_separator(header, path.name, table)
-        _check_header(header, table, meta)
-        raw = files.csv_rows(engine, path, table, header)
-    return typed(raw, table, meta)
+        if "file_row_number" in map(str.lower, raw.columns):
+            return raw.mutate(_row=ibis.row_number() + 1)
+        raw = engine.read_parquet(place, file_row_number=True, **there)
+        return raw.mutate(_row=raw.file_row_number + 1)
+    files.check_utf8(path, table)
+    header = files.csv_header(path, table)
+    files.check_separator(header, path.name, table)
+    _check_header(header, table, meta)
+    return files.csv_rows(engine, path, table, header)
 
 
 def _check_header(header: Sequence[str], table: str, meta: Meta) -> None:
