@@ -467,6 +467,58 @@ def test_a_status_that_is_not_mapped_is_asked_and_one_that_is_mapped_is_read(exp
     ]
 
 
+@pytest.mark.parametrize(
+    ("head", "cells", "said"),
+    [
+        ("Percent complete", ["100", "40", "0"], "2 of 3 rows"),
+        ("Progress", ["100%", "100%", "35 %"], "1 of 3 rows"),
+        ("Is Complete", ["Yes", "No", "yes"], "1 of 3 rows"),
+    ],
+)
+def test_progress_and_flags_that_are_not_mapped_are_asked(export, head, cells, said):
+    export.learned([f"2024-01-0{i + 1}|{cell}" for i, cell in enumerate(cells)], f"When|{head}")
+    assert f"learning.{head}: is not mapped" in export.asked() and said in export.asked()
+
+
+def test_a_day_that_is_none_of_completion_is_asked(export):
+    export.learned(["2024-01-02"], "Due date").table("learning", learned_on="Due date")
+    assert "may be no day of completion" in export.asked()
+    export.mapping["tables"]["learning"]["as_is"] = {
+        "learned_on": "all are done on the day they are due"
+    }
+    assert len(export.come()) == 1
+
+
+def test_merit_says_which_end_of_the_scale_is_good(export):
+    lines = (export.folder / "exports/appraisals.csv").read_text().splitlines()[1:]
+    rows = [line.split(",") for line in lines]
+    pay = [f"{who},{turn},2024-02-01,{6 - int(mark)}" for who, turn, _, mark, _ in rows]
+    export.write("pay.csv", ["No,Round,From,Raise %", *pay]).learned(["2024-01-02"])
+    columns = {"person_id": "No", "cycle": "Round", "effective_on": "From", "merit_pct": "Raise %"}
+    export.mapping["tables"]["rewards"] = {"file": "pay.csv", "columns": columns}
+    assert "merit falls as the rating rises" in export.asked()
+    export.table("reviews", rating={"column": "Mark", "best": "low"})
+    assert len(export.come("rewards")) == 24
+
+
+def test_surveys_of_no_unit_and_of_more_people_than_there_are(export):
+    columns = {
+        "unit": "Team",
+        "wave_on": "Day",
+        "scale": {"constant": "vision"},
+        "item": "Item",
+        "n": "N",
+        "mean": "M",
+    }
+    export.mapping["tables"]["surveys"] = {"file": "wave.csv", "columns": columns}
+    export.learned(["2024-01-02"]).write("wave.csv", ["Team,Day,Item,N,M", "Quay,2024-01-02,a,9,4"])
+    assert "none of its 1 units" in export.asked()
+    export.write("wave.csv", ["Team,Day,Item,N,M", "Dock,2024-01-02,a,90,4"])
+    assert "far above the number of people" in export.asked()
+    export.write("wave.csv", ["Team,Day,Item,N,M", "Dock,2024-01-02,a,9,4"])
+    assert len(export.come("surveys")) == 1
+
+
 def test_two_ratings_in_a_cycle_are_asked(export):
     text = (export.folder / "exports/appraisals.csv").read_text()
     export.write("appraisals.csv", text + "K201,H1,2023-07-02,5,Dock\n").learned(["2024-01-02"])

@@ -17,7 +17,7 @@ import pandas as pd
 import yaml
 from ibis.expr.types import Table
 
-from learnalign.data import mapped, pseudonyms, reading, sorting
+from learnalign.data import crossing, mapped, pseudonyms, reading, sorting
 from learnalign.data import mapping as mappings
 from learnalign.data.contract import REQUIRED_TABLES
 from learnalign.data.files import safe_csv
@@ -108,6 +108,7 @@ def _tables(job: Job, stage: Path) -> tuple[list[tuple], list[pd.DataFrame]]:
         counts.append((name, done.read, n_kept, len(done.refused)))
         rejected += [done.refused, done.emptied]
         problems += [*done.problems, *sorting.too_much_lost(job, name, done)]
+        problems += crossing.problems(job, kept, name)
         if not done.read and name in REQUIRED_TABLES:
             problems.append(Problem.of("empty_source", name))
         if problems and name in REQUIRED_TABLES:

@@ -13,15 +13,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from learnalign.data import profiles, sql
-from learnalign.data.contract import Column
+from learnalign.data.contract import DATE_OF, Column
 from learnalign.data.mapping import ColumnMap
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.profiles import FACTS, LONG, ORDERS, Tally
 from learnalign.data.sources import plain
 
+TEXTS = 150  # different texts of a column that may say what a row is
 MOST = 5000  # different texts that are compared by their spelling
 GROUPS = ("unit", "cycle", "grade", "skill")
 RATIOS = ("compa_ratio", "fte", "company_factor")
+NO = {"no", "n", "false", "0", "nein", "non", "f"}
 FEW = 20  # rows, among which one long course is no sign of minutes
 MINUTES = r"\b(min|mins|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos)\b"
 
@@ -204,9 +206,13 @@ def folded(text: str) -> str:
 
 def of_source(at: Any, pairs: Mapping[str, tuple[str, str]]) -> Iterator[Problem]:
     """What columns that are not mapped say against the mapping."""
-    if at.table == "learning" and "status" not in at.made.columns:
+    if at.table in ("learning", "ties") and "status" not in at.made.columns:
         for name, counts in _unused(at):
             yield from _undone(at, name, counts)
+    date = DATE_OF[at.table]
+    source = str(at.made.columns[date].column or "")
+    if at.table == "learning" and date not in at.made.as_is and _is_one_of(source, "other_days"):
+        yield Problem.of("other_day", at.table, date, source=source)
     if at.table == "reviews" and "rating" not in at.made.as_is:
         yield from _upside_down(at, pairs["rating"][1])
 
@@ -223,23 +229,41 @@ def _unused(at: Any) -> Iterator[tuple[str, Counter]]:
         column = sql.named(name)
         query = (
             f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {sql.named(f'_from_{at.table}')} "
-            "GROUP BY 1 LIMIT 51"
+            "GROUP BY 1 LIMIT 151"
         )
         counts = Counter(dict(at.job.fetch_all(at.table, name, query)))
         counts.pop(None, None)
-        if len(counts) <= 50:
+        if len(counts) <= TEXTS:
             yield name, counts
 
 
 def _undone(at: Any, name: str, counts: Counter) -> Iterator[Problem]:
+    name_says = True
     words = {kind: {folded(word) for word in FACTS[kind]} for kind in ("undone", "done")}
     bare = {text: re.sub(r"[\s_\-]+", " ", _letters(text)) for text in counts}
     undone = {text: n for text, n in counts.items() if bare[text] in words["undone"]}
+    if _is_one_of(name, "flags"):
+        undone |= {text: n for text, n in counts.items() if bare[text] in NO}
+    elif _is_one_of(name, "progress"):
+        undone |= {text: n for text, n in counts.items() if (_share(text) or 0) < 100}
+    else:
+        name_says = False
     is_known = sum(n for text, n in counts.items() if bare[text] in words["done"] | words["undone"])
-    if undone and is_known >= 0.5 * counts.total():
+    if undone and (name_says or is_known >= 0.5 * counts.total()):
         n, of = f"{sum(undone.values()):,}", f"{counts.total():,}"
         got = ", ".join(map(repr, list(undone)[:6]))
         yield Problem.of("unfinished", at.table, name, got, n=n, of=of)
+
+
+def _is_one_of(header: str, kind: str) -> bool:
+    return plain(header) in {plain(word) for word in FACTS[kind]}
+
+
+def _share(text: str) -> float | None:
+    """A percentage as a number; 0.4 is 40 %."""
+    bare = text.rstrip("% ").replace(",", ".")
+    number = float(bare) if _number(bare) else None
+    return number if number is None or number > 1 or "%" in text else number * 100
 
 
 def _letters(text: str) -> str:

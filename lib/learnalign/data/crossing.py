@@ -1,0 +1,52 @@
+"""What two tables say of each other: a scale that is upside down, units that nobody is in."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ibis.expr.types import Table
+
+from learnalign.data.mistakes import Problem
+
+ENOUGH, FALLS = (
+    20,
+    -0.2,
+)  # rewards, and the correlation of merit with the rating that is asked about
+CROWDED = 1.5  # answers for each person of a unit: more are answers counted more than once
+
+
+def problems(job: Any, kept: Mapping[str, Table], table: str) -> Iterator[Problem]:
+    """What a table shows against those before it; `as_is` of its mapping answers."""
+    if "reviews" not in kept or table not in ("rewards", "surveys"):
+        return
+    as_is = {**job.mapping.tables["reviews"].as_is, **job.mapping.tables[table].as_is}
+    if table == "rewards" and "rating" not in as_is:
+        yield from _falling(kept)
+    if table == "surveys":
+        yield from _strange_units(kept, as_is)
+
+
+def _falling(kept: Mapping[str, Table]) -> Iterator[Problem]:
+    """Merit that falls as the rating rises says that the lower numbers are the better ratings."""
+    both = kept["rewards"].select("person_id", "cycle", "merit_pct")
+    both = both.join(kept["reviews"].select("person_id", "cycle", "rating"), ["person_id", "cycle"])
+    n, r = (
+        both.aggregate(n=both.count(), r=both.rating.corr(both.merit_pct, how="pop"))
+        .execute()
+        .iloc[0]
+    )
+    if n >= ENOUGH and r < FALLS:
+        got = f"merit falls as the rating rises (correlation {r:.2f}, {int(n):,} rewards)"
+        yield Problem.of("upside_down", "reviews", "rating", got)
+
+
+def _strange_units(kept: Mapping[str, Table], as_is: Mapping[str, str]) -> Iterator[Problem]:
+    """Units of surveys that are no unit of a review, and more answers than there are people."""
+    people = kept["reviews"].group_by("unit").agg(_people=lambda t: t.person_id.nunique())
+    found = kept["surveys"].left_join(people, "unit")
+    units = found.select("unit", "_people").distinct().execute()
+    if "unit" not in as_is and len(units) and units._people.isna().all():
+        got = ", ".join(units.unit.head(5))
+        yield Problem.of("units_unknown", "surveys", "unit", got, n=len(units))
+    crowded = int(found.filter(found.n > CROWDED * found._people).count().execute())
+    if crowded and "n" not in as_is:
+        yield Problem.of("crowded", "surveys", "n", n=f"{crowded:,}")
