@@ -16,7 +16,13 @@ from learnalign.verdicts import feedback, judge
 pytestmark = pytest.mark.truth
 
 TEAM = 12
-RECORDED = ("acknowledgements_late", "voluntary_system_hours")
+RECORDED = (
+    "acknowledgements_late",
+    "acknowledgements_seen",
+    "acknowledgements_not_written_up",
+    "acknowledgements_not_written_up_seen",
+    "voluntary_system_hours",
+)
 
 
 def drawn(seed: int, people: int = 1_500, cycles: int = 6) -> tuple:
@@ -103,7 +109,7 @@ def test_past_learning_is_held_where_it_leaves_a_third_to_compare(kept, held):
 
 
 def person_cycles_said(rows: pd.DataFrame) -> pd.DataFrame:
-    around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next", "_late"), 0.0)
+    around = dict.fromkeys(("_next", "_previous", "_previous_2", "_early_next"), 0.0)
     return rows.assign(**{f"acknowledgements{name}": value for name, value in around.items()})
 
 
@@ -150,8 +156,18 @@ def of_feedback(
         luck[:, t] = lasting * luck[:, t - 1] + np.sqrt(1 - lasting**2) * fresh[:, t]
     odds = -1 - strugglers * able[:, None] - dip * luck[:, :-1]
     said = (rng.random((people, cycles)) < 1 / (1 + np.exp(-odds))).astype(float)
-    rating = 0.7 * able[:, None] + 0.65 * luck[:, 1:] + effect * said
-    return person_cycles(person, cycle, acknowledgements=said.ravel(), rating=rating.ravel())
+    seen = said * (rng.random((people, cycles)) < 0.7)  # what nobody sees nobody can punish
+    moved = effect * (seen if effect < 0 else said)
+    rating = (0.7 * able[:, None] + 0.65 * luck[:, 1:] + moved).ravel()
+    return person_cycles(person, cycle, rating=rating, **of_audience(said.ravel(), seen.ravel()))
+
+
+def of_audience(said: np.ndarray, seen: np.ndarray) -> dict[str, np.ndarray]:
+    """Acknowledgements, those that the rater could see, and no one-to-ones among them."""
+    names = ("", "_not_written_up", "_seen", "_not_written_up_seen")
+    return {
+        f"acknowledgements{n}": of for n, of in zip(names, (said, said, seen, seen), strict=True)
+    }
 
 
 def verdicts(seeds: range, **about) -> list[str]:
@@ -167,7 +183,7 @@ def test_nothing_is_claimed_where_feedback_alone_makes_it():
     assert "untrusted" in found  # the first comparison does see something
 
 
-@pytest.mark.parametrize(("effect", "expected"), [(-0.25, "lower"), (0.25, "higher")])
+@pytest.mark.parametrize(("effect", "expected"), [(-0.4, "lower"), (0.25, "higher")])
 def test_a_true_effect_is_found_though_people_react_to_bad_half_years(effect, expected):
     found = verdicts(range(20), effect=effect, dip=0.6)
     assert found.count(expected) >= 17
@@ -278,3 +294,50 @@ def test_nearly_all_reported_by_oneself_is_not_trusted_and_unknown_writers_chang
     assert (impossible.outcome, impossible.why) == ("not possible", "not recorded")
     assert judge.judge(by_themselves, smallest_effect=0.10)[0].verdict == "untrusted"
     assert judge.judge(unknown, smallest_effect=0.10)[0].verdict == "higher"
+
+
+# --- trouble in the same half-year
+
+
+def of_trouble(seed: int, *, seen=0.0, unseen=0.0, trouble=0.0) -> pd.DataFrame:
+    """A crisis makes people ask and lowers the rating; being seen, or asking unseen, may cost."""
+    rng, person, cycle = drawn(seed)
+    able, luck = rng.normal(size=person.max() + 1)[person], rng.normal(size=len(person))
+    said = rng.poisson(np.exp(-1.1 - 0.2 * able - trouble * luck)).astype(float)
+    visible = rng.binomial(said.astype(int), 0.5).astype(float)
+    cost = seen * (visible > 0) + unseen * ((said > 0) & (visible == 0))
+    rating = 0.7 * able + 0.65 * luck + cost
+    return person_cycles(person, cycle, rating=rating, **of_audience(said, visible))
+
+
+def told(seeds: range, **about) -> list[str]:
+    found = (
+        contrasts.compare(of_trouble(seed, **about), "acknowledging_to_rating") for seed in seeds
+    )
+    return [judge.judge(one, smallest_effect=0.10)[0].verdict for one in found]
+
+
+def test_trouble_that_moves_both_is_never_a_penalty():
+    found = told(range(8), trouble=0.5)
+    assert not {"higher", "lower"} & {*found} and "untrusted" in found
+
+
+def test_what_is_seen_and_punished_is_found():
+    assert told(range(8), seen=-0.4).count("lower") >= 7
+
+
+def test_a_penalty_on_what_nobody_saw_too_cannot_be_told_from_trouble():
+    assert {*told(range(4), seen=-0.4, unseen=-0.4)} == {"untrusted"}
+
+
+def test_without_an_audience_a_penalty_is_not_known_and_what_is_higher_is():
+    for effect, verdict, outcome in (
+        (-0.4, "untrusted", "failed"),
+        (0.4, "higher", "not possible"),
+    ):
+        rows = of_feedback(3, effect, dip=0).assign(acknowledgements_seen=np.nan)
+        row = judge.judge(contrasts.compare(rows, "acknowledging_to_rating"), smallest_effect=0.10)[
+            0
+        ]
+        assert row.verdict == verdict
+        assert {c.outcome for c in row.checks if c.name == "seen or not"} == {outcome}

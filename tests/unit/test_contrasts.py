@@ -29,6 +29,9 @@ NO_ROLE = {
     "reviewed_next": None,
     "acknowledgements_early_next": np.nan,
     "acknowledgements_late": np.nan,
+    "acknowledgements_seen": np.nan,
+    "acknowledgements_not_written_up": np.nan,
+    "acknowledgements_not_written_up_seen": np.nan,
     "voluntary_system_hours": np.nan,
     "voluntary_system_activities": np.nan,
     **dict.fromkeys(("manager_changed", "unit_changed", "grade_changed"), False),
@@ -486,12 +489,14 @@ def test_a_confounded_difference_of_nothing_is_never_called_known(confounding):
 
 
 @pytest.mark.truth
-@pytest.mark.parametrize(("effect", "expected"), [(0.25, "higher"), (-0.25, "lower")])
+@pytest.mark.parametrize(("effect", "expected"), [(0.25, "higher"), (-0.25, "untrusted")])
 def test_a_real_difference_is_found(effect, expected):
-    """0.25 is about 0.25 SD, two and a half times the smallest that matters."""
+    """0.25 is about 0.25 SD, two and a half times the smallest that matters. A penalty needs a
+    record of who could see it: `tests/truth/test_robust.py` has some.
+    """
     found = [verdict(panel(1_500, seed, effect=effect)).verdict for seed in range(12)]
     assert found.count(expected) >= 8
-    assert {"higher": "lower", "lower": "higher"}[expected] not in found
+    assert {expected, "small", "unknown", "untrusted"} >= {*found}
 
 
 def check_of(cycles: pd.DataFrame, name: str, measure: str = "acknowledging_to_rating", **more):

@@ -101,6 +101,30 @@ def test_a_rival_that_noisy_ratings_explain_is_answered_too_and_attrition_never(
     assert [c.outcome for c in row.checks if c.name in judge.RIVALS] == ["answered", "answered"]
 
 
+@pytest.mark.parametrize(
+    ("name", "core", "narrower", "outcome"),
+    [
+        ("recorder", HIGHER, fit(0.01, 0.2), "passed"),
+        ("recorder", HIGHER, UNKNOWN, "failed"),
+        ("recorder", HIGHER, LOWER, "failed"),
+        ("recorder", NOTHING, LOWER, "passed"),  # nothing is claimed
+        ("recorder", HIGHER, None, "not possible"),
+        ("seen or not", LOWER, LOWER, "passed"),
+        ("seen or not", LOWER, NOTHING, "failed"),
+        ("seen or not", LOWER, None, "failed"),
+        ("seen or not", HIGHER, None, "not possible"),
+        ("seen or not", NOTHING, LOWER, "not possible"),
+        ("one-to-ones", LOWER, NOTHING, "failed"),
+    ],
+)
+def test_a_claim_must_show_in_the_part_that_can_tell(name, core, narrower, outcome):
+    found = Comparison("acknowledging_to_rating", None, core, rivals=((name, narrower),))
+    row = judge.judge(found, smallest_effect=0.10)[0]
+    (check,) = [one for one in row.checks if one.name == name]
+    assert check.outcome == outcome and check.detail
+    assert (row.verdict == "untrusted") == (outcome == "failed")
+
+
 def test_two_cycles_know_nothing_and_say_why():
     claim = told(HIGHER, HIGHER, None, IMPOSSIBLE, n_cycles=2, n_cycles_all=2)
     none = told(NOTHING, NOTHING, None, IMPOSSIBLE, n_cycles=2, n_cycles_all=2)

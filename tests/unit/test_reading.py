@@ -580,6 +580,21 @@ def test_fingerprints_are_of_what_is_recorded_up_to_as_of(folder):
     assert len({first, *found}) == 1 + len(other)
 
 
+def test_a_column_of_a_later_contract_that_holds_nothing_leaves_the_fingerprint(folder):
+    """So that figures published before are not drawn a second time."""
+
+    def of(settled: tuple[str, str] | None) -> str:
+        head, *rows = REVIEWS.split()
+        if settled is not None:
+            head += ",settled_on"
+            rows = [f"{row},{day}" for row, day in zip(rows, settled, strict=True)]
+        reviews = "\n".join([head, *rows]) + "\n"
+        files = {"people.csv": PEOPLE, "reviews.csv": reviews, "dataset.yml": FACTS}
+        return reading.read(folder(files)).fingerprint
+
+    assert of(None) == of(("", "")) != of(("2023-06-01", ""))
+
+
 def test_a_column_of_any_name_has_a_fingerprint(folder):
     """Attributes are columns of the company's own: with quotes, or words of SQL."""
     for name in ('a"b', "select", "x'; drop table people; --", "c0"):

@@ -40,6 +40,10 @@ from learnalign.data.kept import marked
 from learnalign.data.mistakes import DataError, Problem, nearest
 
 Stamp = tuple[int, int, int]  # what changes when a file does
+LATER = {"reviews": ("settled_on",)}
+"""Columns that the contract did not always have: empty, they leave the state of data published
+before as it was, so that no figure is drawn twice.
+"""
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,12 @@ class DataSet:
         """A digest of what each table holds up to `as_of`: the same whatever the order of its rows,
         the format of its file, or columns that are not the contract's.
         """
-        return self.known or {name: _digest(self.tables[name]) for name in self.present}
+        return self.known or {name: _digest(self._held(name)) for name in self.present}
+
+    def _held(self, name: str) -> Table:
+        """A table without columns of a later contract that hold nothing."""
+        empty = [one for one in LATER.get(name, ()) if f"{name}.{one}" not in self.filled]
+        return self.tables[name].drop(*empty) if empty else self.tables[name]
 
     @property
     def fingerprint(self) -> str:

@@ -92,6 +92,10 @@ def _beside(
     """An adjusted figure with its rivals, and what its sentence must know of the sample."""
     within_person = rivals.within_person(prepared.frame, sample.rater, level)
     names = [("bracketing", within_person), ("noisy ratings", rivals.corrected(sample, level))]
+    if "seen" in sample.rows:
+        names.append(("seen or not", who_and_when.seen_or_not(sample, level=level)))
+        other = who_and_when.seen_or_not(sample, without_written_up=True, level=level)
+        names += [("one-to-ones", other)] if sample.rows.seen.notna().any() else []
     if "system" in sample.rows:
         recorded, why = who_and_when.by_system(sample, level)
         names += [("recorder", recorded)] if recorded else []

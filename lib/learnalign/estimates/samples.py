@@ -103,7 +103,9 @@ HABITS = ("learning",)
 learns now (in 300 companies the interval held the truth in 69 without, in 95 with). Acknowledging
 is no such habit: 95 without.
 """
-PARTS: dict[str, tuple[str, ...]] = {"acknowledgements": ("late",)}
+PARTS: dict[str, tuple[str, ...]] = {
+    "acknowledgements": ("late", "seen", "not_written_up", "not_written_up_seen")
+}
 """What of an amount is told apart, by what it is of (`who_and_when`)."""
 OUTCOMES = ("rating", "merit", "merit_at_equal_rating")
 """And as `outcome`: in SD of the cycle, or percentage points."""

@@ -39,6 +39,33 @@ def late_or_early(sample: Sample, level: float = 0.95) -> Fit | None:
     return _of_mark(sample, rows.assign(**marks), "_late", ["_one", "_both"], level)
 
 
+def seen_or_not(
+    sample: Sample, *, without_written_up: bool = False, level: float = 0.95
+) -> Fit | None:
+    """Outcome of who acknowledged where the rater could know of it, less who did unseen, at an
+    equal number (1, 2, 3 and more) and all that the headline holds.
+
+    In the outcome's unit. Nobody can punish what they cannot see, and trouble moves both alike;
+    `without_written_up` leaves out one-to-ones, which managers may write up of those in trouble.
+    None where no audience is recorded, or too few differ in it. Misleads where what is seen is said
+    in worse trouble than what is not; and a penalty on both alike looks like trouble.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.estimates import samples
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> prepared = samples.prepare("acknowledging_to_rating", cycles)
+    >>> fit = seen_or_not(samples.comparable(prepared))
+    >>> fit.low < 0 < fit.high
+    True
+    """
+    of = ("not_written_up", "not_written_up_seen") if without_written_up else ("amount", "seen")
+    rows = sample.rows.dropna(subset=[*of])
+    n, seen = rows[of[0]], rows[of[1]]
+    marks = {"_seen": seen > 0, "_any": n > 0, "_two": n == 2, "_three": n >= 3}
+    return _of_mark(sample, rows.assign(**marks), "_seen", ["_any", "_two", "_three"], level)
+
+
 def by_system(sample: Sample, level: float = 0.95) -> tuple[Fit | None, str]:
     """The headline's contrast in what a system wrote down alone, and why there is none: a key of
     the check's words.

@@ -29,8 +29,10 @@ from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, sa
 
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
-RIVALS = ("bracketing", "noisy ratings", "waitlist", "recorder")
-NARROWER = ("recorder",)  # of part of the same: a claim needs it clearly on the same side
+NARROWER = ("recorder", "seen or not", "one-to-ones")
+"""Of a part of the same: a claim needs it clearly on the same side."""
+PENALTIES = NARROWER[1:]  # asked of what is lower alone, and nothing stands in where it is unknown
+RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
 # --- the rule
@@ -304,10 +306,12 @@ def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
 
 def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
     """The same contrast under other assumptions: it must not speak against what is claimed."""
-    if rival is None:
-        return Check.of(name, "not possible", "few")
-    below, same, above = marks(smallest, measure.unit)
     verdict = decide(fit.low, fit.high, smallest, (), measure.unit)
+    if name in PENALTIES and not (verdict in CLAIMS and fit.high < 0):
+        return Check.of(name, "not possible", "no claim")
+    if rival is None:
+        return Check.of(name, "failed" if name in PENALTIES else "not possible", "few")
+    below, same, above = marks(smallest, measure.unit)
     if name in NARROWER:
         gone = rival.low <= same <= rival.high or (rival.estimate > same) != (fit.estimate > same)
         failed = verdict in CLAIMS and gone
