@@ -28,7 +28,7 @@ VERDICTS = ("higher", "lower", "small", "none", "unknown", "untrusted", "hidden"
 # What a reader with two minutes need not know
 METHOD = re.compile(
     r"\b(SD|pp|percentage points?|standard deviation|hazard|odds|lead test|bracketing|clusters?"
-    r"|confidence|interval|estimates?|adjust\w*|Holm|bootstrap|p-value|placebo|exposure|cohort"
+    r"|confidence|interval|estimates?|adjust(?:ed|ing)|Holm|bootstrap|p-value|placebo|exposure|cohort"
     r"|confound\w*|regression|fixed effects?|matrix cell|significan\w*|covariates?|coefficient"
     r"|acknowledgements?|attrition|overlap|variance|correlation|go(?:es)? with it)\b"
 )

@@ -221,9 +221,11 @@ def _trend(about: Mapping[str, Any], rows: Sequence[Result]) -> str:
 
 
 def _by_interval(told: Mapping[str, str], row: Result) -> str:
-    """Words for a counted difference, by the side of 0 that all of its interval is on."""
+    """Words for a counted difference, by the side of 0 that all of its interval is on; without its
+    size: the shares beside it are moved each, and another figure for one thing would confuse.
+    """
     side = "higher" if row.low > 0 else "lower" if row.high < 0 else "none"
-    return str(told[side]).format(size=f"{abs(row.estimate):.0f}")
+    return str(told[side])
 
 
 def _found(rows: Sequence[Result]) -> str:

@@ -27,6 +27,8 @@ from learnalign.verdicts.result import Result, number
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
 KNOWN = ("higher", "lower", "small", "none")
+ORDER = {"described": 1, "hidden": 2}  # of rows beside a headline, after those that were judged
+BY_SIZE = "learning_to_closure"
 
 Document = Mapping[str, Any]
 # Headlines of an edition, by what makes a row the same row in another; and the day it counts up to
@@ -189,7 +191,7 @@ def _chapters(
         others = [row for row in rest if not row.headline and row.at != "raw"]
         # What was judged comes before what is only described, question by question
         keys = [*dict.fromkeys(one.question["key"] for one in mine)]
-        others.sort(key=lambda row: (keys.index(row.question), row.verdict == "described"))
+        others.sort(key=lambda row: (keys.index(row.question), *_place(row)))
         chapters.append(
             {
                 "title": heading(notebook),
@@ -202,6 +204,12 @@ def _chapters(
             }
         )
     return chapters
+
+
+def _place(row: Result) -> tuple[int, float]:
+    """Judged, described, hidden; kinds of learning by size, groups of people never."""
+    by_size = row.measure == BY_SIZE and row.estimate is not None
+    return ORDER.get(row.verdict, 0), -row.estimate if by_size else 0.0
 
 
 def _doses(others: Sequence[Result]) -> list[Shown]:
