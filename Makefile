@@ -30,8 +30,12 @@ help: ## Show what can be made
 report: $(RUNTIME) ## Make the executive report on the demonstration company (sets up .venv first)
 	.venv/bin/learnalign demo
 
+# One numerical thread for each kernel: the matrices are small, and more threads wait for each other
+ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
 lab: $(RUNTIME) ## Open the notebooks in JupyterLab
-	.venv/bin/jupyter lab --notebook-dir=. notebooks
+	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[explore]"
+	$(ALONE) .venv/bin/jupyter lab --notebook-dir=. notebooks
 
 test: $(DEVELOPMENT) ## Run the fast tests: unit, property, golden (sets up .venv first)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)

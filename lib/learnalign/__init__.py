@@ -24,6 +24,8 @@ VERBS = {
     "ask": "report.asking",
     "compare": "report.asking",
     "explored": "report.asking",
+    "choose": "report.widgets",
+    "looks": "report.widgets",
     "beside": "estimates.ask",
     "describe": "facts.describe",
     "headline": "report.verbs",

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import get_args
 
@@ -14,7 +15,8 @@ import pytest
 from learnalign.verdicts import result
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "GLOSSARY.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+BESIDE = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+PAGES = ["README.md", "GLOSSARY.md", "CONTRIBUTING.md", "CHANGELOG.md", *BESIDE]
 REAL_DATA = re.compile(r"oulad|online_science")
 COPIED = ["notebooks", "params", "data/demo"]
 
@@ -104,6 +106,25 @@ def test_python_of_the_readme_runs(project):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.e2e
+@pytest.mark.parametrize("page", BESIDE)
+def test_what_a_page_says_to_type_runs(page, project):
+    """All of a page's Python in one session; its commands, each in a fresh place."""
+    code = "\n".join(
+        map(textwrap.dedent, re.findall(r"```python\n(.*?)```", text(page), flags=re.S))
+    )
+    shell = re.findall(r"```sh\n(.*?)```", text(page), flags=re.S)
+    lines = [line.strip() for block in shell for line in block.splitlines() if line.strip()]
+    words = [[sys.executable, "-c", code]] if code else []
+    for line in lines:
+        first, *rest = shlex.split(line)
+        known = {"learnalign": ["-m", "learnalign"], "python": []}
+        words.append([sys.executable, *known[first], *rest])
+    for one in words:
+        done = subprocess.run(one, cwd=project, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{one}\n{done.stderr}"
+
+
 def test_report_is_where_the_readme_says(project):
     (named,) = re.findall(r"`(out/[^`]*/report\.html)`", text("README.md"))
     if not (project / named).exists():
@@ -132,7 +153,7 @@ def test_make_targets_exist(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", text(page)):
-        assert (ROOT / target).exists(), target
+        assert ((ROOT / page).parent / target).exists(), target
 
 
 @pytest.mark.parametrize("kind", [result.Verdict, result.Design], ids=["verdict", "design"])

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.notebook
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 FEWEST_CELLS, MOST_CELLS, MOST_LINES = 17, 25, 6
-DRAWN = {name for name, home in learnalign.VERBS.items() if home == "report.verbs"}
+SHOWS = ("report.verbs", "report.asking", "report.widgets")
+DRAWN = {name for name, home in learnalign.VERBS.items() if home in SHOWS}
 SILENCERS = {"filterwarnings", "simplefilter", "catch_warnings"}
 SHOWING = {"print", "display", "Markdown", "HTML"}
 LEFT_BEHIND = {"papermill", "execution", "ExecuteTime"}
@@ -316,7 +317,7 @@ BROKEN = {
         put(PICTURE, "la.table(groups, min_group=min_group)"),
         "says min_group 2 times",
     ),
-    "a verb that shows nothing": (put(PICTURE, 'la.ask(study, "Q1")'), "not by a verb"),
+    "a verb that shows nothing": (put(PICTURE, 'la.beside(study, "Q1")'), "not by a verb"),
     "a styled table": (put(PICTURE, "la.table(results.style.bar())"), ".style"),
     "words from an f-string": (put(PICTURE, "Markdown(f'{x}')"), "shows by Markdown"),
     "a page from an f-string": (put(PICTURE, "x = HTML(f'<b>{x}</b>')"), "shows by HTML"),

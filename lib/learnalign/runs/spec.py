@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pydantic
 
 from learnalign.data import shipped
-from learnalign.data.mistakes import DataError, problems_of, read_yaml
+from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
 from learnalign.studies import Settings, SmallestEffects
 from learnalign.verdicts import registry
 
@@ -67,6 +67,9 @@ class RunSpec(Settings):
         return names
 
 
+EXPLORING = "explore"  # an analyst's own looks
+
+
 def read_spec(params: Path) -> RunSpec:
     """A params file, or a `DataError` with everything that is wrong in it, and in the questions of
     the project's own that lie beside it (`questions/*.yml`), which are asked from now on.
@@ -81,6 +84,8 @@ def read_spec(params: Path) -> RunSpec:
     except pydantic.ValidationError as error:
         keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
         problems += problems_of(error, params.name, keys)
+    if isinstance(names := content.get("notebooks"), list) and EXPLORING in names:
+        problems.append(Problem.of("exploring", params.name, "notebooks", EXPLORING))
     if problems:
         raise DataError(problems)
     if absent := [name for name in spec.notebooks if not notebook(params, name).is_file()]:
