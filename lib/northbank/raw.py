@@ -101,25 +101,24 @@ def write(company: Company, out: Path) -> Path:
 
 
 def _plain(name: str, table: pd.DataFrame, out: Path) -> Mapping[str, int]:
-    _csv(table, out / NAMES[name])
+    text = _csv(table, float_format="%.2f", date_format="%Y-%m-%d")
+    (out / NAMES[name]).write_text(text, "utf-8")
     return {}
 
 
 def _german(name: str, table: pd.DataFrame, out: Path) -> Mapping[str, int]:
-    """Semicolons, Windows' letters would fail as UTF-8 if there were any; 9999 for no leaving."""
+    """Semicolons, UTF-16, days first; 9999 for no leaving."""
     table = table.assign(Austritt=table.Austritt.map(_as("%d.%m.%Y"), na_action="ignore"))
     table = table.assign(Eintritt=table.Eintritt.map(_as("%d.%m.%Y")))
-    text = table.fillna({"Austritt": "31.12.9999"}).to_csv(
-        index=False, sep=";", lineterminator="\n"
-    )
+    text = _csv(table.fillna({"Austritt": "31.12.9999"}), sep=";")
     (out / NAMES[name]).write_bytes(text.encode("utf-16"))
     return {}
 
 
 def _french(name: str, table: pd.DataFrame, out: Path) -> Mapping[str, int]:
-    """Decimal commas, days first, tabs."""
+    """Decimal commas, semicolons, days first, a byte-order mark."""
     table = table.assign(**{"Date d'effet": table["Date d'effet"].map(_as("%d/%m/%Y"))})
-    text = table.to_csv(index=False, sep=";", decimal=",", float_format="%.2f", lineterminator="\n")
+    text = _csv(table, sep=";", decimal=",", float_format="%.2f")
     (out / NAMES[name]).write_text(text, "utf-8-sig")
     return {}
 
@@ -138,14 +137,13 @@ def _learning(name: str, table: pd.DataFrame, out: Path) -> Mapping[str, int]:
     test = first.head(5).assign(**{"User ID": "TEST01"})
     never = first.head(7).assign(**{"Completion Date": "Never"})
     for number, part in enumerate([first, pd.concat([table, test, never])], start=1):
-        text = part.to_csv(index=False, lineterminator="\n", float_format="%.10g")
+        text = _csv(part, float_format="%.10g")
         (out / f"{NAMES[name]}_{number}.csv").write_text(TITLES + text, "utf-8")
     return {"copies": len(first), "strangers": len(test), "never": len(never)}
 
 
-def _csv(table: pd.DataFrame, path: Path) -> None:
-    plain = {"lineterminator": "\n", "float_format": "%.2f", "date_format": "%Y-%m-%d"}
-    table.to_csv(path, index=False, **plain)
+def _csv(table: pd.DataFrame, **how: str) -> str:
+    return table.to_csv(index=False, lineterminator="\n", **how)
 
 
 def _as(form: str) -> Callable[[object], str]:

@@ -602,6 +602,15 @@ def test_json_files_are_read_below_the_exports_alone(export):
         assert "read_json" in export.asked()
 
 
+def test_a_link_out_of_the_exports_is_not_followed_by_a_query(export):
+    (export.folder / "secret.json").write_text('[{"Who": "K201", "When": "2024-01-02"}]')
+    (export.folder / "exports/a.json").symlink_to(export.folder / "secret.json")
+    learning = export.mapping["tables"]["learning"]
+    del learning["file"]
+    learning["query"] = "SELECT * FROM read_json('*.json')"
+    assert "leads out of the folder of the exports" in export.asked()
+
+
 def test_a_survey_tool_has_three_header_rows(export):
     export.learned(["2024-01-02"]).write(
         "wave.csv",
