@@ -327,6 +327,19 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
     return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
 
 
+def two_stages(rating: Result, fit: Fit | None) -> Check:
+    """Whether merit at equal rating can be read: not where the rating itself goes the other way.
+
+    `rating` is the answer on the rating, `fit` the figure at equal rating. Of people with the same
+    rating, those whom the rating punished performed better: where managers pay performance within a
+    grade, that alone looks like a reward.
+    """
+    if rating.low is None or fit is None:
+        return Check.of("two stages", "not possible", "few")
+    opposite = (rating.low > 0 and fit.estimate < 0) or (rating.high < 0 and fit.estimate > 0)
+    return Check.of("two stages", *(("failed", "apart") if opposite else ("passed", "alike")))
+
+
 def _hidden_factor(times: float | None, claims: bool) -> Check:
     if not claims:
         return Check.of("hidden factor", "not possible", "no claim")
