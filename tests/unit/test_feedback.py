@@ -165,3 +165,11 @@ def test_at_equal_rating_needs_a_rating_that_does_not_go_the_other_way(
         )
         verdict = judge.judge(found, smallest_effect=0.25)[0].verdict
         assert (verdict == "untrusted") == (outcome == "failed")
+
+
+@pytest.mark.parametrize(("core", "verdict"), [(HIGHER, "higher"), (LOWER, "untrusted")])
+def test_less_after_learning_is_not_told_from_courses_assigned_after_trouble(core, verdict):
+    found = Comparison("learning_to_rating", None, core, rivals=(("recorder", core),))
+    row = judge.judge(found, smallest_effect=0.10)[0]
+    assert row.verdict == verdict
+    assert ("assigned after trouble" in row.sentence) == (verdict == "untrusted")
