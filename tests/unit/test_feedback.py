@@ -137,3 +137,39 @@ def test_parts_of_what_the_second_estimate_answered_are_not_trusted():
     headline = told(HIGHER, HIGHER, 0.0, FAILED)
     row = judge.judge_family(headline, {"low": HIGHER})[0]
     assert row.verdict == "untrusted"
+
+
+@pytest.mark.parametrize(
+    ("rating", "at_equal_rating", "outcome"),
+    [
+        (LOWER, HIGHER, "failed"),
+        (HIGHER, LOWER, "failed"),
+        (LOWER, LOWER, "passed"),
+        (NOTHING, HIGHER, "passed"),  # the rating tells nothing
+        (UNKNOWN, LOWER, "passed"),
+        (LOWER, None, "not possible"),
+    ],
+)
+def test_at_equal_rating_needs_a_rating_that_does_not_go_the_other_way(
+    rating, at_equal_rating, outcome
+):
+    answer = told(rating, None, None)
+    check = judge.two_stages(answer, at_equal_rating)
+    assert check.outcome == outcome
+    if at_equal_rating:
+        found = Comparison(
+            "acknowledging_to_merit_at_equal_rating",
+            None,
+            fit(0.3, 0.4) if at_equal_rating.low > 0 else fit(-0.4, -0.3),
+            checks=(check,),
+        )
+        verdict = judge.judge(found, smallest_effect=0.25)[0].verdict
+        assert (verdict == "untrusted") == (outcome == "failed")
+
+
+@pytest.mark.parametrize(("core", "verdict"), [(HIGHER, "higher"), (LOWER, "untrusted")])
+def test_less_after_learning_is_not_told_from_courses_assigned_after_trouble(core, verdict):
+    found = Comparison("learning_to_rating", None, core, rivals=(("recorder", core),))
+    row = judge.judge(found, smallest_effect=0.10)[0]
+    assert row.verdict == verdict
+    assert ("assigned after trouble" in row.sentence) == (verdict == "untrusted")

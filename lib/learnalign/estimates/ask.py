@@ -104,7 +104,20 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
         hidden = fit is not None and moved is None
         return rows.describe_cost(moved, reason, is_hidden=hidden, unit=currency(study))
     found = as_shown(study, compared(study, key), measure, first=True)
+    if first := _first_stage(key):
+        stages = judge.two_stages(study.made(_answer, first)[0], found.adjusted)
+        found = replace(found, checks=(*found.checks, stages))
     return judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+
+
+def _first_stage(key: str) -> str:
+    """Of a measure at equal rating, the headline on the rating that has the same exposure."""
+    about = measures()[key][1]
+    asked = ((one, measures()[one][1]) for one in headlines("contrast"))
+    if about.estimator != "contrast" or about.outcome != "merit_at_equal_rating":
+        return ""
+    same = (one for one, m in asked if m.outcome == "rating" and m.exposure == about.exposure)
+    return next(same, "")
 
 
 def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) -> Comparison:

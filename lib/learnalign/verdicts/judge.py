@@ -282,6 +282,7 @@ def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Ch
             decide(one.low, one.high, smallest, (), measure.unit) if one else "unknown"
             for one in (fit, found.forward)
         )
+        own += [_assigned(bare in CLAIMS and fit.high < 0) for one in own if one.name == "recorder"]
         if found.n_cycles_all:
             own.append(feedback.check_of(found, (bare, robust), smallest, measure.unit))
         own.append(_hidden_factor(found.strength_to_erase, bare in CLAIMS))
@@ -326,6 +327,25 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         failed = verdict in CLAIMS and (opposite or gone)
     size, ends = number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit)
     return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
+
+
+def _assigned(is_lower: bool) -> Check:
+    """What no record tells: courses assigned after trouble look like learning that does harm."""
+    found = ("failed", "trouble") if is_lower else ("not possible", "no claim")
+    return Check.of("assigned courses", *found)
+
+
+def two_stages(rating: Result, fit: Fit | None) -> Check:
+    """Whether merit at equal rating can be read: not where the rating itself goes the other way.
+
+    `rating` is the answer on the rating, `fit` the figure at equal rating. Of people with the same
+    rating, those whom the rating punished performed better: where managers pay performance within a
+    grade, that alone looks like a reward.
+    """
+    if rating.low is None or fit is None:
+        return Check.of("two stages", "not possible", "few")
+    opposite = (rating.low > 0 and fit.estimate < 0) or (rating.high < 0 and fit.estimate > 0)
+    return Check.of("two stages", *(("failed", "apart") if opposite else ("passed", "alike")))
 
 
 def _hidden_factor(times: float | None, claims: bool) -> Check:
