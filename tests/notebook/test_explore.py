@@ -13,6 +13,7 @@ from learnalign.runs.spec import read_spec
 
 pytestmark = pytest.mark.notebook
 ROOT = Path(__file__).parents[2]
+LOOKS = shutil.ignore_patterns(".private")  # what an analyst left beside the data
 # Presses the button, then once more with a name that there is not
 PRESS = """form = la.choose(study)
 fields = form.children[0].children
@@ -26,7 +27,7 @@ print(len(first) > 500, "likely range" in first, form.children[1].value)"""
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory):
     place = tmp_path_factory.mktemp("explore")
-    shutil.copytree(ROOT / "data/demo", place / "data/demo")
+    shutil.copytree(ROOT / "data/demo", place / "data/demo", ignore=LOOKS)
     (place / "notebooks").mkdir()
     notebook = nbformat.read(ROOT / "notebooks/explore.ipynb", as_version=4)
     notebook.cells.insert(-1, nbformat.v4.new_code_cell(PRESS))

@@ -18,7 +18,8 @@ DEMO = Path(__file__).parents[2] / "data/demo"
 @pytest.fixture(scope="module")
 def bank(tmp_path_factory):
     """The demonstration company, where looks may be kept beside the data."""
-    return la.study(shutil.copytree(DEMO, tmp_path_factory.mktemp("twenty") / "demo"))
+    place = tmp_path_factory.mktemp("twenty") / "demo"
+    return la.study(shutil.copytree(DEMO, place, ignore=shutil.ignore_patterns(".private")))
 
 
 @pytest.fixture(scope="module")

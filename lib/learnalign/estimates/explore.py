@@ -299,10 +299,13 @@ def _look(study: Study, of: Asked, group: str, one: _Found, found: Comparison) -
         branch = "hidden" if found.is_hidden else "no estimate"
         fixed = found.reason in phrases("sentences")["fixed"]
         return _without(measure, smallest, "nothing varies" if fixed else branch, found, about)
-    fit, checks = feedback.spoken(found, all_checks(found, measure, smallest))
-    about |= {"held": (*fit.held, *one.held), "contrast": found.contrast}
-    about |= _from_to(study, one, fit, measure)
-    return looks.look_of(measure, fit, checks, smallest, **about)
+    told, checks = feedback.spoken(found, all_checks(found, measure, smallest))
+    if study.gate.draws is not None:
+        told, checks = fit, ()
+    about |= {"held": (*told.held, *one.held), "contrast": found.contrast}
+    about |= _from_to(study, one, told, measure)
+    look = looks.look_of(measure, told, checks, smallest, **about)
+    return look if study.gate.draws is None else looks.unjudged(look)
 
 
 def _without(

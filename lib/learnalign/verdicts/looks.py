@@ -95,6 +95,17 @@ def look_of(
     return replace(row, branch="revoked" if revoked else bare, to_settle=settle)
 
 
+def unjudged(look: Look) -> Look:
+    """A look as it may be shown of people that anybody may choose: a figure with its range, moved.
+
+    Which check fails, what could be held equal, and so the verdict, turn at exact places: asked
+    often enough, they would tell of one person.
+    """
+    nothing = {"method": "", "rung": "", "note": "", "contrast": "", "checks": (), "to_settle": ""}
+    nothing |= {"held": (), "p": 1.0, "p_none": 1.0, "before": None, "after": None}
+    return replace(look, bare="unknown", verdict="unknown", branch="moved", **nothing)
+
+
 def blank(measure: Measure, smallest: float) -> dict[str, object]:
     """The fields of a look that no figure is needed for."""
     about = {"unit": measure.unit, "smallest_effect": smallest, "did": measure.did}
