@@ -32,8 +32,6 @@ OF_A_CLASS = 0.05, 20  # of a count, or so many, before its class is told
 OF_A_SPREAD = OF_AN_ERROR, 4.0  # who is three of them off moves it by half of 9 - 1 parts
 OF_MANY_MANAGERS = (3, 5, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 500, 1_000)
 CLASSES = tuple(digit * 10**power for power in range(2, 9) for digit in (1, 2, 5))
-
-
 # P(v) of -10 ... 10 in proportion to exp(-a v^2), of variance 9: the most random of all such
 COUNTS = np.exp(-0.055218868343 * np.arange(-FARTHEST, FARTHEST + 1) ** 2)
 COUNTS /= COUNTS.sum()
