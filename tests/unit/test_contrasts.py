@@ -281,7 +281,7 @@ def test_activities_stand_in_for_hours_and_say_so(person_cycles):
         person_cycles.assign(**dict.fromkeys(hours, np.nan)), "learning_to_rating"
     )
     assert "no hours are recorded: the number of activities stands in for them" in found.notes
-    assert found.step[-1] == "activities"
+    assert found.step[-1] == "voluntary learning activities"
 
 
 @pytest.mark.parametrize(
@@ -1065,7 +1065,7 @@ def test_a_rival_that_is_not_possible_is_named_all_the_same(person_cycles):
     one = person_cycles[person_cycles.cycle == person_cycles.cycle.max()]
     found = contrasts.compare(one, "acknowledging_to_rating")
     assert found.adjusted is not None and dict(found.rivals)["bracketing"] is None
-    assert [name for name, _ in found.rivals] == ["bracketing", "noisy ratings"]
+    assert [name for name, _ in found.rivals][:2] == ["bracketing", "noisy ratings"]
 
 
 # admitted and refused, of men and of women, in six departments (Bickel, Hammel & O'Connell 1975)

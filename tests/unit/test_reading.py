@@ -902,6 +902,8 @@ def companies(draw):
                     "rating": draw(st.integers(1, 3)),
                     "manager_id": draw(st.sampled_from([None, "boss 1"])),
                 }
+                if row["settled_on"]:  # ISO days
+                    row["settled_on"] = min(row["settled_on"], row["reviewed_on"])
             if table == "ties":
                 row["from_id"], row["to_id"] = draw(st.permutations(ids))[:2]
             if table in KEYS and table != "people":

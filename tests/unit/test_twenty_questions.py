@@ -31,6 +31,8 @@ def files():
 
 # --- by hand
 
+MOVED = ["moved_manager_id", "moved_unit", "moved_grade"]
+
 
 def rows_of(files, days=None):
     """Reviews with their windows, two prior ratings, role and pay."""
@@ -44,6 +46,9 @@ def rows_of(files, days=None):
     rows["sd"] = (rows.rating - by_cycle.transform("mean")) / by_cycle.transform("std", ddof=0)
     for n in (1, 2):
         rows[f"prior_{n}"] = rows.groupby("person_id").sd.shift(n)
+    for name in ("manager_id", "unit", "grade"):
+        last = rows.groupby("person_id")[name].shift()
+        rows[f"moved_{name}"] = (last.notna() & (rows[name] != last)).astype(float)
     rows = rows.merge(files["people"], on="person_id", how="left")
     rows["tenure_years"] = (rows.reviewed_on - rows.hired_on).dt.days / 365.25
     rows["tenure"] = np.log1p(rows.tenure_years.clip(lower=0))
@@ -105,7 +110,7 @@ def by_hand(rows, exposure, outcome, keep=None, priors=2, equal=()):
     rows = rows.assign(cell=rows.manager_id + "|" + rows.cycle)
     by = rows.groupby("cell").x
     rows = rows[by.transform("max") - by.transform("min") > 1e-9]
-    held = [*past, "tenure", "fte", "C(grade)"] + ["compa", "no_compa"] * paid
+    held = [*past, "tenure", "fte", *MOVED, "C(grade)"] + ["compa", "no_compa"] * paid
     held += [f"C({name})" for name in equal]
     held = [one for one in held if one.startswith("C(") or rows[one].std() > 0]
     fit = pf.feols(f"y ~ x + {' + '.join(held)} | cell", rows, vcov={"CRV1": "manager_id"})

@@ -273,10 +273,8 @@ def cost_per_closed_gap(
     sample = _sample(months, "cost_per_closed_gap")
     if sample.reason:
         return None, sample.reason
-    if not months.learned[amount].fillna(0).sum() > 0:
-        return None, "no cost"
-    if months.learned.skill.isna().all():
-        return None, "no learned skill"
+    if why := _wanting(months.learned, amount):
+        return None, why
     rows, about = sample.rows, {"controls": sample.controls, "cluster": sample.by, "level": level}
     try:
         extra, months_open, moved = hazards.extra_closed(rows, "learned", horizon=HORIZON, **about)
@@ -301,6 +299,12 @@ def cost_per_closed_gap(
         method=f"{amount} per {extra.method}",
         design="described",
     ), ""
+
+
+def _wanting(learned: pd.DataFrame, amount: str) -> str:
+    if not learned[amount].fillna(0).sum() > 0:
+        return "no cost"
+    return "no learned skill" if learned.skill.isna().all() else ""
 
 
 def _of_width(extra: Fit) -> pd.Series:

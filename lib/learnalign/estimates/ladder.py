@@ -2,8 +2,7 @@
 
 With many clusters the usual cluster-robust error is good enough. With few it is too small, most of
 all when the exposure is a leader's; CR2 corrects its bias and Bell-McCaffrey degrees of freedom say
-how far to trust it. Below 20 clusters a second interval, made by another idea, stands beside the
-first: what they disagree on is not settled.
+how far to trust it. Below 20 clusters a second interval, made by another idea, stands beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,15 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates.columns import (
-    by_person,
-    codes,
-    demeaned,
-    lengths,
-    numbers,
-    of_error,
-    sums,
-)
+from learnalign.estimates import columns as of_columns
+from learnalign.estimates.columns import by_person, codes, demeaned, lengths, numbers, sums
 from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
 RUNGS = {
@@ -86,12 +78,11 @@ class Slope:
         self, person: Any, smaller: int | None, method: str, by: str, design: Design = "adjusted"
     ) -> Fit:
         """The slope as the record that is judged: whose its rows are, how made, clustered `by`."""
-        shared = {name: getattr(self, name) for name in _SHARED}
         influence, error = by_person(self.scores, person), None
         if self.clusters is not None and influence.any():
-            error = of_error(self.scores, person, self.clusters, self.weights)
+            error = of_columns.of_error(self.scores, person, self.clusters, self.weights)
         return Fit(
-            **shared,
+            **{name: getattr(self, name) for name in _SHARED},
             influence=influence,
             of_error=error,
             n_people=len(influence),
