@@ -435,7 +435,8 @@ def test_known_and_unknown_stand_side_by_side_on_a_desk_and_below_each_other_on_
 
 def test_digits_are_copied_without_their_gaps(look):
     copied = look("rich").evaluate(
-        "() => { getSelection().selectAllChildren(document.querySelector('main')); return "
+        "() => { document.querySelectorAll('details').forEach(one => one.open = true); "
+        "getSelection().selectAllChildren(document.querySelector('main')); return "
         "getSelection().toString(); }"
     )
     assert "4212 people" in copied

@@ -24,7 +24,7 @@ import psutil
 from learnalign.data.mistakes import DataError, read_yaml
 
 HEAVY = (duckdb.InterruptException, duckdb.OutOfMemoryException, MemoryError)
-MEGABYTES, SECONDS = 600, 10  # for exports of no size; processor time
+MEGABYTES, SECONDS = 600, 6  # for exports of no size; processor time
 WIDEST = 1000  # letters that a text is filled up to: no function looks up while it fills
 TABLE_FUNCTIONS = {"unnest", "range", "generate_series"}
 READERS = {"read_json", "read_json_auto", "read_ndjson", "read_ndjson_auto"}
