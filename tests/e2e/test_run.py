@@ -33,7 +33,7 @@ from northbank import tables as simulate
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "params/northbank.yml"
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(yaml.safe_load((ROOT / "params/northbank.yml").read_text())["notebooks"])
 
 
 def project(folder: Path, data: Path, notebooks: list[str], **more) -> Path:

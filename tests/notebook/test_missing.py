@@ -23,7 +23,9 @@ from northbank import tables as simulate
 pytestmark = pytest.mark.notebook
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted(
+    path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem != "explore"
+)
 OPTIONAL_TABLES = [name for name in COLUMNS if name not in REQUIRED_TABLES]
 OPTIONAL_COLUMNS = [
     f"{table}.{c.name}" for table, columns in COLUMNS.items() for c in columns if not c.required
