@@ -255,7 +255,7 @@ def test_a_bad_params_file_starts_nothing(project, fault):
             "1 problem in nothing\nnothing: there is no such folder\nNothing was changed.\n",
         ),
         (["init", "."], "coverage.ipynb: is there already\n    Fix: name another"),
-        (["publish"], "there is no command publish; there are init, demo, import, "),
+        (["publish"], "there is no command publish; there are init, demo, map, import, "),
         (["check"], "the following arguments are required: data"),
         (["import", "params/mine.yml"], "the following arguments are required: --out"),
         (["run", "params/mine.yml", "--jobs", "0"], "argument --jobs: 0 is not 1 or more"),
