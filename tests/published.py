@@ -22,14 +22,14 @@ TITLE, SECRET = "Northbank", bytes(range(32))
 LOG = {"note": lambda *state, **facts: None, "ending": SimpleNamespace(too_late=lambda: None)}
 
 
-def under_a_fixed_key(out: Path) -> Path:
+def under_a_fixed_key(out: Path, key: str = "04") -> Path:
     """A folder for editions with its key: near its limit a verdict depends on the draw, and no test
     may.
     """
     place = out / keys.PRIVATE
     place.mkdir(mode=0o700, parents=True)
     (place / keys.KEY).touch(mode=0o600)
-    (place / keys.KEY).write_text("04" * keys.KEY_BYTES)
+    (place / keys.KEY).write_text(key * keys.KEY_BYTES)
     return out
 
 

@@ -26,7 +26,7 @@ WORD, LONG = re.compile(r"[^\W_]+"), re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as JSON writes letters
 ELSEWHERE = re.compile(r"url\(\s*['\"]?\s*(?!#|data:|['\")\s])|@import", re.IGNORECASE)
-ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)\b")  # in a PDF
+ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)[\s(<\[/]")  # in a PDF
 ADDRESSES = ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "formaction")
 ELEMENTS = ("script", "iframe", "object", "embed", "base", "form", "link")
 SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")  # not to be told from a count, or from chance
@@ -183,7 +183,7 @@ def is_a_page(pdf: bytes) -> bool:
     """Whether a PDF is one document, and holds no file, no script and nothing behind its end."""
     is_one = pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
     is_one &= pdf.count(b"%%EOF") == 1
-    return is_one and not any(map(ACTIVE.search, (pdf, *_streams(pdf))))
+    return is_one and not any(map(ACTIVE.search, (STREAM.sub(b"", pdf), *_streams(pdf))))
 
 
 class _Page(HTMLParser):
