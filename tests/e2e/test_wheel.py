@@ -78,7 +78,7 @@ def test_a_project_that_cannot_be_written_is_told(tmp_path):
 def test_the_mapping_to_edit_turns_exports_into_a_data_set(tmp_path):
     init(tmp_path / "my")
     exports = {
-        "people": "Employee ID,Start date,Department\n7,01.02.2020,Sales\n",
+        "people": "Employee ID,Start date,Department\n7,01.02.2020,Sales\n3,05.02.2018,Sales\n",
         "reviews_1": "Employee ID,Cycle,Review date,Rating,Team,Manager ID\n"
         "7,H1,30.06.2025,4,North,3\n",
         "learning": 'Employee ID,Completed,Kind,Minutes\n7,02.02.2025,"E-learning",90\n',
@@ -87,7 +87,7 @@ def test_the_mapping_to_edit_turns_exports_into_a_data_set(tmp_path):
     for name, text in exports.items():
         (tmp_path / f"my/exports/{name}.csv").write_text(text)
     done = importing.bring_in(tmp_path / "my/params/imports/own.yml", tmp_path / "my/data/own")
-    assert done.summary.kept.tolist() == [1, 1, 1]
+    assert done.summary.kept.tolist() == [2, 1, 1]
 
 
 def test_a_projects_own_notebook_goes_before_the_one_of_the_package(tmp_path):
