@@ -4,6 +4,7 @@ in editions as they were published.
 
 import base64
 import copy
+import gzip
 import hashlib
 import json
 import os
@@ -301,6 +302,17 @@ def test_a_pdf_that_carries_a_file_is_found():
     assert not looks.is_a_page(page + b"PK\x03\x04" + page)
     assert not looks.is_a_page(page.replace(b"<<>>", b"<</EmbeddedFile 2 0 R>>"))
     assert not looks.is_a_page(page.replace(b"<<>>", b"stream\n" + packed + b"\nendstream"))
+    plain = b"<</S/JavaScript>>"  # in a stream that is not packed, and behind what is
+    for some in (plain, zlib.compress(b"of a page") + plain):
+        assert not looks.is_a_page(page.replace(b"<<>>", b"stream\n" + some + b"\nendstream"))
+    bare = gzip.compress(b"of a page", mtime=0)
+    packed = bare[:3] + b"\x08" + bare[4:10] + b"/JS\0" + bare[10:]  # letters of what is packed
+    assert looks.is_a_page(page.replace(b"<<>>", b"stream\n" + packed + b"\nendstream"))
+
+
+def test_an_id_in_a_stream_that_is_not_packed_is_found():
+    ids, _ = looks.words_of([WHO])
+    assert looks.people(b"stream\n" + WHO.encode() + b"\nendstream", ids)
 
 
 # --- keys and rows of results.json, with digests, list and pages made to agree

@@ -26,7 +26,8 @@ WORD, LONG = re.compile(r"[^\W_]+"), re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as JSON writes letters
 ELSEWHERE = re.compile(r"url\(\s*['\"]?\s*(?!#|data:|['\")\s])|@import", re.IGNORECASE)
-ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)[\s(<\[/]")  # in a PDF
+ENDS = rb"(?![^\x00\s()<>[\]{}/%])"  # of a name in a PDF
+ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)" + ENDS)
 ADDRESSES = ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "formaction")
 ELEMENTS = ("script", "iframe", "object", "embed", "base", "form", "link")
 SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")  # not to be told from a count, or from chance
@@ -56,9 +57,7 @@ class Finding:
 
 
 def rows(document: Mapping[str, Any], *, with_words: bool) -> Iterator[Finding]:
-    """Where results, pictures or tables do not keep the rule, by the numbers that are published;
-    `with_words` where the words of hidden rows are those of this library.
-    """
+    """Where what is published breaks the rule; `with_words`: words of hidden rows are ours."""
     least = document["run"]["min_group"]
     if type(least) is not int or least < rule.FLOOR:
         yield Finding("run.min_group", f"is below {rule.FLOOR}")
@@ -113,9 +112,7 @@ def counts(content: Any, key: str = "") -> Iterator[str]:
 
 
 def words_of(ids: Iterable[object]) -> tuple[dict[str, str], int]:
-    """What to look for by the id that it tells of, in each way of writing; and how many ids are as
-    short as a count, and are not among them.
-    """
+    """What to look for, by the id that it tells of; and how many ids are as short as a count."""
     plain = {str(one): " ".join(WORD.findall(str(one))) for one in ids}
     long = {raw: words for raw, words in plain.items() if not SHORT.fullmatch(words)}
     found = {words: words for words in long.values()}
@@ -145,7 +142,7 @@ def people(content: bytes, ids: Mapping[str, str]) -> set[str]:
 def _texts(content: bytes, depth: int = 2) -> Iterator[str]:
     """All that bytes can be read as: UTF-8, -16, Latin-1, escaped, in base64, and packed."""
     inner = [*_base64(content), *_streams(content)] if depth else []
-    content = STREAM.sub(b"", content)
+    content = _in_the_open(content)
     narrow, latin = content.replace(b"\0", b""), content.decode("latin-1")
     for text in {content.decode("utf-8", "replace"), latin, narrow.decode("utf-8", "replace")}:
         letters = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
@@ -160,20 +157,26 @@ def _base64(content: bytes) -> Iterator[bytes]:
             found = base64.b64decode(run + b"=" * (-len(run) % 4), validate=True)
         except binascii.Error:
             continue
-        yield found
-        yield from _unpacked(found)
+        yield from (found, _unpacked(found)[0])
 
 
 def _streams(content: bytes) -> Iterator[bytes]:
-    for run in STREAM.findall(content):
-        yield from _unpacked(run)
+    yield from (_unpacked(run)[0] for run in STREAM.findall(content))
 
 
-def _unpacked(content: bytes) -> Iterator[bytes]:
+def _in_the_open(content: bytes) -> bytes:
+    """What is left of bytes when the packed part of each stream is taken out."""
+    return STREAM.sub(lambda run: _unpacked(run[1])[1], content)
+
+
+def _unpacked(content: bytes) -> tuple[bytes, bytes]:
+    """What packed bytes hold, and what of them is not packed."""
+    packed = zlib.decompressobj(47)
     try:
-        yield zlib.decompressobj(47).decompress(content, 50_000_000)
+        found = packed.decompress(content, 50_000_000)
     except zlib.error:
-        return
+        return b"", content
+    return found, packed.unconsumed_tail + packed.unused_data
 
 
 # --- pages
@@ -183,7 +186,7 @@ def is_a_page(pdf: bytes) -> bool:
     """Whether a PDF is one document, and holds no file, no script and nothing behind its end."""
     is_one = pdf.startswith(b"%PDF-") and pdf.rstrip().endswith(b"%%EOF")
     is_one &= pdf.count(b"%%EOF") == 1
-    return is_one and not any(map(ACTIVE.search, (STREAM.sub(b"", pdf), *_streams(pdf))))
+    return is_one and not any(map(ACTIVE.search, (_in_the_open(pdf), *_streams(pdf))))
 
 
 class _Page(HTMLParser):
@@ -200,9 +203,7 @@ class _Page(HTMLParser):
 
 
 def page(text: str, pages: Collection[str]) -> Iterator[str]:
-    """What a page may not have: another policy, a script, anything from elsewhere but a link to one
-    of the `pages`.
-    """
+    """What a page may not have: another policy, a script, what is elsewhere but one of `pages`."""
     tags, policy = _Page(text).tags, "content-security-policy"
     metas = [held for _, held in tags if held.get("http-equiv", "").lower() == policy]
     if (rules := [held.get("content") for held in metas]) != [CSP]:

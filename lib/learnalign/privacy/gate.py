@@ -150,9 +150,7 @@ class Gate:
         return n
 
     def rows(self, statistic: str, counts: pd.Series) -> int | None:
-        """How many rows people have together; `counts` (n,) by person, at most as many for one as
-        99 of 100 have. None where they are too few people, or few of them have most.
-        """
+        """How many rows people have, `counts` (n,) each, capped; None: too few, or dominated."""
         counts = counts[counts > 0]
         if self.rule.is_few(len(counts)) or is_dominated(counts):
             return None
