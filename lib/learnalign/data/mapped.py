@@ -185,9 +185,8 @@ def _date(
         ways = (way or "iso",)
         if ways != ("iso",):
             at.job.tell("read_so", *place, words=profiles.FACTS["ways"][ways[0]], n=found.n)
+        if found.reads[ways[0]] < found.n:  # what would read the rest
             found = profiles.tally(at.job, place, text, "date", profiles.date_value("t", ways))
-        else:
-            found = profiles.tally(at.job, place, text, "date", profiles.DATES["iso"]("t"))
     elif problem := questions.another_way(at, place, found, ways):
         raise DataError([problem])
     at.ways[column.name] = _order(ways)
@@ -218,7 +217,9 @@ def _number(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str
             return told
         if told not in (None, "point"):
             at.job.tell("read_so", *place, words=profiles.FACTS["ways"][told], n=found.n)
-        found = profiles.tally(at.job, place, text, column.kind, ways[told or "point"]("t"))
+        told = told or "point"
+        if told != "point" or found.reads[told] < found.n:  # its ends, and what would read the rest
+            found = profiles.tally(at.job, place, text, column.kind, ways[told]("t"))
     told = told or "point"
     at.ways[column.name], at.hints[column.name] = told, profiles.hint(found, column.kind)
     at.problems += questions.of_numbers(at, column, made, raw, told, found)

@@ -26,8 +26,8 @@ class Tally:
     """How many of `n` filled values each way reads: alone, and of those that the told way leaves.
 
     `both` counts values that either order of day and month (or mark of decimals) reads, `differ`
-    those that they read as different things; `offsets` those that need a
-    zone; `examples` holds a value that each way reads, beside those that the told way leaves.
+    those that they read as different things; `offsets` those that need a zone; `examples` holds a
+    value that each way reads, beside those that the told way leaves.
     """
 
     n: int

@@ -199,9 +199,7 @@ def one_of_each(
         return good, good.filter(False).mutate(_reason=ibis.literal("")), []
     good, problems = _joined_spells(job, good, made) if table == "people" else (good, [])
     order = [ibis.desc("_row") if made.prefer == "last" else ibis.asc("_row")]
-    if (
-        "_began" in good.columns
-    ):  # the latest spell, and of its rows the last, says what else is known
+    if "_began" in good.columns:  # the latest spell's last row says what else is known
         order = [ibis.desc("_began"), ibis.desc("_row")]
     place = ibis.row_number().over(group_by=key, order_by=order) + 1
     own = [name for name in made.columns if name in columns and name not in key]
@@ -212,13 +210,10 @@ def one_of_each(
     text = ibis.literal(words("copied", key=" + ".join(key))["problem"])
     copies = numbered.filter(numbered._place > 1).mutate(_reason=text)
     if made.prefer is None and table != "people" and key == list(KEYS.get(table, ())):
-        n = int(copies.filter(~copies._is_same).count().execute())
-        if n:
+        unlike = copies.filter(~copies._is_same)
+        if n := int(unlike.count().execute()):
             said = {"key": " + ".join(key), "n": f"{n:,}"}
-            got = " / ".join(
-                str(v)
-                for v in copies.filter(~copies._is_same).select(*key).limit(1).execute().iloc[0]
-            )
+            got = " / ".join(map(str, unlike.select(*key).limit(1).execute().iloc[0]))
             problems.append(Problem.of("rows_disagree", table, key[0], got, **said))
     return numbered.filter(numbered._place == 1).select(*columns).cache(), copies, problems
 
