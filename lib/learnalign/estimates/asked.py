@@ -120,10 +120,7 @@ def problems(asked: Asked, attributes: Sequence[str]) -> list[Problem]:
     found = [_stranger(what, name, there) for what, name, there in places if name not in there]
     days = asked.window_days
     if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 1):
-        text = "is not a number of days"
-        found.append(
-            Problem("window_days", "", text, repr(days), "a whole number from 1", "such as 365")
-        )
+        found.append(Problem.of("no_days", "window_days", got=repr(days)))
     return found
 
 

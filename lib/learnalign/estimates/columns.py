@@ -105,6 +105,18 @@ def by_person(scores: ArrayLike, person: ArrayLike) -> pd.Series:
     return moves.rename_axis("person_id")
 
 
+def moves_of(
+    scores: ArrayLike, person: ArrayLike, clusters: ArrayLike | None, weights: ArrayLike | None
+) -> dict[str, pd.Series | None]:
+    """A fit's `influence` and `of_error`, by the names of its fields; the latter is None where no
+    clusters are given, or nobody moves the figure.
+    """
+    influence, error = by_person(scores, person), None
+    if clusters is not None and influence.any():
+        error = of_error(scores, person, clusters, weights)
+    return {"influence": influence, "of_error": error}
+
+
 def of_error(
     scores: ArrayLike, person: ArrayLike, cluster: ArrayLike, weights: ArrayLike | None = None
 ) -> pd.Series:

@@ -299,13 +299,14 @@ def _look(study: Study, of: Asked, group: str, one: _Found, found: Comparison) -
         branch = "hidden" if found.is_hidden else "no estimate"
         fixed = found.reason in phrases("sentences")["fixed"]
         return _without(measure, smallest, "nothing varies" if fixed else branch, found, about)
-    told, checks = feedback.spoken(found, all_checks(found, measure, smallest))
-    if study.gate.draws is not None:
-        told, checks = fit, ()
+    is_moved = study.gate.draws is not None  # then no check is told, and none may choose the figure
+    told, checks = fit, ()
+    if not is_moved:
+        told, checks = feedback.spoken(found, all_checks(found, measure, smallest))
     about |= {"held": (*told.held, *one.held), "contrast": found.contrast}
     about |= _from_to(study, one, told, measure)
     look = looks.look_of(measure, told, checks, smallest, **about)
-    return look if study.gate.draws is None else looks.unjudged(look)
+    return looks.unjudged(look) if is_moved else look
 
 
 def _without(

@@ -6,6 +6,7 @@ stay open to get there. Leaving competes with closing: somebody who has left can
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -303,12 +304,8 @@ def extra_closed(
         closed, open_for = closing(params, 1.0)
         return np.array([closed - closing(params, 0.0)[0], open_for])
 
-    clusters = rows[cluster].nunique()
     (estimate, months), slopes = _delta(more, result.params)
-    error = float(np.sqrt(slopes[0] @ result.cov_params() @ slopes[0]))
-    moves = list(_moves(result, slopes))
-    about = {"scores": moves[0], "clusters": rows[cluster]}
-    found = Slope.of(estimate, error, clusters - 1, level, len(rows), clusters, **about)
+    found = _by_delta(estimate, slopes[0], result, rows[cluster], level)
     method = f"extra closed gap within {horizon} months, from the hazard of closing"
     extra = found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
     if extra.low <= 0:
@@ -316,7 +313,8 @@ def extra_closed(
             f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or "
             "fewer among them, a cost per extra closed gap means nothing."
         )
-    return extra, float(months), by_person(moves[1], rows.person_id)
+    (moves,) = _moves(result, slopes[1:])
+    return extra, float(months), by_person(moves, rows.person_id)
 
 
 def closed_without(
@@ -350,12 +348,19 @@ def closed_without(
         return np.array([100 * closing(params, 0.0)[0]])
 
     share, (slope,) = _delta(without, result.params)
-    error = float(np.sqrt(slope @ result.cov_params() @ slope))
-    clusters, (moves,) = rows[cluster].nunique(), _moves(result, slope[None])
-    about = len(rows), clusters
-    found = Slope.of(float(share[0]), error, clusters - 1, level, *about, scores=moves)
+    found = _by_delta(share[0], slope, result, rows[cluster], level)
     method = f"closed within {horizon} months, from the hazard of closing"
     return found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
+
+
+def _by_delta(
+    estimate: float, slope: np.ndarray, result: Any, clusters: pd.Series, level: float
+) -> Slope:
+    """What is reckoned from a hazard, which it moves by `slope` (m,) in its parameters."""
+    error, (moves,) = np.sqrt(slope @ result.cov_params() @ slope), _moves(result, slope[None])
+    about = {"scores": moves, "clusters": clusters}
+    many = clusters.nunique()
+    return Slope.of(estimate, float(error), many - 1, level, len(clusters), many, **about)
 
 
 def _closing(

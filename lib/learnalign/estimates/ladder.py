@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import columns as of_columns
-from learnalign.estimates.columns import by_person, codes, demeaned, lengths, numbers, sums
+from learnalign.estimates.columns import codes, demeaned, lengths, moves_of, numbers, sums
 from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
 RUNGS = {
@@ -78,14 +77,11 @@ class Slope:
         self, person: Any, smaller: int | None, method: str, by: str, design: Design = "adjusted"
     ) -> Fit:
         """The slope as the record that is judged: whose its rows are, how made, clustered `by`."""
-        influence, error = by_person(self.scores, person), None
-        if self.clusters is not None and influence.any():
-            error = of_columns.of_error(self.scores, person, self.clusters, self.weights)
+        moves = moves_of(self.scores, person, self.clusters, self.weights)
         return Fit(
             **{name: getattr(self, name) for name in _SHARED},
-            influence=influence,
-            of_error=error,
-            n_people=len(influence),
+            **moves,
+            n_people=len(moves["influence"]),
             n_people_smaller=smaller,
             method=f"{method}, {self.rung or 'clustered'} by {by}",
             design=design,

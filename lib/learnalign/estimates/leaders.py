@@ -53,7 +53,7 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
         return replace(found, reason="no leaders")
     tried = (checks.alone("leaders", placebo),)
     found = replace(found, raw=raw, adjusted=lagged, checks=tried)
-    return replace(found, base=_without(leading(team_quarters), lagged), per=1.0)
+    return replace(found, base=_without(known, lagged), per=1.0)
 
 
 def _without(rows: pd.DataFrame, fit: Fit) -> Fit:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from learnalign.estimates import described, groups, ladder, pooling
 from learnalign.estimates.checks import BLIND
-from learnalign.estimates.columns import by_person, of_error
+from learnalign.estimates.columns import by_person, moves_of
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS
 from learnalign.studies import Study
@@ -171,8 +171,7 @@ def _left_over(
     low, high = np.clip([fit.low, fit.high], 0, 100).tolist()
     scores = (parts.inside - fit.estimate * size) / size.sum()
     counts = {"n_rows": len(rows), "n_people": rows.person_id.nunique(), "n_people_smaller": None}
-    about = counts | {"influence": by_person(scores, rows.person_id), "low": low, "high": high}
-    about["of_error"] = of_error(scores, rows.person_id, rows.rater)
+    about = counts | {"low": low, "high": high} | moves_of(scores, rows.person_id, rows.rater, None)
     return replace(fit, **about, method=f"share of variance, clustered by {rows.by.iloc[0]}")
 
 

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from math import log
 from pathlib import Path
 
 import pydantic
@@ -121,10 +120,7 @@ def _p_none(fit: Fit, smallest: float, unit: str) -> float:
     if not (fit.std_error or 0) > 0 or not fit.df:
         return 1.0
     below, _, above = marks(smallest, unit)
-    ends, middle = (below, above), fit.estimate
-    if unit == "hazard ratio":
-        ends, middle = (log(below), log(above)), log(middle)
-    sides = (middle - ends[0]) / fit.std_error, (ends[1] - middle) / fit.std_error
+    sides = (fit.estimate - below) / fit.std_error, (above - fit.estimate) / fit.std_error
     return min(2 * max(float(stats.t.sf(side, fit.df)) for side in sides), 1.0)
 
 

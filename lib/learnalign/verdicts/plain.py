@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from learnalign.verdicts import words
+from learnalign.verdicts.feedback import CLAIMS
 from learnalign.verdicts.registry import Headline, measures, phrases, questions
 from learnalign.verdicts.result import MINUS, Result, number
 from learnalign.verdicts.words import sentence_case
 
-DIFFERS = ("higher", "lower", "small")
 TESTED = ("compared", "randomised")
 MERIT, EQUAL = "acknowledging_to_merit_total", "acknowledging_to_merit_at_equal_rating"
 RATING = "acknowledging_to_rating"
@@ -36,11 +36,11 @@ def certainty(row: Result) -> str:
     >>> certainty(silent("Q1"))
     'unknown'
     """
-    if row.verdict == "untrusted" or (row.verdict in DIFFERS and words.failures(row)):
+    if row.verdict == "untrusted" or (row.verdict in CLAIMS and words.failures(row)):
         return "doubted"
     if row.verdict == "none" and words.failures(row):
         return "unknown"
-    if row.verdict in (*DIFFERS, "none"):
+    if row.verdict in (*CLAIMS, "none"):
         return "shown" if row.design in TESTED else "held"
     return row.verdict
 
