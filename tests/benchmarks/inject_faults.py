@@ -24,7 +24,7 @@ from tests import faults
 from northbank import tables
 
 CELLS, SIDE_BY_SIDE = 6, 4
-NAMES = {".runs", "history.parquet", "ledger.jsonl", "r"}
+NAMES = {".private", ".runs", "history.parquet", "ledger.jsonl", "plan.json", "r"}
 STATES = ("planned", "locked", "checked", "executing", "captured", "rendered", "published")
 PID = {
     "kernel": "os.getpid()",

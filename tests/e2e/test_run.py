@@ -24,7 +24,7 @@ from learnalign.data.mistakes import DataError, Stopped
 from learnalign.facts import contents
 from learnalign.privacy import keys, rule
 from learnalign.report import paper
-from learnalign.runs import journal, publish, run
+from learnalign.runs import journal, plans, publish, run
 from learnalign.runs.pool import Pool
 from learnalign.verdicts import document as results
 from learnalign.verdicts import judge
@@ -79,7 +79,11 @@ def test_an_edition_is_complete(edition):
         "history.parquet",
         "ledger.jsonl",
         "northbank",
+        "plan.json",
     ]
+    (fixed,) = plans.read(out)["northbank"]
+    assert edition.document["run"]["plan"]["digest"] == fixed.digest[:12]
+    assert f"(plan {fixed.digest[:12]})" in edition.report.read_text()
     (line,), _ = results.ledger(out)
     assert line.run_id == edition.document["run"]["run_id"]
     manifest = json.loads((edition.folder / "manifest.json").read_text())

@@ -295,6 +295,7 @@ def left(out: Path, good: Path) -> tuple[Path, ...]:
         ".runs",
         "history.parquet",
         "ledger.jsonl",
+        "plan.json",
         "r",
     }
     assert [path.name for path in (out / "r").iterdir()] == [AS_OF]

@@ -315,6 +315,7 @@ def _named(*names: str, **more: Any) -> dict[str, Any]:
 
 EFFECTS = _named(*SmallestEffects.model_fields)
 NOISE = _named("key", "certainty", "factor", "states")
+PLAN = _named("digest", "fixed_on", "editions", changes=[_named("fixed_on", "what")])
 RUN = ("title", "as_of", "run_id", "started", "finished", "report", "notebooks", "min_group")
 RUN += ("embargo_days", "units", "units_hidden", "units_few", "unit", "slug", "earlier", "looks")
 CHECKS = [_named(*(one.name for one in fields(Check)))]
@@ -353,7 +354,7 @@ def _of_document(document: Mapping[str, Any]) -> dict[str, Any]:
     """The keys that depend on which notebooks and packages there were."""
     notebooks = _named(*document["run"]["notebooks"])
     params = _named(*RunSpec.model_fields, smallest_effect=EFFECTS)
-    about = {"params": params, "smallest_effect": EFFECTS, "noise": NOISE}
+    about = {"params": params, "smallest_effect": EFFECTS, "noise": NOISE, "plan": PLAN}
     return {
         "run": _named(*RUN, **about, notebook_sha256=notebooks),
         "limits": notebooks,

@@ -31,17 +31,18 @@ def of_run(
     parts: Sequence[Part],
     chapters: Mapping[str, Sequence[Chapter]],
     chosen: Chosen,
-    noise: Mapping[str, Any],
+    told: Mapping[str, Any],
     tables: Mapping[str, pd.DataFrame],
     log: Journal,
 ) -> dict[Path, dict[str, Any]]:
-    """A document for each part, by the folder in which its notebooks were executed.
+    """A document for each part, by the folder in which its notebooks were executed; `told` is what
+    all of them tell of the noise and the plan.
 
     A headline must survive how many were asked in its document, and a unit's also how many units
     were looked at.
     """
     rows = {unit: judge.holm(document.merged(some)) for unit, some in chapters.items()}
-    facts = _of_run(spec, log) | {"units": [], "noise": dict(noise)}
+    facts = _of_run(spec, log) | {"units": []} | told
     if len(parts) > 1:
         rows |= judge.across({unit: some for unit, some in rows.items() if unit})
         facts |= {"units": [*chosen.units], "units_hidden": chosen.without}

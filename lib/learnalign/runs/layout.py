@@ -11,14 +11,21 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from learnalign.data.mistakes import DataError
 from learnalign.privacy import audit, keys
 from learnalign.privacy.audit import CHANGED, STRANGE, Finding
-from learnalign.runs import history
+from learnalign.runs import history, plans
 from learnalign.verdicts import document as results
 
 FILES = {"report.html", "report.pdf", "results.json", "summary.txt", "manifest.json"}
 RESTRICTED, UNITS, INDEX, RUNS = "restricted", "units", "index.html", ".runs"
-BESIDE = {results.LEDGER, history.HISTORY, RUNS, keys.PRIVATE}  # in OUT, beside the reports
+BESIDE = {
+    results.LEDGER,
+    history.HISTORY,
+    plans.FILE,
+    RUNS,
+    keys.PRIVATE,
+}  # in OUT, beside the reports
 MANIFEST = {"run_id", "unit", "notebook_sha256", "sha256"}
 OPEN = "can be read by others than its owner", "chmod 700 a folder, 600 a file"
 
@@ -114,6 +121,7 @@ def of_edition(
         yield Finding(RESTRICTED, *OPEN)
     if pdf.is_file() and not audit.is_a_page(pdf.read_bytes()):
         yield Finding(pdf.name, "holds more than a page", CHANGED)
+    yield from _plan(folder, run)
     yield from _manifest(folder, run)
 
 
@@ -133,6 +141,19 @@ def _strangers(
         name = path.relative_to(folder).as_posix()
         if name not in known and not {*path.parents} & below.keys():
             yield Finding(name, "is not part of an edition", STRANGE)
+
+
+def _plan(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
+    """Whether the plan that an edition names is one that was fixed, where that file is."""
+    report = folder.parents[2 if folder.parent.name == UNITS else 0]
+    try:
+        fixed = plans.read(report.parent).get(report.name, ())
+    except DataError as error:
+        yield Finding(plans.FILE, error.problems[0].problem, CHANGED)
+        return
+    ways = [plans.told(fixed[: number + 1]) for number in range(len(fixed))]
+    if fixed and run.get("plan") and run["plan"] not in ways:
+        yield Finding("results.json", f"names a plan that {plans.FILE} does not hold", CHANGED)
 
 
 def _manifest(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ from learnalign.data.reading import DataSet
 from learnalign.facts import contents
 from learnalign.linking import windows
 from learnalign.privacy import gate, keys, rule
-from learnalign.runs import documents, drawing, journal, publish, units, workers
+from learnalign.runs import documents, drawing, journal, plans, publish, units, workers
 from learnalign.runs.journal import Event, Journal
 from learnalign.runs.pool import Failed, Pool, Where
 from learnalign.runs.publish import Edition
@@ -79,16 +79,16 @@ def run(
         several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
         pool = Pool(log.scratch, log.run_id, jobs=jobs, until=until, warm=several)
         stack.enter_context(pool)
-        dataset = reading.read(data, as_of=spec.as_of)
-        _refuse_unfit(dataset, spec)
+        plan = {"plan": plans.told(plans.kept(spec, log))}  # before outcomes are read
+        dataset = _fit_to_report(spec, data)
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
         parts = _parts(spec, dataset, chosen.units, log)
         line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
         key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
-        chapters, noise, tables = _moved(spec, copies, parts, dataset, key, log, pool)
-        made = documents.of_run(spec, copies, parts, chapters, chosen, noise, tables, log)
+        chapters, told, tables = _moved(spec, copies, parts, dataset, key, log, pool)
+        made = documents.of_run(spec, copies, parts, chapters, chosen, told | plan, tables, log)
         edition = publish.publish(made, chosen.few, key.reason, log, pool)
         log.note("recorded")
         return edition
@@ -135,10 +135,11 @@ def _refuse_unwritable(out: Path) -> None:
         raise Stopped(PUBLISH, f"{text} Nothing was published.")
 
 
-def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
-    """Data that are too small, not whole in their last cycle, or too old, before time is spent on
-    them.
+def _fit_to_report(spec: RunSpec, data: Path) -> DataSet:
+    """The data set; `Stopped` where it is too small, not whole in its last cycle, or too old,
+    before time is spent on it.
     """
+    dataset = reading.read(data, as_of=spec.as_of)
     people = int(dataset.tables["reviews"].person_id.nunique().execute())
     cycles = contents.cycles(dataset)
     age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0
@@ -153,7 +154,7 @@ def _refuse_unfit(dataset: DataSet, spec: RunSpec) -> None:
     elif spec.max_age_days is not None and age > spec.max_age_days:
         why = f"old: their last review was {age} days ago, and max_age_days is {spec.max_age_days}"
     else:
-        return
+        return dataset
     raise Stopped(TOO_SMALL, f"The data are too {why}. Nothing was published.")
 
 
@@ -186,7 +187,7 @@ def _moved(
             log.note("checked", text=f"more noise: {factor:g} times")
     certainty = round(gate.certainty(gate.MOST))  # its own would tell of whoever it is due to
     about = {"key": keys.mark(key.secret), "certainty": certainty, "factor": factor}
-    return chapters, about | {"states": key.states}, tables
+    return chapters, {"noise": about | {"states": key.states}}, tables
 
 
 def _chapters(
