@@ -19,7 +19,7 @@ WORDS = registry.verdict_words()
 DOCUMENT = json.loads((Path(__file__).parents[1] / "documents/rich.json").read_text("utf-8"))
 
 
-def result(estimate, error, verdict="higher", measure="learning_to_rating", smallest=0.1, df=100):
+def result(estimate, error, verdict="higher", measure="learning_to_rating", smallest=0.1, df=100, people=900):
     question, found = registry.measures()[measure]
     fit = Fit(
         estimate,
@@ -28,8 +28,8 @@ def result(estimate, error, verdict="higher", measure="learning_to_rating", smal
         error,
         df,
         0.95,
-        900,
-        300,
+        1_800,
+        people,
         None,
         60,
         "",
@@ -47,7 +47,7 @@ def result(estimate, error, verdict="higher", measure="learning_to_rating", smal
             True,
             "Changed by more than chance, from 0.10 SD to 0.30 SD.",
         ),
-        (result(0.30, 0.10), result(0.10, 0.10), False, ""),
+        (result(0.30, 0.10), result(0.10, 0.20), False, ""),
         (
             result(0.18, 0.03),
             result(0.10, 0.05, "unknown"),
@@ -82,19 +82,55 @@ def test_a_figure_that_is_hidden_or_was_not_estimated_has_not_changed():
     assert change.change(empty, result(0.3, 0.03), WORDS).is_supported is False
 
 
-@pytest.mark.truth
-def test_nothing_changes_more_often_than_chance_allows():
-    """Two editions of one truth: told as changed in at most 5 of 100, and in all where the truth
-    moved far.
+def two_editions(rng, cycles, habit, noise, shift=0.0):
+    """One company's figure after so many cycles and after one more: 100 managers of 14 people, the
+    same throughout, of whose luck the share `habit` lasts. Each is moved by `noise` of its error.
     """
+    shape = (cycles + 1, 100, 14)
+    does = 0.6 * rng.normal(size=shape[1:]) + 0.8 * rng.normal(size=shape) > 0
+    luck = habit**0.5 * rng.normal(size=shape[1:]) + (1 - habit) ** 0.5 * rng.normal(size=shape)
+    effect = np.r_[np.full(cycles, 0.2), 0.2 + shift]
+    found = []
+    for last in (cycles + 1, cycles):
+        x, y = does[:last] * 1.0, (luck + effect[:, None, None] * does)[:last]
+        x, y = (one - one.mean(axis=2, keepdims=True) for one in (x, y))
+        estimate = (x * y).sum() / (x**2).sum()
+        scores = (x * (y - estimate * x)).sum(axis=(0, 2)) / (x**2).sum()
+        error = np.sqrt((scores**2).sum() * 100 / 99)
+        moved = estimate + noise * error * rng.normal()
+        found.append(result(moved, error * np.sqrt(1 + noise**2)))
+    return found
+
+
+def share_told(n, *about, apart=False, **more):
     rng = np.random.default_rng(1)
-    pairs = rng.normal(0.2, 0.05, (2000, 2))
-    told = [change.change(result(a, 0.05), result(b, 0.05), WORDS).is_supported for a, b in pairs]
-    moved = [
-        change.change(result(a + 0.4, 0.05), result(b, 0.05), WORDS).is_supported for a, b in pairs
-    ]
-    assert 0.03 < np.mean(told) < 0.06
-    assert np.mean(moved) > 0.99
+    pairs = (two_editions(rng, *about, **more) for _ in range(n))
+    return np.mean([change.change(*pair, WORDS, apart=apart).is_supported for pair in pairs])
+
+
+@pytest.mark.truth
+@pytest.mark.parametrize("cycles", [2, 6])
+@pytest.mark.parametrize("habit", [0.0, 0.6])
+@pytest.mark.parametrize("noise", [0.1, 0.5])
+def test_nothing_changes_more_often_than_chance_allows(cycles, habit, noise):
+    """Where the truth stands still, at most 5 of 100 editions tell of a change."""
+    assert share_told(150, cycles, habit, noise) <= 0.06
+
+
+@pytest.mark.parametrize(("people", "apart"), [(300, False), (900, True)])
+def test_where_draws_move_figures_far_both_variances_are_added(people, apart):
+    pair = [result(estimate, 0.05, people=people) for estimate in (0.32, 0.20)]
+    assert not change.change(*pair, WORDS, apart=apart).is_supported
+    assert change.change(*(result(one, 0.05) for one in (0.32, 0.20)), WORDS).is_supported
+
+
+@pytest.mark.truth
+def test_what_changed_is_told_where_the_sum_of_both_variances_cannot():
+    """A last half-year in which it is .4 of a deviation more: found with the people in common
+    held in mind, and hardly ever as if two companies were compared.
+    """
+    assert share_told(100, 6, 0.3, 0.25, shift=0.4) > 0.7
+    assert share_told(100, 6, 0.3, 0.25, shift=0.4, apart=True) < 0.3
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ def _answers(
     pairs = pairs or [(rows_of.silent(question["key"]), None)]
     shared = len(commonprefix([row.measure for row, _ in pairs]))
     words, pace = document["verdict_words"], document["data"]["pace"]
+    apart = bool(document["run"].get("unit"))  # its figures are moved much more
     answers = []
     for place, (row, raw) in enumerate(pairs, 1):
         before = past[-1][1].get(row.key) if past else None
@@ -148,7 +149,7 @@ def _answers(
                 brief=words_of.brief(row),
                 anchor=f"{row.question}-{place}",
                 before=before,
-                change=editions.change(row, before, words) if past else None,
+                change=editions.change(row, before, words, apart=apart) if past else None,
                 wait=editions.wait(row, pace["cycles"], pace["months"]),
             )
         )
