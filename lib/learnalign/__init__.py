@@ -33,6 +33,7 @@ VERBS = {
     "dose": "report.verbs",
     "shares": "report.verbs",
     "checks": "report.verbs",
+    "to_do": "report.verbs",
     "flow": "report.verbs",
     "table": "report.verbs",
     "provenance": "report.verbs",

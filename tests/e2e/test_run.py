@@ -233,6 +233,20 @@ def test_figures_are_the_same_from_run_all(edition, home, tmp_path, name):
     assert {row.measure for row in chapter.results if row.headline} == headlines
 
 
+@pytest.mark.e2e
+def test_an_executed_notebook_can_be_run_again(edition):
+    """It names the data set, and no folder of the run, which is gone."""
+    for path in (edition.folder / "restricted").glob("*.ipynb"):
+        kept = nbformat.read(path, as_version=4)
+        (cell,) = [c for c in kept.cells if "injected-parameters" in c.metadata.get("tags", ())]
+        found: dict = {}
+        exec(cell.source, found)
+        assert (found["data"], found["out"]) == (str(ROOT / "data/demo"), "")
+        told = {key: value for key, value in found.items() if key != "__builtins__"}
+        assert kept.metadata.papermill.parameters == told
+        assert set(told) <= {"data", "as_of", "min_group", "embargo_days", "smallest", "out"}
+
+
 @pytest.mark.notebook
 def test_run_all_as_shipped_is_for_the_analyst_alone(edition, tmp_path):
     """Without draws nothing is moved: people are counted, and no figure is one that was published."""

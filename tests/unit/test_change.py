@@ -19,7 +19,15 @@ WORDS = registry.verdict_words()
 DOCUMENT = json.loads((Path(__file__).parents[1] / "documents/rich.json").read_text("utf-8"))
 
 
-def result(estimate, error, verdict="higher", measure="learning_to_rating", smallest=0.1, df=100, people=900):
+def result(
+    estimate,
+    error,
+    verdict="higher",
+    measure="learning_to_rating",
+    smallest=0.1,
+    df=100,
+    people=900,
+):
     question, found = registry.measures()[measure]
     fit = Fit(
         estimate,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from learnalign.privacy import rule
 from learnalign.report import marks, show, steps, typesetting
+from learnalign.verdicts import explain, registry
 from learnalign.verdicts.result import Check, Result, number, spread
 
 THIN = "\u202f"
@@ -153,6 +154,17 @@ def test_thousands_in_html_are_a_gap_that_is_not_copied():
         re.sub(r"<[^>]+>", "", str(typesetting.prose("With 4,212 people, 3,14 and <b>")))
         == "With 4212 people, 3,14 and &lt;b&gt;"
     )
+
+
+def test_what_to_do_is_shown_by_the_verdict_that_came_out():
+    said = {}
+    for verdict in ("lower", "unknown"):
+        row = replace(ROW, question="Q2", measure="acknowledging_to_rating", verdict=verdict)
+        said[verdict] = str(show.to_do(*explain.what_to_do([row])))
+    assert said["lower"].splitlines()[0] == "To do" and "Not to do" in said["lower"].splitlines()
+    assert registry.questions()["Q2"].do["lower"] in said["lower"]
+    assert registry.questions()["Q2"].do["lower"] not in said["unknown"]
+    assert "Not to do" not in str(show.to_do(["Ask."], []))
 
 
 # --- the small picture

@@ -97,6 +97,11 @@ def checks(results: Sequence[Result]) -> Shown:
     return part("doubts", rows=rows)
 
 
+def to_do(do: Sequence[str], do_not: Sequence[str]) -> Shown:
+    """What to do, and what not, a line each."""
+    return part("to_do", do=do, do_not=do_not)
+
+
 # --- results beside each other
 
 

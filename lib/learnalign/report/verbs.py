@@ -12,6 +12,7 @@ from learnalign.report import curves as plots
 from learnalign.report import show, steps, tables
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
+from learnalign.verdicts import explain
 from learnalign.verdicts.registry import questions, unknowns, verdict_words
 
 # --- rows
@@ -77,6 +78,18 @@ def checks(rows: Answers) -> Shown:
     True
     """
     return show.checks(rows)
+
+
+def to_do(answers: Answers) -> Shown:
+    """What to do, and what not, by the verdicts that came out; never about a person.
+
+    Misleads as a plan: the lines follow from the verdicts alone.
+
+    >>> import learnalign as la
+    >>> "Not to do" in str(la.to_do(la.ask(la.study("data/demo"), "Q5")))
+    True
+    """
+    return show.to_do(*explain.what_to_do(answers))
 
 
 # --- of the study

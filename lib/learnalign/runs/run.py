@@ -207,6 +207,8 @@ def _chapters(
     def done(task: workers.Task) -> None:
         name = task.notebook.stem
         found[task.name] = _handed_over(task.folder / f"{name}.json", name)
+        again = {"data": str(dataset.folder.resolve()), "out": ""}
+        workers.name_again(task.folder / f"{name}.ipynb", {**task.parameters, **again})
 
     def discreet(text: str, known: str) -> str:
         return journal.discreet(text, known, people())

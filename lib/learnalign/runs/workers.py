@@ -21,6 +21,7 @@ from learnalign.runs.pool import DIED, FULL, Failed, Pool, Where
 from learnalign.runs.pool import Task as Process
 from learnalign.runs.words import hint
 
+INJECTED = "injected-parameters"  # papermill's tag of the cell in which they stand
 # Whatever a notebook was saved with
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 # Printed: it failed, and went on
@@ -72,6 +73,22 @@ def _problems(path: Path) -> list[Problem]:
     shell = (line[:80] for line in lines if line.startswith(SHELL))
     found = [Problem.of("calls_a_shell", path.name, got=line) for line in shell]
     return found if has_parameters else [Problem.of("no_parameters", path.name), *found]
+
+
+def name_again(path: Path, parameters: Mapping[str, Any]) -> None:
+    """Put other values in the place of those that an executed notebook ran with, so that it can be
+    run again when the folders of its run are gone.
+
+    Misleads for a unit's: run again, it is of the whole company.
+    """
+    notebook = json.loads(path.read_bytes())
+    told = notebook["metadata"]["papermill"]
+    told["parameters"] = {name: parameters[name] for name in told["parameters"]}
+    lines = [f"{name} = {value!r}\n" for name, value in told["parameters"].items()]
+    for cell in notebook["cells"]:
+        if INJECTED in cell["metadata"].get("tags", ()):
+            cell["source"] = ["# Parameters\n", *lines]
+    path.write_text(json.dumps(notebook, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _is_parameters(cell: Mapping[str, Any]) -> bool:
@@ -260,7 +277,7 @@ def _unseen(cells: Sequence[Any]) -> dict[str, Any]:
     """What to tell of the first cell in which an exception was printed and not raised: of a thread
     or a task.
     """
-    own = [cell for cell in cells if "injected-parameters" not in cell.metadata.get("tags", ())]
+    own = [cell for cell in cells if INJECTED not in cell.metadata.get("tags", ())]
     for number, cell in enumerate(own, 1):
         streams = [output for output in cell.get("outputs", ()) if output.get("name") == "stderr"]
         text = "".join(output["text"] for output in streams)
