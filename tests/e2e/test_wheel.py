@@ -140,8 +140,11 @@ def test_the_wheel_works_in_an_empty_folder(installed, tmp_path):
     said = call(installed, tmp_path, *learnalign, "demo")
     assert said.strip().endswith("out/northbank/2026-06-30/report.html")
     call(installed, tmp_path, *learnalign, "init", "my")
-    said = call(installed, tmp_path / "my", *learnalign, "run", "params/northbank.yml")
-    report = tmp_path / "my/out/northbank/2026-06-30/report.html"
+    spec = yaml.safe_load((tmp_path / "my/params/northbank.yml").read_text())
+    spec |= {"report": "mine", "notebooks": ["coverage"]}  # the demo has run them all
+    (tmp_path / "my/params/mine.yml").write_text(yaml.safe_dump(spec))
+    said = call(installed, tmp_path / "my", *learnalign, "run", "params/mine.yml")
+    report = tmp_path / "my/out/mine/2026-06-30/report.html"
     assert Path(said.strip()) == report and report.is_file()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["my", "out"]
     call(installed, tmp_path, "-c", "import learnalign as la; dir(la)")
