@@ -10,10 +10,19 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from learnalign.data.mistakes import DataError, Problem, nearest
-from learnalign.estimates import checks, closing, contrasts, groups, leaders, rivals, samples
+from learnalign.estimates import (
+    checks,
+    closing,
+    contrasts,
+    directions,
+    groups,
+    leaders,
+    rivals,
+    samples,
+)
 from learnalign.privacy import noise
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import explain, judge, rows
+from learnalign.verdicts import explain, guards, judge, rows
 from learnalign.verdicts.registry import Measure, headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
@@ -107,7 +116,31 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
     if first := _first_stage(key):
         stages = judge.two_stages(study.made(_answer, first)[0], found.adjusted)
         found = replace(found, checks=(*found.checks, stages))
+    told = judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+    if measure.estimator != "contrast" or found.adjusted is None or told[0].verdict != "none":
+        return told
+    found = replace(found, checks=(*found.checks, *_guards(study, told[0])))
     return judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+
+
+def _guards(study: Study, none: Result) -> tuple[Check, Check]:
+    """What stands against "practically none", made only where it would be said."""
+    key, names = none.measure, study.dataset.meta.attributes
+    doses = {name: fit for name, fit in study.made(_doses, key).items() if fit}
+    moved = study.gate.fits(DOSES.get(key, f"{key}, dose"), doses)
+    people = study.dataset.tables["people"].select("person_id", *names).execute()
+    apart = directions.apart(study.cycles, key, people.set_index("person_id"))
+    far = {name: study.gate.fit(f"{key}, {name} apart", fit) for name, (fit, _) in apart.items()}
+    known = {name: (fit, apart[name][1]) for name, fit in far.items() if fit}
+    return guards.dose(judge.judge_family(none, moved)), guards.groups(known)
+
+
+def _doses(study: Study, measure: str) -> dict[str, Fit]:
+    return contrasts.dose(study.cycles, measure)
+
+
+DOSES = {"learning_to_rating": "dose", "acknowledging_to_rating": "amounts"}
+"""The family that tells a measure's doses, whose figures are the same wherever they are used."""
 
 
 def _first_stage(key: str) -> str:
@@ -242,9 +275,7 @@ class Family:
 def _amounts(study: Study) -> Found:
     cycles = study.cycles
     equal = {"at an equal number and depth of gaps": rivals.at_equal_gaps(cycles)}
-    return Found(
-        contrasts.dose(cycles, "acknowledging_to_rating") | contrasts.asking(cycles) | equal
-    )
+    return Found(study.made(_doses, "acknowledging_to_rating") | contrasts.asking(cycles) | equal)
 
 
 def _bonus(study: Study) -> Found:
@@ -264,9 +295,7 @@ def _groups(study: Study) -> Found:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "dose": Family(
-        "learning_to_rating", lambda s: Found(contrasts.dose(s.cycles, "learning_to_rating"))
-    ),
+    "dose": Family("learning_to_rating", lambda s: Found(s.made(_doses, "learning_to_rating"))),
     "kinds": Family(
         "learning_to_rating",
         lambda s: Found(rivals.kinds(s.cycles) | rivals.unrelated(s.cycles)),

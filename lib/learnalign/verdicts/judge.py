@@ -29,9 +29,11 @@ from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, sa
 
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
-NARROWER = ("recorder", "seen or not", "one-to-ones")
+PENALTIES = ("seen or not", "one-to-ones")  # of what is lower; nothing stands in where unknown
+NARROWER = ("recorder", *PENALTIES)
 """Of a part of the same: a claim needs it clearly on the same side."""
-PENALTIES = NARROWER[1:]  # asked of what is lower alone, and nothing stands in where it is unknown
+GUARDS = ("dose", "groups")
+"""What takes "practically none" away because parts differ, which says nothing against the parts."""
 RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
@@ -100,16 +102,18 @@ def judge_family(
     are no headlines.
 
     What the headline did not survive its parts do not survive either: they are known only where it
-    is, and a check that failed for it, answered or not, fails for them. Benjamini-Hochberg within
-    the family: a row whose difference does not survive it is "we don't know". None is a row that
-    may not be shown; `part` says who is compared where that is not who did with who did not.
+    is, and a check that failed for it, answered or not, fails for them; but parts that differ may
+    be told. Benjamini-Hochberg within the family: a row whose difference does not survive it is "we
+    don't know". None is a row that may not be shown; `part` says who is compared where that is not
+    who did with who did not.
     """
-    doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
     failed = [
         replace(one, outcome="failed")
         for one in headline.checks
-        if one.outcome in ("failed", "answered") and one.name != "few clusters"
+        if one.outcome in ("failed", "answered") and one.name not in ("few clusters", *GUARDS)
     ]
+    differ = headline.branch == "revoked" and not any(map(revokes_none, failed))
+    doubt = "" if differ or headline.verdict in (*CLAIMS, "none") else "headline"
     about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
     return _family(headline.measure, fits, doubt, failed, part, **about)
 

@@ -1,0 +1,177 @@
+"""What "practically none" must stand against: amounts and groups of people that differ."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+from tests.parts import behind
+
+import learnalign as la
+from learnalign.estimates import ask, directions
+from learnalign.estimates.same_manager import Sample
+from learnalign.privacy.gate import Gate
+from learnalign.privacy.keys import Draws
+from learnalign.privacy.rule import Rule
+from learnalign.verdicts import guards, judge
+from learnalign.verdicts.result import Check, Comparison, Fit
+
+
+def fit(low: float, high: float, **about) -> Fit:
+    middle, error = (low + high) / 2, (high - low) / 3.92
+    counts = {"level": 0.95, "n_rows": 4000, "n_people": 1000, "n_people_smaller": 300}
+    counts |= {"n_clusters": 100, "method": "m", "design": "adjusted"} | about
+    return Fit(middle, low, high, error, 99, **counts)
+
+
+def distance(far: float, error: float = 1.0) -> Fit:
+    return replace(fit(-1, 1), estimate=far, std_error=error)
+
+
+def headline(*checks: Check):
+    found = Comparison("learning_to_rating", None, fit(-0.05, 0.05), checks=checks)
+    return judge.judge(found, smallest_effect=0.10)[0]
+
+
+# --- the rules
+
+
+@pytest.mark.parametrize(
+    ("rows", "outcome"),
+    [
+        ({"low": fit(0.15, 0.25), "high": fit(-0.05, 0.05)}, "failed"),
+        ({"low": fit(-0.25, -0.15)}, "failed"),
+        ({"low": fit(-0.02, 0.05), "high": fit(-0.2, 0.3)}, "passed"),
+        ({"low": None}, "not possible"),
+        ({}, "not possible"),
+    ],
+)
+def test_none_stands_while_no_amount_comes_to_something(rows, outcome):
+    check = guards.dose(judge.judge_family(headline(), rows))
+    assert check.outcome == outcome
+    row = headline(check)
+    assert row.verdict == ("unknown" if outcome == "failed" else "none")
+    if outcome == "failed":
+        assert "it depends on how much (low amounts" in row.sentence and row.to_settle
+
+
+def test_an_amount_that_is_one_of_many_or_not_to_be_trusted_says_nothing():
+    many = {name: fit(-0.05, 0.05) for name in "abcdefgh"} | {"low": fit(0.001, 0.2)}
+    assert guards.dose(judge.judge_family(headline(), many)).outcome == "passed"
+    lead = Check.of("lead test", "failed", "together", what="rating")
+    rows = judge.judge_family(headline(lead), {"low": fit(0.15, 0.25)})
+    assert guards.dose(rows).outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("found", "outcome"),
+    [
+        ({"function": (distance(2.7), 1)}, "failed"),  # p .008
+        ({"function": (distance(2.5), 1)}, "passed"),
+        ({"function": (distance(2.7), 1), "gender": (distance(0.5), 1)}, "passed"),  # .01 over two
+        ({"function": (distance(2.7), 4)}, "passed"),  # of four directions chance makes more
+        ({"function": (distance(2.7, error=1.2), 1)}, "passed"),  # moved before it was shown
+        ({}, "not possible"),
+    ],
+)
+def test_none_stands_while_groups_do_not_go_different_ways(found, outcome):
+    check = guards.groups(found)
+    assert check.outcome == outcome
+    row = headline(check)
+    assert row.verdict == ("unknown" if outcome == "failed" else "none")
+    if outcome == "failed":
+        assert "it differs between groups of people (by function)" in row.sentence
+
+
+def test_guards_take_none_away_and_leave_the_parts():
+    check = Check.of("dose", "failed", "apart", told="low amounts: 0.20 SD")
+    of_none = headline(check)
+    kept = judge.judge_family(of_none, {"low": fit(0.15, 0.25)})[0]
+    assert (of_none.verdict, kept.verdict) == ("unknown", "higher")
+    overlap = Check.of("overlap", "failed", "more", share="10%")
+    lost = judge.judge_family(headline(check, overlap), {"low": fit(0.15, 0.25)})[0]
+    assert lost.verdict == "unknown"
+
+
+# --- how far apart groups are
+
+
+def people_in_groups(seed: int, slopes: tuple[float, ...], people: int = 900) -> Sample:
+    """Three cycles; each group has a level and a slope of its own, six to a manager."""
+    rng = np.random.default_rng(seed)
+    person, cycle = np.repeat(np.arange(people), 3), np.tile(np.arange(3), people)
+    group = rng.integers(len(slopes), size=people)[person]
+    x, prior, boss = rng.normal(size=len(person)), rng.normal(size=len(person)), person // 6
+    y = np.array(slopes)[group] * x + 0.3 * group + 0.5 * prior + rng.normal(size=len(person))
+    y = y + rng.normal(size=boss.max() + 1)[boss] * x * 0.2  # managers differ: clusters matter
+    columns = {"person_id": person, "rater": boss, "rater_cycle": boss * 3 + cycle}
+    rows = pd.DataFrame(columns | {"outcome": y, "exposure": x, "exposed": x > 0, "prior_1": prior})
+    return Sample(rows.assign(group=group), ("prior_1",), "manager")
+
+
+def test_the_distance_is_the_wald_statistic_of_another_implementation():
+    sample = people_in_groups(1, (0.2, -0.1, 0.0))
+    found, directions_ = directions._distance(sample, sample.rows.group, 0.95)
+    model = smf.ols(
+        "outcome ~ exposure:C(group) + C(group) + prior_1 + C(rater_cycle)", sample.rows
+    )
+    groups = {"groups": sample.rows.rater, "use_correction": False}
+    names = [f"exposure:C(group)[{n}]" for n in range(3)]
+    test = model.fit(cov_type="cluster", cov_kwds=groups).f_test(
+        f"{names[0]} = {names[2]}, {names[1]} = {names[2]}"
+    )
+    many = sample.rows.rater.nunique()
+    assert directions_ == 2
+    assert found.estimate**2 / 2 * many / (many - 1) == pytest.approx(float(test.fvalue), rel=1e-8)
+    assert found.df == many - 1
+
+
+def test_small_groups_and_those_of_few_managers_are_left_out():
+    sample = people_in_groups(2, (0.0, 0.0, 0.0))
+    group = sample.rows.group.where(sample.rows.index < 2000, 7)
+    few = group.where(sample.rows.rater < 147, 8)  # 54 rows under three managers
+    assert directions._distance(sample, few, 0.95)[1] == 3
+    assert directions._distance(sample, group.where(group == 7), 0.95) is None
+    assert directions._distance(sample, pd.Series(1, group.index), 0.95) is None
+
+
+@pytest.mark.truth
+def test_chance_seldom_sets_groups_apart_and_opposite_ones_always_are():
+    def differ(seed: int, *slopes: float) -> bool:
+        sample = people_in_groups(seed, slopes)
+        return guards.groups({"a": directions._distance(sample, sample.rows.group, 0.95)}).outcome
+
+    alike = [differ(seed, 0.1, 0.1, 0.1) for seed in range(100)]
+    assert alike.count("failed") <= 4  # 1 expected
+    assert {differ(seed, 0.2, -0.2) for seed in range(10)} == {"failed"}
+
+
+# --- the road of a question
+
+
+def test_a_question_asks_the_guards_where_it_would_say_none_and_nowhere_else(study, monkeypatch):
+    monkeypatch.setattr(directions, "apart", lambda *_: {"function": (distance(9.0), 2)})
+    fresh = behind(study)
+    merit = la.ask(fresh, "acknowledging_to_merit_total")[0]
+    learning = la.ask(fresh, "Q5")[0]
+    assert merit.verdict == "unknown" and "by function" in merit.sentence
+    assert learning.verdict == "higher"
+    assert not {one.name for one in learning.checks} & {*judge.GUARDS}
+
+
+def test_what_a_guard_saw_is_moved_before_it_is_judged(study):
+    key, names = "acknowledging_to_merit_total", []
+    gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
+    la.ask(behind(study, gate), key)
+    names = [name.split("|")[0] for name in gate.told]
+    assert f"{key}, dose/low" in names and f"{key}, function apart" in names
+
+
+def test_without_attributes_nothing_is_asked_of_groups(study):
+    meta = study.dataset.meta.model_copy(update={"attributes": ()})
+    bare = behind(replace(study, dataset=replace(study.dataset, meta=meta)))
+    row = la.ask(bare, "acknowledging_to_merit_total")[0]
+    (check,) = [one for one in row.checks if one.name == "groups"]
+    assert (row.verdict, check.outcome) == ("none", "not possible")
+    assert ask.measures_of(("Q3",))[0] == row.measure
