@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 from tests.parts import behind
 
 import learnalign as la
-from learnalign.estimates import ask, directions
+from learnalign.estimates import ask, directions, reassessed
 from learnalign.estimates.same_manager import Sample
 from learnalign.privacy.gate import Gate
 from learnalign.privacy.keys import Draws
@@ -175,3 +175,15 @@ def test_without_attributes_nothing_is_asked_of_groups(study):
     (check,) = [one for one in row.checks if one.name == "groups"]
     assert (row.verdict, check.outcome) == ("none", "not possible")
     assert ask.measures_of(("Q3",))[0] == row.measure
+
+
+def test_what_nobody_timed_is_moved_before_it_is_judged(study, monkeypatch):
+    monkeypatch.setattr(reassessed, "MIN_CLOSED", 10)
+    gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
+    shown = behind(study, gate)
+    rows = [*la.ask(shown, "acknowledging_to_closure"), *la.beside(shown, "learning_to_closure")]
+    names = {name.split("|")[0] for name in gate.told}
+    assert "acknowledging_to_closure, re-assessment" in names
+    assert "learning_to_closure/any learning, re-assessment" in names
+    told = {row.at: check for row in rows for check in row.checks if check.name == "re-assessment"}
+    assert {"", "any learning"} <= set(told) and told[""].why == "seen"

@@ -14,6 +14,7 @@ from learnalign.estimates import (
     groups,
     hazards,
     leaders,
+    reassessed,
     rivals,
 )
 from learnalign.estimates.closing import Months, cost_per_closed_gap
@@ -154,6 +155,12 @@ def hazard(rows: pd.DataFrame) -> Fit:
     return hazards.hazard(rows, "learned", controls=["held_a"], cluster="manager")[0]
 
 
+def planned(rows: pd.DataFrame) -> Fit:
+    of = rows.assign(interval=rows.groupby(["place", (rows.month - 1) // 6]).ngroup())
+    of = of.assign(closed=of.groupby("interval").closed.transform("max"))
+    return reassessed.by_schedule(of, "learned", controls=["held_a"], cluster="manager")
+
+
 def extra(rows: pd.DataFrame) -> Fit:
     return hazards.extra_closed(rows, "learned", controls=["held_a"], cluster="manager")[0]
 
@@ -206,6 +213,7 @@ CASES = {
     "left over": (cycles, without(paid)),
     "ordered logit": (lambda: cycles(120), without(lambda r: rivals.ordered_logit(sample(r)))),
     "hazard": (gap_months, without(hazard)),
+    "planned looks": (gap_months, without(planned)),
     "without it": (cycles, without(without_it)),
     "closed without": (gap_months, without(closed)),
     "extra closed": (gap_months, without(extra)),

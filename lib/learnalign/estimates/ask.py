@@ -5,7 +5,7 @@ privacy hides of them, and that the study keeps what was told.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -253,11 +253,14 @@ def unknown(what: str, name: str, known: list[str]) -> DataError:
 
 @dataclass(frozen=True)
 class Found:
-    """The fits of a family, checks that hold for all of them, and which of them add up."""
+    """The fits of a family, checks that hold for all of them, which of them add up, and for each
+    the same of what nobody timed.
+    """
 
     fits: Mapping[str, Fit | None]
     checks: tuple[Check, ...] = ()
     parts: tuple[tuple[str, ...], ...] = ()
+    earlier: Mapping[str, Fit | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -294,6 +297,11 @@ def _groups(study: Study) -> Found:
     return Found(fits, parts=tuple(parts))
 
 
+def _kinds_of_learning(study: Study) -> Found:
+    fits, tried, earlier = closing.learning_to_closure(months(study))
+    return Found(fits, tried, earlier=earlier)
+
+
 FAMILIES: Mapping[str, Family] = {
     "dose": Family("learning_to_rating", lambda s: Found(s.made(_doses, "learning_to_rating"))),
     "kinds": Family(
@@ -312,9 +320,7 @@ FAMILIES: Mapping[str, Family] = {
     "said_before": Family(
         "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
     ),
-    "learning_to_closure": Family(
-        "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
-    ),
+    "learning_to_closure": Family("learning_to_closure", _kinds_of_learning),
     "waitlist": Family(
         "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
     ),
@@ -350,7 +356,11 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     if family.measure not in headlines():
         smallest = study.smallest(measures()[family.measure][1].smallest)
         judged = tuple(_judged(study, name, check) for check in found.checks)
-        about = {"smallest_effect": smallest, "checks": judged}
+        earlier = {
+            at: study.gate.fit(f"{name}/{at}, re-assessment", fit)
+            for at, fit in found.earlier.items()
+        }
+        about = {"smallest_effect": smallest, "checks": judged, "earlier": earlier}
         return judge.judge_kinds(family.measure, moved, **about)
     headline = study.made(_answer, family.measure)[0]
     return judge.judge_family(headline, moved, part=family.part)

@@ -30,7 +30,7 @@ from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, sa
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
 PENALTIES = ("seen or not", "one-to-ones")  # of what is lower; nothing stands in where unknown
-NARROWER = ("recorder", *PENALTIES)
+NARROWER = ("recorder", "re-assessment", *PENALTIES)
 """Of a part of the same: a claim needs it clearly on the same side."""
 GUARDS = ("dose", "groups")
 """What takes "practically none" away because parts differ, which says nothing against the parts."""
@@ -124,15 +124,17 @@ def judge_kinds(
     *,
     smallest_effect: float,
     checks: Sequence[Check] = (),
+    earlier: Mapping[str, Fit | None] = {},
     group: str = "company",
 ) -> tuple[Result, ...]:
     """A family that has no headline above it, such as the kinds of learning that go with closing
     gaps (Q6).
 
-    `checks` hold for every row. Benjamini-Hochberg, and None, as in `judge_family`.
+    `checks` hold for every row; a row's claim must be in its `earlier` fit too, where it is given.
+    Benjamini-Hochberg, and None, as in `judge_family`.
     """
     about = {"group": group, "smallest_effect": smallest_effect}
-    return _family(measure, fits, "", checks, None, **about)
+    return _family(measure, fits, "", checks, None, earlier, **about)
 
 
 # --- one headline
@@ -172,6 +174,7 @@ def _family(
     unknown: str,
     more: Sequence[Check],
     part: tuple[str, str] | None,
+    earlier: Mapping[str, Fit | None] = {},
     **about: object,
 ) -> tuple[Result, ...]:
     question, measure = measures()[key]
@@ -185,7 +188,8 @@ def _family(
         if fit is None:
             rows.append(row_of(question, measure, branch="hidden", at=name, **about))
             continue
-        checks = _of_family(fit, measure, smallest, more)
+        tried = [_before(earlier[name], fit, measure, smallest)] if name in earlier else []
+        checks = _of_family(fit, measure, smallest, [*more, *tried])
         is_many = next(p) > ALPHA
         branch = _family_branch(fit, measure.unit, smallest, checks, unknown, is_many)
         own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(known)}
@@ -331,6 +335,12 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         failed = verdict in CLAIMS and (opposite or gone)
     size, ends = number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit)
     return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
+
+
+def _before(earlier: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
+    """What was learned well before: who asks to be assessed studies for it."""
+    found = _rival("re-assessment", earlier, fit, measure, smallest)
+    return found if earlier is None else replace(found, why="before")
 
 
 def _assigned(is_lower: bool) -> Check:
