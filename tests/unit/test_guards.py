@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 from tests.parts import behind
 
 import learnalign as la
-from learnalign.estimates import ask, directions, reassessed
+from learnalign.estimates import ask, directions, reassessed, who_and_when
 from learnalign.estimates.same_manager import Sample
 from learnalign.privacy.gate import Gate
 from learnalign.privacy.keys import Draws
@@ -187,3 +187,69 @@ def test_what_nobody_timed_is_moved_before_it_is_judged(study, monkeypatch):
     assert "learning_to_closure/any learning, re-assessment" in names
     told = {row.at: check for row in rows for check in row.checks if check.name == "re-assessment"}
     assert {"", "any learning"} <= set(told) and told[""].why == "seen"
+
+
+# --- what trouble in the same half-year would take
+
+
+def in_trouble(seed: int, trouble: float, penalty: float = 0.0, people: int = 1_500) -> Sample:
+    """Who has a bad half-year asks, by log-odds; and in the next one, by half as much."""
+    rng, cycles = np.random.default_rng(seed), 4
+    luck = rng.normal(size=(people, cycles + 1))
+    odds = -1 - trouble * luck[:, 1:] - trouble / 2 * luck[:, :-1]
+    said = (rng.random((people, cycles)) < 1 / (1 + np.exp(-odds))).astype(float)
+    y = 0.65 * luck[:, 1:] + penalty * said
+    person, cycle = (of.ravel() for of in np.indices((people, cycles)))
+    later = np.column_stack([said[:, 1:], np.full(people, np.nan)])
+    columns = {"person_id": person, "rater": person // 12, "outcome": y.ravel()}
+    columns |= {"rater_cycle": person // 12 * cycles + cycle, "exposure": said.ravel()}
+    rows = pd.DataFrame(columns | {"exposed": said.ravel() > 0, "exposure_next": later.ravel()})
+    return Sample(rows.assign(prior_1=rng.normal(size=len(rows))), ("prior_1",), "manager")
+
+
+def test_the_breaking_point_is_that_of_another_implementation():
+    sample = in_trouble(1, 0.5, people=240)
+    core = sample.core()
+    needed, reaction = who_and_when.breaking_point(sample, core)
+    fixed, rows = " + prior_1 + C(rater_cycle)", sample.rows
+    of = [
+        smf.ols(f"{y} ~ {x}{fixed}", rows).fit()
+        for y, x in (("outcome", "exposure"), ("exposure", "1"))
+    ]
+    luck = of[0].resid
+    assert needed == pytest.approx((of[1].resid ** 2).mean() / luck.std(ddof=0))
+    later = rows.assign(worse=-luck / luck.std(ddof=0)).dropna(subset=["exposure_next"])
+    next_one = smf.ols(f"exposure_next ~ worse + exposure{fixed}", later).fit()
+    assert reaction.estimate == pytest.approx(next_one.params["worse"])
+
+
+@pytest.mark.truth
+def test_trouble_that_makes_all_of_it_is_what_the_breaking_point_says():
+    """Where trouble is all, who reacts by so many points per SD is who makes the figure."""
+    for seed in range(3):
+        sample = in_trouble(seed, 0.5)
+        core, rows = sample.core(), sample.rows
+        needed, reaction = who_and_when.breaking_point(sample, core)
+        told = 100 * abs(core.estimate) * needed
+        worse = -(rows.outcome - rows.outcome.mean()) / rows.outcome.std()
+        truth = 100 * np.cov(worse, rows.exposure)[0, 1]  # share points per SD
+        assert told == pytest.approx(truth, rel=0.15) and 0 < 100 * reaction.estimate < told
+    quiet = in_trouble(1, 0.0, penalty=-0.3)
+    needed, reaction = who_and_when.breaking_point(quiet, quiet.core())
+    assert 100 * 0.3 * needed > 5 and reaction.low < 0 < reaction.high
+
+
+def test_both_figures_stand_beside_each_other_also_for_none(study):
+    gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
+    rows = [la.ask(shown, "Q2")[0] for shown in (behind(study), behind(study, gate))]
+    exact, moved = (
+        next(dict(one.facts) for one in row.checks if one.name == "same half-year") for row in rows
+    )
+    assert {"needed", "seen", "range"} == set(exact) == set(moved)
+    names = {name.split("|")[0] for name in gate.told}
+    assert exact["seen"] != moved["seen"]
+    assert {f"acknowledging_to_rating, {one}" for one in ("trouble", "reaction")} <= names
+    core = Comparison("acknowledging_to_rating", None, fit(-0.05, 0.03), trouble=0.2)
+    row = judge.judge(core, smallest_effect=0.10)[0]
+    (check,) = [one for one in row.checks if one.name == "same half-year"]
+    assert row.verdict == "none" and "if 0.20 more of 100 people did it" in check.detail

@@ -174,8 +174,10 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         luck=study.gate.fit(f"{found.measure}, lasting luck", found.luck),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
+        trouble=_of_spreads(study, found, "trouble"),
+        reaction=study.gate.fit(f"{found.measure}, reaction", found.reaction),
         base=study.gate.fit(f"{found.measure}, base", found.base),
-        per=_per(study, found),
+        per=_of_spreads(study, found, "per"),
         contrast=_contrast(study, found),
     )
 
@@ -189,11 +191,12 @@ def _contrast(study: Study, found: Comparison) -> str:
     return contrasts.step_in_words(*said, noun)
 
 
-def _per(study: Study, found: Comparison) -> float | None:
-    """How much of a natural unit one of the estimate's is; a spread of ratings tells a little."""
-    if found.per in (None, 1.0) or found.adjusted is None:
-        return found.per
-    about = f"{found.measure}, per", found.per, found.adjusted.influence.index
+def _of_spreads(study: Study, found: Comparison, name: str) -> float | None:
+    """A scale that is made of spreads: one of ratings tells a little."""
+    value = getattr(found, name)
+    if value in (None, 1.0) or found.adjusted is None:
+        return value
+    about = f"{found.measure}, {name}", value, found.adjusted.influence.index
     return study.gate.roughly(*about, *noise.OF_A_SPREAD)
 
 

@@ -294,6 +294,7 @@ def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Ch
         if found.n_cycles_all:
             own.append(feedback.check_of(found, (bare, robust), smallest, measure.unit))
         own.append(_hidden_factor(found.strength_to_erase, bare in CLAIMS))
+        own += [_same_half_year(fit, found.trouble, found.reaction)] if found.trouble else []
     return tuple(own)
 
 
@@ -360,6 +361,16 @@ def two_stages(rating: Result, fit: Fit | None) -> Check:
         return Check.of("two stages", "not possible", "few")
     opposite = (rating.low > 0 and fit.estimate < 0) or (rating.high < 0 and fit.estimate > 0)
     return Check.of("two stages", *(("failed", "apart") if opposite else ("passed", "alike")))
+
+
+def _same_half_year(fit: Fit, trouble: float, reaction: Fit | None) -> Check:
+    """What nothing can rule out, in people: never passed, and it takes nothing away."""
+    facts = {"needed": number(100 * abs(fit.estimate) * trouble)}
+    if reaction is None:
+        return Check.of("same half-year", "not possible", "alone", **facts)
+    facts["seen"] = number(100 * reaction.estimate)
+    facts["range"] = spread(100 * reaction.low, 100 * reaction.high)
+    return Check.of("same half-year", "not possible", "told", **facts)
 
 
 def _hidden_factor(times: float | None, claims: bool) -> Check:
