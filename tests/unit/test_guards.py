@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 from tests.parts import behind
 
 import learnalign as la
-from learnalign.estimates import ask, directions, reassessed, who_and_when
+from learnalign.estimates import ask, checks, closing, directions, reassessed, who_and_when
 from learnalign.estimates.same_manager import Sample
 from learnalign.privacy.gate import Gate
 from learnalign.privacy.keys import Draws
@@ -253,3 +253,31 @@ def test_both_figures_stand_beside_each_other_also_for_none(study):
     row = judge.judge(core, smallest_effect=0.10)[0]
     (check,) = [one for one in row.checks if one.name == "same half-year"]
     assert row.verdict == "none" and "if 0.20 more of 100 people did it" in check.detail
+
+
+# --- not by chance, and on the scale that it is read on
+
+
+def lost(people: int, apart: float) -> Check:
+    """Half did it in the next window; they are lost by so much more often than the others' 10 %."""
+    did = np.arange(people) % 2
+    gone = np.zeros(people)
+    for side, rate in ((1, 0.10 + apart), (0, 0.10)):
+        places = np.flatnonzero(did == side)
+        gone[places[: round(rate * len(places))]] = 1
+    everybody = pd.DataFrame({"early": did, "reviewed_next": 1 - gone})
+    sample = in_trouble(1, 0.0, people=120)
+    return checks.attrition(sample, everybody, fit(0.15, 0.25))
+
+
+def test_losses_that_chance_sets_apart_take_nothing_away():
+    assert (lost(100, 0.06).outcome, lost(100, 0.06).why) == ("passed", "chance")
+    assert (lost(100, 0.30).outcome, lost(4_000, 0.06).outcome) == ("failed", "failed")
+
+
+def test_an_e_value_is_of_the_risk_that_gaps_close_within_a_year():
+    ratio, base = fit(1.5, 2.5, ratio=True), replace(fit(30, 50), estimate=40.0)
+    risk = (1 - 0.6**1.5) / 0.4
+    expected = risk + np.sqrt(risk * (risk - 1))
+    assert f"a factor of {expected:.1f} " in closing.to_erase(ratio, base)
+    assert f"a factor of {1.5 + np.sqrt(0.75):.1f} " in closing.to_erase(ratio)

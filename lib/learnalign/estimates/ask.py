@@ -160,9 +160,10 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
     if found.adjusted is not None and adjusted is None:
         return replace(found, is_hidden=True)
     odds = study.gate.fit(f"{found.measure}, odds", found.odds)
+    base = study.gate.fit(f"{found.measure}, base", found.base)
     more = [contrasts.agreement(adjusted, odds)] if adjusted and odds else []
     if adjusted and about.estimator == "hazard":
-        more.append(closing.to_erase(adjusted))
+        more.append(closing.to_erase(adjusted, base))
     rivals = {name: study.gate.fit(f"{found.measure}, {name}", fit) for name, fit in found.rivals}
     return replace(
         found,
@@ -176,7 +177,7 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         strength_to_erase=_strength(study, found),
         trouble=_of_spreads(study, found, "trouble"),
         reaction=study.gate.fit(f"{found.measure}, reaction", found.reaction),
-        base=study.gate.fit(f"{found.measure}, base", found.base),
+        base=base,
         per=_of_spreads(study, found, "per"),
         contrast=_contrast(study, found),
     )
@@ -256,14 +257,14 @@ def unknown(what: str, name: str, known: list[str]) -> DataError:
 
 @dataclass(frozen=True)
 class Found:
-    """The fits of a family, checks that hold for all of them, which of them add up, and for each
-    the same of what nobody timed.
+    """The fits of a family, checks that hold for all, the same of what nobody timed; and which of
+    them add up.
     """
 
     fits: Mapping[str, Fit | None]
     checks: tuple[Check, ...] = ()
-    parts: tuple[tuple[str, ...], ...] = ()
     earlier: Mapping[str, Fit | None] = field(default_factory=dict)
+    parts: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -300,11 +301,6 @@ def _groups(study: Study) -> Found:
     return Found(fits, parts=tuple(parts))
 
 
-def _kinds_of_learning(study: Study) -> Found:
-    fits, tried, earlier = closing.learning_to_closure(months(study))
-    return Found(fits, tried, earlier=earlier)
-
-
 FAMILIES: Mapping[str, Family] = {
     "dose": Family("learning_to_rating", lambda s: Found(s.made(_doses, "learning_to_rating"))),
     "kinds": Family(
@@ -323,7 +319,9 @@ FAMILIES: Mapping[str, Family] = {
     "said_before": Family(
         "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
     ),
-    "learning_to_closure": Family("learning_to_closure", _kinds_of_learning),
+    "learning_to_closure": Family(
+        "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
+    ),
     "waitlist": Family(
         "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
     ),

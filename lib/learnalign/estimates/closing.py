@@ -190,13 +190,20 @@ def _as_planned(months: Months, sample: _Sample, exposure: str, level: float) ->
     return reassessed.by_schedule(rows, exposure, **about, level=level)
 
 
-def to_erase(fit: Fit) -> str:
+def to_erase(fit: Fit, base: Fit | None = None) -> str:
     """A note of what it would take to erase a figure as it is published (E-value); empty where it
     holds no difference.
+
+    An E-value is of risks: the end of the interval that is nearer to 1 becomes a ratio of how many
+    gaps close within a year, by how many do without it (`base`, in percent).
     """
     if fit.low <= 1 <= fit.high:
         return ""
-    needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end nearer to 1
+    end = fit.low if fit.low > 1 else fit.high
+    if base is not None:
+        share = base.estimate / 100
+        end = (1 - (1 - share) ** end) / share
+    needed = sensitivity.e_value(end)
     return (
         f"something unseen would have to go with both by a factor of {number(float(needed))} "
         "to erase it (E-value)"
