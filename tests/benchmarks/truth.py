@@ -23,10 +23,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import contrasts, samples
+from learnalign.estimates import contrasts, directions, samples
 from learnalign.linking import windows
-from learnalign.verdicts import judge
+from learnalign.verdicts import guards, judge
 from learnalign.verdicts.registry import measures
+from learnalign.verdicts.result import Comparison, Result
 from northbank import tables as simulate
 from northbank.truth import Truth
 
@@ -52,6 +53,7 @@ class Cell:
     name: str
     truth: Truth
     values: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(SHORT, 0.0))
+    cycles: int = 6
 
 
 def _cell(
@@ -59,6 +61,7 @@ def _cell(
     *,
     rating: tuple[float, float] = (0, 0),
     merit: tuple[float, float] = (0, 0),
+    cycles: int = 6,
     **nuisances,
 ) -> Cell:
     """`rating` and `merit` hold the effects of learning and of acknowledging."""
@@ -73,7 +76,8 @@ def _cell(
     total = (
         merit[1] if rating[1] == 0 else None
     )  # what a rating is worth in merit depends on the matrix
-    return Cell(name, truth, {Q1: rating[0], Q2: rating[1], Q3: total, Q3E: merit[1], Q5: merit[0]})
+    values = {Q1: rating[0], Q2: rating[1], Q3: total, Q3E: merit[1], Q5: merit[0]}
+    return Cell(name, truth, values, cycles)
 
 
 NORTHBANK = {"able_learners": 0.10, "strugglers": 0.32, "dip": 0.28}
@@ -105,6 +109,12 @@ CELLS = [
     _cell("nothing; campaigns", campaigns=1.0, strugglers=0.32),
     _cell("nothing; trouble in the same half-year", trouble=0.32),
     _cell("nothing; all of it together", **EVERYTHING),
+    _cell("nothing; trouble, and more of it", trouble=0.5),
+    _cell("nothing; trouble, and much of it", trouble=0.8),
+    _cell("nothing; strugglers and dip", strugglers=1.0, dip=0.8),
+    _cell("nothing; dip, four cycles", dip=0.8, cycles=4),
+    _cell("nothing; dip, two cycles", dip=0.8, cycles=2),
+    _cell("nothing; strugglers, three cycles", strugglers=1.0, cycles=3),
     _cell("rating: the smallest that matters", rating=(0.10, 0.10)),
     _cell("rating: the smallest that matters; strugglers", rating=(0.10, 0.10), strugglers=0.6),
     _cell("merit: the smallest that matters", merit=(0.25, 0.25), **NORTHBANK),
@@ -159,25 +169,47 @@ def companies(
     person_cycles = windows.link(dataset).person_cycles
     of = person_cycles.person_id.str.partition("|")[0].astype(int)
     bonus = dataset.meta.bonus_rewards_individual
-    return [judged(person_cycles[of == seed].reset_index(drop=True), bonus) for seed in seeds]
+    people = tables["people"].set_index("person_id")[[*dataset.meta.attributes]]
+    return [
+        judged(person_cycles[of == seed].reset_index(drop=True), bonus, people) for seed in seeds
+    ]
 
 
 def _named(table: pd.DataFrame, seed: int) -> pd.DataFrame:
     return table.assign(**{name: f"{seed}|" + table[name] for name in IDS if name in table})
 
 
-def judged(person_cycles: pd.DataFrame, bonus_rewards_individual: bool) -> dict[str, tuple]:
+def judged(
+    person_cycles: pd.DataFrame, bonus_rewards_individual: bool, people: pd.DataFrame
+) -> dict[str, tuple]:
     """What one company's measures say, after Holm across them."""
     rows, found, pay = [], {}, {"bonus_rewards_individual": bonus_rewards_individual}
     for measure in SHORT:
         comparison = contrasts.compare(person_cycles, measure, **pay)
+        if measure == Q3E:
+            stages = judge.two_stages(rows[1], comparison.adjusted)
+            comparison = replace(comparison, checks=(*comparison.checks, stages))
         smallest = SMALLEST[measures()[measure][1].unit]
-        rows.append(judge.judge(comparison, smallest_effect=smallest)[0])
+        rows.append(guarded(comparison, person_cycles, people, smallest))
         fit = comparison.adjusted
         bare = judge.decide(fit.low, fit.high, smallest) if fit else "unknown"
         figures = (fit.estimate, fit.std_error) if fit else (math.nan, math.nan)
         found[measure] = (bare, naive(samples.prepare(measure, person_cycles).frame), *figures)
     return {row.measure: (row.verdict, *found[row.measure]) for row in judge.holm(rows)}
+
+
+def guarded(
+    found: Comparison, person_cycles: pd.DataFrame, people: pd.DataFrame, smallest: float
+) -> Result:
+    """The headline, with what stands against "practically none" where that would be said."""
+    row = judge.judge(found, smallest_effect=smallest)[0]
+    if row.verdict != "none" or found.adjusted is None:
+        return row
+    doses = judge.judge_family(row, contrasts.dose(person_cycles, found.measure))
+    apart = directions.apart(person_cycles, found.measure, people)
+    more = guards.dose(doses), guards.groups(apart)
+    found = replace(found, checks=(*found.checks, *more))
+    return judge.judge(found, smallest_effect=smallest)[0]
 
 
 def naive(frame) -> str:
@@ -192,7 +224,7 @@ def naive(frame) -> str:
 
 def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
     cell, seeds, people = task
-    return companies(cell.truth, seeds, people)
+    return companies(cell.truth, seeds, people, cell.cycles)
 
 
 def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict[str, list]:

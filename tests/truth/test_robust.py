@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnalign.estimates import contrasts, forward, samples
-from learnalign.verdicts import feedback, judge
+from learnalign.estimates import contrasts, directions, forward, samples
+from learnalign.verdicts import feedback, guards, judge
+from learnalign.verdicts.result import Comparison
 
 pytestmark = pytest.mark.truth
 
@@ -341,3 +342,42 @@ def test_without_an_audience_a_penalty_is_not_known_and_what_is_higher_is():
         ]
         assert row.verdict == verdict
         assert {c.outcome for c in row.checks if c.name == "seen or not"} == {outcome}
+
+
+# --- practically none, on average
+
+
+def of_shape(seed: int, low: float = 0.0, high: float = 0.0, opposite: float = 0.0) -> tuple:
+    """A little learning moves the rating by `low`, much by `high`; `opposite` in half of people."""
+    rng, person, cycle = drawn(seed)
+    able, odd = rng.normal(size=person.max() + 1)[person], person // TEAM % 2
+    hours = np.where(rng.random(len(person)) < 0.5, 0, np.ceil(rng.gamma(2, 6, len(person))))
+    some = np.where(hours == 0, 0, np.where(hours <= 12, low, high))
+    learned = (np.log1p(hours) - np.log1p(hours).mean()) / np.log1p(hours).std()
+    rating = 0.7 * able + some + opposite * (1 - 2 * odd) * learned
+    rating = rating + 0.65 * rng.normal(size=len(person))
+    rows = person_cycles(person, cycle, voluntary_hours=hours, rating=rating / rating.std())
+    function = pd.DataFrame({"function": odd}, index=person.astype(str))
+    return rows, function[~function.index.duplicated()]
+
+
+def guarded(seed: int, **about) -> tuple[str, set[str]]:
+    """The verdict before any guard, and which guard takes it away."""
+    rows, people = of_shape(seed, **about)
+    sample = samples.comparable(samples.prepare("learning_to_rating", rows))
+    core = Comparison("learning_to_rating", None, sample.core())
+    none = judge.judge(core, smallest_effect=0.10)[0]
+    found = guards.dose(judge.judge_family(none, contrasts.dose(rows, none.measure)))
+    apart = guards.groups(directions.apart(rows, none.measure, people))
+    return none.verdict, {one.name for one in (found, apart) if one.outcome == "failed"}
+
+
+def test_none_is_taken_back_where_only_the_average_is_none():
+    rises = [guarded(seed, low=0.30, high=-0.15) for seed in range(5)]
+    apart = [guarded(seed, opposite=0.2) for seed in range(5)]
+    nothing = [guarded(seed) for seed in range(6)]
+    assert [verdict for verdict, _ in rises + apart].count("none") >= 9  # the average is near 0
+    assert sum("dose" in failed for _, failed in rises) >= 4
+    assert sum("groups" in failed for _, failed in apart) == 5
+    assert [verdict for verdict, _ in nothing].count("none") == 6
+    assert sum(bool(failed) for _, failed in nothing) <= 1

@@ -209,7 +209,7 @@ def test_the_waitlist_finds_what_a_mentor_does_where_those_who_want_one_are_bett
 @pytest.mark.truth
 def test_kinds_of_learning_are_held_equal_and_learning_on_other_skills_must_show_nothing():
     found = company(3, learned=1.7)
-    fits, checks = learning_to_closure(found)
+    fits, checks, _ = learning_to_closure(found)
     assert list(fits) == [
         "any learning",
         "course",
@@ -221,7 +221,7 @@ def test_kinds_of_learning_are_held_equal_and_learning_on_other_skills_must_show
     rare = found.learned.activity_type.where(
         ~found.learned.person_id.isin(["p1", "p2", "p3"]), "coaching"
     )
-    fits, _ = learning_to_closure(
+    fits, *_ = learning_to_closure(
         dataclasses.replace(found, learned=found.learned.assign(activity_type=rare))
     )
     assert "coaching" not in fits and "course" in fits
@@ -338,7 +338,7 @@ def test_without_gaps_nothing_can_be_said():
         )
         assert found.attrition.rows_left.max() == 0
     assert against_waitlist(nothing()) == {}
-    assert learning_to_closure(nothing()) == ({}, ())
+    assert learning_to_closure(nothing()) == ({}, (), {})
     assert cost_per_closed_gap(nothing()) == (None, "no gaps")
 
 
@@ -350,7 +350,7 @@ def test_without_acknowledgements_only_acknowledging_has_no_answer():
     assert acknowledging_to_closure(unsaid).reason == "no acknowledged skill"
     assert saying_otherwise(unsaid) == {} and detectable(unsaid, "acknowledging_to_closure") is None
     assert mentoring_to_closure(unsaid).adjusted is not None
-    fits, checks = learning_to_closure(unsaid)
+    fits, checks, _ = learning_to_closure(unsaid)
     assert list(fits) == ["any learning", "course", "reading"] and checks[0].outcome == "passed"
 
 
@@ -464,7 +464,7 @@ def test_a_cost_has_its_reasons():
         cost_per_closed_gap(dataclasses.replace(plain(), learned=learned.iloc[:0]))[1] == "no cost"
     )
     vague = dataclasses.replace(plain(), learned=learned.assign(skill=None))
-    assert learning_to_closure(vague) == ({}, ())
+    assert learning_to_closure(vague) == ({}, (), {})
 
 
 def test_what_was_spent_counts_once_from_ninety_days_before_until_the_gap_closed():

@@ -487,7 +487,7 @@ def test_the_rating_scale_is_a_list_or_its_ends(scale, good, bad, words):
 
 FACTS = 'title: T\nas_of: "2024-12-31"\nrating_scale: [1, 2, 3]\n'
 KEYS = (
-    "title, as_of, rating_scale, attributes, merit_matrix, bonus_rewards_individual, "
+    "title, as_of, rating_scale, best, attributes, merit_matrix, bonus_rewards_individual, "
     "currency, min, max, rating, "
     "compa_from, compa_to, target_pct, min_pct, max_pct"
 )

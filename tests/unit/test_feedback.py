@@ -109,6 +109,10 @@ def test_a_rival_that_noisy_ratings_explain_is_answered_too_and_attrition_never(
         ("recorder", HIGHER, LOWER, "failed"),
         ("recorder", NOTHING, LOWER, "passed"),  # nothing is claimed
         ("recorder", HIGHER, None, "not possible"),
+        ("re-assessment", HIGHER, fit(0.01, 0.2), "passed"),
+        ("re-assessment", LOWER, UNKNOWN, "failed"),
+        ("re-assessment", NOTHING, HIGHER, "passed"),
+        ("re-assessment", LOWER, None, "not possible"),
         ("seen or not", LOWER, LOWER, "passed"),
         ("seen or not", LOWER, NOTHING, "failed"),
         ("seen or not", LOWER, None, "failed"),

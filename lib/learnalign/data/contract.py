@@ -103,6 +103,9 @@ class Meta(Strict):
     title: str
     as_of: dt.date
     rating_scale: list[float] | Span
+    best: Literal["high", "low"] | None = (
+        None  # which end is good; unsaid: high, unless pay objects
+    )
     attributes: tuple[str, ...] = pydantic.Field((), max_length=100)
     merit_matrix: tuple[MatrixCell, ...] = pydantic.Field((), max_length=1000)
     bonus_rewards_individual: bool = False
@@ -119,6 +122,12 @@ class Meta(Strict):
             text = "is neither a list of numbers, such as [1, 2, 3], nor {min: 1, max: 5}"
             raise ValueError(text)
         return scale
+
+    def upright(self, rating: Any) -> Any:
+        """A rating, or a column of them, so that higher is better."""
+        scale = self.rating_scale
+        ends = [scale.min, scale.max] if isinstance(scale, Span) else scale
+        return min(ends) + max(ends) - rating if self.best == "low" else rating
 
     @pydantic.field_validator("attributes")
     @classmethod

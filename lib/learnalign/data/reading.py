@@ -141,6 +141,8 @@ def _as_of(dataset: DataSet, name: str, table: Table) -> Table:
     ]
     is_known = {date: table[date] <= dataset.as_of for date in dates}
     said = {date: ibis.ifelse(is_known[date], table[date], ibis.null("date")) for date in dates}
+    if name == "reviews":
+        said["rating"] = dataset.meta.upright(table.rating)
     if name == "learning":
         usual = table.activity_type.cases(*MODE_OF_TYPE.items())
         said["mode"] = table.mode.fill_null(usual)

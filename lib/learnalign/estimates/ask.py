@@ -5,15 +5,24 @@ privacy hides of them, and that the study keeps what was told.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from learnalign.data.mistakes import DataError, Problem, nearest
-from learnalign.estimates import checks, closing, contrasts, groups, leaders, rivals, samples
+from learnalign.estimates import (
+    checks,
+    closing,
+    contrasts,
+    directions,
+    groups,
+    leaders,
+    rivals,
+    samples,
+)
 from learnalign.privacy import noise
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import explain, judge, rows
+from learnalign.verdicts import explain, guards, judge, rows
 from learnalign.verdicts.registry import Measure, headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
@@ -107,7 +116,31 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
     if first := _first_stage(key):
         stages = judge.two_stages(study.made(_answer, first)[0], found.adjusted)
         found = replace(found, checks=(*found.checks, stages))
+    told = judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+    if measure.estimator != "contrast" or found.adjusted is None or told[0].verdict != "none":
+        return told
+    found = replace(found, checks=(*found.checks, *_guards(study, told[0])))
     return judge.judge(found, smallest_effect=study.smallest(measure.smallest))
+
+
+def _guards(study: Study, none: Result) -> tuple[Check, Check]:
+    """What stands against "practically none", made only where it would be said."""
+    key, names = none.measure, study.dataset.meta.attributes
+    doses = {name: fit for name, fit in study.made(_doses, key).items() if fit}
+    moved = study.gate.fits(DOSES.get(key, f"{key}, dose"), doses)
+    people = study.dataset.tables["people"].select("person_id", *names).execute()
+    apart = directions.apart(study.cycles, key, people.set_index("person_id"))
+    far = {name: study.gate.fit(f"{key}, {name} apart", fit) for name, (fit, _) in apart.items()}
+    known = {name: (fit, apart[name][1]) for name, fit in far.items() if fit}
+    return guards.dose(judge.judge_family(none, moved)), guards.groups(known)
+
+
+def _doses(study: Study, measure: str) -> dict[str, Fit]:
+    return contrasts.dose(study.cycles, measure)
+
+
+DOSES = {"learning_to_rating": "dose", "acknowledging_to_rating": "amounts"}
+"""The family that tells a measure's doses, whose figures are the same wherever they are used."""
 
 
 def _first_stage(key: str) -> str:
@@ -127,9 +160,10 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
     if found.adjusted is not None and adjusted is None:
         return replace(found, is_hidden=True)
     odds = study.gate.fit(f"{found.measure}, odds", found.odds)
+    base = study.gate.fit(f"{found.measure}, base", found.base)
     more = [contrasts.agreement(adjusted, odds)] if adjusted and odds else []
     if adjusted and about.estimator == "hazard":
-        more.append(closing.to_erase(adjusted))
+        more.append(closing.to_erase(adjusted, base))
     rivals = {name: study.gate.fit(f"{found.measure}, {name}", fit) for name, fit in found.rivals}
     return replace(
         found,
@@ -141,8 +175,10 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         luck=study.gate.fit(f"{found.measure}, lasting luck", found.luck),
         checks=tuple(_judged(study, found.measure, check) for check in found.checks),
         strength_to_erase=_strength(study, found),
-        base=study.gate.fit(f"{found.measure}, base", found.base),
-        per=_per(study, found),
+        trouble=_of_spreads(study, found, "trouble"),
+        reaction=study.gate.fit(f"{found.measure}, reaction", found.reaction),
+        base=base,
+        per=_of_spreads(study, found, "per"),
         contrast=_contrast(study, found),
     )
 
@@ -156,11 +192,12 @@ def _contrast(study: Study, found: Comparison) -> str:
     return contrasts.step_in_words(*said, noun)
 
 
-def _per(study: Study, found: Comparison) -> float | None:
-    """How much of a natural unit one of the estimate's is; a spread of ratings tells a little."""
-    if found.per in (None, 1.0) or found.adjusted is None:
-        return found.per
-    about = f"{found.measure}, per", found.per, found.adjusted.influence.index
+def _of_spreads(study: Study, found: Comparison, name: str) -> float | None:
+    """A scale that is made of spreads: one of ratings tells a little."""
+    value = getattr(found, name)
+    if value in (None, 1.0) or found.adjusted is None:
+        return value
+    about = f"{found.measure}, {name}", value, found.adjusted.influence.index
     return study.gate.roughly(*about, *noise.OF_A_SPREAD)
 
 
@@ -220,10 +257,13 @@ def unknown(what: str, name: str, known: list[str]) -> DataError:
 
 @dataclass(frozen=True)
 class Found:
-    """The fits of a family, checks that hold for all of them, and which of them add up."""
+    """The fits of a family, checks that hold for all, the same of what nobody timed; and which of
+    them add up.
+    """
 
     fits: Mapping[str, Fit | None]
     checks: tuple[Check, ...] = ()
+    earlier: Mapping[str, Fit | None] = field(default_factory=dict)
     parts: tuple[tuple[str, ...], ...] = ()
 
 
@@ -242,9 +282,7 @@ class Family:
 def _amounts(study: Study) -> Found:
     cycles = study.cycles
     equal = {"at an equal number and depth of gaps": rivals.at_equal_gaps(cycles)}
-    return Found(
-        contrasts.dose(cycles, "acknowledging_to_rating") | contrasts.asking(cycles) | equal
-    )
+    return Found(study.made(_doses, "acknowledging_to_rating") | contrasts.asking(cycles) | equal)
 
 
 def _bonus(study: Study) -> Found:
@@ -264,9 +302,7 @@ def _groups(study: Study) -> Found:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "dose": Family(
-        "learning_to_rating", lambda s: Found(contrasts.dose(s.cycles, "learning_to_rating"))
-    ),
+    "dose": Family("learning_to_rating", lambda s: Found(s.made(_doses, "learning_to_rating"))),
     "kinds": Family(
         "learning_to_rating",
         lambda s: Found(rivals.kinds(s.cycles) | rivals.unrelated(s.cycles)),
@@ -321,7 +357,11 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     if family.measure not in headlines():
         smallest = study.smallest(measures()[family.measure][1].smallest)
         judged = tuple(_judged(study, name, check) for check in found.checks)
-        about = {"smallest_effect": smallest, "checks": judged}
+        earlier = {
+            at: study.gate.fit(f"{name}/{at}, re-assessment", fit)
+            for at, fit in found.earlier.items()
+        }
+        about = {"smallest_effect": smallest, "checks": judged, "earlier": earlier}
         return judge.judge_kinds(family.measure, moved, **about)
     headline = study.made(_answer, family.measure)[0]
     return judge.judge_family(headline, moved, part=family.part)

@@ -5,12 +5,12 @@ in people alike in past rating, grade and tenure. What happens to a gap counts f
 so that nobody is credited with the time a gap had to stay open; leaving competes with closing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import checks, hazards, sensitivity
+from learnalign.estimates import checks, hazards, reassessed, sensitivity
 from learnalign.estimates.columns import by_person, unexplained
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
@@ -34,6 +34,7 @@ class Months:
     rows: pd.DataFrame
     learned: pd.DataFrame  # what people with gaps learned, and at what cost
     by: str  # "manager", or "unit" where no manager is recorded
+    planned: pd.DataFrame = field(default_factory=pd.DataFrame)  # as planned assessments saw them
 
     def __repr__(self) -> str:
         return f"Months({len(self.rows):,} months of {len(self.gaps):,} gaps)"
@@ -56,7 +57,8 @@ def months(journeys: Journeys) -> Months:
         held_tenure=years.fillna(years.mean()).fillna(0.0),
     )
     rows = hazards.gap_months(held, journeys.said, journeys.learned)
-    return Months(gaps, rows, journeys.learned, raters(gaps)[1])
+    planned = reassessed.gap_months(held, journeys.said, journeys.looked)
+    return Months(gaps, rows, journeys.learned, raters(gaps)[1], planned)
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,7 @@ def _sample(months: Months, measure: str) -> _Sample:
         said = "found before any acknowledgement of a skill was recorded"
         steps.insert(0, ("no_exposure", said, lambda gaps: gaps.acknowledged_before.isna()))
     gaps, account = fall_out(months.gaps, measure, "gaps", steps)
-    rows = months.rows[months.rows[by].notna()]
-    rows = rows[rows.acknowledged_before.notna()] if asked else rows
+    rows = _told(months.rows, by, asked)
     reason = "three raters" if rows[by].nunique() <= TOO_FEW_CLUSTERS else ""
     if months.gaps.empty:
         reason = "no gaps"
@@ -125,6 +126,12 @@ def _sample(months: Months, measure: str) -> _Sample:
     elif exposure == "mentored" and not reason and not rows.mentored.any():
         reason = "no mentoring"
     return _Sample(rows, by, reason, account)
+
+
+def _told(rows: pd.DataFrame, by: str, asked: bool) -> pd.DataFrame:
+    """Without gaps of nobody's people, or found before its exposure was recorded."""
+    rows = rows[rows[by].notna()]
+    return rows[rows.acknowledged_before.notna()] if asked else rows
 
 
 # --- acknowledging, and mentoring
@@ -164,22 +171,39 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
         tried.append(_unrelated(sample, exposure, "acknowledging"))
     share = checks.beyond_trim(sample.rows[exposure].to_numpy() == 1, sample.covariates)
     tried += [checks.overlap(share, " in gaps"), checks.leaving(sample.rows, exposure)]
-    waiting = (("waitlist", _against_waitlist(sample, level)),) if exposure == "mentored" else ()
+    others = [("re-assessment", _as_planned(months, sample, exposure, level))]
+    if exposure == "mentored":
+        others.append(("waitlist", _against_waitlist(sample, level)))
     own = sample.by == "manager"
     base = sample.closed_without(exposure)
     notes = () if own else ("no managers are recorded: the unit stands in for the manager",)
-    return replace(
-        found, raw=raw[0], adjusted=fit, base=base, checks=tuple(tried), rivals=waiting, notes=notes
-    )
+    more = {"base": base, "checks": tuple(tried), "rivals": tuple(others), "notes": notes}
+    return replace(found, raw=raw[0], adjusted=fit, **more)
 
 
-def to_erase(fit: Fit) -> str:
+def _as_planned(months: Months, sample: _Sample, exposure: str, level: float) -> Fit | None:
+    """The contrast as planned assessments alone saw it: nobody chose when to look."""
+    if months.planned.empty:
+        return None
+    rows = _told(months.planned, sample.by, exposure == "acknowledged")
+    about = {"controls": replace(sample, rows=rows).controls, "cluster": sample.by}
+    return reassessed.by_schedule(rows, exposure, **about, level=level)
+
+
+def to_erase(fit: Fit, base: Fit | None = None) -> str:
     """A note of what it would take to erase a figure as it is published (E-value); empty where it
     holds no difference.
+
+    An E-value is of risks: the end of the interval that is nearer to 1 becomes a ratio of how many
+    gaps close within a year, by how many do without it (`base`, in percent).
     """
     if fit.low <= 1 <= fit.high:
         return ""
-    needed = sensitivity.e_value(fit.low if fit.low > 1 else fit.high)  # of the end nearer to 1
+    end = fit.low if fit.low > 1 else fit.high
+    if base is not None:
+        share = base.estimate / 100
+        end = (1 - (1 - share) ** end) / share
+    needed = sensitivity.e_value(end)
     return (
         f"something unseen would have to go with both by a factor of {number(float(needed))} "
         "to erase it (E-value)"
@@ -231,8 +255,10 @@ def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
 
 def learning_to_closure(
     months: Months, *, level: float = 0.95
-) -> tuple[dict[str, Fit], tuple[Check, ...]]:
-    """Hazard ratio of closing: learning on the skill in the last 90 days or none, by type.
+) -> tuple[dict[str, Fit], tuple[Check, ...], dict[str, Fit | None]]:
+    """Hazard ratio of closing: learning on the skill in the last 90 days or none, by type; what
+    holds for all rows; and the same of what was learned 45 to 135 days before, by which time
+    studying for an assessment is over.
 
     First of all types; then each at equal others, and all at equal acknowledging and mentoring,
     which come before them, where recorded; mentoring is Q8's. Types with which fewer than 10 gaps
@@ -242,18 +268,29 @@ def learning_to_closure(
     """
     sample = _sample(months, "learning_to_closure")
     if sample.reason or not sample.closed_with("learned"):
-        return {}, ()
+        return {}, (), {}
     before = [name for name in ("acknowledged", "mentored") if sample.closed_with(name)]
     first = sample.hazard("learned", *before, level=level)
     if not first:
-        return {}, ()
+        return {}, (), {}
     apart = ("learned_elsewhere", "learned_mentoring")
     names = [name for name in sample.rows if name.startswith("learned_") and name not in apart]
     kinds = [name for name in names if sample.closed_with(name)]
     fits = zip(kinds, sample.hazard(*kinds, *before, level=level), strict=False)
     by_kind = {name.removeprefix("learned_"): fit for name, fit in fits}
     check = _unrelated(sample, "learned", "learning on", *before)
-    return {"any learning": first[0]} | by_kind, (check,)
+    earlier = {"any learning": "earlier"} | {name: f"earlier_{name}" for name in by_kind}
+    lagged = _earlier(sample, ["any learning"], earlier, before, level)
+    lagged |= _earlier(sample, [*by_kind], earlier, before, level)
+    return {"any learning": first[0]} | by_kind, (check,), lagged
+
+
+def _earlier(
+    sample: _Sample, rows: list[str], column: dict[str, str], before: list[str], level: float
+) -> dict[str, Fit | None]:
+    known = [name for name in rows if sample.closed_with(column[name])]
+    fits = sample.hazard(*[column[name] for name in known], *before, level=level) if known else ()
+    return dict.fromkeys(rows) | dict(zip(known, fits, strict=False))
 
 
 # --- cost

@@ -96,6 +96,8 @@ def _beside(
         names.append(("seen or not", who_and_when.seen_or_not(sample, level=level)))
         other = who_and_when.seen_or_not(sample, without_written_up=True, level=level)
         names += [("one-to-ones", other)] if sample.rows.seen.notna().any() else []
+        needed, reaction = who_and_when.breaking_point(sample, found.adjusted, level)
+        found = replace(found, trouble=needed, reaction=reaction)
     if "system" in sample.rows:
         recorded, why = who_and_when.by_system(sample, level)
         names += [("recorder", recorded)] if recorded else []

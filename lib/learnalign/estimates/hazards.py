@@ -19,6 +19,8 @@ from learnalign.verdicts.result import Fit
 
 STEP_DAYS = 30  # a gap-month: a step of the grid, and no month of the calendar
 WINDOW_DAYS = 90
+EARLIER_DAYS = 45  # before the middle of a month: what was learned for a look is nearer to it
+FAR = 10**6  # days, more than any date is from any other
 EVENTS = ("open", "closed", "left")
 ENDS = ["closed_on", "left_on", "observed_until"]
 
@@ -42,9 +44,10 @@ def gap_months(
     Adds `month` (from 1), `closed` and `left` (in this month), `acknowledged` (from 90 days before
     detection), `learned` (on the skill, in the 90 days before this month), both also
     `..._elsewhere` (on another skill, the negative control), and a `learned_...` for each activity
-    type. Where gaps have `mentored_on` and `waitlisted_on`, also `mentored` and `waiting` (and not
-    mentored yet). The last month counts for nobody unless all of it is observed. Raises ValueError
-    when a gap ends before it was detected, or has no end of observation.
+    type; `earlier` and `earlier_...` count what was learned 45 to 135 days before its middle. Where
+    gaps have `mentored_on` and `waitlisted_on`, also `mentored` and `waiting` (and not mentored
+    yet). The last month counts for nobody unless all of it is observed. Raises ValueError when a
+    gap ends before it was detected, or has no end of observation.
 
     Misleads when closing is seen at rare assessments only: the month is then that of the
     assessment.
@@ -58,29 +61,31 @@ def gap_months(
     >>> rows[["month", "closed", "acknowledged", "learned"]].to_numpy().tolist()
     [[1, 0, 0, 0], [2, 0, 0, 1], [3, 1, 1, 1]]
     """
-    rows = _open_months(gaps)
-    window = pd.Timedelta(days=WINDOW_DAYS)
+    rows, skill = _open_months(gaps), ["person_id", "skill"]
+    window, earlier = (pd.Timedelta(days=n) for n in (WINDOW_DAYS, EARLIER_DAYS - STEP_DAYS / 2))
 
-    def counted(events: pd.DataFrame, on: str, since: pd.Series) -> tuple[pd.Series, pd.Series]:
-        """Events on the skill and on any."""
-        keys = (["person_id", "skill"], ["person_id"])
-        return tuple(_events(rows, events, on, key, since - window) for key in keys)
+    def said(by: list[str]) -> pd.Series:
+        ends = rows.detected_on - window, rows.starts_on
+        return _events(rows, acknowledgements, "acknowledged_on", by, ends)
 
-    said, said_any = counted(acknowledgements, "acknowledged_on", rows.detected_on)
-    learned, learned_any = counted(learning, "learned_on", rows.starts_on)
-    found = {
-        "acknowledged": said > 0,
-        "acknowledged_elsewhere": said_any > said,
-        "learned": learned > 0,
-        "learned_elsewhere": learned_any > learned,
-    }
+    def learned(events: pd.DataFrame, by: list[str], upto: pd.Series) -> pd.Series:
+        return _events(rows, events, "learned_on", by, (upto - window, upto))
+
+    kinds = {"": learning}
     if "activity_type" in learning:
-        for kind, events in learning.groupby("activity_type"):
-            found[f"learned_{kind}"] = counted(events, "learned_on", rows.starts_on)[0] > 0
+        kinds |= {f"_{kind}": events for kind, events in learning.groupby("activity_type")}
+    found = {"acknowledged": said(skill)}
+    found["acknowledged_elsewhere"] = said(["person_id"]) - found["acknowledged"]
+    for kind, events in kinds.items():
+        found[f"learned{kind}"] = learned(events, skill, rows.starts_on)
+        found[f"earlier{kind}"] = learned(events, skill, rows.starts_on - earlier)
+    everywhere = learned(learning, ["person_id"], rows.starts_on)
+    found["learned_elsewhere"] = everywhere - found["learned"]
+    marks = {name: (count > 0).astype(int) for name, count in found.items()}
     if "mentored_on" in rows:
-        found["mentored"] = rows.mentored_on < rows.starts_on
-        found["waiting"] = (rows.waitlisted_on < rows.starts_on) & ~found["mentored"]
-    marks = {name: known.astype(int) for name, known in found.items()}
+        mentored = rows.mentored_on < rows.starts_on
+        waiting = (rows.waitlisted_on < rows.starts_on) & ~mentored
+        marks |= {"mentored": mentored.astype(int), "waiting": waiting.astype(int)}
     return rows.drop(columns="starts_on").assign(**marks)
 
 
@@ -106,22 +111,19 @@ def _open_months(gaps: pd.DataFrame) -> pd.DataFrame:
 
 
 def _events(
-    rows: pd.DataFrame, events: pd.DataFrame, on: str, by: list[str], since: pd.Series
-) -> pd.Series:
-    """How many events with the row's keys fell from `since` to before the month's start."""
-    # a table without rows has no types of its own
-    kinds = rows[by].dtypes.to_dict() | {on: "datetime64[ns]"}
-    dated = events[[*by, on]].dropna().astype(kinds).sort_values(on)
-    dated["_count"] = dated.groupby(by).cumcount() + 1
+    rows: pd.DataFrame, events: pd.DataFrame, on: str, by: list[str], ends: tuple
+) -> np.ndarray:
+    """How many events with the row's keys fell from the first of `ends` to before the second."""
+    events, n = events[[*by, on]].dropna(), len(rows)
+    both = [np.concatenate([of[name].to_numpy(object) for of in (rows, events)]) for name in by]
+    keys = pd.DataFrame(dict(enumerate(both))).groupby([*range(len(by))]).ngroup().to_numpy()
 
-    def before(day: pd.Series) -> pd.Series:
-        asked = rows[by].assign(_day=day.astype("datetime64[ns]"))
-        asked = asked.sort_values("_day", kind="stable")
-        exact = {"left_on": "_day", "right_on": on, "allow_exact_matches": False}
-        known = pd.merge_asof(asked, dated, by=by, **exact)
-        return known._count.fillna(0).set_axis(asked.index).reindex(rows.index)
+    def places(keys: np.ndarray, days: pd.Series) -> np.ndarray:
+        return keys * FAR + days.to_numpy("datetime64[D]").astype("int64")
 
-    return before(rows.starts_on) - before(since)
+    known = np.sort(places(keys[n:], events[on]))
+    since, until = (np.searchsorted(known, places(keys[:n], end)) for end in ends)
+    return until - since
 
 
 # --- what goes with closing

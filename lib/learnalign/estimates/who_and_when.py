@@ -7,6 +7,7 @@ writes down what went badly too. Each is a narrower fit of the core model.
 
 import pandas as pd
 
+from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.same_manager import Sample, differs_within
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
@@ -64,6 +65,40 @@ def seen_or_not(
     n, seen = rows[of[0]], rows[of[1]]
     marks = {"_seen": seen > 0, "_any": n > 0, "_two": n == 2, "_three": n >= 3}
     return _of_mark(sample, rows.assign(**marks), "_seen", ["_any", "_two", "_three"], level)
+
+
+def breaking_point(sample: Sample, fit: Fit, level: float = 0.95) -> tuple[float, Fit | None]:
+    """What trouble in the same half-year would take to make a figure, and how people are seen to
+    react to it.
+
+    The figure times the first is by how large a share more would have to do it, per SD by which a
+    half-year goes worse, for that alone to be all of it: the variance of doing it over the SD of
+    what is left of the outcome, within managers and cycles at equal all else. The second is by how
+    much more do it in the *next* window per such SD, at equal all that the headline holds and at
+    equal doing it in this one; None where too few have a next window.
+
+    Misleads who takes the second for the first: trouble may be seen while it lasts, and hidden
+    after.
+
+    >>> from learnalign.data import reading
+    >>> from learnalign.estimates import samples
+    >>> from learnalign.linking import windows
+    >>> cycles = windows.link(reading.read("data/demo")).person_cycles
+    >>> sample = samples.comparable(samples.prepare("acknowledging_to_rating", cycles))
+    >>> needed, reaction = breaking_point(sample, sample.core())
+    >>> 0 < needed < 1, reaction.low > 0
+    (True, True)
+    """
+    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
+    held = within(rows[sample.controls()].to_numpy(float), cell)
+    y, x = unexplained(within(rows[["outcome", "exposure"]].to_numpy(float), cell), held).T
+    luck = y - fit.estimate * x
+    spread = float(luck.std())
+    later = rows.assign(worse=-luck / spread).dropna(subset=["exposure_next"])
+    later = later[differs_within(later, "worse")]
+    about = {"outcome": "exposure_next", "exposure": "worse", "also": ["exposure"]}
+    reaction = None if sample.too_thin(later) else sample.core(later, **about, level=level)
+    return float((x @ x) / len(x)) / spread, reaction
 
 
 def by_system(sample: Sample, level: float = 0.95) -> tuple[Fit | None, str]:

@@ -8,7 +8,7 @@ often, so gaps found in doubt or on request would make everybody look more outsp
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import ibis
 import pandas as pd
@@ -44,6 +44,7 @@ class Journeys:
     said: pd.DataFrame
     learned: pd.DataFrame
     attrition: pd.DataFrame
+    looked: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __repr__(self) -> str:
         return f"Journeys({len(self.gaps):,} gaps of {self.gaps.person_id.nunique():,} people)"
@@ -64,7 +65,8 @@ def gap_journeys(dataset: DataSet) -> Journeys:
     person's first mentoring, and first wait for it), and unit, manager, grade and rating of the
     review before (the first review, without its rating, where there is none). `assessed` has every
     scheduled assessment of people still there made while no gap was open, `said` and `learned` the
-    days on which people with gaps did so.
+    days on which people with gaps did so, `looked` every scheduled assessment of the skills with
+    gaps, and whether it saw one (`is_gap`); nothing where no trigger is recorded.
 
     Where no trigger is recorded at all, every assessment counts as scheduled. Misleads when
     assessments are rare (a gap closes before anybody looks), or when the schedule follows what
@@ -93,6 +95,7 @@ def gap_journeys(dataset: DataSet) -> Journeys:
         _events_of(kept, "acknowledgements", dataset),
         _events_of(kept, "learning", dataset),
         _attrition(found, dataset),
+        _looked(days, kept, dataset),
     )
 
 
@@ -258,6 +261,13 @@ def _scheduled(days: Table, dataset: DataSet, reviews: Table) -> Table:
     known = is_recorded_before(rows.assessed_on, dataset)
     rows = rows.mutate(acknowledged_before=known.ifelse(rows._said, None)).drop("_said")
     return _placed(rows, "assessed_on", reviews).order_by(*keys)
+
+
+def _looked(days: Table, gaps: Table, dataset: DataSet) -> pd.DataFrame:
+    """Scheduled assessments of the skills with gaps; none where nobody knows which were."""
+    rows = days.filter(days._scheduled).semi_join(gaps, ["person_id", "skill"])
+    rows = rows.select("person_id", "skill", "assessed_on", "is_gap").order_by(ibis._.assessed_on)
+    return (rows if "assessments.trigger" in dataset.filled else rows.limit(0)).execute()
 
 
 def said_before(rows: Table, on: str, keys: Sequence[str], dataset: DataSet) -> Table:

@@ -22,7 +22,9 @@ from ibis.expr.types import Column, Table
 
 from learnalign.data.contract import DATE_OF, DONE
 from learnalign.data.kept import keep
+from learnalign.data.mistakes import DataError
 from learnalign.data.reading import DataSet
+from learnalign.linking import scale
 from learnalign.linking.account import Step, after_as_of, beside, days_before, flow, prepared
 from learnalign.linking.exposures import KEY, KINDS, NOT_HELD, assessed_skills, exposures
 from learnalign.linking.journeys import JOURNEYS, gap_journeys
@@ -74,6 +76,7 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     Misleads when reviews are dated later than managers made up their minds: choose the embargo so
     that exposure ends before the rating was settled. Misleads too when recording began in some
     units long before others: before their own first event, the late ones seem to have done nothing.
+    Raises DataError where ratings seem to run the other way (`scale`).
 
     >>> from learnalign.data.reading import read
     >>> linked = link(read("data/demo"), embargo_days=30)
@@ -86,6 +89,8 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset).drop("_landmark_end")
     person_cycles = cycles.order_by("person_id", "reviewed_on", "cycle").execute()
     assert_time_order(person_cycles)
+    if wrong := scale.problems(person_cycles, dataset.meta):
+        raise DataError(wrong, str(dataset.folder))
     return Linked(person_cycles, _attrition(dataset, reviewed))
 
 
@@ -282,10 +287,15 @@ def _join_rewards(cycles: Table, dataset: DataSet) -> Table:
 
 def _target(paid: Table, dataset: DataSet) -> Column:
     """What the merit matrix gives for the rating and the place in the pay range, if anything."""
-    nothing, compa = ibis.null("float64"), paid.compa_ratio
+    nothing, compa, meta = ibis.null("float64"), paid.compa_ratio, dataset.meta
     cells = [
-        ((paid.rating == c.rating) & (compa >= c.compa_from) & (compa < c.compa_to), c.target_pct)
-        for c in dataset.meta.merit_matrix
+        (
+            (paid.rating == meta.upright(c.rating))
+            & (compa >= c.compa_from)
+            & (compa < c.compa_to),
+            c.target_pct,
+        )
+        for c in meta.merit_matrix
     ]
     return ibis.cases(*cells, else_=nothing) if cells else nothing
 

@@ -29,9 +29,11 @@ from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, sa
 
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
-NARROWER = ("recorder", "seen or not", "one-to-ones")
+PENALTIES = ("seen or not", "one-to-ones")  # of what is lower; nothing stands in where unknown
+NARROWER = ("recorder", "re-assessment", *PENALTIES)
 """Of a part of the same: a claim needs it clearly on the same side."""
-PENALTIES = NARROWER[1:]  # asked of what is lower alone, and nothing stands in where it is unknown
+GUARDS = ("dose", "groups")
+"""What takes "practically none" away because parts differ, which says nothing against the parts."""
 RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
@@ -100,16 +102,18 @@ def judge_family(
     are no headlines.
 
     What the headline did not survive its parts do not survive either: they are known only where it
-    is, and a check that failed for it, answered or not, fails for them. Benjamini-Hochberg within
-    the family: a row whose difference does not survive it is "we don't know". None is a row that
-    may not be shown; `part` says who is compared where that is not who did with who did not.
+    is, and a check that failed for it, answered or not, fails for them; but parts that differ may
+    be told. Benjamini-Hochberg within the family: a row whose difference does not survive it is "we
+    don't know". None is a row that may not be shown; `part` says who is compared where that is not
+    who did with who did not.
     """
-    doubt = "" if headline.verdict in (*CLAIMS, "none") else "headline"
     failed = [
         replace(one, outcome="failed")
         for one in headline.checks
-        if one.outcome in ("failed", "answered") and one.name != "few clusters"
+        if one.outcome in ("failed", "answered") and one.name not in ("few clusters", *GUARDS)
     ]
+    differ = headline.branch == "revoked" and not any(map(revokes_none, failed))
+    doubt = "" if differ or headline.verdict in (*CLAIMS, "none") else "headline"
     about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
     return _family(headline.measure, fits, doubt, failed, part, **about)
 
@@ -120,15 +124,17 @@ def judge_kinds(
     *,
     smallest_effect: float,
     checks: Sequence[Check] = (),
+    earlier: Mapping[str, Fit | None] = {},
     group: str = "company",
 ) -> tuple[Result, ...]:
     """A family that has no headline above it, such as the kinds of learning that go with closing
     gaps (Q6).
 
-    `checks` hold for every row. Benjamini-Hochberg, and None, as in `judge_family`.
+    `checks` hold for every row; a row's claim must be in its `earlier` fit too, where it is given.
+    Benjamini-Hochberg, and None, as in `judge_family`.
     """
     about = {"group": group, "smallest_effect": smallest_effect}
-    return _family(measure, fits, "", checks, None, **about)
+    return _family(measure, fits, "", checks, None, earlier, **about)
 
 
 # --- one headline
@@ -168,6 +174,7 @@ def _family(
     unknown: str,
     more: Sequence[Check],
     part: tuple[str, str] | None,
+    earlier: Mapping[str, Fit | None] = {},
     **about: object,
 ) -> tuple[Result, ...]:
     question, measure = measures()[key]
@@ -181,7 +188,8 @@ def _family(
         if fit is None:
             rows.append(row_of(question, measure, branch="hidden", at=name, **about))
             continue
-        checks = _of_family(fit, measure, smallest, more)
+        tried = [_before(earlier[name], fit, measure, smallest)] if name in earlier else []
+        checks = _of_family(fit, measure, smallest, [*more, *tried])
         is_many = next(p) > ALPHA
         branch = _family_branch(fit, measure.unit, smallest, checks, unknown, is_many)
         own = {"at": name, "checks": checks, "doers": doers, "others": others, "asked": len(known)}
@@ -286,6 +294,7 @@ def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Ch
         if found.n_cycles_all:
             own.append(feedback.check_of(found, (bare, robust), smallest, measure.unit))
         own.append(_hidden_factor(found.strength_to_erase, bare in CLAIMS))
+        own += [_same_half_year(fit, found.trouble, found.reaction)] if found.trouble else []
     return tuple(own)
 
 
@@ -329,6 +338,12 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
     return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
 
 
+def _before(earlier: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
+    """What was learned well before: who asks to be assessed studies for it."""
+    found = _rival("re-assessment", earlier, fit, measure, smallest)
+    return found if earlier is None else replace(found, why="before")
+
+
 def _assigned(is_lower: bool) -> Check:
     """What no record tells: courses assigned after trouble look like learning that does harm."""
     found = ("failed", "trouble") if is_lower else ("not possible", "no claim")
@@ -346,6 +361,16 @@ def two_stages(rating: Result, fit: Fit | None) -> Check:
         return Check.of("two stages", "not possible", "few")
     opposite = (rating.low > 0 and fit.estimate < 0) or (rating.high < 0 and fit.estimate > 0)
     return Check.of("two stages", *(("failed", "apart") if opposite else ("passed", "alike")))
+
+
+def _same_half_year(fit: Fit, trouble: float, reaction: Fit | None) -> Check:
+    """What nothing can rule out, in people: never passed, and it takes nothing away."""
+    facts = {"needed": number(100 * abs(fit.estimate) * trouble)}
+    if reaction is None:
+        return Check.of("same half-year", "not possible", "alone", **facts)
+    facts["seen"] = number(100 * reaction.estimate)
+    facts["range"] = spread(100 * reaction.low, 100 * reaction.high)
+    return Check.of("same half-year", "not possible", "told", **facts)
 
 
 def _hidden_factor(times: float | None, claims: bool) -> Check:

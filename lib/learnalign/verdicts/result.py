@@ -108,6 +108,8 @@ class Comparison:
     n_cycles_all: int = 0  # with outcome and exposure, whatever is held; 0: not over cycles
     odds: Fit | None = None  # an ordered logit's, beside a rating's figure
     strength_to_erase: float | None = None  # of something unseen, in units of last time's rating
+    trouble: float | None = None  # times the figure: what would explain it, as a share per SD
+    reaction: Fit | None = None  # by so much more are seen to do it after a worse half-year
     n_cycles: int = 0
     modal_share: float = 0.0  # of the outcome, where it is a rating: how many have the same
     base: Fit | None = None  # what those compared come to without it, in natural units
