@@ -11,7 +11,7 @@ from typing import Any
 
 from ibis.expr.types import Table
 
-from learnalign.data import identities, profiles, pseudonyms, questions, sql
+from learnalign.data import identities, profiles, pseudonyms, questions, sql, statements
 from learnalign.data.contract import COLUMNS, DATE_OF, Column, canonical, columns_of
 from learnalign.data.mapping import ColumnMap, Scalar, TableMap
 from learnalign.data.mistakes import DataError, Problem, nearest
@@ -60,6 +60,7 @@ def _mapped(job: Job, table: str, key: bytes | None) -> Table:
     if at.problems:
         raise DataError(at.problems)
     parts = ["_file", "_line", _because(at, pairs), "row_number() OVER () AS _row"]
+    parts += ["_wrong"] if made.xapi else []
     for name, (raw, value) in pairs.items():
         parts.append(f'CAST({raw} AS VARCHAR) AS "_raw_{name}"')
         parts.append(f'CAST({value} AS VARCHAR) AS "{name}"')
@@ -113,17 +114,32 @@ def _because(at: Reading, pairs: dict[str, tuple[str, str]]) -> str:
         f"CASE WHEN {_looked_at(at, item.sql, 'set_aside')} THEN {sql.quoted(item.because)} END"
         for item in at.made.set_aside
     ]
+    own = [name for name in at.header if name[0] != "_"]
+    every = ", ".join(f"CAST({sql.named(name)} AS VARCHAR)" for name in own)
+    asides.append(f"CASE WHEN coalesce({every}, NULL) IS NULL THEN 'the row holds nothing' END")
     date = DATE_OF[at.table]
     one = at.made.columns.get(date)
     if at.table != "people" and one is not None and one.column is not None:
         text = at.tidy.get(pairs[date][0], f"CAST({pairs[date][0]} AS VARCHAR)")
         said = f"concat({sql.quoted(f'{date} stands for no day: ')}, {text})"
         asides.append(f"CASE WHEN {profiles.is_nothing(text)} THEN {said} END")
+    if at.made.xapi:
+        asides += _voided(sql.named(f"_from_{at.table}"))
     if "_same_as" in at.header:
         asides.append(
             "CASE WHEN _same_as <> _file THEN concat('the same row stands in ', _same_as) END"
         )
     return f"coalesce({', '.join([*asides, 'CAST(NULL AS VARCHAR)'])}) AS _because"
+
+
+def _voided(rows: str) -> Iterator[str]:
+    """Statements that void others, those that were voided, and further copies of one."""
+    voids = f"verb = {sql.quoted(statements.VOIDED)}"
+    yield f"CASE WHEN {voids} THEN 'voids another statement' END"
+    gone = f'(SELECT lower("object.id") FROM {rows} WHERE {voids})'
+    yield f"CASE WHEN lower(id) IN {gone} THEN 'was voided by another statement' END"
+    again = "row_number() OVER (PARTITION BY lower(id) ORDER BY _file, _line) > 1"
+    yield f"CASE WHEN id <> '' AND {again} THEN 'the same statement stands before' END"
 
 
 def _looked_at(at: Reading, text: str, place: str) -> str:

@@ -96,6 +96,8 @@ class TableMap(Strict):
 
     file: str | None = None
     query: str | None = None
+    sheet: str | None = None
+    xapi: Literal["standard", "as_it_is"] | None = None
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     set_aside: tuple[SetAside, ...] = ()
@@ -127,6 +129,7 @@ class Pseudonyms(Strict):
 class FileMap(Strict):
     """How one file, or each that a pattern matches, is written, where a query names it too."""
 
+    sheet: str | None = None
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     header: int | None = pydantic.Field(None, ge=1, le=1000)

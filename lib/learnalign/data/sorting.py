@@ -57,6 +57,9 @@ def sort_out(job: Any, rows: Table, kept: dict[str, Table], table: str) -> Sorte
     mapping, made = job.mapping, job.mapping.tables[table]
     promises = [rule for rule in rules(table, mapping.dataset) if not rule.is_key]
     promises += [*_value_rules(made), *_employed(table)]
+    if made.xapi:
+        said = words("no_standard")
+        promises.append(Rule("statement", lambda t: t._wrong.isnull(), show=("_wrong",), **said))
     if mapping.pseudonyms:
         promises = [replace(rule, show=()) for rule in promises]
     columns, n_read = rows.columns, int(rows.count().execute())
