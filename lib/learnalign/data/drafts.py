@@ -16,6 +16,7 @@ from learnalign.data.contract import COLUMNS, DATE_OF, Column
 from learnalign.data.mistakes import Problem, read_yaml
 
 SURE = 0.8
+EVENTS = ("learning", "acknowledgements", "ties")  # more than one system may hold them
 CONSTANTS = {  # what a file of one kind does not say of its rows
     "activity_type": "course",
     "channel": "question",
@@ -60,6 +61,7 @@ class Export:
     job: Any = field(repr=False)
     sheet: str | None = None
     is_xapi: bool = False
+    encoding: str | None = None
 
     def values(self, column: str, most: int = 60) -> list[str]:
         """The first of the different texts in a column."""
@@ -80,7 +82,9 @@ def names() -> Mapping[str, Any]:
 
 
 def chosen(exports: Sequence[Export]) -> list[Draft]:
-    """For each table the export that makes most of it; one export may make several tables."""
+    """For each table the export that makes most of it; one export may make several tables. Others
+    that hold events go beside it.
+    """
     found = []
     people: Export | None = None
     for table in COLUMNS:
@@ -91,6 +95,11 @@ def chosen(exports: Sequence[Export]) -> list[Draft]:
         one, draft = ranked[0]
         people = one if table == "people" else people
         found.append(draft)
+    used = {draft.export.name for draft in found}
+    for one in (one for one in exports if one.name not in used):
+        drafts = [_draft(one, table, people) for table in EVENTS]
+        best = max(drafts, key=lambda draft: _score(one, draft))
+        found += [best] if _score(one, best) > 0 else []
     return found
 
 

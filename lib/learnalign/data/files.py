@@ -28,6 +28,10 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 FORMULA = r"(^ *|[\t\n;|])(?=[=+\-@\t\n\uff1d\uff0b\uff0d\uff20])"
 
 
+class OtherBytes(DataError):
+    """A file is not UTF-8, and nothing says what it is."""
+
+
 def fingerprint(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -84,7 +88,7 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     """The file itself, or a UTF-8 copy without a byte-order mark where it is written otherwise."""
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
     if plain and (line := bad_utf8_line(path)):
-        raise DataError.of("not_utf8", path.name, got=f"other bytes in line {line}")
+        raise OtherBytes.of("not_utf8", path.name, got=f"other bytes in line {line}")
     with path.open("rb") as file:
         if plain and file.read(3) != codecs.BOM_UTF8:
             return path

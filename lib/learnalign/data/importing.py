@@ -80,7 +80,7 @@ def source_rows(mapping_file: str | Path, table: str) -> pd.DataFrame:
     Ids are as in the source, also where the mapping asks for pseudonyms.
     """
     with opened(mapping_file) as job, told(table):
-        return origin(job, table).execute()
+        return origin(job, table, job.mapping.tables[table]).execute()  # type: ignore[index]
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _write(job: Job, rows: Table, table: str, stage: Path) -> None:
     """A table as Parquet in the order of the source; with pseudonyms in the order of its values, as
     the source's may tell who is who. Refused where an id would be in a text.
     """
-    order = columns = list(job.mapping.tables[table].columns)  # type: ignore[index]
+    order = columns = list(job.mapping.tables[table].made)  # type: ignore[index]
     if job.mapping.pseudonyms:
         pseudonyms.refuse_ids(job.engine, rows, table, job.mapping.dataset)
     else:

@@ -105,6 +105,22 @@ class TableMap(Strict):
     once: tuple[str, ...] = ()
     as_is: dict[str, Reason] = {}
     columns: dict[str, ColumnMap]
+    also: tuple["TableMap", ...] = pydantic.Field((), max_length=20)  # the same of other systems
+
+    @property
+    def parts(self) -> tuple["TableMap", ...]:
+        """Each source of the table."""
+        return (self, *(part for one in self.also for part in one.parts))
+
+    @property
+    def made(self) -> dict[str, ColumnMap]:
+        """The columns that any source makes."""
+        return {name: one for part in self.parts[::-1] for name, one in part.columns.items()}
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What any source says is as it stands, and why."""
+        return {name: why for part in self.parts for name, why in part.as_is.items()}
 
     @pydantic.field_validator("columns", mode="before")
     @classmethod
@@ -182,7 +198,10 @@ def read_mapping(file: str | Path) -> Mapping:
         for table in REQUIRED_TABLES
         if table not in mapping.tables
     ]
-    for table, made in mapping.tables.items():
+    if "people" in mapping.tables and mapping.tables["people"].also:
+        problems.append(Problem.of("also_people", file.name, "tables.people.also"))
+    sources = [(name, part) for name, made in mapping.tables.items() for part in made.parts]
+    for table, made in sources:
         columns = columns_of(table, mapping.dataset)
         known, place = [column.name for column in columns], f"{table}.{{}}".format
         for name in (name for name in made.columns if name not in known):

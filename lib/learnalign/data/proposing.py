@@ -12,7 +12,16 @@ from typing import Any
 
 import yaml
 
-from learnalign.data import identities, profiles, scratch, sources, sql, statements, unpacking
+from learnalign.data import (
+    files,
+    identities,
+    profiles,
+    scratch,
+    sources,
+    sql,
+    statements,
+    unpacking,
+)
 from learnalign.data.contract import COLUMNS, DATE_OF, REQUIRED_TABLES
 from learnalign.data.drafts import SURE, Draft, Export, chosen
 from learnalign.data.mapping import Mapping as Map
@@ -32,7 +41,7 @@ class Proposal:
     makes: frozenset[str]
 
 
-def propose(files: Sequence[str | Path], out: str | Path) -> Proposal:
+def propose(exports: Sequence[str | Path], out: str | Path) -> Proposal:
     """A mapping for some exports, to be written to `out`; they lie in one folder.
 
     It misleads where a header means something else than its name: read each line.
@@ -40,7 +49,7 @@ def propose(files: Sequence[str | Path], out: str | Path) -> Proposal:
     >>> propose(["data/demo/people.csv", "data/demo/reviews.csv"], "data/map.yml").open
     ()
     """
-    paths = sorted({Path(file).resolve() for file in files})
+    paths = sorted({Path(file).resolve() for file in exports})
     if absent := [str(path) for path in paths if not path.is_file()]:
         raise DataError([Problem.of("no_file", "map", got=path) for path in absent])
     folder = Path(os.path.commonpath([path.parent for path in paths]))
@@ -52,7 +61,9 @@ def propose(files: Sequence[str | Path], out: str | Path) -> Proposal:
             job = sources.Job(engine, empty, folder, place)
             exports = _grouped([one for path in paths for one in _looked_at(job, path)])
             drafts = chosen(exports)
-            return _written(job, drafts, os.path.relpath(folder, Path(out).resolve().parent))
+            return _written(
+                job, drafts, exports, os.path.relpath(folder, Path(out).resolve().parent)
+            )
     finally:
         scratch.cleared(place)
 
@@ -70,13 +81,17 @@ def _export(job: Any, path: Path, sheet: str | None) -> Export:
     is_xapi = ".json" in path.name.lower() and statements.are_in(path)
     xapi = "as_it_is" if is_xapi else None
     made = TableMap(file=path.name, sheet=sheet, xapi=xapi, columns={})
-    rows = sources.read_file(job, path, made, "map")
+    try:
+        rows = sources.read_file(job, path, made, "map")
+    except files.OtherBytes:  # what most programs of the West write that do not write UTF-8
+        made = made.model_copy(update={"encoding": "windows-1252"})
+        rows = sources.read_file(job, path, made, "map")
     view = f"_from_{len(job.engine.list_tables())}"
     job.engine.create_table(view, rows.cache())
     header = [name for name in rows.columns if name not in ("_file", "_line")]
     name = path.relative_to(job.folder).as_posix()
     own = f"{name} {sheet}" if sheet else name
-    return Export(own, view, header, name, job, sheet, is_xapi)
+    return Export(own, view, header, name, job, sheet, is_xapi, made.encoding)
 
 
 def _grouped(exports: list[Export]) -> list[Export]:
@@ -98,7 +113,7 @@ def _grouped(exports: list[Export]) -> list[Export]:
 # --- as text
 
 
-def _written(job: Any, drafts: list[Draft], source: str) -> Proposal:
+def _written(job: Any, drafts: list[Draft], exports: Sequence[Export], source: str) -> Proposal:
     drafts = [draft for draft in drafts if draft.lines]
     head = [
         "# Proposed from the exports: read each line. What is unsure is a comment: decide it.",
@@ -108,25 +123,45 @@ def _written(job: Any, drafts: list[Draft], source: str) -> Proposal:
         *_dataset(drafts),
         "tables:",
     ]
-    body, unsure = [], []
-    for draft in drafts:
-        body += [f"  {draft.table}:", f"    file: {_text(draft.export.pattern)}"]
-        body += [f"    sheet: {_text(draft.export.sheet)}"] if draft.export.sheet else []
-        body += [*(f"    {line}" for line in draft.also), "    columns:"]
-        for line in draft.lines:
-            mark = "" if line.sure >= SURE else "# unsure: "
-            body.append(f"      {mark}{line.column}: {_text(line.made)}  # {line.why}")
-            if mark:
-                unsure.append(f"{draft.table}.{line.column}: {line.why}")
-        unsure += [
-            f"{draft.table}.{name}: no column was found"
-            for name in draft.missing
-            if name not in {x.column for x in draft.lines}
-        ]
+    body, unsure, before, twice = [], [], set(), set()
+    for draft in sorted(drafts, key=lambda draft: [*COLUMNS].index(draft.table)):
+        also = draft.table in before
+        is_second = also and draft.table not in twice
+        body += _lines(draft, "      " if also else "    ", is_second)
+        (twice if also else before).add(draft.table)
+        place = f"{draft.export.name}: {draft.table}" if also else draft.table
+        unsure += [f"{place}.{x.column}: {x.why}" for x in draft.lines if x.sure < SURE]
+        lines = {line.column for line in draft.lines}
+        unsure += [f"{place}.{n}: no column was found" for n in draft.missing if n not in lines]
+    used = {draft.export.name for draft in drafts}
+    unsure += [f"{one.name}: no table is made of it" for one in exports if one.name not in used]
     made = {draft.table for draft in drafts}
     unsure += [f"{table}: no export was found" for table in REQUIRED_TABLES if table not in made]
     makes = {f"{d.table}.{line.column}" for d in drafts for line in d.lines if line.sure >= SURE}
     return Proposal("\n".join([*head, *body]) + "\n", tuple(unsure), frozenset({*makes, *made}))
+
+
+def _lines(draft: Draft, gap: str, is_first: bool) -> Iterator[str]:
+    """A table of a mapping; below `also` where another system holds more of it."""
+    if len(gap) == 4:
+        yield f"  {draft.table}:"
+    elif is_first:
+        yield "    also:"
+    start = gap if len(gap) == 4 else f"{gap}- "
+    gap = " " * len(start)
+    yield f"{start}file: {_text(draft.export.pattern)}"
+    yield from [f"{gap}sheet: {_text(draft.export.sheet)}"] * bool(draft.export.sheet)
+    if draft.export.encoding:
+        yield f"{gap}encoding: {draft.export.encoding}  # not UTF-8: check letters such as é and ü"
+    yield from (f"{gap}{line}" for line in draft.also)
+    yield f"{gap}columns:"
+    named = [x for x in draft.lines if not isinstance(x.made, dict) or "column" in x.made]
+    for line in draft.lines:
+        mark = "" if line.sure >= SURE else "# unsure: "
+        yield f"{gap}  {mark}{line.column}: {_text(line.made)}  # {line.why}"
+    used = {x.made["column"] if isinstance(x.made, dict) else x.made for x in named}
+    rest = [name for name in draft.export.header if name not in used and not draft.export.is_xapi]
+    yield from [f"{gap}  # not used: {', '.join(rest)}"[:300]] * bool(rest)
 
 
 def _text(value: Any) -> str:
@@ -202,8 +237,8 @@ def _identities(job: Any, drafts: Sequence[Draft]) -> list[str]:
     own = f"SELECT DISTINCT {profiles.trimmed(sql.named(known[1]))} AS person_id FROM {people.view}"
     con.execute(f"CREATE TABLE _people AS SELECT * FROM ({own}) WHERE person_id <> ''")
     repairs: list[str] = []
-    for table, name in _references():
-        there = _column(drafts, table, name)
+    for draft, table, name in ((one, *pair) for one in drafts for pair in _references()):
+        there = _column([draft], table, name)
         if there is None or table == "people":
             continue
         ids = f'{profiles.trimmed(sql.named(there[1]))} AS "{name}", NULL AS _because'

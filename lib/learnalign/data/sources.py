@@ -115,9 +115,8 @@ def told(table: str) -> Iterator[None]:
         raise DataError.of("source_unreadable", table, got=text) from None
 
 
-def origin(job: Job, table: str) -> Table:
-    """The source rows of a table, each with its file (`_file`) and line (`_line`)."""
-    made = job.mapping.tables[table]  # type: ignore[index]
+def origin(job: Job, table: str, made: TableMap) -> Table:
+    """The rows of one source of a table, each with its file (`_file`) and line (`_line`)."""
     if made.file is not None:
         paths = _matching(job.folder, made.file, table)
         wanted = {plain(str(one.column)) for one in made.columns.values() if one.column is not None}
@@ -157,7 +156,8 @@ def _counted_once(job: Job, table: str, parts: list[Table]) -> Table:
     Exports that go on from the last one hold its rows again. A row that stands twice in one file
     counts twice.
     """
-    rows = job.engine.create_table(f"_files_of_{table}", ibis.union(*parts).cache())
+    both = ibis.union(*parts).cache()
+    rows = job.engine.create_table(f"_files_of_{table}", both, overwrite=True)
     own = ", ".join(f'"{name}"' for name in rows.columns if name not in ("_file", "_line"))
     again = f"row_number() OVER (PARTITION BY {own}, _file ORDER BY _line) AS _again"
     first = f"first_value(_file) OVER (PARTITION BY {own}, _again ORDER BY _file)"
