@@ -231,6 +231,7 @@ def _date(
     text, ways = at.tidy[raw], made.dates
     said = profiles.date_value("t", ways) if ways else None
     found = profiles.tally(at.job, place, text, "date", said)
+    at.problems += questions.zone_named(at, place, str(made.column), text)
     if found.offsets and at.job.mapping.zone is None:
         raise DataError.of("zone_needed", *place, found.examples.get("iso", ""), n=found.offsets)
     if not ways:

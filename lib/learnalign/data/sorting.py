@@ -261,7 +261,13 @@ def _same_twice(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
     """The same activity of a person on a day in several rows: passed and completed, say."""
     key = ["person_id", "activity_id", "learned_on"]
     rows, made = done.kept, job.mapping.tables[table]
-    if "activity_id" not in made.made or "once" in made.answers:
+    if "once" in made.answers:
+        return
+    if "activity_id" not in made.made:  # whatever else is known is the same
+        own = [*made.made]
+        n = done.n_kept - int(rows.select(*own).distinct().count().execute())
+        if n:
+            job.tell("some_alike", table, n=f"{n:,}")
         return
     named = rows.filter(rows.activity_id.notnull())
     n = int(named.count().execute()) - int(named.select(*key).distinct().count().execute())
