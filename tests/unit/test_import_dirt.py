@@ -141,3 +141,23 @@ def test_many_rows_are_read_as_few_are(dirt, monkeypatch):
         why = pd.read_csv(dirt.place / "out/rejected.csv")
         found.append((rows.to_csv(index=False), why.to_csv(index=False)))
     assert found[0] == found[1] and len(why) >= 120
+
+
+@pytest.mark.parametrize("head", ["_place", "_TIDY_0", "_raw_x"])
+def test_a_header_never_takes_the_place_of_ours(dirt, head):
+    dirt.learned(f"When,{head}", [f"{day},1" for day in DAYS]).asked("a name that an import uses")
+
+
+@pytest.mark.parametrize(
+    "head", ["'; DROP TABLE x; --", '""quoted""', "=1+1", "a\u202eb", "x" * 900, "SELECT"]
+)
+def test_hostile_headers_are_names(dirt, head):
+    quoted = '"' + head.strip('"').replace('"', '""') + '"'
+    dirt.learned(f"When,{quoted}", [f"{day},tides" for day in DAYS], skill=head.strip('"'))
+    assert set(dirt.brought_in().skill) == {"tides"}
+
+
+@pytest.mark.parametrize("n", [1_001, 100_000])
+def test_too_many_columns_end_at_once(dirt, n):
+    names = ",".join(f"c{i}" for i in range(n))
+    dirt.learned(f"When,{names}", [DAYS[0] + "," * n]).asked("too many columns")

@@ -5,6 +5,7 @@ all its values (`profiles`). What cannot be decided is asked: a `Problem`, and n
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.sources import Job, origin, plain, told
 
 PEOPLE = pseudonyms.PERSON_COLUMNS
+OURS = re.compile(r"_(place$|row$|because$|keeps$|reason$|(raw|tidy|key|is)_)", re.I)
 FEW = 4  # rows for each different text, from which it is worth while to read each once
 
 
@@ -91,6 +93,8 @@ def _note_source(at: Reading, found: Table, columns: Sequence[Column]) -> None:
     """Source rows in the engine, each with its place, and with a tidy text beside each column of
     dates or numbers. What is done to texts is done once for each different one where they are few.
     """
+    if taken := [name for name in at.header if OURS.match(name)]:
+        raise DataError.of("taken_name", at.table, taken[0])
     kinds, raws = {column.name: column.kind for column in columns}, {}
     for name, one in at.made.columns.items():
         with contextlib.suppress(DataError):  # told where the column is looked at
