@@ -130,11 +130,15 @@ def _reasons(given: list[str]) -> dict[str, str]:
 def check(data: Path) -> None:
     """Check a data set against the contract and name every problem at once."""
     from learnalign.data import reading
-    from learnalign.data.mistakes import DataError
+    from learnalign.data.mistakes import DataError, Problem
 
     if problems := reading.check(data):
         raise DataError(problems, str(data))
     print(f"{data} keeps the contract.")
+    for one in reading.read_meta(data / "dataset.yml").imported:
+        said = {"n": f"{one.lost:,}", "of": f"{one.read - one.aside:,}"}
+        problem = Problem.of("rows_lost", one.table, got=one.accepted or "", **said)
+        print(*[problem] * bool(one.lost or one.accepted), sep="\n", end="")
 
 
 def run(

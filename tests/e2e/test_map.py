@@ -1,5 +1,6 @@
 """From raw exports to canonical tables without an edit: what was drawn comes back, and dirt is counted."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,10 +9,11 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import learnalign as la
 from learnalign.data import drafts, importing, proposing, reading
 from learnalign.data.contract import COLUMNS
 from learnalign.data.mistakes import DataError
-from northbank import raw
+from northbank import raw, tables
 from northbank.tables import northbank
 
 LINE = {"lineterminator": "\n", "float_format": "%.2f", "date_format": "%Y-%m-%d"}
@@ -181,3 +183,95 @@ def test_repairs_of_ids_are_proposed(tmp_path):
     assert (
         "identities: {repair: [drop_point_zero, drop_zeros]}" in (tmp_path / "map.yml").read_text()
     )
+
+
+def export(folder, name, text, **how):
+    (folder / "raw").mkdir(exist_ok=True)
+    (folder / "raw" / name).write_text(text, **how)
+
+
+def staff_and_marks(folder, n=20):
+    staff = "".join(f"00{i},2018-01-01\n" for i in range(11, 11 + n))
+    marks = "".join(f"00{i},H1,2023-07-01,{1 + i % 5},a\n" for i in range(11, 11 + n))
+    export(folder, "staff.csv", "Employee ID,Hire Date\n" + staff)
+    export(folder, "appraisals.csv", "Employee ID,Round,Review Date,Rating,Team\n" + marks)
+
+
+def test_two_learning_systems_are_one_table_and_what_is_left_over_is_listed(tmp_path):
+    staff_and_marks(tmp_path)
+    one = "".join(
+        f"00{i},{2 + i % 2},Course {i},0{1 + i % 9}/2{i % 8}/2023\n" for i in range(11, 31)
+    )
+    export(tmp_path, "lms_a.csv", "User ID,Training Hours,Training Title,Completion Date\n" + one)
+    two = "".join(f"{i};Führung;1{i % 9}.0{1 + i % 9}.2023;1,5;Angemeldet\n" for i in range(11, 16))
+    two += "".join(f"{i};Führung;1{i % 9}.0{1 + i % 9}.2023;1,5;Bestanden\n" for i in range(16, 31))
+    head = "Personalnummer;Kurs;Abschlussdatum;Dauer (Std.);Status\n"
+    export(tmp_path, "schulungen.csv", head + two, encoding="cp1252")
+    export(tmp_path, "prices.csv", "Kurs,Raum\nFührung,12\n")
+    made = proposing.propose(sorted((tmp_path / "raw").iterdir()), tmp_path / "map.yml")
+    assert made.open == ("prices.csv: no table is made of it",)
+    assert "encoding: windows-1252" in made.text and "repair: [drop_zeros]" in made.text
+    (tmp_path / "map.yml").write_text(made.text, "utf-8")
+    done = importing.bring_in(tmp_path / "map.yml", tmp_path / "out")
+    assert done.summary.kept.tolist() == [20, 20, 40]
+    rows = reading.read(tmp_path / "out").recorded["learning"].execute()
+    assert rows.status.value_counts().to_dict() == {"completed": 15, "in_progress": 5}
+    assert sorted(rows.hours.unique()) == [1.5, 2, 3] and "Führung" in set(rows.activity_id)
+    assert set(rows.person_id) == {f"00{i}" for i in range(11, 31)}
+
+
+def test_a_source_beside_another_is_judged_by_its_own_lines(tmp_path):
+    """What one says of its words and dates is not taken for the other's; people come of one."""
+    staff_and_marks(tmp_path)
+    export(tmp_path, "a.csv", "Who,When\n" + "".join(f"00{i},2023-02-03\n" for i in range(11, 31)))
+    two = "".join(f"00{i},03/04/2023,{'D' if i < 25 else 'X'}\n" for i in range(11, 31))
+    export(tmp_path, "b.csv", "Id,Day,State\n" + two)
+    text = proposing.propose(
+        [tmp_path / "raw" / f"{name}.csv" for name in ("staff", "appraisals")], tmp_path / "map.yml"
+    ).text
+    mapping = yaml.safe_load(text)
+    constant = {"activity_type": {"constant": "course"}}
+    state = {"column": "State", "values": {"D": "completed"}}
+    other = {
+        "file": "b.csv",
+        "columns": {"person_id": "Id", "learned_on": "Day", "status": state, **constant},
+    }
+    mapping["tables"]["learning"] = {
+        "file": "a.csv",
+        "columns": {"person_id": "Who", "learned_on": "When", **constant},
+        "also": [other],
+    }
+
+    def brought():
+        (tmp_path / "map.yml").write_text(json.dumps(mapping, default=str))
+        return importing.bring_in(tmp_path / "map.yml", tmp_path / "out")
+
+    with pytest.raises(DataError, match="day first and month first"):
+        brought()
+    other["columns"]["learned_on"] = {"column": "Day", "date": "day_first"}
+    with pytest.raises(DataError, match="6 of 40 rows would be lost"):
+        brought()
+    state["values"]["X"] = "withdrawn"
+    assert brought().summary.kept.tolist() == [20, 20, 40]
+    assert brought().summary.rejected.sum() == 0
+    mapping["tables"]["people"]["also"] = [{"file": "a.csv", "columns": {"person_id": "Who"}}]
+    with pytest.raises(DataError, match="people come of one source"):
+        brought()
+
+
+@pytest.mark.slow
+def test_raw_exports_give_the_verdicts_of_the_clean_data(tmp_path):
+    """By the data's fingerprint, on which even the noise of what is shown hangs, and by verdicts."""
+    company = northbank(people=120, cycles=3, seed=7)
+    exports = raw.write(company, tmp_path / "raw")
+    brought_in(tmp_path, sorted(exports.glob("*.csv")))
+    folders = [tables.write(company, tmp_path / "clean"), tmp_path / "out"]
+    assert reading.read(folders[0]).fingerprints == reading.read(folders[1]).fingerprints
+    studies = [la.study(folder) for folder in folders]
+    for question in ("Q1", "Q3"):
+        one, other = (la.ask(study, question) for study in studies)
+        said = [
+            [(row.measure, row.at, row.verdict, row.estimate, row.low, row.high) for row in rows]
+            for rows in (one, other)
+        ]
+        assert said[0] and repr(said[0]) == repr(said[1])

@@ -17,7 +17,11 @@ from learnalign.runs import forks
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
-EXTRAS = [Requirement(text) for text in PROJECT["optional-dependencies"]["pdf"]]
+EXTRAS = [
+    Requirement(text)
+    for extra in ("pdf", "excel")
+    for text in PROJECT["optional-dependencies"][extra]
+]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
 
 # Names that differ on conda-forge; an extra is a package of its own there.

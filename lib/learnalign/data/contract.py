@@ -97,6 +97,19 @@ class MatrixCell(Strict):
     max_pct: float | None = None
 
 
+class Arrival(Strict):
+    """How a table came in: rows read, left out on purpose, lost; values left empty; and why more
+    than its share may be lost.
+    """
+
+    table: str
+    read: int
+    aside: int = 0
+    lost: int = 0
+    emptied: int = 0
+    accepted: str | None = None
+
+
 class Meta(Strict):
     """`dataset.yml`: what the tables cannot say of themselves."""
 
@@ -110,6 +123,7 @@ class Meta(Strict):
     merit_matrix: tuple[MatrixCell, ...] = pydantic.Field((), max_length=1000)
     bonus_rewards_individual: bool = False
     currency: str | None = pydantic.Field(None, max_length=12)  # a unit, set in one line
+    imported: tuple[Arrival, ...] = ()  # what an import wrote of itself
 
     @pydantic.field_validator("rating_scale", mode="wrap")
     @classmethod
@@ -146,7 +160,7 @@ class Meta(Strict):
         return ", ".join(f"{value:g}" for value in self.rating_scale)
 
 
-META_KEYS = (*Meta.model_fields, *Span.model_fields, *MatrixCell.model_fields)
+META_KEYS = [key for one in (Meta, Span, MatrixCell, Arrival) for key in one.model_fields]
 
 
 def read_meta(path: Path) -> Meta:

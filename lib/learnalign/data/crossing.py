@@ -18,7 +18,7 @@ def problems(job: Any, kept: Mapping[str, Table], table: str) -> Iterator[Proble
     """What a table shows against those before it; `as_is` of its mapping answers."""
     if "reviews" not in kept or table not in ("rewards", "surveys"):
         return
-    as_is = {**job.mapping.tables["reviews"].as_is, **job.mapping.tables[table].as_is}
+    as_is = {**job.mapping.tables["reviews"].answers, **job.mapping.tables[table].answers}
     if table == "rewards" and "rating" not in as_is:
         yield from _falling(kept)
     if table == "surveys":

@@ -16,6 +16,7 @@ from learnalign.data.contract import COLUMNS, DATE_OF, Column
 from learnalign.data.mistakes import Problem, read_yaml
 
 SURE = 0.8
+EVENTS = ("learning", "acknowledgements", "ties")  # more than one system may hold them
 CONSTANTS = {  # what a file of one kind does not say of its rows
     "activity_type": "course",
     "channel": "question",
@@ -38,8 +39,9 @@ class Draft:
     """One table of a mapping."""
 
     table: str
-    file: str
+    export: "Export"
     lines: tuple[Line, ...]
+    also: tuple[str, ...] = ()  # further lines of the table
 
     @property
     def missing(self) -> list[str]:
@@ -57,6 +59,9 @@ class Export:
     header: list[str]
     pattern: str
     job: Any = field(repr=False)
+    sheet: str | None = None
+    is_xapi: bool = False
+    encoding: str | None = None
 
     def values(self, column: str, most: int = 60) -> list[str]:
         """The first of the different texts in a column."""
@@ -77,7 +82,9 @@ def names() -> Mapping[str, Any]:
 
 
 def chosen(exports: Sequence[Export]) -> list[Draft]:
-    """For each table the export that makes most of it; one export may make several tables."""
+    """For each table the export that makes most of it; one export may make several tables. Others
+    that hold events go beside it.
+    """
     found = []
     people: Export | None = None
     for table in COLUMNS:
@@ -88,11 +95,18 @@ def chosen(exports: Sequence[Export]) -> list[Draft]:
         one, draft = ranked[0]
         people = one if table == "people" else people
         found.append(draft)
+    used = {draft.export.name for draft in found}
+    for one in (one for one in exports if one.name not in used):
+        drafts = [_draft(one, table, people) for table in EVENTS]
+        best = max(drafts, key=lambda draft: _score(one, draft))
+        found += [best] if _score(one, best) > 0 else []
     return found
 
 
 def _score(one: Export, draft: Draft) -> float:
     """How much speaks for a file as a table: its required columns and its name."""
+    if one.is_xapi:
+        return float(bool(draft.lines))
     required = [c.name for c in COLUMNS[draft.table] if c.required]
     by_name = any(_plain(word) in _plain(one.name) for word in names()["files"][draft.table])
     made = {line.column: line for line in draft.lines}
@@ -108,7 +122,34 @@ def _score(one: Export, draft: Draft) -> float:
     return len(own) / len(required) + 0.1 * len(others) + by_name
 
 
+def _of_statements(one: Export, table: str) -> Draft:
+    """A table of xAPI statements, by the verbs that say what it holds."""
+    known = names()["verbs"].get(table, [])
+    words = [word for word in one.values("verb.word", 500) if word in known]
+    if not words:
+        return Draft(table, one, ())
+    date = DATE_OF[table]
+    lines = [Line("person_id", "person", "the actor's account, mailbox or OpenID")]
+    for name, source in ((date, "timestamp"), ("hours", "duration")):
+        column = next((c for c in COLUMNS[table] if c.name == name), None)
+        line = column and _read(one, column, Line(name, source, "by the standard"))
+        lines += [line] if line else []
+    constant = "activity_type" if table == "learning" else "channel"
+    lines.append(Line(constant, {"constant": CONSTANTS[constant]}, "check this word"))
+    also = ["xapi: standard  # each statement must keep xAPI 1.0.3"]
+    if table == "learning":
+        lines.append(Line("activity_id", "object.id", "by the standard"))
+        also.append("once: [person_id, activity_id, learned_on]  # passed and completed are one")
+    some = ", ".join(map(sql.quoted, words))
+    sentence = f"another verb than {', '.join(words)}"
+    aside = f'"\\"verb.word\\" NOT IN ({some})"'
+    also.append(f'set_aside: [{{sql: {aside}, because: "{sentence}"}}]')
+    return Draft(table, one, tuple(lines), tuple(also))
+
+
 def _draft(one: Export, table: str, people: Export | None) -> Draft:
+    if one.is_xapi:
+        return _of_statements(one, table)
     lines = []
     taken: set[str] = set()
     for column in COLUMNS[table]:
@@ -122,7 +163,7 @@ def _draft(one: Export, table: str, people: Export | None) -> Draft:
             lines.append(Line(column.name, made, "no column says it: check this word"))
     if table == "people":
         lines += _attributes(one, taken)
-    return Draft(table, one.pattern, tuple(lines))
+    return Draft(table, one, tuple(lines))
 
 
 def _attributes(one: Export, taken: set[str]) -> Iterator[Line]:

@@ -28,6 +28,10 @@ SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 FORMULA = r"(^ *|[\t\n;|])(?=[=+\-@\t\n\uff1d\uff0b\uff0d\uff20])"
 
 
+class OtherBytes(DataError):
+    """A file is not UTF-8, and nothing says what it is."""
+
+
 def fingerprint(path: Path) -> str:
     """The SHA-256 of a file's bytes."""
     with path.open("rb") as file:
@@ -67,6 +71,17 @@ def bad_utf8_line(path: Path) -> int | None:
     return None
 
 
+def _utf8_line(path: Path) -> int | None:
+    """The first line with a letter as UTF-8 writes it, which in other encodings is two odd ones."""
+    line = 1
+    with path.open("rb") as file:
+        for part in _parts(file, path, b"\n"):
+            if found := re.search(rb"\xc3[\x80-\xbf]", part):
+                return line + part.count(b"\n", 0, found.start())
+            line += part.count(b"\n")
+    return None
+
+
 def _parts(file: Any, path: Path, end: Any) -> Iterator[Any]:
     """An open file in parts; no line of it is longer than one can be."""
     line, rest = 1, 0
@@ -83,8 +98,11 @@ def _parts(file: Any, path: Path, end: Any) -> Iterator[Any]:
 def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     """The file itself, or a UTF-8 copy without a byte-order mark where it is written otherwise."""
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    if not plain and len("ä€".encode(encoding, "ignore")) < 3 and (line := _utf8_line(path)):
+        got = f"letters written as UTF-8 in line {line}"
+        raise DataError.of("is_utf8", path.name, "encoding", got=got, encoding=encoding)
     if plain and (line := bad_utf8_line(path)):
-        raise DataError.of("not_utf8", path.name, got=f"other bytes in line {line}")
+        raise OtherBytes.of("not_utf8", path.name, got=f"other bytes in line {line}")
     with path.open("rb") as file:
         if plain and file.read(3) != codecs.BOM_UTF8:
             return path

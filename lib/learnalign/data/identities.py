@@ -31,22 +31,25 @@ def resolved(job: Any, table: str, rows: Table) -> Table:
     would join after a repair that is not told.
     """
     names = [name for name in PERSON_COLUMNS if name in rows.columns]
-    rows = _put(job, "_rows_of", rows)
+    _shown(job, rows)
     problems = [found for name in names for found in _spoilt(job, table, name)]
     if table == "people":
         if not problems:
             problems = _known(job)
     elif not problems and "_people" in job.engine.list_tables():
         for name in names:
-            rows = _put(job, "_rows_of", _joined(job, rows, name))
+            rows = _joined(job, table, rows, name)
+            _shown(job, rows)
             problems += _unknown(job, table, name)
     if problems:
         raise DataError(problems)
-    return rows.cache()  # the table of this name is that of the next
+    return rows
 
 
-def _put(job: Any, name: str, rows: Table) -> Table:
-    return job.engine.create_table(name, rows.cache(), overwrite=True, temp=True)
+def _shown(job: Any, rows: Table) -> None:
+    """The rows that are looked at, by one name."""
+    here = f"SELECT * FROM {sql.named(rows.get_name())}"
+    job.engine.con.execute(f"CREATE OR REPLACE TEMP VIEW _rows_of AS {here}")
 
 
 def _by(repairs: Collection[str], text: str) -> str:
@@ -99,15 +102,19 @@ def _known(job: Any) -> list[Problem]:
     return problems
 
 
-def _joined(job: Any, rows: Table, name: str) -> Table:
+def _joined(job: Any, table: str, rows: Table, name: str) -> Table:
     """Rows with the id of `people` in place of another spelling of it, or of an account."""
+    others = f'SELECT count(*) FROM _rows_of WHERE "{name}" NOT IN (SELECT person_id FROM _people)'
+    if not job.fetch(table, name, others)[0]:
+        return rows
     others = ", ".join(f'r."{column}"' for column in rows.columns if column != name)
     text = _by(job.mapping.identities.repair, f'r."{name}"')
     query = (
         f'SELECT {others}, coalesce(p.person_id, o.id, r."{name}") AS "{name}" FROM _rows_of AS r '
         f'LEFT JOIN _people AS p ON p.person_id = r."{name}" LEFT JOIN _one AS o ON o.k = {text}'
     )
-    return job.engine.sql(query, dialect="duckdb").select(*rows.columns)
+    columns = ", ".join(map(sql.named, rows.columns))
+    return job.run(table, name, f"SELECT {columns} FROM ({query})")
 
 
 def _unknown(job: Any, table: str, name: str) -> list[Problem]:
@@ -119,7 +126,7 @@ def _unknown(job: Any, table: str, name: str) -> list[Problem]:
     )
     n, known, one = job.fetch(table, name, query)
     made = job.mapping.tables[table]
-    if known == n or name in made.as_is or not job.fetch(table, name, EVERYBODY)[0]:
+    if known == n or name in made.answers or not job.fetch(table, name, EVERYBODY)[0]:
         return []
     said = {"n": f"{n:,}", "known": f"{known:,}"}
     repairs, joined = helpful(job, table, name)

@@ -19,7 +19,7 @@ from ibis.expr.types import Table
 
 from learnalign.data import crossing, mapped, pseudonyms, reading, sorting
 from learnalign.data import mapping as mappings
-from learnalign.data.contract import REQUIRED_TABLES
+from learnalign.data.contract import REQUIRED_TABLES, Arrival
 from learnalign.data.files import safe_csv
 from learnalign.data.folders import staged
 from learnalign.data.mistakes import DataError, Problem
@@ -61,10 +61,11 @@ def bring_in(
     with opened(mapping_file, accepted) as job, staged(out) as stage, _discreet(job.mapping):
         if out.resolve() == job.folder.resolve():
             raise DataError.of("exports_folder", str(out))
-        counts, rejected = _tables(job, stage)
+        arrivals, counts, rejected = _tables(job, stage)
         safe_csv(pd.concat(rejected), stage / "rejected.csv")
         (stage / "rejected.csv").chmod(0o600)  # it quotes what stood in a row
-        facts = job.mapping.dataset.model_dump(mode="json")
+        meta = job.mapping.dataset.model_copy(update={"imported": tuple(arrivals)})
+        facts = meta.model_dump(mode="json")
         text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
         (stage / "dataset.yml").write_text(text, encoding="utf-8")
         if wrong := reading.check(stage):
@@ -79,7 +80,7 @@ def source_rows(mapping_file: str | Path, table: str) -> pd.DataFrame:
     Ids are as in the source, also where the mapping asks for pseudonyms.
     """
     with opened(mapping_file) as job, told(table):
-        return origin(job, table).execute()
+        return origin(job, table, job.mapping.tables[table]).execute()  # type: ignore[index]
 
 
 @contextmanager
@@ -98,15 +99,25 @@ def _discreet(mapping: mappings.Mapping) -> Iterator[None]:
         raise DataError(found, "the import") from None
 
 
-def _tables(job: Job, stage: Path) -> tuple[list[tuple], list[pd.DataFrame]]:
-    """Write every table; rows read, kept and rejected of each, and the rejected rows."""
+def _tables(job: Job, stage: Path) -> tuple[list[Arrival], list[tuple], list[pd.DataFrame]]:
+    """Write every table; how each came in, its rows read, kept and rejected, the rejected rows."""
     kept: dict[str, Table] = {}
-    counts, rejected, problems = [], [], []
+    arrivals, counts, rejected, problems = [], [], [], []
     for name, rows in mapped.all_mapped(job).items():
         done = sorting.sort_out(job, rows, kept, name)
         kept[name], n_kept = done.kept, done.n_kept
         counts.append((name, done.read, n_kept, len(done.refused)))
         rejected += [done.refused, done.emptied]
+        arrivals.append(
+            Arrival(
+                table=name,
+                read=done.read,
+                aside=done.aside,
+                lost=done.read - done.aside - n_kept,
+                emptied=len(done.emptied),
+                accepted=job.mapping.accept_loss.get(name),  # type: ignore[call-overload]
+            )
+        )
         problems += [*done.problems, *sorting.too_much_lost(job, name, done)]
         problems += crossing.problems(job, kept, name)
         if not done.read and name in REQUIRED_TABLES:
@@ -116,14 +127,14 @@ def _tables(job: Job, stage: Path) -> tuple[list[tuple], list[pd.DataFrame]]:
         _write(job, kept[name], name, stage)
     if problems:
         raise DataError(problems, "the rows of the exports")
-    return counts, rejected
+    return arrivals, counts, rejected
 
 
 def _write(job: Job, rows: Table, table: str, stage: Path) -> None:
     """A table as Parquet in the order of the source; with pseudonyms in the order of its values, as
     the source's may tell who is who. Refused where an id would be in a text.
     """
-    order = columns = list(job.mapping.tables[table].columns)  # type: ignore[index]
+    order = columns = list(job.mapping.tables[table].made)  # type: ignore[index]
     if job.mapping.pseudonyms:
         pseudonyms.refuse_ids(job.engine, rows, table, job.mapping.dataset)
     else:

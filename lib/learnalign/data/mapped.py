@@ -5,19 +5,23 @@ all its values (`profiles`). What cannot be decided is asked: a `Problem`, and n
 """
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import identities, profiles, pseudonyms, questions, sql
+from learnalign.data import identities, profiles, pseudonyms, questions, sql, statements
 from learnalign.data.contract import COLUMNS, DATE_OF, Column, canonical, columns_of
 from learnalign.data.mapping import ColumnMap, Scalar, TableMap
 from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.sources import Job, origin, plain, told
 
 PEOPLE = pseudonyms.PERSON_COLUMNS
+OURS = re.compile(r"_(place$|row$|because$|keeps$|reason$|(raw|tidy|key|is)_)", re.I)
+FEW = 4  # rows for each different text, from which it is worth while to read each once
 
 
 @dataclass
@@ -32,6 +36,7 @@ class Reading:
     hints: dict[str, str] = field(default_factory=dict)  # what would read the rest of them
     problems: list[Problem] = field(default_factory=list)
     tidy: dict[str, str] = field(default_factory=dict)  # the tidy text of a source column
+    few: dict[str, str] = field(default_factory=dict)  # the source columns of few different texts
 
 
 def all_mapped(job: Job) -> dict[str, Table]:
@@ -41,7 +46,11 @@ def all_mapped(job: Job) -> dict[str, Table]:
     for name in (name for name in COLUMNS if name in job.mapping.tables):
         try:
             with told(name):
-                mapped[name] = _mapped(job, name, key)
+                parts = []
+                for part in job.mapping.tables[name].parts:  # type: ignore[index]
+                    before = sum(int(one.count().execute()) for one in parts)
+                    parts.append(_mapped(job, name, part, key, before))
+                mapped[name] = ibis.union(*parts) if len(parts) > 1 else parts[0]
         except DataError as error:
             problems += error.problems
     if problems:
@@ -49,9 +58,11 @@ def all_mapped(job: Job) -> dict[str, Table]:
     return mapped
 
 
-def _mapped(job: Job, table: str, key: bytes | None) -> Table:
-    """Source rows with canonical columns in canonical types, and what stood there (`_raw_…`)."""
-    found, made = origin(job, table).cache(), job.mapping.tables[table]  # type: ignore[index]
+def _mapped(job: Job, table: str, made: TableMap, key: bytes | None, before: int) -> Table:
+    """The rows of a source with canonical columns in canonical types, and what stood there
+    (`_raw_…`); `before` counts the rows of sources before it.
+    """
+    found = origin(job, table, made).cache()
     at = Reading(job, table, made, found.columns)
     columns = columns_of(table, job.mapping.dataset)
     _note_source(at, found, columns)
@@ -59,30 +70,63 @@ def _mapped(job: Job, table: str, key: bytes | None) -> Table:
     at.problems += questions.of_source(at, pairs) if not at.problems else []
     if at.problems:
         raise DataError(at.problems)
-    parts = ["_file", "_line", _because(at, pairs), "row_number() OVER () AS _row"]
-    for name, (raw, value) in pairs.items():
-        parts.append(f'CAST({raw} AS VARCHAR) AS "_raw_{name}"')
-        parts.append(f'CAST({value} AS VARCHAR) AS "{name}"')
-    query = f'SELECT {", ".join(parts)} FROM "_from_{table}"'
+    parts = ["_file", "_line", _because(at, pairs), f"_place + {before} AS _row"]
+    parts.append(f"CAST({'_wrong' if made.xapi else 'NULL'} AS VARCHAR) AS _wrong")
+    rows = sql.named(f"_from_{table}")
+    for number, (name, (raw, value)) in enumerate(pairs.items()):
+        both = [f"CAST({one} AS VARCHAR)" for one in (raw, value)]
+        if name in at.few:
+            raw, own = at.few[name], [f"_raw_{number}", f"_is_{number}"]
+            texts = [raw, *([at.tidy[raw]] if raw in at.tidy else [])]
+            values = [f"{value} AS {here}" for value, here in zip(both, own, strict=True)]
+            rows += _read_once(f'"_from_{table}"', texts, values, f"_key_{number}")
+            both = own
+        parts += [f'{both[0]} AS "_raw_{name}"', f'{both[1]} AS "{name}"']
+    query = f"SELECT {', '.join(parts)} FROM {rows}"
     rows = identities.resolved(job, table, job.run(table, "columns or set_aside", query))
-    job.hints[table] = at.hints
+    job.hints[table] = job.hints.get(table, {}) | at.hints
     rows = rows if key is None else pseudonyms.applied(job.engine, rows, key)
     return rows.mutate(**{c.name: canonical(rows[c.name], c.kind) for c in columns})
 
 
 def _note_source(at: Reading, found: Table, columns: Sequence[Column]) -> None:
-    """Source rows in the engine, with a tidy text beside each column of dates or numbers."""
-    kinds, texts = {column.name: column.kind for column in columns}, {}
+    """Source rows in the engine, each with its place, and with a tidy text beside each column of
+    dates or numbers. What is done to texts is done once for each different one where they are few.
+    """
+    if taken := [name for name in at.header if OURS.match(name)]:
+        raise DataError.of("taken_name", at.table, taken[0])
+    kinds, raws = {column.name: column.kind for column in columns}, {}
     for name, one in at.made.columns.items():
-        if one.column is None or kinds.get(name) not in ("date", "number", "whole"):
-            continue
         with contextlib.suppress(DataError):  # told where the column is looked at
-            raw = _source_column(str(one.column), at.header, at.table, name)
-            texts[raw] = profiles.tidy(raw)
-    at.tidy = {raw: sql.named(f"_tidy_{place}") for place, raw in enumerate(texts)}
-    parts = [f"{text} AS {at.tidy[raw]}" for raw, text in texts.items()]
-    every, here = ", ".join(["*", *parts]), sql.named(f"_from_{at.table}")
-    at.job.engine.con.execute(f"CREATE TABLE {here} AS SELECT {every} FROM {found.get_name()}")
+            if one.column is not None:
+                raws[name] = _source_column(str(one.column), at.header, at.table, name)
+    whole, here = found.get_name(), sql.named(f"_from_{at.table}")
+    texts = [raw for raw in {*raws.values()} if found[_unquoted(raw)].type().is_string()]
+    counts = ", ".join(["count(*)", *(f"approx_count_distinct({raw})" for raw in texts)])
+    n, *differ = at.job.fetch(at.table, "columns", f"SELECT {counts} FROM {whole}")
+    few = {raw for raw, one in zip(texts, differ, strict=True) if one * FEW < n}
+    at.few = {name: raw for name, raw in raws.items() if raw in few}
+    dated = [raw for name, raw in raws.items() if kinds.get(name) in ("date", "number", "whole")]
+    at.tidy = {raw: sql.named(f"_tidy_{place}") for place, raw in enumerate(dict.fromkeys(dated))}
+    rows, parts = f"(SELECT *, row_number() OVER () AS _place FROM {whole})", ["_place"]
+    for place, (raw, own) in enumerate(at.tidy.items()):
+        text = f"{profiles.tidy(raw)} AS {own}"
+        if raw in few:
+            rows += _read_once(whole, [raw], [text], f"_key_{place}")
+        parts.append(own if raw in few else text)
+    every = ", ".join([*map(sql.named, at.header), *parts])
+    at.job.engine.con.execute(f"CREATE OR REPLACE TABLE {here} AS SELECT {every} FROM {rows}")
+
+
+def _read_once(table: str, columns: Sequence[str], made: Sequence[str], key: str) -> str:
+    """SQL: a join with what is made of each different text in the first of the columns."""
+    texts = f"SELECT DISTINCT {', '.join(columns)} FROM {table}"
+    both = f"SELECT {columns[0]} AS {key}, {', '.join(made)} FROM ({texts})"
+    return f" LEFT JOIN ({both}) ON {key} IS NOT DISTINCT FROM {columns[0]}"
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"')
 
 
 def _pairs(at: Reading, columns: Sequence[Column]) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -113,17 +157,32 @@ def _because(at: Reading, pairs: dict[str, tuple[str, str]]) -> str:
         f"CASE WHEN {_looked_at(at, item.sql, 'set_aside')} THEN {sql.quoted(item.because)} END"
         for item in at.made.set_aside
     ]
+    own = [name for name in at.header if name[0] != "_"]
+    every = ", ".join(f"CAST({sql.named(name)} AS VARCHAR)" for name in own)
+    asides.append(f"CASE WHEN coalesce({every}, NULL) IS NULL THEN 'the row holds nothing' END")
     date = DATE_OF[at.table]
     one = at.made.columns.get(date)
     if at.table != "people" and one is not None and one.column is not None:
         text = at.tidy.get(pairs[date][0], f"CAST({pairs[date][0]} AS VARCHAR)")
         said = f"concat({sql.quoted(f'{date} stands for no day: ')}, {text})"
         asides.append(f"CASE WHEN {profiles.is_nothing(text)} THEN {said} END")
+    if at.made.xapi:
+        asides += _voided(sql.named(f"_from_{at.table}"))
     if "_same_as" in at.header:
         asides.append(
             "CASE WHEN _same_as <> _file THEN concat('the same row stands in ', _same_as) END"
         )
     return f"coalesce({', '.join([*asides, 'CAST(NULL AS VARCHAR)'])}) AS _because"
+
+
+def _voided(rows: str) -> Iterator[str]:
+    """Statements that void others, those that were voided, and further copies of one."""
+    voids = f"verb = {sql.quoted(statements.VOIDED)}"
+    yield f"CASE WHEN {voids} THEN 'voids another statement' END"
+    gone = f'(SELECT lower("object.id") FROM {rows} WHERE {voids})'
+    yield f"CASE WHEN lower(id) IN {gone} THEN 'was voided by another statement' END"
+    again = "row_number() OVER (PARTITION BY lower(id) ORDER BY _file, _line) > 1"
+    yield f"CASE WHEN id <> '' AND {again} THEN 'the same statement stands before' END"
 
 
 def _looked_at(at: Reading, text: str, place: str) -> str:
@@ -176,6 +235,7 @@ def _date(
     text, ways = at.tidy[raw], made.dates
     said = profiles.date_value("t", ways) if ways else None
     found = profiles.tally(at.job, place, text, "date", said)
+    at.problems += questions.zone_named(at, place, str(made.column), text)
     if found.offsets and at.job.mapping.zone is None:
         raise DataError.of("zone_needed", *place, found.examples.get("iso", ""), n=found.offsets)
     if not ways:

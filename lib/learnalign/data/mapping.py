@@ -96,6 +96,8 @@ class TableMap(Strict):
 
     file: str | None = None
     query: str | None = None
+    sheet: str | None = None
+    xapi: Literal["standard", "as_it_is"] | None = None
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     set_aside: tuple[SetAside, ...] = ()
@@ -103,6 +105,22 @@ class TableMap(Strict):
     once: tuple[str, ...] = ()
     as_is: dict[str, Reason] = {}
     columns: dict[str, ColumnMap]
+    also: tuple["TableMap", ...] = pydantic.Field((), max_length=20)  # the same of other systems
+
+    @property
+    def parts(self) -> tuple["TableMap", ...]:
+        """Each source of the table."""
+        return (self, *(part for one in self.also for part in one.parts))
+
+    @property
+    def made(self) -> dict[str, ColumnMap]:
+        """The columns that any source makes."""
+        return {name: one for part in self.parts[::-1] for name, one in part.columns.items()}
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """What any source says is as it stands, and why."""
+        return {name: why for part in self.parts for name, why in part.as_is.items()}
 
     @pydantic.field_validator("columns", mode="before")
     @classmethod
@@ -127,6 +145,7 @@ class Pseudonyms(Strict):
 class FileMap(Strict):
     """How one file, or each that a pattern matches, is written, where a query names it too."""
 
+    sheet: str | None = None
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     header: int | None = pydantic.Field(None, ge=1, le=1000)
@@ -179,7 +198,10 @@ def read_mapping(file: str | Path) -> Mapping:
         for table in REQUIRED_TABLES
         if table not in mapping.tables
     ]
-    for table, made in mapping.tables.items():
+    if "people" in mapping.tables and mapping.tables["people"].also:
+        problems.append(Problem.of("also_people", file.name, "tables.people.also"))
+    sources = [(name, part) for name, made in mapping.tables.items() for part in made.parts]
+    for table, made in sources:
         columns = columns_of(table, mapping.dataset)
         known, place = [column.name for column in columns], f"{table}.{{}}".format
         for name in (name for name in made.columns if name not in known):

@@ -24,7 +24,9 @@ MOST = 5000  # different texts that are compared by their spelling
 GROUPS = ("unit", "cycle", "grade", "skill")
 RATIOS = ("compa_ratio", "fte", "company_factor")
 NO = {"no", "n", "false", "0", "nein", "non", "f"}
+YES = {"yes", "y", "true", "1", "ja", "oui", "si", "x", "t"}
 FEW = 20  # rows, among which one long course is no sign of minutes
+ZONES = "UTC|GMT|[ECMP][SD]T|CES?T|[EW]ES?T|MES?Z|BST|IST|JST|A[EWC][SD]T"
 MINUTES = r"\b(min|mins|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos)\b"
 
 
@@ -40,6 +42,23 @@ def zoned(at: Any, column: Column, value: str) -> str:
     if getattr(rows.schema()["x"], "timezone", None) or sql.hangs_on_zone(at.job.engine, value):
         raise DataError.of("zone_needed", *place, n="its")
     return value
+
+
+def zone_named(at: Any, place: tuple[str, str], header: str, text: str) -> Iterator[Problem]:
+    """Times of a zone that the header or a word after them names, which no reading brings home."""
+    if place[1] in at.made.as_is:
+        return
+    named = sql.quoted(rf":\d\d.* ?\(?({ZONES})\)?$")
+    in_head = re.search(r"\b(utc|gmt)\b", re.sub(r"[_\W]+", " ", header).lower()) is not None
+    ways = f"regexp_matches({text}, {named}) OR {'TRUE' if in_head else 'FALSE'}"
+    query = (
+        f"SELECT count(*), min({text}) FROM \"_from_{at.table}\" WHERE {text} LIKE '%:%' AND "
+        f"NOT regexp_full_match({text}, {sql.quoted(profiles.OFFSET)}) AND "
+        f"NOT regexp_matches({text}, '[T ]00:00(:00(\\.0+)?)?$') AND ({ways})"
+    )
+    n, one = at.job.fetch(*place, query)
+    if n:
+        yield Problem.of("zone_named", *place, one, n=f"{n:,}", source=header)
 
 
 def another_way(
@@ -74,10 +93,10 @@ def of_numbers(
     name, place = column.name, (at.table, column.name)
     if not found.n or name in at.made.as_is:
         return
-    if name == "hours" and made.unit is None and way in profiles.NUMBERS:
+    if name == "hours" and (way == "words" or made.unit is None and way in profiles.NUMBERS):
         head = re.sub(r"[_\W]+", " ", str(made.column)).lower()
         is_long = found.long > (0.05 if found.n >= FEW else 0.5) * found.n
-        if re.search(MINUTES, head) or is_long:
+        if re.search(MINUTES, head) and made.unit is None or is_long:  # or a day is not 24 hours
             got = f"column {made.column!r}: {found.high or 0:g} at most, "
             got += f"{found.long:,} of {found.n:,} above {LONG}"
             yield Problem.of("hours_or_minutes", *place, got)
@@ -242,10 +261,14 @@ def _undone(at: Any, name: str, counts: Counter) -> Iterator[Problem]:
     words = {kind: {folded(word) for word in FACTS[kind]} for kind in ("undone", "done")}
     bare = {text: re.sub(r"[\s_\-]+", " ", _letters(text)) for text in counts}
     undone = {text: n for text, n in counts.items() if bare[text] in words["undone"]}
-    if _is_one_of(name, "flags"):
+    if _is_one_of(name, "gone"):
+        undone = {text: n for text, n in counts.items() if bare[text] in YES}
+    elif _is_one_of(name, "flags"):
         undone |= {text: n for text, n in counts.items() if bare[text] in NO}
     elif _is_one_of(name, "progress"):
         undone |= {text: n for text, n in counts.items() if (_share(text) or 0) < 100}
+    elif _is_one_of(name, "states") and len({*bare.values()} - {""}) > 1:
+        undone = {text: n for text, n in counts.items() if bare[text] not in words["done"]}
     else:
         name_says = False
     is_known = sum(n for text, n in counts.items() if bare[text] in words["done"] | words["undone"])

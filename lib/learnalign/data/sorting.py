@@ -57,18 +57,23 @@ def sort_out(job: Any, rows: Table, kept: dict[str, Table], table: str) -> Sorte
     mapping, made = job.mapping, job.mapping.tables[table]
     promises = [rule for rule in rules(table, mapping.dataset) if not rule.is_key]
     promises += [*_value_rules(made), *_employed(table)]
+    if any(part.xapi for part in made.parts):
+        said = words("no_standard")
+        promises.append(Rule("statement", lambda t: t._wrong.isnull(), show=("_wrong",), **said))
     if mapping.pseudonyms:
         promises = [replace(rule, show=()) for rule in promises]
     columns, n_read = rows.columns, int(rows.count().execute())
     rows = _still_there(job, rows) if table == "people" else rows
     rows, emptied, problems = _emptied(job, rows, table, made)
     looked_at = _with_spells(annotate(kept | {table: rows}, table), kept, table)
-    reasons = [looked_at._because.fill_null("")] + [_reason(looked_at, rule) for rule in promises]
+    holds = (rule.holds(looked_at).fill_null(True) for rule in promises)
+    judged = looked_at.mutate(_keeps=ibis.and_(looked_at._because.isnull(), *holds)).cache()
+    good = judged.filter(judged._keeps).select(*columns)
+    bad = judged.filter(~judged._keeps)
+    reasons = [bad._because.fill_null("")] + [_reason(bad, rule) for rule in promises]
     every = ibis.array(reasons).filter(lambda part: part != "").join("; ").fill_null("")
-    judged = looked_at.mutate(_reason=every).cache()
-    good = judged.filter(judged._reason == "").select(*columns)
-    bad = judged.filter(judged._reason != "")
-    parts, counts = [_shown(bad)], _counts(judged.filter(judged._because.isnull()), promises)
+    bad = bad.mutate(_reason=every)
+    parts, counts = [_shown(bad)], _counts(bad.filter(bad._because.isnull()), promises)
     on_purpose = judged.filter(judged._because.notnull()).group_by("_because").agg(n=ibis._.count())
     asides = Counter(dict(on_purpose.execute().itertuples(index=False, name=None)))
     good, copies, found = one_of_each(job, good, table, made)
@@ -94,10 +99,11 @@ def _counts(rows: Table, promises: list[Rule]) -> Counter:
 
 
 def _value_rules(made: TableMap) -> Iterator[Rule]:
-    for name, column in made.columns.items():
-        if (values := column.values) is not None:
-            said = words("unmapped_value", values=", ".join(map(str, values)))
-            yield Rule(name, known(name), show=(f"_raw_{name}",), **said)
+    told = [pair for part in made.parts for pair in part.columns.items()]
+    for name in dict.fromkeys(name for name, one in told if one.values is not None):
+        values = [value for one, column in told if one == name for value in column.values or ()]
+        said = words("unmapped_value", values=", ".join(map(str, values)))
+        yield Rule(name, known(name), show=(f"_raw_{name}",), **said)
 
 
 def _reason(rows: Table, rule: Rule) -> StringValue:
@@ -119,12 +125,12 @@ def _emptied(
     """Rows without the optional numbers that cannot be read, which cost the value and not the row;
     and why a column that loses more than its share of them stops the import.
     """
-    mapping, parts, problems = job.mapping, [], []
+    mapping, parts, problems, rows = job.mapping, [], [], rows.cache()
     dates = () if table in ("people", "reviews") else ("date",)
     for column in columns_of(table, mapping.dataset):
         name, raw = column.name, f"_raw_{column.name}"
         is_optional = column.kind in ("number", "whole", *dates) and not column.required
-        if name not in made.columns or not is_optional:
+        if name not in made.made or not is_optional:
             continue
         lost = rows[raw].notnull() & rows[name].isnull() & rows._because.isnull()
         n, filled = rows.aggregate(n=lost.sum(), of=rows[raw].count()).execute().iloc[0]
@@ -142,7 +148,7 @@ def _emptied(
         rows = rows.mutate(**{raw: ibis.ifelse(lost, ibis.null("string"), rows[raw])})
     empty = pd.DataFrame(columns=[*SHOWN])
     frame = pd.concat(parts) if parts else empty
-    return rows.cache(), frame.assign(table=table)[["table", *SHOWN]], problems
+    return rows, frame.assign(table=table)[["table", *SHOWN]], problems
 
 
 # --- who was employed when
@@ -202,7 +208,7 @@ def one_of_each(
     if "_began" in good.columns:  # the latest spell's last row says what else is known
         order = [ibis.desc("_began"), ibis.desc("_row")]
     place = ibis.row_number().over(group_by=key, order_by=order) + 1
-    own = [name for name in made.columns if name in columns and name not in key]
+    own = [name for name in made.made if name in columns and name not in key]
     told = ibis.array([good[name].cast("string").fill_null("") for name in own]).join("\x1f")
     is_same = told == told.first().over(group_by=key, order_by=order)
     is_full = ibis.and_(*(good[name].notnull() for name in key))
@@ -255,7 +261,13 @@ def _same_twice(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
     """The same activity of a person on a day in several rows: passed and completed, say."""
     key = ["person_id", "activity_id", "learned_on"]
     rows, made = done.kept, job.mapping.tables[table]
-    if "activity_id" not in made.columns or "once" in made.as_is:
+    if "once" in made.answers:
+        return
+    if "activity_id" not in made.made:  # whatever else is known is the same
+        own = [*made.made]
+        n = done.n_kept - int(rows.select(*own).distinct().count().execute())
+        if n:
+            job.tell("some_alike", table, n=f"{n:,}")
         return
     named = rows.filter(rows.activity_id.notnull())
     n = int(named.count().execute()) - int(named.select(*key).distinct().count().execute())

@@ -14,13 +14,12 @@ import duckdb
 import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import files, layout, scratch, sql
+from learnalign.data import files, layout, scratch, sql, statements, unpacking
 from learnalign.data.mapping import Accounts, FileMap, Mapping, TableMap, read_mapping
 from learnalign.data.mistakes import DataError, Problem, nearest
 
-NOT_YET = (".xlsx", ".xls", ".ods", ".zip", ".gz")
 SIGNS = "%$€£#"
-TEXTS, JSONS = (".csv", ".tsv"), (".json", ".jsonl", ".ndjson")
+JSONS = (".json", ".jsonl", ".ndjson")
 
 
 @contextmanager
@@ -47,6 +46,7 @@ class Job:
     exports: set[str] = field(default_factory=set)  # the names of those that are tables
     notes: list[Problem] = field(default_factory=list)  # what was read how, for whoever imports
     hints: dict[str, dict[str, str]] = field(default_factory=dict)  # what would read what is lost
+    more: dict[str, bool] = field(default_factory=dict)  # of a store's page, whether others follow
 
     def tell(self, key: str, *place: str, **said: Any) -> None:
         """Note how something was read, in the words of `mistakes.yml`, once."""
@@ -115,13 +115,14 @@ def told(table: str) -> Iterator[None]:
         raise DataError.of("source_unreadable", table, got=text) from None
 
 
-def origin(job: Job, table: str) -> Table:
-    """The source rows of a table, each with its file (`_file`) and line (`_line`)."""
-    made = job.mapping.tables[table]  # type: ignore[index]
+def origin(job: Job, table: str, made: TableMap) -> Table:
+    """The rows of one source of a table, each with its file (`_file`) and line (`_line`)."""
     if made.file is not None:
         paths = _matching(job.folder, made.file, table)
         wanted = {plain(str(one.column)) for one in made.columns.values() if one.column is not None}
         parts = [read_file(job, path, made, table, wanted) for path in paths]
+        if made.xapi and all(job.more[path.name] for path in paths):
+            job.tell("more_to_come", table, paths[-1].name)
         parts = _alike(parts, paths, table)
         return _counted_once(job, table, parts) if len(parts) > 1 else parts[0]
     there = _by_stem(job.folder)
@@ -142,8 +143,9 @@ def _by_stem(folder: Path) -> dict[str, list[Path]]:
     """What a query may name: the exports that can be read, by their names without an ending."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in (*TEXTS, *JSONS, ".parquet") and path.stem[0] != "_":
-            same = next((stem for stem in found if stem.lower() == path.stem.lower()), path.stem)
+        own = unpacking.stem(path)
+        if unpacking.is_table(path) and own[0] != "_":
+            same = next((stem for stem in found if stem.lower() == own.lower()), own)
             found.setdefault(same, []).append(path)
     return found
 
@@ -154,7 +156,8 @@ def _counted_once(job: Job, table: str, parts: list[Table]) -> Table:
     Exports that go on from the last one hold its rows again. A row that stands twice in one file
     counts twice.
     """
-    rows = job.engine.create_table(f"_files_of_{table}", ibis.union(*parts).cache())
+    both = ibis.union(*parts).cache()
+    rows = job.engine.create_table(f"_files_of_{table}", both, overwrite=True)
     own = ", ".join(f'"{name}"' for name in rows.columns if name not in ("_file", "_line"))
     again = f"row_number() OVER (PARTITION BY {own}, _file ORDER BY _line) AS _again"
     first = f"first_value(_file) OVER (PARTITION BY {own}, _again ORDER BY _file)"
@@ -201,24 +204,55 @@ def read_file(
     job: Job, path: Path, made: TableMap, table: str, wanted: Collection[str] = ()
 ) -> Table:
     """One file as it stands, with `_file` and `_line`; text stays text, nothing is guessed."""
-    suffix, name = path.suffix.lower(), path.name
+    name, own = path.name, _written(job, path)
     if not path.resolve().is_relative_to(job.folder):
         raise DataError.of("outside", table, "file", name)
-    if suffix in NOT_YET:
-        raise DataError.of("later_format", name, got=path.suffix)
+    sheet = own.sheet or made.sheet
+    while (suffix := path.suffix.lower()) in unpacking.PACKED:
+        path, notes = unpacking.unpacked(path, sheet, job.scratch)
+        job.notes.extend(note for note in notes if note not in job.notes)
+        if suffix in unpacking.WRITTEN:
+            own = FileMap(delimiter=",", encoding="utf-8", header=own.header)
+        sheet = sheet if suffix == ".gz" else None
     if suffix == ".parquet":
         files.parquet_width(path, name)
         rows = job.engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
+    elif suffix in JSONS and made.xapi is not None:
+        csv = job.scratch / f"{len(list(job.scratch.iterdir()))}-{path.name}.csv"
+        job.more[name] = statements.as_csv(path, csv, made.xapi == "standard")
+        return _read_text(job, csv, name, FileMap(delimiter=",", encoding="utf-8"), made, wanted)
     elif suffix in JSONS:
-        rows = job.engine.read_json(glob.escape(str(path)))
+        rows = _read_json(job, path)
     else:
-        return _read_text(job, path, made, wanted)
+        return _read_text(job, path, name, own, made, wanted)
     return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
 
 
-def _read_text(job: Job, path: Path, made: TableMap, wanted: Collection[str]) -> Table:
+def _read_json(job: Job, path: Path) -> Table:
+    """The objects of a JSON file; those of the one list in it where it holds but one object. Parts
+    of a part are columns too: `user.email`.
+    """
+    size = max(path.stat().st_size, 16_777_216)
+    rows = job.engine.read_json(glob.escape(str(path)), maximum_object_size=size)
+    lists = [
+        n for n, kind in rows.schema().items() if kind.is_array() and kind.value_type.is_struct()
+    ]
+    if len(lists) == 1 and rows.count().execute() == 1:
+        rows = rows.select(_row=rows[lists[0]].unnest())
+        rows = rows.select(*(rows._row[name].name(name) for name in rows._row.names))
+    waiting, parts = [(name, rows[name]) for name in rows.columns], {}
+    while waiting:
+        name, value = waiting.pop()
+        inner = value.names if value.type().is_struct() else ()
+        waiting += [(f"{name}.{one}", value[one]) for one in inner]
+        parts |= {f"{name}.{one}": value[one] for one in inner}
+    return rows.mutate(**{name: value for name, value in parts.items() if name not in rows.columns})
+
+
+def _read_text(
+    job: Job, path: Path, name: str, own: FileMap, made: TableMap, wanted: Collection[str]
+) -> Table:
     """The rows of a CSV file below its header, wherever that stands."""
-    name, own = path.name, _written(job, path)
     told = own.delimiter or made.delimiter or job.mapping.delimiter
     told = told or ("\t" if path.suffix.lower() == ".tsv" else None)
     encoding = own.encoding or made.encoding or job.mapping.encoding

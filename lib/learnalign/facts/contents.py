@@ -1,5 +1,7 @@
 """Contents: what is in a data set, from when to when and of how many people."""
 
+import math
+from collections.abc import Mapping
 from importlib.metadata import version
 
 import pandas as pd
@@ -139,8 +141,35 @@ def _in_words(share: float | None, exact: float) -> str:
     return phrases("facts")["joins"][exact > 0.5]
 
 
+def arrivals(dataset: DataSet) -> list[dict[str, object]]:
+    """What of each imported table's rows was lost on the way, in classes of five percent that tell
+    of nobody, and why that was accepted; nothing of data that were not imported.
+    """
+    return [
+        {
+            "table": one.table,
+            "lost_up_to_pct": 5 * math.ceil(20 * one.lost / one.read) if one.read else 0,
+            "emptied": one.emptied > 0,
+            "accepted": one.accepted,
+        }
+        for one in dataset.meta.imported
+    ]
+
+
+def arrived(one: Mapping[str, object]) -> str:
+    """The same of one table, in words."""
+    said = phrases("facts")["arrived"]
+    most = one["lost_up_to_pct"]
+    parts = [said["some"].format(n=most) if most else said["none"]]
+    parts += [said["emptied"]] if one["emptied"] else []
+    parts += [said["accepted"].format(why=one["accepted"])] if one["accepted"] else []
+    return "; ".join(parts)
+
+
 def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:
     """Where a notebook's figures come from: data, dates, fingerprint, settings and versions."""
     about = {"data": dataset.meta.title, "as_of": str(dataset.as_of)}
     about |= {"fingerprint": dataset.fingerprint, **settings}
+    if lost := {one["table"]: arrived(one) for one in arrivals(dataset)}:
+        about["lost on the way"] = lost
     return about | {name: version(name) for name in PACKAGES}

@@ -17,6 +17,7 @@ import jinja2
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
+from learnalign.facts.contents import arrived
 from learnalign.report.typesetting import (
     amount,
     bold,
@@ -89,6 +90,7 @@ def environment() -> jinja2.Environment:
     )
     env.filters |= {
         "amount": amount,
+        "arrived": arrived,
         "spread": _amounts,
         "percent": percent,
         "plain": plain,

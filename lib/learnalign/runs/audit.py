@@ -340,6 +340,7 @@ KEYS = {
         *("title", "as_of", "fingerprint", "attributes"),
         tables=[_named(*contents.CONTENTS)],
         pace=_named("cycles", "months"),
+        imported=[_named("table", "lost_up_to_pct", "emptied", "accepted")],
     ),
     "questions": [_named("key", "text", "notebook", "asked")],
     "verdict_words": _named(*registry.verdict_words()),

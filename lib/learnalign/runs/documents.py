@@ -98,6 +98,7 @@ def _document(
             **about,
             "fingerprint": dataset.fingerprint,
             "tables": document.records(tables),
+            "imported": contents.arrivals(dataset),
             "pace": contents.pace(dataset),
             "attributes": ["grade", *dataset.meta.attributes],
         },
