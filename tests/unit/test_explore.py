@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import learnalign as la
 from learnalign import studies
 from learnalign.data.mistakes import DataError
-from learnalign.estimates import explore
+from learnalign.estimates import explore, looked
 from learnalign.estimates.narrowing import rows_where
 from learnalign.privacy import gate, keys
 from learnalign.verdicts import looks
@@ -91,8 +91,15 @@ def test_a_wrong_name_is_answered_with_the_nearest(study):
     near = re.findall(r"did you mean '(\w+)'", str(caught.value))
     assert near == ["merit_pct", "coaching", "function", "gender"]
     assert len(caught.value.problems) == 5
-    with pytest.raises(DataError, match="Q4 cannot be narrowed"):
+    with pytest.raises(DataError) as caught:
         la.ask(study, "Q4", by="function")
+    assert "there is no such column" in str(caught.value) and "Allowed: unit" in str(caught.value)
+    with pytest.raises(DataError) as caught:
+        la.ask(study, "Q8", window_days=90)
+    assert str(caught.value) == (
+        "1 problem\nask.window_days: Q8 cannot be asked so: only questions on reviews and pay can "
+        "have another window_days\n    Got: Q8\n    Allowed: Q1, Q2, Q3, Q5; Q8 with by and where"
+    )
 
 
 def test_nobody_can_narrow_to_a_person(study):
@@ -114,12 +121,12 @@ def test_what_is_explored_is_never_a_headline_nor_known(fresh):
 
 
 def test_small_groups_are_hidden_and_so_is_what_they_could_be_reckoned_from(study):
-    rows = explore.table(study)
+    rows = looked.table(study)
     people = rows.person_id.unique()
     odd = set(people[:6])
     small = rows.assign(team=np.where(rows.person_id.isin(odd), "few", "many"))
     few = dataclasses.replace(study, told=studies.Told(), _made={**study._made})
-    few._made[(explore._table, None)] = small.assign(function=small.team)
+    few._made[(looked._table, None)] = small.assign(function=small.team)
     found = la.compare(few, "function", "merit_pct", where="tenure_years > 0")
     assert all(row.estimate is None for row in found)
 
@@ -226,7 +233,7 @@ def oracle(study):
     draws = keys.Draws(b"k" * 32, "a state of its own")
     explore._spent.cache_clear()
     behind = gate.Gate(study.gate.rule, draws)
-    made = {key: one for key, one in study._made.items() if key[0] is explore._table}
+    made = {key: one for key, one in study._made.items() if key[0] is looked._table}
     return dataclasses.replace(study, gate=behind, told=studies.Told(), _made=made)
 
 
