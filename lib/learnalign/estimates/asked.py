@@ -111,11 +111,10 @@ def measure_of(asked: Asked, exposure: Exposure) -> Measure:
     )
 
 
-def levels(exposure: Exposure, column: pd.Series) -> list[Exposure]:
-    """The exposure, or one for each level of a group against everybody else; of two, the first."""
+def levels(exposure: Exposure, there: Sequence[str]) -> list[Exposure]:
+    """The exposure, or one for each value of a group against everybody else; of two, the first."""
     if exposure.kind != "group":
         return [exposure]
-    there = sorted(map(str, column.dropna().unique()))
     told = there if len(there) > 2 else there[:1]
     return [replace(exposure, level=one) for one in told]
 

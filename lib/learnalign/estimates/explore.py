@@ -1,8 +1,12 @@
 """Explore: the answer to a question that nobody fixed before, by the road of the headlines.
 
 The same samples, model, checks, gate and rule of verdicts; what comes out is a look, which counts
-(`verdicts.looks`). Under the draws of a run, all looks together tell no more of anybody than an
-edition may: then no more is shown.
+(`verdicts.looks`).
+
+Under the draws of a run, people are chosen by whoever asks, who may know all else: then the noise
+is keyed on the question too (of the same people, with and without one who may not be there, two
+figures that are alike would tell that they are not), nothing turns at an exact place, and after so
+many looks, whatever they found, no more is shown: `MOST`.
 """
 
 import hashlib
@@ -10,11 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
-
 from learnalign.estimates import ask, asked
 from learnalign.estimates.asked import Asked
-from learnalign.estimates.looked import Found, looked
+from learnalign.estimates.looked import OF_PEOPLE, Found, looked
 from learnalign.privacy import gate, keys, noise
 from learnalign.privacy.rule import completed
 from learnalign.studies import Answers, Study
@@ -47,7 +49,7 @@ def _looks(study: Study, of: Asked) -> list[Look]:
 
 def _shown(study: Study, of: Asked, found: list[tuple[str, Found]]) -> list[Look]:
     """Looks as they may be shown; where groups make a whole, none is left to be reckoned."""
-    passed = [_passed(study, one) for _, one in found]
+    passed = [_passed(study, one, f"{of}|{group}") for group, one in found]
     people = {
         str(i): fit.adjusted.n_people
         for i, fit in enumerate(passed)
@@ -62,59 +64,60 @@ def _shown(study: Study, of: Asked, found: list[tuple[str, Found]]) -> list[Look
     ]
 
 
-def _passed(study: Study, one: Found) -> Comparison:
-    """A comparison as it may be shown; under draws, only while all looks together tell little."""
+def _passed(study: Study, one: Found, question: str) -> Comparison:
+    """A comparison as it may be shown; under draws, its figure alone, while looks are left."""
     if study.gate.draws is None:
         return ask.as_shown(study, one.comparison, one.measure, first=False)
-    draws = replace(study.gate.draws, is_unit=True)  # moved as a unit's figures are
-    own = replace(study.gate, draws=draws, told={})
-    fit = one.comparison.adjusted
-    if fit is None:  # why would tell of those to whom it was narrowed
-        return replace(one.comparison, raw=None, notes=(), is_hidden=bool(one.mark))
-    is_near = _tells_by_count(own, fit)
-    lean = replace(one.comparison, raw=None, odds=None)
-    shown = ask.as_shown(replace(study, gate=own), lean, one.measure, first=False)
-    if not _spent(keys.mark(draws.secret), draws.state).take(study.gate.told, own.told):
-        own.told.clear()
-        return replace(shown, is_hidden=True, adjusted=None)
-    study.gate.told.update(own.told)
-    return replace(shown, is_hidden=True, adjusted=None) if is_near else shown
+    if not one.mark:  # the data hold nothing of it, of whomever
+        return one.comparison
+    hidden = Comparison(one.comparison.measure, None, None, is_hidden=True)
+    question = f"{one.measure.key}|{one.measure.doers}|{question}"
+    if not _spent(keys.mark(study.gate.draws.secret), study.gate.draws.state).take(question):
+        return replace(hidden, reason="spent")
+    draws = study.gate.draws
+    own = replace(draws, is_unit=True, state=f"{draws.state}|{question}")
+    door = replace(study.gate, draws=own, told={})
+    fit = _moved(door, one)
+    study.gate.told |= {f"{question}|{name}": moves for name, moves in door.told.items()}
+    return replace(hidden, adjusted=fit, is_hidden=fit is None)
 
 
-def _tells_by_count(own: gate.Gate, fit: Fit) -> bool:
-    """Whether there may be too few, judged by the published count alone, and so high that the true
-    one never decides: who asks of nine that are known and one more would learn it for certain.
+def _moved(door: gate.Gate, one: Found) -> Fit | None:
+    """A figure as it may be shown of people whom anybody may choose; None where too few may be
+    there, by steps that no one person decides, and of teams and of cost.
     """
-    ids, least = fit.influence.index, own.rule.min_group + noise.FARTHEST
-    people = keys.digest(ids)
-    counts = [(fit.n_people, "people", max(noise.CLASSES[0], least))]
-    smaller = fit.n_people_smaller
-    counts += [(smaller, "smaller", least)] if smaller is not None else []
-    few = False
-    for n, name, floor in counts:
-        few |= noise.count(n, own.draws.uniform(name, people)) < floor
-        moves = noise.told_by_class(n, floor) if n < floor + 2 * noise.FARTHEST else 0.0
-        own.told[f"{name}, enough|{people}"] = pd.Series(moves, ids)
-    return few
+    fit = one.comparison.adjusted
+    if fit is None or one.measure.estimator not in ("contrast", "hazard"):
+        return None
+    ids = fit.influence.index if one.people is None else one.people
+    counts = {"people": (len(ids), *OF_PEOPLE), "managers": (fit.n_clusters, *OF_MANAGERS)}
+    smaller = fit.n_people_smaller if one.people is None else one.smaller
+    counts |= {} if smaller is None else {"smaller": (smaller, *OF_SMALLER)}
+    are = [door.reaches(name, ids, *told) for name, told in counts.items()]
+    # Nobody moves it by more than an eighth of its noise
+    moves = fit.influence.abs()
+    moves = moves.clip(lower=moves.max() * EIGHT / (noise.OF_PEOPLE * gate.OF_A_UNIT))
+    shown = door.fit("look", replace(fit, influence=moves))
+    return (
+        replace(shown, n_people=door.rule.min_group, n_clusters=0) if shown and all(are) else None
+    )
+
+
+MOST, EIGHT = 20, 8.0
+OF_MANAGERS, OF_SMALLER = (27, 6), (34, 6)  # as `looked.OF_PEOPLE`
 
 
 @dataclass
 class _Spent:
-    """How far all looks of a process, under one key and state of the data, tell of each person."""
+    """The looks of a process under one key and state of the data, each at the same price."""
 
-    figures: set[str] = field(default_factory=set)
-    squares: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    asked: set[str] = field(default_factory=set)
 
-    def take(self, *told: dict[str, pd.Series]) -> bool:
-        """Whether what was told, and is to be told, stays within the bound; then it is counted."""
-        new = {k: v for one in told for k, v in one.items() if k not in self.figures}
-        parts = [self.squares, *(moves**2 for moves in new.values())]
-        total = pd.concat([part for part in parts if len(part)] or parts).groupby(level=0).sum()
-        if len(total) and (float(total.max()) / 2) ** 0.5 > gate.MOST:
-            return False
-        self.figures |= {*new}
-        self.squares = total
-        return True
+    def take(self, question: str) -> bool:
+        """Whether it may be looked at: it was before, or looks are left."""
+        if len(self.asked) < MOST:
+            self.asked.add(question)
+        return question in self.asked
 
 
 @cache
@@ -128,22 +131,25 @@ def _spent(mark: str, state: str) -> _Spent:
 def _look(study: Study, of: Asked, group: str, one: Found, found: Comparison) -> Look:
     """A comparison as a look: hidden, without an estimate, or with its verdict alone."""
     measure = one.measure
-    smallest = study.smallest(measure.smallest) if measure.smallest else None
+    draws, smallest = study.gate.draws, None
+    if measure.smallest:
+        smallest = study.smallest(measure.smallest)
     about = {
         "question": of.question or "own",
         "group": f"{of.by}={group}" if of.by else WHOLE,
         "looked": _narrowed(of, group),
-        "mark": one.mark or _mark_of_nothing(of, group, measure),
+        "mark": one.mark if one.mark and not draws else _mark_of_nothing(of, group, measure),
         "note": "; ".join(found.notes),
     }
     fit = found.adjusted
     if found.is_hidden or fit is None:
         branch = "hidden" if found.is_hidden else "no estimate"
+        branch = "spent" if found.reason == "spent" else branch
         fixed = found.reason in phrases("sentences")["fixed"]
         return _without(measure, smallest, "nothing varies" if fixed else branch, found, about)
     if one.rests_on:
         return looks.of_cost(measure, fit, one.rests_on, **about)
-    is_moved = study.gate.draws is not None  # then no check is told, and none may choose the figure
+    is_moved = draws is not None  # then no check is told, and none may choose the figure
     told, checks = fit, ()
     if not is_moved:
         told, checks = feedback.spoken(found, all_checks(found, measure, smallest))
@@ -160,15 +166,15 @@ def _without(
     found: Comparison,
     about: dict[str, object],
 ) -> Look:
-    verdicts = {"hidden": "hidden", "nothing varies": "none"}
+    verdicts = {"hidden": "hidden", "spent": "hidden", "nothing varies": "none"}
     settle = phrases("sentences")["reasons"].get(found.reason, {}).get("settle", "")
     more = phrases("explored")["settles"]["more"].format(more=settle) if settle else ""
     bare = verdicts.get(branch, "unknown")
     fields = {"branch": branch, "bare": bare, "reason": found.reason, "to_settle": more}
-    if branch == "hidden":
+    if bare == "hidden":
         fields |= {"reason": "", "to_settle": ""}
         about = about | {"note": ""}
-    shown = {"shown": branch != "hidden", "verdict": bare}
+    shown = {"shown": bare != "hidden", "verdict": bare}
     return Look(**(looks.blank(measure, smallest) | about | fields | shown))
 
 

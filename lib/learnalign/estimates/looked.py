@@ -14,6 +14,7 @@ import pandas as pd
 from learnalign.estimates import ask, asked, closing, contrasts, leaders, samples
 from learnalign.estimates.asked import Asked, Exposure
 from learnalign.estimates.narrowing import rows_where
+from learnalign.estimates.same_manager import people_in_the_smaller
 from learnalign.linking.amounts import ACKNOWLEDGED, LEARNED, amounts, around
 from learnalign.linking.journeys import SPELL
 from learnalign.studies import Study
@@ -72,6 +73,8 @@ class Found:
     before: float | None  # the outcome of those compared with
     mark: str
     rests_on: Fit | None = None  # of a cost: that learning goes with closing gaps
+    people: pd.Index | None = None  # to whom it was narrowed, before what the model leaves out
+    smaller: int | None = None  # of them, on the rarer side
 
 
 def looked(study: Study, of: Asked) -> list[tuple[str, Found]]:
@@ -86,9 +89,22 @@ def looked(study: Study, of: Asked) -> list[tuple[str, Found]]:
     groups: list[tuple[str, pd.Series]] = [("", inside)]
     if of.by:
         names = rows[of.by].astype("object")
-        there = sorted(map(str, names.dropna().unique()))
+        there = values(study, of.by, names, PEOPLE[kind](study))
         groups = [(one, inside & (names.astype(str) == one)) for one in there]
     return [(group, found) for group, which in groups for found in FINDS[kind](study, of, which)]
+
+
+def values(study: Study, name: str, column: pd.Series, people: pd.Series) -> list[str]:
+    """The values of a column in their order. Whose it is may be anybody's choice: under draws only
+    those that enough people have, or that one person is there could be read from them.
+    """
+    there = column.dropna().astype(str)
+    found = sorted(there.unique())
+    if study.gate.draws is None:
+        return found
+    own = {one: pd.Index(people[there.index[there == one]].unique()) for one in found}
+    enough = study.gate.reaches
+    return [one for one in found if enough(f"{name}={one}", own[one], len(own[one]), *OF_PEOPLE)]
 
 
 def _of_cycles(study: Study, of: Asked, which: pd.Series) -> Iterator[Found]:
@@ -155,6 +171,13 @@ def _teams(study: Study, of: Asked) -> pd.DataFrame:
 
 
 DAYS = 365.25  # of a year
+OF_PEOPLE = 100, 12  # so many people, and how far their number is moved before it is judged
+PEOPLE: Mapping[str, Callable[[Study], pd.Series]] = {
+    "contrast": lambda study: study.cycles.person_id,
+    "hazard": lambda study: ask.months(study).gaps.person_id,
+    "cost": lambda study: ask.months(study).gaps.person_id,
+    "leaders": lambda study: study.quarters.leader_id,
+}
 LEARNED_TO_CLOSE = "learning_to_closure"
 NARROWED: Mapping[str, Callable[[Study, Asked], pd.DataFrame]] = {
     "contrast": lambda study, of: narrowable(study, of.window_days),
@@ -179,7 +202,9 @@ def _exposures(study: Study, of: Asked, rows: pd.DataFrame) -> list[Exposure | N
     if of.measure:
         return [None]
     one = asked.exposures(study.dataset.meta.attributes)[of.exposure]
-    return [*asked.levels(one, rows[one.source])]
+    column = rows[one.source]
+    there = values(study, one.source, column, rows.person_id) if one.kind == "group" else []
+    return asked.levels(one, there)
 
 
 def _fitted(
@@ -200,9 +225,19 @@ def _fitted(
         found = Comparison(mark, None, None, reason="too few")
     else:
         about = {"prepared": ready, "bonus_rewards_individual": individual}
+        about |= {"is_judged": study.gate.draws is None}
         found = contrasts.compare(rows, mark, **about)
     words = tuple(name.replace("_", " ") for name in of.equal)
-    return Found(measure, replace(found, measure=mark), words, _before(frame), mark)
+    found = replace(found, measure=mark)
+    return Found(measure, found, words, _before(frame), mark, None, *_sides(frame))
+
+
+def _sides(frame: pd.DataFrame) -> tuple[pd.Index, int]:
+    """Whose rows they are, and how many are on the rarer side: each counts one, whoever else there
+    is to be compared with.
+    """
+    known = frame.dropna(subset=["exposure", "outcome"])
+    return pd.Index(known.person_id.unique()), people_in_the_smaller(known)
 
 
 def _prepared(of: Asked, each: Exposure, rows: pd.DataFrame) -> samples.Prepared:

@@ -22,6 +22,7 @@ from learnalign.verdicts.words import Told, check, listed, marks, sentence_case
 
 FIRST = 20  # looks that are paid for at the start; then twice as many, and so on
 FILE = "looks.jsonl"  # beside the data
+OF_A_RUN = ("moved", "hidden", "spent")  # the branches of looks that may be published
 WORTH: Verdict = "worth_a_test"
 
 
@@ -199,6 +200,13 @@ def remember(folder: Path, looks: Sequence[Look]) -> str:
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""
+
+
+def named(row: Result) -> str:
+    """What a look or a fact is of, in few words."""
+    group = row.group.replace("=", ": ") * (row.group not in ("", "company"))
+    parts = (row.at or row.measure, group)
+    return " · ".join(part.replace("_", " ") for part in parts if part)
 
 
 def listed_in_words(looks: Sequence[Look]) -> str:
