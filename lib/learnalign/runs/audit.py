@@ -345,6 +345,7 @@ KEYS = {
     "results": [_named(*(one.name for one in fields(Result)), checks=CHECKS)],
     "flows": [_named("notebook", "table", steps=STEPS)],
     "coverage": [_named(*explain.COVERAGE)],
+    "own": [_named("notebook", "title", prose=[None], told=[_named("name", "sentence")])],
 }
 """The keys of `results.json`; None: a value, or values in a list, and nothing with keys."""
 
