@@ -78,7 +78,8 @@ def audit(out: str | Path, data: str | Path | None = None) -> Audit:
     are made again: with the key in `out`/.private to the last digit. A `DataError` when there is no
     edition, or the data cannot be read. Misleads as the module says.
 
-    >>> audit("nowhere")
+    >>> import learnalign as la
+    >>> la.audit("nowhere")
     Traceback (most recent call last):
     ...
     learnalign.data.mistakes.DataError: 1 problem

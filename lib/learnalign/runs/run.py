@@ -55,7 +55,8 @@ def run(
     `journal`). `new_key` and `again` are reasons that `drawing.key_of` asks for. `progress` is told
     of each state, notebook and cell as it is reached.
 
-    >>> run("nowhere.yml")
+    >>> import learnalign as la
+    >>> la.run("nowhere.yml")
     Traceback (most recent call last):
     ...
     learnalign.data.mistakes.DataError: 1 problem
