@@ -35,7 +35,7 @@ ALONE := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 lab: $(RUNTIME) ## Open the notebooks in JupyterLab
 	$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[explore]"
-	$(ALONE) .venv/bin/jupyter lab --notebook-dir=. notebooks
+	$(ALONE) .venv/bin/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks
 
 test: $(DEVELOPMENT) ## Run the fast tests: unit, property, golden (sets up .venv first)
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)

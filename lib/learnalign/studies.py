@@ -21,8 +21,8 @@ from learnalign.data.mistakes import DataError, Problem, problems_of
 from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import gate, keys, rule
-from learnalign.verdicts import document, words
-from learnalign.verdicts.registry import questions, verdict_words
+from learnalign.verdicts import document, looks, words
+from learnalign.verdicts.registry import is_own, questions, verdict_words
 from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
@@ -226,8 +226,9 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     """Give what was told to the run that started the notebook; with `out` empty, do nothing.
 
     Handed over are the answers to the questions of this `chapter` (the notebook's name), all facts,
-    flows and pictures that were shown, and how often somebody looked further; `out` is the file
-    that the run named. Shown again, in a cell that ran twice, a thing is handed over once.
+    flows and pictures that were shown, and how often somebody looked further;
+    of a chapter of one's own also what its looks and facts say. `out` is the file that the run
+    named. Shown again, in a cell that ran twice, a thing is handed over once.
 
     >>> import learnalign as la
     >>> la.hand_over(la.study("data/demo"), "coverage", out="")
@@ -237,6 +238,15 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
     flow = [*told.flows.values()]
     pictures = list(told.pictures.values())
-    document.write(out, chapter, rows, flow, told.coverage, pictures, len(told.looks))
+    said = _said(study, rows) if study.gate.draws and is_own(chapter) else []
+    document.write(out, chapter, rows, flow, told.coverage, pictures, len(told.looks), said)
     if out and study.gate.draws:
         gate.told(study.gate).to_parquet(Path(out).with_suffix(keys.TOLD))
+
+
+def _said(study: Study, rows: Iterable[Result]) -> list[dict[str, str]]:
+    """What looks of this run, which are moved, and facts say; of earlier looks nothing."""
+    found = looks.corrected([*study.told.looks.values()])
+    moved = [one for one in found if one.branch in looks.OF_A_RUN]
+    facts = [row for row in rows if row.branch in ("fact", "hidden") and not row.headline]
+    return [{"name": looks.named(row), "sentence": row.sentence} for row in (*moved, *facts)]

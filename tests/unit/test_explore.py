@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import learnalign as la
 from learnalign import studies
 from learnalign.data.mistakes import DataError
-from learnalign.estimates import explore
+from learnalign.estimates import explore, looked
 from learnalign.estimates.narrowing import rows_where
 from learnalign.privacy import gate, keys
 from learnalign.verdicts import looks
@@ -91,8 +91,15 @@ def test_a_wrong_name_is_answered_with_the_nearest(study):
     near = re.findall(r"did you mean '(\w+)'", str(caught.value))
     assert near == ["merit_pct", "coaching", "function", "gender"]
     assert len(caught.value.problems) == 5
-    with pytest.raises(DataError, match="Q4 cannot be narrowed"):
+    with pytest.raises(DataError) as caught:
         la.ask(study, "Q4", by="function")
+    assert "there is no such column" in str(caught.value) and "Allowed: unit" in str(caught.value)
+    with pytest.raises(DataError) as caught:
+        la.ask(study, "Q8", window_days=90)
+    assert str(caught.value) == (
+        "1 problem\nask.window_days: Q8 cannot be asked so: only questions on reviews and pay can "
+        "have another window_days\n    Got: Q8\n    Allowed: Q1, Q2, Q3, Q5; Q8 with by and where"
+    )
 
 
 def test_nobody_can_narrow_to_a_person(study):
@@ -114,12 +121,12 @@ def test_what_is_explored_is_never_a_headline_nor_known(fresh):
 
 
 def test_small_groups_are_hidden_and_so_is_what_they_could_be_reckoned_from(study):
-    rows = explore.table(study)
+    rows = looked.table(study)
     people = rows.person_id.unique()
     odd = set(people[:6])
     small = rows.assign(team=np.where(rows.person_id.isin(odd), "few", "many"))
     few = dataclasses.replace(study, told=studies.Told(), _made={**study._made})
-    few._made[(explore._table, None)] = small.assign(function=small.team)
+    few._made[(looked._table, None)] = small.assign(function=small.team)
     found = la.compare(few, "function", "merit_pct", where="tenure_years > 0")
     assert all(row.estimate is None for row in found)
 
@@ -226,30 +233,55 @@ def oracle(study):
     draws = keys.Draws(b"k" * 32, "a state of its own")
     explore._spent.cache_clear()
     behind = gate.Gate(study.gate.rule, draws)
-    made = {key: one for key, one in study._made.items() if key[0] is explore._table}
+    made = {key: one for key, one in study._made.items() if key[0] is looked._table}
     return dataclasses.replace(study, gate=behind, told=studies.Told(), _made=made)
 
 
-def test_an_oracle_tells_no_more_of_anybody_than_an_edition_may(oracle):
-    shown = 0
-    for n in range(60):
-        found = la.ask(oracle, "Q2", where=f"tenure_years > {0.05 * n}")
-        shown += found[0].estimate is not None
+def test_looks_of_a_run_end_after_so_many_whatever_they_found(oracle):
+    """An end that came with how far people move figures would itself tell who is there."""
+    found = [la.ask(oracle, "Q2", where=f"tenure_years > {0.05 * n}")[0] for n in range(25)]
+    assert {row.branch for row in found[explore.MOST :]} == {"spent"}
+    assert "spent" not in {row.branch for row in found[: explore.MOST]}
+    assert sum(row.estimate is not None for row in found) > explore.MOST / 2
+    assert "looks of this run are taken" in found[-1].sentence and found[-1].verdict == "hidden"
     told = gate.told(oracle.gate)
-    assert 0 < shown < 60  # then it tells nothing more
     assert gate.mu(told).max() <= gate.MOST
     other = dataclasses.replace(oracle, told=studies.Told(), _made={**oracle._made})
-    assert la.ask(other, "Q2", where="tenure_years > 0.512")[0].verdict == "hidden"  # a new session
+    assert la.ask(other, "Q2", where="tenure_years > 0.512")[0].branch == "spent"  # a new session
+    assert la.ask(other, "Q2", where="tenure_years > 0.0")[0].estimate == found[0].estimate
 
 
-def test_an_answer_of_an_oracle_is_the_same_in_other_words(oracle):
+def test_of_no_figure_of_an_oracle_can_be_told_that_somebody_is_not_there(oracle):
+    """Asked of some, and of the same less one person, two figures that are alike would tell."""
     first = la.ask(oracle, "Q2", where="tenure_years > 1")
-    again = la.ask(oracle, "Q2", where="not tenure_years <= 1")
-    assert first[0].estimate == again[0].estimate
+    same = la.ask(oracle, "Q2", where="tenure_years > 1 and not grade == 'nobody has it'")
+    assert first[0].estimate != same[0].estimate
+    assert first[0].mark != same[0].mark  # which is of the rows, where nothing is moved
     alone = dataclasses.replace(oracle, gate=gate.Gate(oracle.gate.rule), _made={})
     exact = la.ask(alone, "Q2", where="tenure_years > 1")
-    assert first[0].estimate != exact[0].estimate
-    assert first[0].before is None and first[0].at_least
+    again = la.ask(alone, "Q2", where="not tenure_years <= 1")
+    assert first[0].estimate != exact[0].estimate and exact[0].mark == again[0].mark
+    assert first[0].before is None and first[0].at_least and first[0].n_people == 10
+
+
+def test_a_group_of_one_is_not_named_to_an_oracle(oracle):
+    rows = looked.table(oracle)
+    one = rows.person_id == rows.person_id.iloc[0]
+    rows = rows.assign(function=rows.function.mask(one, "chief"))
+    oracle._made[(looked._table, None)] = rows
+    named = {row.group for row in la.ask(oracle, "Q2", by="function")}
+    assert named and "function=chief" not in named
+    named = {row.measure + row.doers for row in la.compare(oracle, "function", "rating")}
+    assert not any("chief" in name for name in named)
+    made = {(looked._table, None): rows}
+    alone = dataclasses.replace(oracle, gate=gate.Gate(oracle.gate.rule), _made=made)
+    assert "function=chief" in {row.group for row in la.ask(alone, "Q2", by="function")}
+
+
+def test_what_is_asked_of_teams_and_of_cost_is_for_the_analyst_alone(oracle):
+    found = la.ask(oracle, "Q4", where="unit != 'Retail 1'") + la.ask(oracle, "Q7", by="location")
+    assert {row.verdict for row in found} == {"hidden"}
+    assert la.ask(oracle, "Q8", where="tenure_years < 8")[0].estimate is not None
 
 
 def test_of_people_whom_anybody_may_choose_only_what_was_moved_is_told(oracle):

@@ -231,3 +231,20 @@ def test_an_interval_around_none_does_not_tell_how_many_they_are():
             solved.append(np.log(0.025) / np.log(1 - shown.high / 100))
             assert 0 < gate.mu(gate.told(door)).max() < gate.MOST
         assert len(found) == 40 and np.std(solved) > wide * n
+
+
+def test_no_step_is_decided_by_one_person():
+    """A count that is judged with noise: certain far from the step only, and far above the rule."""
+    ids = pd.Index([f"p{n}" for n in range(100)])
+
+    def share(count):
+        doors = (Gate(Rule(10), keys.Draws(bytes([n] * 32), "state")) for n in range(200))
+        return np.mean([door.reaches("people", ids, count, 100, 12) for door in doors])
+
+    assert share(40) == 0 and share(160) == 1
+    assert abs(share(101) - share(100)) <= 0.05  # of one draw each, nearly the same
+    door = Gate(Rule(10), keys.Draws(b"k" * 32, "state"))
+    door.reaches("people", ids, 100, 100, 12)
+    ((_, moves),) = door.told.items()
+    # Of yes or no at a step of noise like this, one person more is told so: 2 phi(0) / 12
+    assert moves.max() == pytest.approx(2 * 0.3989 / 12, rel=0.01)

@@ -50,7 +50,8 @@ def bring_in(
     Raises `DataError`, leaving `out` as it was, when the mapping or a source file is at fault,
     something must be asked, or too much is lost.
 
-    >>> bring_in("params/nothing.yml", "data/new")
+    >>> import learnalign as la
+    >>> la.bring_in("params/nothing.yml", "data/new")
     Traceback (most recent call last):
     ...
     learnalign.data.mistakes.DataError: 1 problem

@@ -159,7 +159,8 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     Raises `DataError` with every problem of every table at once. It checks form, not truth: a
     rating given to the wrong person passes.
 
-    >>> dataset = read("data/demo")
+    >>> import learnalign as la
+    >>> dataset = la.read("data/demo")
     >>> dataset.meta.title, "rewards.merit_pct" in dataset.filled
     ('Northbank (simulated)', True)
     """
@@ -191,9 +192,10 @@ def check(folder: str | Path) -> tuple[Problem, ...]:
     A problem says where it is, what was got, what is allowed and how to mend it, with the rows of
     the file. Form only, as in `read`.
 
-    >>> check("data/demo")
+    >>> import learnalign as la
+    >>> la.check("data/demo")
     ()
-    >>> print(check("data")[0])
+    >>> print(la.check("data")[0])
     data: holds no tables
         Allowed: one CSV or Parquet file per table (people, ...) and a dataset.yml
     """

@@ -246,6 +246,13 @@ def measures_of(names: tuple[str, ...]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def looked_at(names: tuple[str, ...]) -> list[str]:
+    """The measures of questions as a look has them: with the kinds of learning that close gaps."""
+    own = [questions()[name] for name in names if name in questions()]
+    more = [key for one in own for key, of in one.families.items() if of.estimator == "hazard"]
+    return [*measures_of(names), *more]
+
+
 def unknown(what: str, name: str, known: list[str]) -> DataError:
     """That there is no such thing to ask for, and the nearest that there is."""
     said = {"near": nearest(str(name), known), "what": what, "known": ", ".join(known)}

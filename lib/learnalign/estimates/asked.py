@@ -13,12 +13,22 @@ import pandas as pd
 from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.estimates import samples
 from learnalign.linking.amounts import ACKNOWLEDGED, LEARNED
-from learnalign.verdicts.registry import Brief, Measure, Method, Part, phrases
+from learnalign.verdicts.registry import (
+    Brief,
+    Measure,
+    Method,
+    Part,
+    Question,
+    measures,
+    phrases,
+    questions,
+)
 
 GROUPS = ("unit", "grade", "cycle")  # beside the attributes of people
 NUMBERS = ("tenure_years", "fte", "compa_ratio", "rating", "merit_pct", "merit_target_pct")
 WORD = {"by": "column", "equal": "column"}  # what stands there
 EQUAL = ("rating", "unit", "compa_ratio")
+OF_GAPS, OF_TEAMS = ("skill", "unit", "grade"), ("unit",)  # where a question is on these
 
 
 @dataclass(frozen=True)
@@ -101,18 +111,31 @@ def measure_of(asked: Asked, exposure: Exposure) -> Measure:
     )
 
 
-def levels(exposure: Exposure, column: pd.Series) -> list[Exposure]:
-    """The exposure, or one for each level of a group against everybody else; of two, the first."""
+def levels(exposure: Exposure, there: Sequence[str]) -> list[Exposure]:
+    """The exposure, or one for each value of a group against everybody else; of two, the first."""
     if exposure.kind != "group":
         return [exposure]
-    there = sorted(map(str, column.dropna().unique()))
     told = there if len(there) > 2 else there[:1]
     return [replace(exposure, level=one) for one in told]
 
 
+def estimator(asked: Asked) -> str:
+    """By what it is estimated: what was not fixed is a contrast on reviews and pay."""
+    return measures()[asked.measure][1].estimator if asked.measure else "contrast"
+
+
 def problems(asked: Asked, attributes: Sequence[str]) -> list[Problem]:
-    """Every name in a question that there is not, with the nearest that there is."""
-    groups = (*attributes, *GROUPS)
+    """Every name in a question that there is not, with the nearest that there is; and what cannot
+    be asked of gaps or of teams, with what can.
+    """
+    kind = estimator(asked)
+    groups = OF_TEAMS if kind == "leaders" else (*attributes, *OF_GAPS)
+    groups = (*attributes, *GROUPS) if kind == "contrast" else groups
+    if kind != "contrast" and (asked.equal or asked.window_days is not None):
+        what = "equal" if asked.equal else "window_days"
+        can = [key for key, one in questions().items() if _on_cycles(one)]
+        said = {"about": asked.question, "what": what, "allowed": ", ".join(can)}
+        return [Problem.of("not_narrowed", "ask", what, got=asked.question, **said)]
     places = [("outcome", asked.outcome, outcomes())] if not asked.measure else []
     places += [("exposure", asked.exposure, exposures(attributes))] if not asked.measure else []
     places += [("by", asked.by, groups)] if asked.by else []
@@ -122,6 +145,10 @@ def problems(asked: Asked, attributes: Sequence[str]) -> list[Problem]:
     if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 1):
         found.append(Problem.of("no_days", "window_days", got=repr(days)))
     return found
+
+
+def _on_cycles(question: Question) -> bool:
+    return any(one.estimator == "contrast" for one in question.measures.values())
 
 
 def _stranger(what: str, name: object, there: Sequence[str]) -> Problem:

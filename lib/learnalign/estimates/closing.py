@@ -15,7 +15,7 @@ from learnalign.estimates.columns import by_person, unexplained
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
 from learnalign.estimates.samples import common, fall_out
-from learnalign.linking.journeys import Journeys
+from learnalign.linking.journeys import SPELL, Journeys
 from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
 
@@ -38,6 +38,15 @@ class Months:
 
     def __repr__(self) -> str:
         return f"Months({len(self.rows):,} months of {len(self.gaps):,} gaps)"
+
+    def of(self, inside: pd.Series) -> "Months":
+        """Those of some gaps: `inside` (n,) marks rows of `gaps`."""
+        gaps = self.gaps[inside]
+        kept = pd.MultiIndex.from_frame(self.rows[[*SPELL]]).isin(
+            pd.MultiIndex.from_frame(gaps[[*SPELL]])
+        )
+        own = self.learned.person_id.isin(gaps.person_id)
+        return replace(self, gaps=gaps, rows=self.rows[kept], learned=self.learned[own])
 
 
 def months(journeys: Journeys) -> Months:

@@ -34,6 +34,7 @@ def compare(
     bonus_rewards_individual: bool = False,
     level: float = 0.95,
     prepared: samples.Prepared | None = None,
+    is_judged: bool = True,
 ) -> Comparison:
     """A question's measure on person-cycles, raw and adjusted, with its checks and its rivals.
 
@@ -44,7 +45,8 @@ def compare(
     points), at any rating or at equal rating and matrix cell; at any rating a penalty that works
     through the rating is part of it (METHODS 5, row 2).
 
-    What is `prepared` otherwise, for a question that nobody fixed before, takes the same road.
+    What is `prepared` otherwise, for a question that nobody fixed before, takes the same road; of
+    people whom anybody may choose it is not judged, and has its adjusted figure alone.
 
     When each misleads is told by its question (`verdicts/en/questions`): most often when something
     that prior ratings do not carry moves both. The checks are weak alarms; passing is no proof.
@@ -60,18 +62,19 @@ def compare(
         return Comparison(measure, None, None, reason=prepared.reason)
     sample = samples.comparable(prepared)
     notes = (*prepared.notes, *_fallbacks(sample, len(prepared.pasts)))
-    found = Comparison(measure, None, None, (), sample.account, notes)
-    if reason := prepared.nothing_to_compare:
-        return replace(found, reason=reason)
+    reason = prepared.nothing_to_compare
+    found = Comparison(measure, None, None, (), sample.account, notes, reason)
+    if reason:
+        return found
     found = replace(found, raw=_raw(prepared.frame, sample.rater, level))
     if reason := sample.no_estimate or ("" if found.raw else "too few"):
         return replace(found, reason=reason)
-    beyond = checks.share_beyond(sample)
+    beyond = checks.share_beyond(sample) if is_judged else None
     if (beyond or 0) > checks.MOST:
         return replace(found, reason="no overlap")
     adjusted = sample.core(level=level)
-    if adjusted is None:
-        return replace(found, reason="no difference within")
+    if adjusted is None or not is_judged:
+        return replace(found, adjusted=adjusted, reason="" if adjusted else "no difference within")
     tried = [
         checks.baseline(sample),
         checks.lead_test(sample),

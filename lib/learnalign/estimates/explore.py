@@ -1,84 +1,32 @@
 """Explore: the answer to a question that nobody fixed before, by the road of the headlines.
 
 The same samples, model, checks, gate and rule of verdicts; what comes out is a look, which counts
-(`verdicts.looks`). Under the draws of a run, all looks together tell no more of anybody than an
-edition may: then no more is shown.
+(`verdicts.looks`).
+
+Under the draws of a run, people are chosen by whoever asks, who may know all else: then the noise
+is keyed on the question too (of the same people, with and without one who may not be there, two
+figures that are alike would tell that they are not), nothing turns at an exact place, and after so
+many looks, whatever they found, no more is shown: `MOST`.
 """
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from learnalign.data.mistakes import Problem
-from learnalign.estimates import ask, asked, contrasts, samples
-from learnalign.estimates.asked import Asked, Exposure
-from learnalign.estimates.narrowing import rows_where
-from learnalign.linking.amounts import ACKNOWLEDGED, LEARNED, amounts, around
+from learnalign.estimates import ask, asked
+from learnalign.estimates.asked import Asked
+from learnalign.estimates.looked import OF_PEOPLE, Found, looked
 from learnalign.privacy import gate, keys, noise
 from learnalign.privacy.rule import completed
 from learnalign.studies import Answers, Study
 from learnalign.verdicts import feedback, looks
 from learnalign.verdicts.judge import all_checks
 from learnalign.verdicts.looks import Look
-from learnalign.verdicts.registry import Measure, Question, measures, phrases, questions
+from learnalign.verdicts.registry import Measure, phrases
 from learnalign.verdicts.result import Comparison, Fit
 
 WHOLE = "company"
-
-
-def not_narrowed(question: str) -> Problem:
-    """That a question is not one on reviews and pay, and so cannot be asked otherwise."""
-    can = [key for key, one in questions().items() if _on_cycles(one)]
-    about = {"about": question, "allowed": ", ".join(can)}
-    return Problem.of("not_narrowed", "ask", got=question, **about)
-
-
-def _on_cycles(question: Question) -> bool:
-    return any(one.estimator == "contrast" for one in question.measures.values())
-
-
-# --- the rows that can be asked of
-
-
-def table(study: Study, window_days: int | None = None) -> pd.DataFrame:
-    """Person-cycles with all amounts, in windows of so many days, and the attributes of people."""
-    return study.made(_table, window_days)
-
-
-def _table(study: Study, window_days: int | None) -> pd.DataFrame:
-    cycles = study.cycles
-    found = amounts(study.dataset, cycles, window_days)
-    if window_days is None:  # what the link made has its landmark, too
-        found = found.drop(columns=[name for name in found if name in cycles])
-    else:  # a landmark is of the link's own windows
-        early = [name for name in cycles if name.endswith("_early_next")]
-        found[early] = np.nan
-    names = [*study.dataset.meta.attributes]
-    people = study.dataset.tables["people"].select("person_id", *names).execute()
-    own = people.set_index("person_id").reindex(cycles.person_id).set_axis(cycles.index)
-    own = own.drop(columns=[name for name in own if name in cycles])
-    kept = cycles.drop(columns=[name for name in found if name in cycles])
-    stayed = pd.to_numeric(cycles.reviewed_next.astype("boolean").astype("Float64"))
-    rows = pd.concat([kept, found, own.astype("object")], axis=1).assign(stayed=stayed)
-    if window_days is not None:
-        for name in ("voluntary_hours", "voluntary_activities", "acknowledgements"):
-            rows = rows.assign(**around(rows[name], rows.person_id))
-    return rows.assign(
-        acknowledged=samples.at_all(rows.acknowledgements),
-        acknowledged_next=samples.at_all(pd.to_numeric(rows.acknowledgements_next)),
-    )
-
-
-def narrowable(study: Study, window_days: int | None = None) -> pd.DataFrame:
-    """The columns that `where` may name: none that is a person, a manager or a day."""
-    rows, attributes = table(study, window_days), study.dataset.meta.attributes
-    wanted = (*attributes, *asked.GROUPS, *asked.NUMBERS, *LEARNED, *ACKNOWLEDGED)
-    return rows[[name for name in dict.fromkeys(wanted) if name in rows]]
 
 
 # --- a question
@@ -93,120 +41,15 @@ def explore(study: Study, questions: list[Asked]) -> Answers:
 
 
 def _looks(study: Study, of: Asked) -> list[Look]:
-    rows = table(study, of.window_days)
-    inside = pd.Series(True, rows.index)
-    if of.where:
-        inside = rows_where(narrowable(study, of.window_days), of.where, tells=not study.gate.draws)
-    groups: list[tuple[str, pd.Series]] = [("", inside)]
-    if of.by:
-        names = rows[of.by].astype("object")
-        there = sorted(map(str, names.dropna().unique()))
-        groups = [(one, inside & (names.astype(str) == one)) for one in there]
-    found = [
-        (group, each, _fitted(study, of, each, rows, which))
-        for group, which in groups
-        for each in _exposures(study, of, rows)
-    ]
-    return _shown(study, of, found)
-
-
-def _exposures(study: Study, of: Asked, rows: pd.DataFrame) -> list[Exposure | None]:
-    """What is compared: the levels of a group each; None for the exposure of a fixed measure."""
-    if of.measure:
-        return [None]
-    one = asked.exposures(study.dataset.meta.attributes)[of.exposure]
-    return [*asked.levels(one, rows[one.source])]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A comparison before it passed the gate, in the words of its measure."""
-
-    measure: Measure
-    comparison: Comparison
-    held: tuple[str, ...]
-    before: float | None  # the outcome of those compared with
-    mark: str
-
-
-def _fitted(
-    study: Study, of: Asked, each: Exposure | None, rows: pd.DataFrame, which: pd.Series
-) -> _Found:
-    """One contrast on the rows that it is narrowed to, standardised on all of them."""
-    measure = measures()[of.measure][1] if each is None else asked.measure_of(of, each)
-    ready = samples.prepare(of.measure, rows) if each is None else _prepared(of, each, rows)
-    if ready.frame is None:
-        return _Found(
-            measure, Comparison(measure.key, None, None, reason=ready.reason), (), None, ""
-        )
-    frame = pd.concat([ready.frame, *_held(of, rows)], axis=1)[which.to_numpy()]
-    ready = replace(ready, frame=frame)
-    mark = _mark(of, measure, frame)
-    individual = study.dataset.meta.bonus_rewards_individual
-    if frame.empty:
-        found = Comparison(mark, None, None, reason="too few")
-    else:
-        about = {"prepared": ready, "bonus_rewards_individual": individual}
-        found = contrasts.compare(rows, mark, **about)
-    words = tuple(name.replace("_", " ") for name in of.equal)
-    return _Found(measure, replace(found, measure=mark), words, _before(frame), mark)
-
-
-def _prepared(of: Asked, each: Exposure, rows: pd.DataFrame) -> samples.Prepared:
-    """Any exposure and outcome in the terms of the core model."""
-    what = phrases("explored")["outcomes"][of.outcome]
-    source = f"_{each.name}" if each.level else each.source
-    if each.level:
-        own = rows[each.source].astype("object")
-        column = (own.astype(str) == each.level).astype(float).where(own.notna())
-        none = {f"{source}{name}": np.nan for name in samples.WINDOWS[1:]}
-        rows = rows.assign(**{source: column}, **none)
-    elif f"{source}_next" not in rows:
-        rows = rows.assign(**around(rows[source], rows.person_id))
-    if f"{source}_early_next" not in rows:
-        rows = rows.assign(**{f"{source}_early_next": np.nan})
-    key = f"{each.name} on {of.outcome}"
-    ready = samples.prepare_of(key, rows, what["from"], source, each.transform)
-    if each.kind == "amount":
-        ready = replace(ready, noun=f"{each.source.rpartition('_')[2]} of {each.noun}")
-    if ready.frame is None or of.outcome in ("rating", "merit_pct"):
-        return ready
-    outcome = pd.to_numeric(rows[of.outcome]).astype(float) * what.get("times", 1)
-    return replace(ready, frame=ready.frame.assign(outcome=outcome))
-
-
-def _held(of: Asked, rows: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """What is held equal besides what the core model does."""
-    for name in of.equal:
-        column = rows[name]
-        few = column.nunique() <= samples.MOST_CELLS
-        if few or not pd.api.types.is_numeric_dtype(column):
-            names = samples.common(column.astype("object"), samples.MIN_GRADE)
-            yield samples.dummies(names, f"equal_{name}")
-        else:
-            yield samples.filled(f"equal_{name}", pd.to_numeric(column))
-
-
-def _before(frame: pd.DataFrame) -> float | None:
-    known = frame.dropna(subset=["exposure", "outcome"])
-    others = known[known.exposure == 0] if set(known.exposure.unique()) <= {0, 1} else known
-    return float(others.outcome.mean()) if len(others) else None
-
-
-def _mark(of: Asked, measure: Measure, frame: pd.DataFrame) -> str:
-    """What makes it the same look in other words: the rows and what is made of them."""
-    columns = frame[["person_id", "cycle", "exposure", "outcome"]]
-    rows = pd.util.hash_pandas_object(columns, index=False).to_numpy()
-    model = f"{measure.key}|{sorted(of.equal)}|{np.sort(rows).tobytes().hex()}"
-    return hashlib.sha256(model.encode()).hexdigest()[:16]
+    return _shown(study, of, looked(study, of))
 
 
 # --- through the gate
 
 
-def _shown(study: Study, of: Asked, found: list[tuple[str, Exposure | None, _Found]]) -> list[Look]:
+def _shown(study: Study, of: Asked, found: list[tuple[str, Found]]) -> list[Look]:
     """Looks as they may be shown; where groups make a whole, none is left to be reckoned."""
-    passed = [_passed(study, one) for _, _, one in found]
+    passed = [_passed(study, one, f"{of}|{group}") for group, one in found]
     people = {
         str(i): fit.adjusted.n_people
         for i, fit in enumerate(passed)
@@ -217,63 +60,64 @@ def _shown(study: Study, of: Asked, found: list[tuple[str, Exposure | None, _Fou
     gone = completed(hidden, people, wholes) if hidden else set()
     return [
         _look(study, of, group, one, replace(fit, is_hidden=True) if str(i) in gone else fit)
-        for i, ((group, _, one), fit) in enumerate(zip(found, passed, strict=True))
+        for i, ((group, one), fit) in enumerate(zip(found, passed, strict=True))
     ]
 
 
-def _passed(study: Study, one: _Found) -> Comparison:
-    """A comparison as it may be shown; under draws, only while all looks together tell little."""
+def _passed(study: Study, one: Found, question: str) -> Comparison:
+    """A comparison as it may be shown; under draws, its figure alone, while looks are left."""
     if study.gate.draws is None:
         return ask.as_shown(study, one.comparison, one.measure, first=False)
-    draws = replace(study.gate.draws, is_unit=True)  # moved as a unit's figures are
-    own = replace(study.gate, draws=draws, told={})
-    fit = one.comparison.adjusted
-    if fit is None:  # why would tell of those to whom it was narrowed
-        return replace(one.comparison, raw=None, notes=(), is_hidden=bool(one.mark))
-    is_near = _tells_by_count(own, fit)
-    lean = replace(one.comparison, raw=None, odds=None)
-    shown = ask.as_shown(replace(study, gate=own), lean, one.measure, first=False)
-    if not _spent(keys.mark(draws.secret), draws.state).take(study.gate.told, own.told):
-        own.told.clear()
-        return replace(shown, is_hidden=True, adjusted=None)
-    study.gate.told.update(own.told)
-    return replace(shown, is_hidden=True, adjusted=None) if is_near else shown
+    if not one.mark:  # the data hold nothing of it, of whomever
+        return one.comparison
+    hidden = Comparison(one.comparison.measure, None, None, is_hidden=True)
+    question = f"{one.measure.key}|{one.measure.doers}|{question}"
+    if not _spent(keys.mark(study.gate.draws.secret), study.gate.draws.state).take(question):
+        return replace(hidden, reason="spent")
+    draws = study.gate.draws
+    own = replace(draws, is_unit=True, state=f"{draws.state}|{question}")
+    door = replace(study.gate, draws=own, told={})
+    fit = _moved(door, one)
+    study.gate.told |= {f"{question}|{name}": moves for name, moves in door.told.items()}
+    return replace(hidden, adjusted=fit, is_hidden=fit is None)
 
 
-def _tells_by_count(own: gate.Gate, fit: Fit) -> bool:
-    """Whether there may be too few, judged by the published count alone, and so high that the true
-    one never decides: who asks of nine that are known and one more would learn it for certain.
+def _moved(door: gate.Gate, one: Found) -> Fit | None:
+    """A figure as it may be shown of people whom anybody may choose; None where too few may be
+    there, by steps that no one person decides, and of teams and of cost.
     """
-    ids, least = fit.influence.index, own.rule.min_group + noise.FARTHEST
-    people = keys.digest(ids)
-    counts = [(fit.n_people, "people", max(noise.CLASSES[0], least))]
-    smaller = fit.n_people_smaller
-    counts += [(smaller, "smaller", least)] if smaller is not None else []
-    few = False
-    for n, name, floor in counts:
-        few |= noise.count(n, own.draws.uniform(name, people)) < floor
-        moves = noise.told_by_class(n, floor) if n < floor + 2 * noise.FARTHEST else 0.0
-        own.told[f"{name}, enough|{people}"] = pd.Series(moves, ids)
-    return few
+    fit = one.comparison.adjusted
+    if fit is None or one.measure.estimator not in ("contrast", "hazard"):
+        return None
+    ids = fit.influence.index if one.people is None else one.people
+    counts = {"people": (len(ids), *OF_PEOPLE), "managers": (fit.n_clusters, *OF_MANAGERS)}
+    smaller = fit.n_people_smaller if one.people is None else one.smaller
+    counts |= {} if smaller is None else {"smaller": (smaller, *OF_SMALLER)}
+    are = [door.reaches(name, ids, *told) for name, told in counts.items()]
+    # Nobody moves it by more than an eighth of its noise
+    moves = fit.influence.abs()
+    moves = moves.clip(lower=moves.max() * EIGHT / (noise.OF_PEOPLE * gate.OF_A_UNIT))
+    shown = door.fit("look", replace(fit, influence=moves))
+    return (
+        replace(shown, n_people=door.rule.min_group, n_clusters=0) if shown and all(are) else None
+    )
+
+
+MOST, EIGHT = 20, 8.0
+OF_MANAGERS, OF_SMALLER = (27, 6), (34, 6)  # as `looked.OF_PEOPLE`
 
 
 @dataclass
 class _Spent:
-    """How far all looks of a process, under one key and state of the data, tell of each person."""
+    """The looks of a process under one key and state of the data, each at the same price."""
 
-    figures: set[str] = field(default_factory=set)
-    squares: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    asked: set[str] = field(default_factory=set)
 
-    def take(self, *told: dict[str, pd.Series]) -> bool:
-        """Whether what was told, and is to be told, stays within the bound; then it is counted."""
-        new = {k: v for one in told for k, v in one.items() if k not in self.figures}
-        parts = [self.squares, *(moves**2 for moves in new.values())]
-        total = pd.concat([part for part in parts if len(part)] or parts).groupby(level=0).sum()
-        if len(total) and (float(total.max()) / 2) ** 0.5 > gate.MOST:
-            return False
-        self.figures |= {*new}
-        self.squares = total
-        return True
+    def take(self, question: str) -> bool:
+        """Whether it may be looked at: it was before, or looks are left."""
+        if len(self.asked) < MOST:
+            self.asked.add(question)
+        return question in self.asked
 
 
 @cache
@@ -284,22 +128,28 @@ def _spent(mark: str, state: str) -> _Spent:
 # --- looks
 
 
-def _look(study: Study, of: Asked, group: str, one: _Found, found: Comparison) -> Look:
+def _look(study: Study, of: Asked, group: str, one: Found, found: Comparison) -> Look:
     """A comparison as a look: hidden, without an estimate, or with its verdict alone."""
-    measure, smallest = one.measure, study.smallest(one.measure.smallest)
+    measure = one.measure
+    draws, smallest = study.gate.draws, None
+    if measure.smallest:
+        smallest = study.smallest(measure.smallest)
     about = {
         "question": of.question or "own",
         "group": f"{of.by}={group}" if of.by else WHOLE,
         "looked": _narrowed(of, group),
-        "mark": one.mark or _mark_of_nothing(of, group, measure),
+        "mark": one.mark if one.mark and not draws else _mark_of_nothing(of, group, measure),
         "note": "; ".join(found.notes),
     }
     fit = found.adjusted
     if found.is_hidden or fit is None:
         branch = "hidden" if found.is_hidden else "no estimate"
+        branch = "spent" if found.reason == "spent" else branch
         fixed = found.reason in phrases("sentences")["fixed"]
         return _without(measure, smallest, "nothing varies" if fixed else branch, found, about)
-    is_moved = study.gate.draws is not None  # then no check is told, and none may choose the figure
+    if one.rests_on:
+        return looks.of_cost(measure, fit, one.rests_on, **about)
+    is_moved = draws is not None  # then no check is told, and none may choose the figure
     told, checks = fit, ()
     if not is_moved:
         told, checks = feedback.spoken(found, all_checks(found, measure, smallest))
@@ -310,17 +160,21 @@ def _look(study: Study, of: Asked, group: str, one: _Found, found: Comparison) -
 
 
 def _without(
-    measure: Measure, smallest: float, branch: str, found: Comparison, about: dict[str, object]
+    measure: Measure,
+    smallest: float | None,
+    branch: str,
+    found: Comparison,
+    about: dict[str, object],
 ) -> Look:
-    verdicts = {"hidden": "hidden", "nothing varies": "none"}
+    verdicts = {"hidden": "hidden", "spent": "hidden", "nothing varies": "none"}
     settle = phrases("sentences")["reasons"].get(found.reason, {}).get("settle", "")
     more = phrases("explored")["settles"]["more"].format(more=settle) if settle else ""
     bare = verdicts.get(branch, "unknown")
     fields = {"branch": branch, "bare": bare, "reason": found.reason, "to_settle": more}
-    if branch == "hidden":
+    if bare == "hidden":
         fields |= {"reason": "", "to_settle": ""}
         about = about | {"note": ""}
-    shown = {"shown": branch != "hidden", "verdict": bare}
+    shown = {"shown": bare != "hidden", "verdict": bare}
     return Look(**(looks.blank(measure, smallest) | about | fields | shown))
 
 
@@ -342,7 +196,7 @@ def _narrowed(of: Asked, group: str) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
-def _from_to(study: Study, one: _Found, fit: Fit, measure: Measure) -> dict[str, float | None]:
+def _from_to(study: Study, one: Found, fit: Fit, measure: Measure) -> dict[str, float | None]:
     """From which outcome to which, where it has a unit that people read, and nothing is moved."""
     if one.before is None or measure.unit != "percentage points" or study.gate.draws is not None:
         return {}

@@ -27,8 +27,12 @@ from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
 # --- the leader's quarter before
 
 
-def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Comparison:
+def leader_to_team(
+    team_quarters: pd.DataFrame, *, among: pd.Series | None = None, level: float = 0.95
+) -> Comparison:
     """Q4: a team's share (percentage points) when its leader did so visibly the quarter before.
+
+    `among` (n,) marks the rows that are compared, if not all; what leaders did is known from all.
 
     Adjusted with team and unit x quarter effects, clustered by leader (`ladder`). The check is the
     placebo, the leader's next quarter at equal this and last one, so that habit is not taken for
@@ -43,12 +47,14 @@ def leader_to_team(team_quarters: pd.DataFrame, *, level: float = 0.95) -> Compa
     'adjusted'
     """
     found = Comparison("leader_to_team", None, None)
-    known = leading(team_quarters).dropna(subset=["before"])
+    led = leading(team_quarters)
+    led = led if among is None else led[among.to_numpy(bool)]
+    known = led.dropna(subset=["before"])
     if known.before.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
         return replace(found, reason="no leaders" if len(team_quarters) else "no team")
     try:
         raw = _slope(known, "before", "nothing held equal", "described", level)
-        lagged, placebo = _follow(team_quarters, level)
+        lagged, placebo = _led(led, level)
     except ValueError:
         return replace(found, reason="no leaders")
     tried = (checks.alone("leaders", placebo),)
@@ -74,7 +80,10 @@ def _without(rows: pd.DataFrame, fit: Fit) -> Fit:
 
 def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
     """After the leader's quarter before; and the placebo, None where too few have a next one."""
-    rows = leading(team_quarters)
+    return _led(leading(team_quarters), level)
+
+
+def _led(rows: pd.DataFrame, level: float) -> tuple[Fit, Fit | None]:
     lagged = _within_teams(rows, "before", [], level)
     try:
         return lagged, _within_teams(rows, "after", ["before", "now"], level)

@@ -134,6 +134,15 @@ class Gate:
 
     # --- counts
 
+    def reaches(self, name: str, ids: pd.Index, count: float, least: float, sd: float) -> bool:
+        """Whether a count, moved, reaches so many, several `sd` above what the rule asks: a step
+        that no one person decides.
+        """
+        people, far = digest(ids), (least - count) / sd
+        moves = norm.pdf(far) / max(norm.cdf(far) * norm.sf(far), 1e-12) ** 0.5  # of yes or no
+        self._tell(f"{name}|{people}", pd.Series(moves, ids), sd)
+        return bool(far <= self.draws.normal(name, people))
+
     def people(self, ids: Iterable[object], *, as_class: bool = False) -> int | None:
         """How many people there are, up to 10 off, or the lower end of a class; None: too few."""
         index = pd.Index(ids).unique()
@@ -212,9 +221,8 @@ class Gate:
 
 def told(gate: Gate) -> pd.DataFrame:
     """What a gate kept, as rows of figure, person and moves: for the run, and never published."""
-    parts = [
-        pd.DataFrame({"person": s.index, "moves": s}).assign(figure=f) for f, s in gate.told.items()
-    ]
+    told = gate.told.items()
+    parts = [pd.DataFrame({"person": s.index, "moves": s, "figure": f}) for f, s in told]
     found = pd.concat(parts) if parts else pd.DataFrame(columns=["person", "moves", "figure"])
     return found.astype({"moves": "float32", "figure": "category"})
 

@@ -7,7 +7,7 @@ A question that was fixed beforehand is answered as ever (`estimates.ask`); any 
 from collections.abc import Sequence
 
 from learnalign.estimates import ask as fixed
-from learnalign.estimates import asked, explore
+from learnalign.estimates import explore
 from learnalign.estimates.asked import Asked
 from learnalign.report import marks, show
 from learnalign.report.shown import Shown, part
@@ -53,8 +53,11 @@ def ask(
     Asked otherwise, it is a look: `by` each value of a column ("function", "unit"), only `where` an
     expression holds ("tenure_years < 1 and location == 'Farhaven'"), with what fell in the last
     `window_days` before a window's end, or with more held `equal`. A look counts for the study
-    (`explored`) and says at most "worth a test". Looks are of questions on reviews and pay (Q1, Q2,
-    Q3, Q5); `DataError`, with the nearest name, where there is no such thing to ask.
+    (`explored`) and says at most "worth a test". Questions on gaps (Q6, Q7, Q8) can be asked by,
+    and where, an attribute, "skill", "unit" or "grade" (where also "severity" and "tenure_years")
+    is so; those on teams (Q4) by and where "unit". A window, and what is `equal`, are of questions
+    on reviews and pay (Q1, Q2, Q3, Q5), and so is whatever is asked without a name. `DataError`,
+    with the nearest name and what can be asked, where there is no such thing to ask.
 
     Misleads where rows are picked after looking: every question is corrected for how many are asked
     in a report (Holm), and here not yet.
@@ -69,15 +72,13 @@ def ask(
     if not (by or where or window_days is not None or equal):
         return Told(study, fixed.ask(study, *names))
     narrow = {"by": by, "where": where, "window_days": window_days, "equal": tuple(equal)}
-    wanted, problems = [], []
-    for key in fixed.measures_of(names):
+    wanted = []
+    for key in fixed.looked_at(names):
         question, measure = measures()[key]
-        if measure.estimator == "contrast":
-            about = {"question": question.key, "measure": key}
-            wanted.append(Asked(measure.exposure, measure.outcome, **narrow, **about))
-        elif names:
-            problems.append(explore.not_narrowed(question.key))
-    asked.refuse(problems)
+        about = {"question": question.key, "measure": key}
+        one = Asked(measure.exposure, measure.outcome, **narrow, **about)
+        if names or measure.estimator == "contrast":  # of all questions, those that can be
+            wanted.append(one)
     return Told(study, explore.explore(study, wanted))
 
 

@@ -22,6 +22,7 @@ from learnalign.verdicts import document as results
 from learnalign.verdicts import explain, plain
 from learnalign.verdicts import rows as rows_of
 from learnalign.verdicts import words as words_of
+from learnalign.verdicts.registry import is_own
 from learnalign.verdicts.result import Result, number
 
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
@@ -51,6 +52,10 @@ def render(document: Document, earlier: Sequence[Document] = ()) -> str:
         "chapters": _chapters(document, answers, told["rows"]),
         "map": routes_svg([(one.question["key"], one.row.verdict, one.word) for one in answers]),
         "coverage_pictures": _pictures(document, COVERAGE),
+        "own": [
+            one | {"pictures": _pictures(document, one["notebook"])}
+            for one in document.get("own", ())
+        ],
     }
     return environment().get_template("report.html.j2").render(told | drawn).lstrip()
 
@@ -78,7 +83,23 @@ def limits(notebook: Mapping[str, Any]) -> list[str]:
         if "limits" in cell["metadata"].get("tags", ()):
             _, _, text = "".join(cell["source"]).partition("\n")  # its first line is the heading
             paragraphs += re.split(r"\n\s*\n|\n(?=- )", text.strip())
-    return [" ".join(one.removeprefix("- ").replace("*", "").split()) for one in paragraphs]
+    return [_plain(one) for one in paragraphs]
+
+
+def memo(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """What the author of a chapter of one's own wrote: its title, and its prose by paragraph."""
+    texts = [
+        "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "markdown" and "limits" not in cell["metadata"].get("tags", ())
+    ]
+    title, *paragraphs = re.split(r"\n\s*\n|\n(?=- )", "\n\n".join(texts).strip())
+    return {"title": _plain(title), "prose": [_plain(one) for one in paragraphs]}
+
+
+def _plain(paragraph: str) -> str:
+    """Without the marks of Markdown."""
+    return " ".join(re.sub(r"^(- |#+ )|[*`]", "", paragraph.strip()).split())
 
 
 # --- what page and text tell
@@ -186,7 +207,7 @@ def _chapters(
     for notebook in dict.fromkeys(named):
         mine = [one for one in answers if one.question["notebook"] == notebook]
         flows = [flow for flow in document["flows"] if flow["notebook"] == notebook]
-        if notebook == COVERAGE or not (mine or flows):
+        if notebook == COVERAGE or not (mine or flows) or (is_own(notebook) and not mine):
             continue
         rest = [row for row in rows if chapter_of[row.question] == notebook]
         others = [row for row in rest if not row.headline and row.at != "raw"]

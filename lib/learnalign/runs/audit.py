@@ -78,7 +78,8 @@ def audit(out: str | Path, data: str | Path | None = None) -> Audit:
     are made again: with the key in `out`/.private to the last digit. A `DataError` when there is no
     edition, or the data cannot be read. Misleads as the module says.
 
-    >>> audit("nowhere")
+    >>> import learnalign as la
+    >>> la.audit("nowhere")
     Traceback (most recent call last):
     ...
     learnalign.data.mistakes.DataError: 1 problem
@@ -347,6 +348,7 @@ KEYS = {
     "results": [_named(*(one.name for one in fields(Result)), checks=CHECKS)],
     "flows": [_named("notebook", "table", steps=STEPS)],
     "coverage": [_named(*explain.COVERAGE)],
+    "own": [_named("notebook", "title", prose=[None], told=[_named("name", "sentence")])],
 }
 """The keys of `results.json`; None: a value, or values in a list, and nothing with keys."""
 

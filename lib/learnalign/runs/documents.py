@@ -51,10 +51,11 @@ def of_run(
     limits = {name: page.limits(json.loads(memo)) for name, memo in memos.items()}
     ran = {name: hashlib.sha256(memo).hexdigest() for name, memo in memos.items()}
     facts |= {"notebook_sha256": ran, "looks": _looks(parts[0], chapters[parts[0].unit])}
+    own = {name: page.memo(json.loads(memos[name])) for name in memos if registry.is_own(name)}
     about = {"limits": limits, "versions": versions()}
     return {
         part.work: _document(
-            facts, part, chapters[part.unit], rows[part.unit], tables[part.unit], about
+            facts, part, chapters[part.unit], rows[part.unit], tables[part.unit], about, own
         )
         for part in parts
     }
@@ -86,8 +87,11 @@ def _document(
     rows: Sequence[Result],
     tables: pd.DataFrame,
     same: Mapping[str, Any],
+    memos: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """One part's document; `same` is what all documents of a run have alike."""
+    """One part's document; `same` is what all documents of a run have alike, `memos` the prose of
+    chapters of one's own.
+    """
     dataset, min_group = part.dataset, facts["min_group"]
     about = {"title": dataset.meta.title, "as_of": str(dataset.as_of)}
     return document.document(
@@ -107,6 +111,11 @@ def _document(
             for one in registry.questions().values()
         ],
         words=registry.verdict_words(),
+        own=[
+            {"notebook": one.notebook, **memos[one.notebook], "told": [*one.told]}
+            for one in chapters
+            if one.notebook in memos
+        ],
         **same,
     )
 

@@ -99,7 +99,8 @@ def read(out: str | Path) -> pd.DataFrame:
     next run mends it. Misleads where an edition was deleted, or a report no longer publishes a
     unit: its rows stay.
 
-    >>> read("nowhere").columns[:4].tolist()
+    >>> import learnalign as la
+    >>> la.history("nowhere").columns[:4].tolist()
     ['report', 'as_of', 'about', 'run_id']
     """
     table = _load(Path(out) / HISTORY)

@@ -34,7 +34,7 @@ from learnalign.runs.spec import COMPANY, RunSpec, data_of, default_out, noteboo
 from learnalign.runs.units import Part
 from learnalign.studies import study
 from learnalign.verdicts import document
-from learnalign.verdicts.registry import questions
+from learnalign.verdicts.registry import COVERAGE, questions
 
 __all__ = ["Edition", "RunSpec", "read_spec", "run"]
 
@@ -55,7 +55,8 @@ def run(
     `journal`). `new_key` and `again` are reasons that `drawing.key_of` asks for. `progress` is told
     of each state, notebook and cell as it is reached.
 
-    >>> run("nowhere.yml")
+    >>> import learnalign as la
+    >>> la.run("nowhere.yml")
     Traceback (most recent call last):
     ...
     learnalign.data.mistakes.DataError: 1 problem
@@ -238,7 +239,13 @@ def _handed_over(path: Path, name: str) -> document.Chapter:
     except DataError as error:
         text = f"{name}.ipynb ran but handed over no valid results. Nothing was published."
         raise Failed(ANALYSIS, f"{text}\n{journal.discreet(str(error))}", Where(name)) from None
-    is_told = any((chapter.results, chapter.flows, chapter.coverage, chapter.pictures))
+    foreign = {row.question for row in chapter.results if row.headline and name != COVERAGE}
+    if foreign := sorted(key for key in foreign if questions()[key].chapter != name):
+        text = f"{name}.ipynb handed over headlines that are not its own: {', '.join(foreign)}."
+        raise Failed(ANALYSIS, f"{text} Nothing was published.", Where(name))
+    is_told = any(
+        (chapter.told, chapter.results, chapter.flows, chapter.coverage, chapter.pictures)
+    )
     if is_told and not path.with_suffix(keys.TOLD).is_file():
         text = f"{name}.ipynb handed over figures that were not moved: end it with la.hand_over."
         raise Failed(ANALYSIS, f"{text} Nothing was published.", Where(name))

@@ -34,6 +34,7 @@ class Chapter:
     coverage: tuple[dict[str, Any], ...] = ()
     pictures: tuple[dict[str, Any], ...] = ()
     looks: int = 0  # that were known when it was handed over, where it took any
+    told: tuple[dict[str, str], ...] = ()  # looks and facts in words, of a chapter of one's own
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def write(
     coverage: pd.DataFrame | None = None,
     pictures: Sequence[Any] = (),
     looks: int = 0,
+    told: Sequence[Mapping[str, str]] = (),
 ) -> None:
     """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do
     nothing.
@@ -91,8 +93,9 @@ def write(
     drawn = tuple(
         {"notebook": notebook, **one.record} for one in pictures if one.record is not None
     )
-    told = tuple(one for steps in flows for one in flows_of(notebook, steps))
-    chapter = Chapter(notebook, tuple(answers), told, tuple(records(coverage)), drawn, looks)
+    steps = tuple(one for steps in flows for one in flows_of(notebook, steps))
+    more = tuple(records(coverage)), drawn, looks, tuple(map(dict, told))
+    chapter = Chapter(notebook, tuple(answers), steps, *more)
     write_json(Path(out), asdict(chapter))
 
 
@@ -147,13 +150,14 @@ def document(
     words: Mapping[str, str],
     limits: Mapping[str, Sequence[str]],
     versions: Mapping[str, str],
+    own: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """The content of `results.json`: run facts, data fingerprints, results, flows; everything the
     report shows.
 
     `results` are the chapters' merged rows, after what looks at all of them together; `limits` what
-    each notebook says of how it could be wrong. Nothing may be published of it before
-    `release.gate` let it through.
+    each notebook says of how it could be wrong, `own` the prose of chapters of one's own. Nothing
+    may be published of it before the gate let it through.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -169,7 +173,7 @@ def document(
         "pictures": [record for chapter in chapters for record in chapter.pictures],
         "limits": {name: list(lines) for name, lines in limits.items()},
         "versions": dict(versions),
-    }
+    } | ({"own": [dict(one) for one in own]} if own else {})
 
 
 def earlier(

@@ -22,6 +22,7 @@ from learnalign.verdicts.words import Told, check, listed, marks, sentence_case
 
 FIRST = 20  # looks that are paid for at the start; then twice as many, and so on
 FILE = "looks.jsonl"  # beside the data
+OF_A_RUN = ("moved", "hidden", "spent")  # the branches of looks that may be published
 WORTH: Verdict = "worth_a_test"
 
 
@@ -94,6 +95,17 @@ def look_of(
     return replace(row, branch="revoked" if revoked else bare, to_settle=settle)
 
 
+def of_cost(measure: Measure, fit: Fit, rests_on: Fit, **about: object) -> Look:
+    """What one more closed gap costs: described, as long as that learning closes them, which it
+    rests on, outlives the correction.
+    """
+    shared = ("estimate", "low", "high", "level", "n_people", "n_clusters", "method")
+    figures = {name: getattr(fit, name) for name in (*shared, "at_least")}
+    figures |= {"bare": "described", "verdict": "described", "branch": "cost"}
+    figures |= {"p": p_value(rests_on, "hazard ratio"), "shown": True}
+    return Look(**(blank(measure, None) | figures | about))
+
+
 def unjudged(look: Look) -> Look:
     """A look as it may be shown of people that anybody may choose: a figure with its range, moved.
 
@@ -105,7 +117,7 @@ def unjudged(look: Look) -> Look:
     return replace(look, bare="unknown", verdict="unknown", branch="moved", **nothing)
 
 
-def blank(measure: Measure, smallest: float) -> dict[str, object]:
+def blank(measure: Measure, smallest: float | None) -> dict[str, object]:
     """The fields of a look that no figure is needed for."""
     about = {"unit": measure.unit, "smallest_effect": smallest, "did": measure.did}
     about |= {"doers": measure.doers, "others": measure.others, "measure": measure.key}
@@ -131,6 +143,9 @@ def _told(look: Look, stands: bool, none_stands: bool, asked: int) -> Look:
         branch, verdict = ("worth a test", WORTH) if stands else ("many", "unknown")
     elif look.bare in (*CLAIMS, "untrusted") and not stands:
         branch, verdict = "many", "unknown"
+    elif look.bare == "described" and not stands:
+        look = replace(look, estimate=None, low=None, high=None, reason="not standing")
+        branch, verdict = "no estimate", "unknown"
     elif look.bare == "small":
         branch, verdict = "small", "unknown"
     elif look.bare == "none" and look.estimate is not None and not none_stands:
@@ -185,6 +200,13 @@ def remember(folder: Path, looks: Sequence[Look]) -> str:
     except OSError as error:
         return error.strerror or type(error).__name__
     return ""
+
+
+def named(row: Result) -> str:
+    """What a look or a fact is of, in few words."""
+    group = row.group.replace("=", ": ") * (row.group not in ("", "company"))
+    parts = (row.at or row.measure, group)
+    return " · ".join(part.replace("_", " ") for part in parts if part)
 
 
 def listed_in_words(looks: Sequence[Look]) -> str:

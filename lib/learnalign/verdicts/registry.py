@@ -217,6 +217,11 @@ def questions() -> dict[str, Question]:
     return read(_own())
 
 
+def is_own(chapter: str) -> bool:
+    """Whether a notebook is none of ours, but one that an analyst wrote."""
+    return chapter not in {COVERAGE, *(one.chapter for one in read(None).values())}
+
+
 def _own() -> Path | None:
     """The folder of a project's own questions, where there is one."""
     here = [place / "params/questions" for place in (Path.cwd(), Path.cwd().parent)]
