@@ -33,7 +33,7 @@ from scipy import optimize, stats
 from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.contract import Meta
-from learnalign.estimates import ask, closing
+from learnalign.estimates import ask
 from learnalign.facts import describe, ratios
 from learnalign.privacy import gate, keys, rule
 from learnalign.runs import drawing, units
@@ -103,7 +103,7 @@ def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exac
     families = {name: family.make(study) for name, family in ask.FAMILIES.items()}
     costs = {}
     for amount in ("cost", "hours"):
-        costs[amount] = closing.cost_per_closed_gap(ask.months(study), amount)
+        costs[amount] = costs.cost_per_closed_gap(ask.months(study), amount)
     facts = {key: ratios.figures(study, key) for key in ratios.read()}
     own = {}
     for name in tables:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from learnalign.data import reading
-from learnalign.estimates import closing, hazards
+from learnalign.estimates import closing, costs, hazards
 from learnalign.linking import journeys
 from learnalign.verdicts.registry import headlines
 
@@ -31,7 +31,7 @@ acknowledging_to_closure, mentoring_to_closure = (
 against_waitlist = of_journeys(closing.against_waitlist)
 saying_otherwise = of_journeys(closing.saying_otherwise)
 learning_to_closure = of_journeys(closing.learning_to_closure)
-cost_per_closed_gap = of_journeys(closing.cost_per_closed_gap)
+cost_per_closed_gap = of_journeys(costs.cost_per_closed_gap)
 detectable = of_journeys(closing.detectable)
 END = pd.Timestamp("2024-12-31")
 MONTHS, NEVER = 24, 10_000
@@ -415,10 +415,10 @@ def test_the_cost_per_extra_closed_gap_is_what_was_spent_over_what_it_closed():
     fit, reason = cost_per_closed_gap(found)
     assert reason == "" and 0 < fit.low < fit.estimate < fit.high and fit.std_error is None
     rows = closing.months(found)
-    sample = closing._sample(rows, "cost_per_closed_gap")
+    sample = closing.sample_of(rows, "cost_per_closed_gap")
     held = {"controls": sample.controls, "cluster": sample.by}
     extra, months_open, _ = hazards.extra_closed(sample.rows, "learned", **held)
-    spent = closing._spent(sample.rows, rows.learned, "cost").sum()
+    spent = costs._spent(sample.rows, rows.learned, "cost").sum()
     each = spent / (sample.rows.learned == 1).sum() * months_open
     by_hand = [each / end for end in (extra.estimate, extra.high, extra.low)]
     assert [fit.estimate, fit.low, fit.high] == pytest.approx(by_hand)
@@ -500,15 +500,15 @@ def test_what_was_spent_counts_once_from_ninety_days_before_until_the_gap_closed
     )
     # 90 days before 1 January is 3 October; on 1 February the second gap is 29 days off; the last
     # day is not over
-    assert closing._spent(rows, learned, "cost").sum() == 2 + 4 + 8 + 16
+    assert costs._spent(rows, learned, "cost").sum() == 2 + 4 + 8 + 16
     required = learned.assign(
         is_voluntary=False, cost=100 * learned.cost
     )  # on the same days, of the same type
-    assert closing._spent(rows, pd.concat([learned, required]), "cost").sum() == 101 * (
+    assert costs._spent(rows, pd.concat([learned, required]), "cost").sum() == 101 * (
         2 + 4 + 8 + 16
     )
     other = learned.assign(skill=["tax", None] * 3)
-    assert closing._spent(rows, other, "cost").sum() == 0
+    assert costs._spent(rows, other, "cost").sum() == 0
 
 
 # --- whatever the rows

@@ -281,3 +281,23 @@ def test_an_e_value_is_of_the_risk_that_gaps_close_within_a_year():
     expected = risk + np.sqrt(risk * (risk - 1))
     assert f"a factor of {expected:.1f} " in closing.to_erase(ratio, base)
     assert f"a factor of {1.5 + np.sqrt(0.75):.1f} " in closing.to_erase(ratio)
+
+
+@pytest.mark.parametrize(
+    ("own", "verdict"),
+    [
+        ((1.19, 0.78, 1.82), "higher"),  # too few to say: what its days would make is inside
+        ((1.0, 0.8, 1.2), "untrusted"),
+        ((0.6, 0.4, 0.9), "untrusted"),
+        (None, "higher"),
+    ],
+)
+def test_one_kind_of_learning_fails_only_where_its_own_days_speak_against_it(own, verdict):
+    def ratio(middle: float, low: float, high: float) -> Fit:
+        return replace(fit(low, high, ratio=True), estimate=middle, std_error=0.05)
+
+    fits = {"any learning": ratio(1.5, 1.3, 1.7), "on_the_job": ratio(2.22, 1.58, 3.12)}
+    earlier = {"any learning": ratio(1.2, 1.05, 1.4), "on_the_job": own and ratio(*own)}
+    about = {"smallest_effect": 1.2, "earlier": earlier}
+    rows = judge.judge_kinds("learning_to_closure", fits, **about)
+    assert [row.verdict for row in rows] == ["higher", verdict]

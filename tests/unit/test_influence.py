@@ -17,7 +17,8 @@ from learnalign.estimates import (
     reassessed,
     rivals,
 )
-from learnalign.estimates.closing import Months, cost_per_closed_gap
+from learnalign.estimates.closing import Months
+from learnalign.estimates.costs import cost_per_closed_gap
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.estimates.same_manager import Sample
 from learnalign.facts import drivers, merit

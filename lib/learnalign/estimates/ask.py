@@ -7,13 +7,12 @@ privacy hides of them, and that the study keeps what was told.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-import pandas as pd
-
 from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.estimates import (
     checks,
     closing,
     contrasts,
+    costs,
     directions,
     groups,
     leaders,
@@ -22,7 +21,7 @@ from learnalign.estimates import (
 )
 from learnalign.privacy import noise
 from learnalign.studies import Answers, Study, tell
-from learnalign.verdicts import explain, guards, judge, rows
+from learnalign.verdicts import guards, judge, rows
 from learnalign.verdicts.registry import Measure, headlines, measures, questions
 from learnalign.verdicts.result import Check, Comparison, Fit, Result
 
@@ -63,7 +62,7 @@ ESTIMATORS: Mapping[str, Callable[[Study, str], Comparison]] = {
 CAN = {"contrast": samples, "hazard": closing}  # which exposures and outcomes each knows
 
 
-def _known(measure: str) -> str:
+def estimator_of(measure: str) -> str:
     """Its estimator; DataError when that cannot have the exposure or outcome that are asked for."""
     what = measures()[measure][1]
     if room := CAN.get(what.estimator):
@@ -102,7 +101,7 @@ def compared(study: Study, measure: str) -> Comparison:
 
 
 def _compared(study: Study, measure: str) -> Comparison:
-    return ESTIMATORS[_known(measure)](study, measure)
+    return ESTIMATORS[estimator_of(measure)](study, measure)
 
 
 def _answer(study: Study, key: str) -> tuple[Result, ...]:
@@ -225,7 +224,7 @@ def cost(study: Study, amount: str = "cost") -> tuple[Fit | None, str]:
     """
     if not judge.stands(study.made(_family, "learning_to_closure")[:1]):
         return None, "not standing"
-    return closing.cost_per_closed_gap(months(study), amount)
+    return costs.cost_per_closed_gap(months(study), amount)
 
 
 def currency(study: Study) -> str:
@@ -372,34 +371,3 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
         return judge.judge_kinds(family.measure, moved, **about)
     headline = study.made(_answer, family.measure)[0]
     return judge.judge_family(headline, moved, part=family.part)
-
-
-# --- what can be asked at all
-
-
-def askable(study: Study) -> pd.DataFrame:
-    """What each question needs, what is missing, and what could be seen, before any result.
-
-    With it "we don't know" is told of every question that cannot be asked of these data.
-    """
-    filled, smallest = study.dataset.filled, dict(study.settings.smallest_effect)
-    study.told.coverage = study.made(_coverage)
-    tell(study, rows.unanswerable(filled, smallest))
-    return study.told.coverage
-
-
-def _coverage(study: Study) -> pd.DataFrame:
-    few, seen = {"min_people": study.min_group}, {}
-    for key in headlines():
-        estimator = _known(key)
-        if estimator == "contrast":
-            seen[key] = contrasts.detectable(study.cycles, key, **few)
-        elif estimator == "hazard":
-            seen[key] = closing.detectable(months(study), key, **few)
-        elif estimator == "leaders":
-            seen[key] = leaders.detectable(study.quarters)
-    people = study.cycles.person_id.unique()
-    seen = {
-        key: study.gate.roughly(f"{key}, detectable", value, people) for key, value in seen.items()
-    }
-    return explain.coverage(study.dataset.filled, seen, dict(study.settings.smallest_effect))

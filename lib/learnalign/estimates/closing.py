@@ -1,4 +1,4 @@
-"""Closing: what goes with closing gaps sooner (Q6 and Q8), and what one more closed gap costs (Q7).
+"""Closing: what goes with closing gaps sooner (Q6 and Q8).
 
 Every open month of a gap is compared with the same month of other gaps of the same skill and depth,
 in people alike in past rating, grade and tenure. What happens to a gap counts from the month after,
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from learnalign.estimates import checks, hazards, reassessed, sensitivity
-from learnalign.estimates.columns import by_person, unexplained
+from learnalign.estimates.columns import unexplained
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
 from learnalign.estimates.samples import common, fall_out
@@ -22,8 +22,8 @@ from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit,
 EXPOSURES = ("acknowledged", "mentored")  # what a question on closing may name; its outcome:
 OUTCOMES = ("closure",)
 MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
-MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
 HORIZON = 12  # months within which a gap closes that would not have
+MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,7 +116,7 @@ class _Sample:
         return int(self.rows.closed[self.rows[exposure] == 1].sum()) >= MIN_CLOSED
 
 
-def _sample(months: Months, measure: str) -> _Sample:
+def sample_of(months: Months, measure: str) -> _Sample:
     """The gap-months of one question; without gaps found before its exposure was recorded."""
     exposure, by = measures()[measure][1].exposure, months.by
     asked = exposure == "acknowledged"
@@ -162,7 +162,7 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     >>> compare(rows, "acknowledging_to_closure").adjusted.estimate > 1
     True
     """
-    sample, exposure = _sample(months, measure), measures()[measure][1].exposure
+    sample, exposure = sample_of(months, measure), measures()[measure][1].exposure
     found = Comparison(measure, None, None, attrition=sample.account, reason=sample.reason)
     if sample.reason:
         return found
@@ -231,7 +231,7 @@ def against_waitlist(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
     Empty where too few wait, or too few of their gaps closed. Misleads when places go to those in
     most need first.
     """
-    sample = _sample(months, "mentoring_to_closure")
+    sample = sample_of(months, "mentoring_to_closure")
     fit = None if sample.reason else _against_waitlist(sample, level)
     return {"against those on a waitlist": fit} if fit else {}
 
@@ -248,7 +248,7 @@ def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
     "Before it was found" counts nothing that happened since. Empty where no estimate can be had.
     Misleads as the headline does.
     """
-    sample = _sample(months, "acknowledging_to_closure")
+    sample = sample_of(months, "acknowledging_to_closure")
     if sample.reason:
         return {}
     before = sample.rows.assign(before=sample.rows.acknowledged_before.astype(int))
@@ -275,7 +275,7 @@ def learning_to_closure(
     this gap. Empty where skills of learning are not recorded. Misleads by indication: hard gaps get
     the courses.
     """
-    sample = _sample(months, "learning_to_closure")
+    sample = sample_of(months, "learning_to_closure")
     if sample.reason or not sample.closed_with("learned"):
         return {}, (), {}
     before = [name for name in ("acknowledged", "mentored") if sample.closed_with(name)]
@@ -302,90 +302,6 @@ def _earlier(
     return dict.fromkeys(rows) | dict(zip(known, fits, strict=False))
 
 
-# --- cost
-
-
-def cost_per_closed_gap(
-    months: Months, amount: str = "cost", *, level: float = 0.95
-) -> tuple[Fit | None, str]:
-    """What learning costs (or takes in `hours`) per gap closed within a year that would not have.
-
-    From `hazards.cost_per_closed_gap`; with None, the reason as a key. All that was spent on the
-    skill from 90 days before detection until the gap closed counts, as far as it is recorded.
-
-    Misleads as the hazard ratio does, and where costs are recorded for some kinds of learning only:
-    it is then too low. Merit is not in it: that is a cost or a transfer, never a benefit.
-    """
-    sample = _sample(months, "cost_per_closed_gap")
-    if sample.reason:
-        return None, sample.reason
-    if why := _wanting(months.learned, amount):
-        return None, why
-    rows, about = sample.rows, {"controls": sample.controls, "cluster": sample.by, "level": level}
-    try:
-        extra, months_open, moved = hazards.extra_closed(rows, "learned", horizon=HORIZON, **about)
-    except hazards.NoExtra:
-        return None, "no extra"
-    except ValueError:
-        return None, "no closing"
-    spent, learned = _spent(rows, months.learned, amount), by_person(rows.learned, rows.person_id)
-    per_gap, shares = _per_gap(spent, learned, months_open, moved)
-    return replace(
-        extra,
-        influence=(shares - extra.influence / extra.estimate) * per_gap / extra.estimate,
-        of_error=shares + _of_width(extra),
-        estimate=per_gap / extra.estimate,
-        low=per_gap / extra.high,
-        high=per_gap / extra.low,
-        std_error=None,
-        df=None,
-        n_rows=len(rows),
-        n_people_smaller=hazards.smaller(rows, "learned"),
-        n_clusters=rows[sample.by].nunique(),
-        method=f"{amount} per {extra.method}",
-        design="described",
-    ), ""
-
-
-def _wanting(learned: pd.DataFrame, amount: str) -> str:
-    if not learned[amount].fillna(0).sum() > 0:
-        return "no cost"
-    return "no learned skill" if learned.skill.isna().all() else ""
-
-
-def _of_width(extra: Fit) -> pd.Series:
-    """What each person moves the logarithm of the width of one over it by: most where it ends near
-    0, as both ends go with the figure and with its error.
-    """
-    ends = np.array([extra.low, extra.high])
-    off = np.multiply.outer(extra.of_error.to_numpy(), ends - extra.estimate)
-    moves = (off + extra.influence.to_numpy()[:, None]) / ends**2
-    width = 1 / extra.low - 1 / extra.high
-    return pd.Series((moves[:, 1] - moves[:, 0]) / width, extra.influence.index)
-
-
-def _per_gap(
-    spent: pd.Series, learned: pd.Series, months_open: float, moved: pd.Series
-) -> tuple[float, pd.Series]:
-    """What learning on a gap takes while it is open, and the share of it that each person makes."""
-    shares = [spent / spent.sum(), moved / months_open, -learned / learned.sum()]
-    shares = sum(one.reindex(moved.index, fill_value=0.0) for one in shares)
-    return float(spent.sum() / learned.sum() * months_open), shares
-
-
-def _spent(rows: pd.DataFrame, learned: pd.DataFrame, amount: str) -> pd.Series:
-    """All spent on a gap's skill, by person: from 90 days before it was found while it was open."""
-    keys = ["person_id", "skill", "detected_on"]
-    gaps = rows.drop_duplicates(keys)[[*keys, *hazards.ENDS]]
-    gaps = gaps.assign(_end=gaps[hazards.ENDS].min(axis=1))
-    events = gaps.merge(learned.dropna(subset=["skill"]), on=["person_id", "skill"])
-    since = events.detected_on - pd.Timedelta(days=hazards.WINDOW_DAYS)
-    inside = (events.learned_on >= since) & (events.learned_on < events._end)
-    # a day may be in two gaps of a skill
-    own = ["person_id", "skill", "learned_on", "activity_type", "is_voluntary"]
-    return events[inside].drop_duplicates(own).groupby("person_id")[amount].sum()
-
-
 # --- before any result
 
 
@@ -397,7 +313,7 @@ def detectable(months: Months, measure: str, *, min_people: int = 10) -> float |
     compared, or fewer than `min_people` are on one side. At best: gaps under one manager may be
     more alike.
     """
-    sample, exposure = _sample(months, measure), measures()[measure][1].exposure
+    sample, exposure = sample_of(months, measure), measures()[measure][1].exposure
     rows = sample.rows
     if sample.reason or hazards.smaller(rows, exposure) < min_people or not rows.closed.any():
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import ask, asked, closing, contrasts, leaders, samples
+from learnalign.estimates import ask, asked, closing, contrasts, costs, leaders, samples
 from learnalign.estimates.asked import Asked, Exposure
 from learnalign.estimates.narrowing import rows_where
 from learnalign.estimates.same_manager import people_in_the_smaller
@@ -140,7 +140,7 @@ def _of_cost(study: Study, of: Asked, which: pd.Series) -> Iterator[Found]:
     fit, reason = None, first.reason or "not standing"
     is_sound = all(one.outcome != "failed" for one in first.checks)
     if first.adjusted and first.adjusted.low > 1 and is_sound:
-        fit, reason = closing.cost_per_closed_gap(months)
+        fit, reason = costs.cost_per_closed_gap(months)
     found = Comparison(of.measure, None, fit, reason=reason)
     yield replace(_kept(found, measure, months.gaps[[*SPELL]]), rests_on=first.adjusted)
 

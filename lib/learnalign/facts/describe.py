@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from learnalign.estimates import ask
+from learnalign.estimates import ask, askable
 from learnalign.facts import contents, gaps, merit, ratios, spending
 from learnalign.studies import Answers, Study, tell
 from learnalign.verdicts import rows
@@ -72,10 +72,10 @@ def table(study: Study, name: str) -> Table:
 
 
 TABLES: Mapping[str, Callable[[Study], pd.DataFrame]] = {
-    "questions": ask.askable,
+    "questions": askable.askable,
     "contents": contents.contents,
     "joins": contents.joins,
-    "detectable": lambda study: ask.askable(study).dropna(subset="detectable_effect"),
+    "detectable": lambda study: askable.askable(study).dropna(subset="detectable_effect"),
     "knowing": gaps.knowing,
     "spending_by_mode": lambda study: spending.hours_and_cost(study, "mode"),
     "spending_by_unit": lambda study: spending.hours_and_cost(study, "unit"),

@@ -21,7 +21,7 @@ from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.mistakes import Stopped
 from learnalign.data.reading import DataSet
-from learnalign.estimates import ask
+from learnalign.estimates import ask, askable
 from learnalign.facts import contents, flows, ratios
 from learnalign.facts.describe import describe
 from learnalign.linking import windows
@@ -169,7 +169,7 @@ def _of_study(document: Document, study: Study) -> Made:
     chapters, published = document["run"]["notebooks"], results.rows_of(document)
     first, beside, wanted = [], [], {row.key for row in published}
     if COVERAGE in chapters:
-        ask.askable(study)
+        askable.askable(study)
         first = rows.unanswerable(study.dataset.filled, dict(study.settings.smallest_effect))
     for call in _asked(study, {key[1] for key in wanted}):
         beside += _told(study, call, lambda some: wanted & {row.key for row in some})
