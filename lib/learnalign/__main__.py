@@ -136,9 +136,9 @@ def check(data: Path) -> None:
         raise DataError(problems, str(data))
     print(f"{data} keeps the contract.")
     for one in reading.read_meta(data / "dataset.yml").imported:
-        said = {"n": f"{one.lost:,}", "of": f"{one.read - one.aside:,}"}
-        problem = Problem.of("rows_lost", one.table, got=one.accepted or "", **said)
-        print(*[problem] * bool(one.lost or one.accepted), sep="\n", end="")
+        if one.lost or one.accepted:
+            said = {"n": f"{one.lost:,}", "of": f"{one.read - one.aside:,}"}
+            print(Problem.of("rows_lost", one.table, got=one.accepted or "", **said))
 
 
 def run(

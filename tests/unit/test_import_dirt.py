@@ -95,7 +95,7 @@ def test_midnights_of_a_zone_are_days(dirt):
         ("Completion Status", ("Completed", "Exempt")),
         ("completionstate", ("1", "3")),
         ("Status", ("C", "I")),
-        ("Ergebnis", ("Erfolgreich", "Offen")),
+        ("Lernstatus", ("Erfolgreich", "Offen")),
     ],
 )
 def test_a_column_that_says_a_row_does_not_count_is_asked_about(dirt, head, words):
@@ -103,7 +103,15 @@ def test_a_column_that_says_a_row_does_not_count_is_asked_about(dirt, head, word
     dirt.learned(f"When,{head}", rows).asked("is not mapped, and says in")
 
 
-@pytest.mark.parametrize(("head", "words"), [("Status", ("Done", "done")), ("Deleted", ("0", "0"))])
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("Status", ("Done", "done")),
+        ("Deleted", ("0", "0")),
+        ("State", ("CA", "NY")),  # of a country
+        ("Result", ("85", "91")),
+    ],
+)
 def test_a_column_that_says_all_count_asks_nothing(dirt, head, words):
     rows = [f"{day},{words[i % 2]}" for i, day in enumerate(DAYS)]
     assert len(dirt.learned(f"When,{head}", rows).brought_in()) == 20

@@ -98,7 +98,8 @@ def test_a_small_import_from_end_to_end(job):
         "reviews.parquet",
     ]
     assert (job.out / "rejected.csv").read_text() == "table,file,line,reason\n"
-    assert reading.read(job.out).meta == read_mapping(job.folder / "map.yml").dataset
+    meta = reading.read(job.out).meta
+    assert meta.model_copy(update={"imported": ()}) == read_mapping(job.folder / "map.yml").dataset
     assert job.rows("reviews")[0] | {"manager_id": None} == {
         "person_id": "ana",
         "cycle": "H1",
