@@ -18,7 +18,7 @@ SOURCES = {
     for path in sorted(LIBRARY.rglob("*.py"))
 }
 ROOMS = {"data", "verdicts", "linking", "privacy", "estimates", "facts", "report", "runs"}
-BYTES, MODULE_LINES, FUNCTION_LINES = 1_170_333, 400, 30
+BYTES, MODULE_LINES, FUNCTION_LINES = 1_170_568, 400, 30
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
 
 
@@ -87,7 +87,7 @@ def test_the_library_stays_small():
 
 def test_what_protects_people_can_be_read_in_an_hour():
     lines = [source.count("\n") for name, source in SOURCES.items() if "/privacy/" in name]
-    assert 0 < sum(lines) <= 1_010
+    assert 0 < sum(lines) <= 1_000
 
 
 def test_the_house_has_eight_rooms_and_no_cupboard():

@@ -8,6 +8,7 @@ import ibis
 import pandas as pd
 import pytest
 
+from learnalign.data import broken as breaches
 from learnalign.data import contract
 from learnalign.data.contract import COLUMNS, PEOPLE_REFERENCES, Meta
 from learnalign.data.mistakes import DataError, Problem, read_yaml
@@ -117,7 +118,7 @@ def problems(
         raw = pd.DataFrame(lines, dtype=object).assign(_row=range(2, len(lines) + 2))
         kinds = {column: "int64" if column == "_row" else "string" for column in raw.columns}
         there[name] = contract.typed(ibis.memtable(raw, schema=kinds), name, meta)
-    return contract.table_problems(there, table, meta)
+    return breaches.table_problems(there, table, meta)
 
 
 def broken(table: str, **cells: str | None) -> list[Problem]:
@@ -374,7 +375,7 @@ def test_a_value_cannot_break_the_message():
 
 def test_everyone_is_a_problem_only_once_when_people_are_missing():
     raw = ibis.memtable(pd.DataFrame(rows_of("reviews")).assign(_row=[2, 3], fte=["1", "2"]))
-    found = contract.table_problems(
+    found = breaches.table_problems(
         {"reviews": contract.typed(raw, "reviews", META)}, "reviews", META
     )
     assert [(problem.column, problem.problem) for problem in found] == [("fte", "is too high")]
@@ -387,7 +388,7 @@ def test_no_rows_are_a_problem_where_rows_are_required():
             [], schema={c.name: "string" for c in COLUMNS[table]} | {"_row": "int64"}
         )
         empty[table] = contract.typed(raw, table, META)
-    found = {table: contract.table_problems(empty, table, META) for table in COLUMNS}
+    found = {table: breaches.table_problems(empty, table, META) for table in COLUMNS}
     assert found == {
         table: [Problem(table, "", "holds no rows", fix="add them")]
         if table in ("people", "reviews")

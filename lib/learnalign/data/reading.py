@@ -22,6 +22,7 @@ import pandas as pd
 from ibis.expr.types import Table
 
 from learnalign.data import files, scratch
+from learnalign.data.broken import table_problems
 from learnalign.data.contract import (
     COLUMNS,
     DATE_OF,
@@ -32,7 +33,6 @@ from learnalign.data.contract import (
     columns_of,
     is_typed,
     read_meta,
-    table_problems,
     typed,
 )
 from learnalign.data.folders import table_files

@@ -13,13 +13,13 @@ import ibis
 import pandas as pd
 from ibis.expr.types import StringValue, Table
 
+from learnalign.data.broken import annotate
 from learnalign.data.contract import (
     COLUMNS,
     DATE_OF,
     KEYS,
     PEOPLE_REFERENCES,
     Rule,
-    annotate,
     columns_of,
     known,
     rules,

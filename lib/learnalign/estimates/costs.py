@@ -27,10 +27,9 @@ def cost_per_closed_gap(
     if why := _wanting(months.learned, amount):
         return None, why
     rows, about = sample.rows, {"controls": sample.controls, "cluster": sample.by, "level": level}
+    about["horizon"] = closing.HORIZON
     try:
-        extra, months_open, moved = hazards.extra_closed(
-            rows, "learned", horizon=closing.HORIZON, **about
-        )
+        extra, months_open, moved = hazards.extra_closed(rows, "learned", **about)
     except hazards.NoExtra:
         return None, "no extra"
     except ValueError:

@@ -135,9 +135,7 @@ class Gate:
     # --- counts
 
     def reaches(self, name: str, ids: pd.Index, count: float, least: float, sd: float) -> bool:
-        """Whether a count, moved, reaches so many, several `sd` above what the rule asks: a step
-        that no one person decides.
-        """
+        """Whether a count, moved, reaches so many: a step that no one person decides."""
         people, far = digest(ids), (least - count) / sd
         moves = norm.pdf(far) / max(norm.cdf(far) * norm.sf(far), 1e-12) ** 0.5  # of yes or no
         self._tell(f"{name}|{people}", pd.Series(moves, ids), sd)
@@ -221,9 +219,8 @@ class Gate:
 
 def told(gate: Gate) -> pd.DataFrame:
     """What a gate kept, as rows of figure, person and moves: for the run, and never published."""
-    told = gate.told.items()
-    parts = [pd.DataFrame({"person": s.index, "moves": s, "figure": f}) for f, s in told]
-    found = pd.concat(parts) if parts else pd.DataFrame(columns=["person", "moves", "figure"])
+    kept = gate.told or {"": pd.Series(dtype=float)}
+    found = pd.concat(kept, names=["figure", "person"]).rename("moves").reset_index()
     return found.astype({"moves": "float32", "figure": "category"})
 
 
@@ -250,5 +247,4 @@ def certainty(mu: float) -> float:
 
 
 def _short(value: float) -> float:
-    """Two digits."""
     return float(f"{value:.2g}")

@@ -33,8 +33,7 @@ def install(display: Any) -> None:
 def redacted(shown: Any) -> str:
     """What stands for an object that carries people; empty where it carries none.
 
-    It knows people by the names of columns and levels: a renamed column, or an array without a
-    name, is shown.
+    It knows people by the names of columns and levels; under others, they are shown.
 
     >>> redacted(pd.DataFrame({"person_id": ["ana", "ben"], "rating": [3, 4]}))
     '2 rows x 2 columns of people: not displayed. Show results by the verbs of learnalign.'
@@ -66,9 +65,7 @@ def _labels(shown: Any) -> list[Any]:
 
 
 def _turned(shown: Any) -> bool:
-    """Whether ids stand beside their name, as in one row of a frame or a transposed one; dtypes and
-    counts do not.
-    """
+    """Whether ids stand beside their name, as in one row of a frame or a transposed one."""
     if not isinstance(shown, pd.DataFrame | pd.Series):
         return False
     top = shown.iloc[:WIDEST]
