@@ -158,7 +158,9 @@ class Meta(Strict):
         return ", ".join(f"{value:g}" for value in self.rating_scale)
 
 
-META_KEYS = [key for one in (Meta, Span, MatrixCell, Arrival) for key in one.model_fields]
+META_KEYS = [
+    key for one in (Meta, Span, MatrixCell) for key in one.model_fields if key != "imported"
+]
 
 
 def read_meta(path: Path) -> Meta:
