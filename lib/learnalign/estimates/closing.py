@@ -117,7 +117,10 @@ class _Sample:
 
 
 def sample_of(months: Months, measure: str) -> _Sample:
-    """The gap-months of one question; without gaps found before its exposure was recorded."""
+    """The gap-months of one question; without gaps found before its exposure was recorded.
+
+    Misleads where what is asked was recorded from a late day on: few gaps are left then.
+    """
     exposure, by = measures()[measure][1].exposure, months.by
     asked = exposure == "acknowledged"
     steps = [("no_rater", f"no {by} recorded", lambda gaps: gaps[by].isna())]
