@@ -616,7 +616,7 @@ def test_mistakes_that_show_only_in_the_source_are_told_at_once(job):
             "file: staff.csv",
             "query: SELECT * FROM stuff",
             "people.query: asks for 'stuff', which a mapping may not have\n"
-            "    Allowed: the exports (reviews, staff), and functions",
+            "    Allowed: the exports (book, reviews, staff), and functions",
         ),
         ("file: staff.csv", "query: SELECT 1; SELECT 2", "people.query: is not one SELECT\n"),
         ("file: staff.csv", "query: COPY staff TO 'x.csv'", "people.query: is not one SELECT\n"),
