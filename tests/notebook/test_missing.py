@@ -137,21 +137,25 @@ OFTEN = (
     "acknowledgements.skill",
     "assessments.trigger",
 )
-"""In every `make test`; the other columns, of which each is read in one or two places, take minutes
-(`.ci/run`).
-"""
+"""One at a time; of the other columns, each is read in one or two places."""
+RARELY = [name for name in OPTIONAL_COLUMNS if name not in OFTEN]
+APART = -(-len(RARELY) // 3)  # three at a time, of tables that are far from each other
+TOGETHER = [tuple(RARELY[start::APART]) for start in range(APART)]
+BOTH = ("rewards.merit_target_pct", "merit_matrix")
+CASES = [*((one,) for one in OFTEN), *TOGETHER, BOTH]
 
 
-def case(*missing: str):
-    return pytest.param(
-        missing, id=" and ".join(missing), marks=() if {*missing} & {*OFTEN} else pytest.mark.slow
-    )
+def test_every_optional_column_is_missing_once():
+    assert {name for case in CASES for name in case} == {
+        *OPTIONAL_TABLES,
+        *OPTIONAL_COLUMNS,
+        *SETTINGS,
+    }
+    tables = [[name.partition(".")[0] for name in case] for case in TOGETHER]
+    assert all(len(set(case)) == len(case) for case in tables)
 
 
-CASES = [case(one) for one in (*OPTIONAL_TABLES, *OPTIONAL_COLUMNS, *SETTINGS)]
-
-
-@pytest.mark.parametrize("missing", [*CASES, case("rewards.merit_target_pct", "merit_matrix")])
+@pytest.mark.parametrize("missing", CASES, ids=" and ".join)
 def test_what_is_not_recorded_stops_nothing_and_is_said(tell, missing):
     dataset = without(*missing)
     told = tell(dataset)

@@ -23,7 +23,7 @@ def oracle():
 
 
 def test_an_oracle_is_right_no_more_often_than_is_told(oracle):
-    found = oracle.attack(1, people=600, n=30, n_keys=16)
+    found = oracle.attack(1, people=600, n=20, n_keys=12)
     assert found.right <= oracle.BOUND + 3 * found.error
     assert not found.certain and not found.small
     assert found.shown > 0
