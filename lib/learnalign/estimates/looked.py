@@ -124,12 +124,13 @@ def _of_gaps(study: Study, of: Asked, which: pd.Series) -> Iterator[Found]:
 
 def _learned(months: closing.Months) -> Comparison:
     """Closing with any learning on the skill, as the first row of its family is judged."""
-    fits, tried = closing.learning_to_closure(months)
+    fits, tried, earlier = closing.learning_to_closure(months)
     found = Comparison(LEARNED_TO_CLOSE, None, None, reason="no closing")
     if not (fit := fits.get("any learning")):
         return found
     slower = (Check.of("indication", "failed", "slower"),) if fit.high < 1 else ()
-    return replace(found, adjusted=fit, reason="", checks=(*tried, *slower))
+    again = (("re-assessment", earlier["any learning"]),)
+    return replace(found, adjusted=fit, reason="", checks=(*tried, *slower), rivals=again)
 
 
 def _of_cost(study: Study, of: Asked, which: pd.Series) -> Iterator[Found]:

@@ -338,20 +338,22 @@ def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: f
         gone = rival.low <= same <= rival.high and not rival.low <= fit.estimate <= rival.high
         failed = verdict in CLAIMS and (opposite or gone)
     size, ends = number(rival.estimate, measure.unit), spread(rival.low, rival.high, measure.unit)
-    return Check.of(name, "failed" if failed else "passed", "seen", size=size, range=ends)
+    # who asks to be assessed studies for it: learning is seen again by what was learned well before
+    why = "before" if (name, measure.exposure) == ("re-assessment", "learned") else "seen"
+    return Check.of(name, "failed" if failed else "passed", why, size=size, range=ends)
 
 
 def _before(
     earlier: Fit | None, fit: Fit, measure: Measure, smallest: float, is_part: bool
 ) -> Check:
-    """What was learned well before: who asks to be assessed studies for it. One kind of many fails
-    only where it is less than its share of days before would make of the claim: few do each.
+    """What was learned well before. One kind of many fails only where it is less than its share of
+    days before would make of the claim: few do each.
     """
     found = _rival("re-assessment", earlier, fit, measure, smallest)
     if is_part and found.outcome == "failed" and earlier.low <= 1 <= earlier.high:
         near = earlier.low <= fit.estimate**OVERLAP <= earlier.high
         found = replace(found, outcome="passed") if near else found
-    return found if earlier is None else replace(found, why="before")
+    return found
 
 
 def _assigned(is_lower: bool) -> Check:
