@@ -1,5 +1,5 @@
-"""Plans: what was fixed before anyone looked, written before outcomes are read, and what was
-changed since an edition was made.
+"""Plans: what was fixed before anyone looked, written when the form of the data was checked and
+nothing was computed of them, and what was changed since an edition was made.
 
 The plans of all reports lie in `out`/plan.json, each with its digest and day, the first of a report
 on top. A change before the first edition takes the plan's place, as nobody has seen a result; a

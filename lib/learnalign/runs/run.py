@@ -80,8 +80,8 @@ def run(
         several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
         pool = Pool(log.scratch, log.run_id, jobs=jobs, until=until, warm=several)
         stack.enter_context(pool)
-        plan = {"plan": plans.told(plans.kept(spec, log))}  # before outcomes are read
         dataset = _fit_to_report(spec, data)
+        plan = {"plan": plans.told(plans.kept(spec, log))}  # their form was checked, and no more
         chosen = units.chosen(dataset, spec.units, spec.min_group)
         log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
