@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -120,6 +121,17 @@ def edition(tmp_path_factory, request):
     return run.Edition(
         folder, folder / "report.html", json.loads((folder / "results.json").read_text("utf-8"))
     )
+
+
+@pytest.fixture(scope="module")
+def bank(tmp_path_factory):
+    """A study of the demonstration company of a module's own, where looks may be kept beside the
+    data.
+    """
+    import learnalign as la
+
+    place, key = tmp_path_factory.mktemp("bank") / "demo", shutil.ignore_patterns(".private")
+    return la.study(shutil.copytree(ROOT / "data/demo", place, ignore=key))
 
 
 META = {"title": "Drawn", "as_of": "2024-12-31", "rating_scale": {"min": 0, "max": 100}}

@@ -2,7 +2,6 @@
 files with pandas, scipy and pyfixest, and nothing of ours.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,6 @@ DEMO = Path(__file__).parents[2] / "data/demo"
 DAYS = {"assessments": "assessed_on", "acknowledgements": "acknowledged_on"}
 DAYS |= {"learning": "learned_on", "reviews": "reviewed_on", "ties": "tied_on"}
 NEVER = pd.Timestamp("2200-01-01")
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    place = tmp_path_factory.mktemp("gaps") / "demo"
-    return la.study(shutil.copytree(DEMO, place, ignore=shutil.ignore_patterns(".private")))
 
 
 @pytest.fixture(scope="module")

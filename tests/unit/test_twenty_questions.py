@@ -2,7 +2,6 @@
 pandas and pyfixest, and nothing of ours.
 """
 
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +12,6 @@ import pytest
 import learnalign as la
 
 DEMO = Path(__file__).parents[2] / "data/demo"
-
-
-@pytest.fixture(scope="module")
-def bank(tmp_path_factory):
-    """The demonstration company, where looks may be kept beside the data."""
-    place = tmp_path_factory.mktemp("twenty") / "demo"
-    return la.study(shutil.copytree(DEMO, place, ignore=shutil.ignore_patterns(".private")))
 
 
 @pytest.fixture(scope="module")

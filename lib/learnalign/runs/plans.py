@@ -6,7 +6,6 @@ on top. A change before the first edition takes the plan's place, as nobody has 
 later one is added, and every edition from then on tells it.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -47,7 +46,11 @@ def of(spec: RunSpec) -> dict[str, Any]:
     """All that a plan fixes: questions and contrasts, smallest effects, windows, checks."""
     asked = {
         key: {"text": one.text, "needs": [need.where for need in one.needs]}
-        | {name: {field: getattr(m, field) for field in CONTRAST} for name, m in _measures(one)}
+        | {
+            name: {field: getattr(about, field) for field in CONTRAST}
+            for name, (question, about) in registry.measures().items()
+            if question.key == key
+        }
         for key, one in registry.questions().items()
     }
     checks = {
@@ -69,18 +72,13 @@ def of(spec: RunSpec) -> dict[str, Any]:
     }
 
 
-def _measures(question: registry.Question) -> Iterator[tuple[str, registry.Measure]]:
-    yield from question.measures.items()
-    yield from question.families.items()
-
-
 def kept(spec: RunSpec, log: Journal) -> tuple[Plan, ...]:
     """The plans of a report, the one that holds now last; written where it is new.
 
     A `DataError` where the file is damaged: what was fixed cannot be made up afterwards.
     """
     fixed = of(spec)
-    mark = hashlib.sha256(document.as_json(fixed)).hexdigest()
+    mark = document.digest(fixed)
     with files.alone(log.out / ".runs/plan.lock"):
         known = read(log.out)
         plans = known.get(spec.report, ())
@@ -109,7 +107,7 @@ def read(out: Path) -> dict[str, tuple[Plan, ...]]:
     except (OSError, pydantic.ValidationError) as error:
         raise DataError.of("plan_torn", FILE, "", type(error).__name__) from None
     for one in (one for some in plans.values() for one in some):
-        if one.digest != hashlib.sha256(document.as_json(one.fixed)).hexdigest():
+        if one.digest != document.digest(one.fixed):
             raise DataError.of("plan_changed", FILE, "", one.digest[:12])
     return plans
 
