@@ -15,14 +15,14 @@ import pandas as pd
 import pydantic
 from ibis import _
 
-from learnalign.data import reading
+from learnalign.data import kept, reading
 from learnalign.data.contract import Strict
 from learnalign.data.mistakes import DataError, Problem, problems_of
 from learnalign.data.reading import DataSet
 from learnalign.linking import journeys, teams, windows
 from learnalign.privacy import gate, keys, rule
 from learnalign.verdicts import document, looks, words
-from learnalign.verdicts.registry import is_own, questions, verdict_words
+from learnalign.verdicts.registry import build, is_own, questions, verdict_words
 from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
@@ -70,6 +70,7 @@ class Study:
     settings: Settings
     gate: gate.Gate
     told: Told = field(default_factory=Told)
+    read_from: str = ""  # a digest of the files that were read, where their frames may be kept
     _made: dict[Any, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -95,7 +96,10 @@ class Study:
     @cached_property
     def linked(self) -> windows.Linked:
         """Person-cycles, and the account of what fell out on the way to them."""
-        return windows.link(self.dataset, embargo_days=self.settings.embargo_days)
+        days = self.settings.embargo_days
+        return windows.Linked(
+            **self._once(lambda: vars(windows.link(self.dataset, embargo_days=days)), "link", days)
+        )
 
     @property
     def cycles(self) -> pd.DataFrame:
@@ -105,12 +109,23 @@ class Study:
     @cached_property
     def journeys(self) -> journeys.Journeys:
         """Gaps from their finding to their closing."""
-        return journeys.gap_journeys(self.dataset)
+        return journeys.Journeys(
+            **self._once(lambda: vars(journeys.gap_journeys(self.dataset)), "journeys")
+        )
 
     @cached_property
     def quarters(self) -> pd.DataFrame:
         """A row per team and quarter."""
-        return teams.team_quarters(self.dataset)
+        return self._once(lambda: {"rows": teams.team_quarters(self.dataset)}, "teams")["rows"]
+
+    def _once(self, make: Callable[[], kept.Frames], what: str, days: int = 0) -> kept.Frames:
+        """Linked frames; kept beside the data for the next notebook, unless these are a run's."""
+        folder = self.dataset.folder
+        if not self.read_from or kept.digest(folder) != self.read_from:
+            return make()
+        about = {"what": what, "as_of": self.dataset.as_of, "embargo_days": days}
+        about |= {"files": self.read_from, "build": build()}
+        return kept.once(folder / keys.PRIVATE / kept.FRAMES, about, make)
 
     def made(self, make: Callable[..., Made], *about: Any) -> Made:
         """What `make(study, *about)` gives, made at the first call."""
@@ -189,13 +204,24 @@ def study(
         problems += problems_of(error, "study", keys)
     if as_of and isinstance(data, DataSet):
         problems.append(Problem.of("already_read", "study", "as_of", str(as_of)))
+    read_from = _digest(data)
     try:
         dataset = data if isinstance(data, DataSet) else reading.read(data, as_of=settings.as_of)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from None
     if problems:
         raise DataError(problems)
-    return Study(dataset, settings, _gate(dataset, settings))
+    return Study(dataset, settings, _gate(dataset, settings), read_from=read_from)
+
+
+def _digest(data: str | Path | DataSet) -> str:
+    """Of a folder's files before they are read; none of what a run prepared or was read before."""
+    if isinstance(data, DataSet) or kept.marked(Path(data)):
+        return ""
+    try:
+        return kept.digest(Path(data))
+    except (OSError, ValueError):
+        return ""  # reading tells what is wrong
 
 
 def _gate(dataset: DataSet, settings: Settings) -> gate.Gate:

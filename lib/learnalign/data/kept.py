@@ -1,13 +1,17 @@
-"""What a run made once for all its notebooks: checked tables and the frames linked from them, in a
-folder of its own.
+"""What is made once for several notebooks: frames linked from tables, and the checked tables.
 
-A mark beside the tables says which data, day and embargo they are for. It is written last, and it
-holds only as long as no file is newer and the packages are the same: whoever finds no valid mark
-reads and links anew.
+A run keeps both in a folder of its own; an analyst's studies keep frames beside their data, for
+whoever opens the next notebook. A mark says which data, day and embargo they are for. It is written
+last, and it holds only as long as no file is newer and the packages are the same: whoever finds no
+valid mark reads and links anew.
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,10 +19,14 @@ from typing import Any
 import pandas as pd
 from ibis.expr.types import Table
 
+from learnalign.data.files import fingerprint
+from learnalign.data.writing import own_folder
+
 MARK = "linked.json"
 FRAMES = "linked"
 Frames = Mapping[str, pd.DataFrame]
 PACKAGES = ("learnalign", "pandas", "ibis-framework", "duckdb", "pyarrow")
+MOST = 12  # kept beside data: three kinds of frames, of a few days and embargoes
 
 
 def keep(
@@ -68,6 +76,45 @@ def frames(folder: Path, names: Sequence[str], types: Mapping[str, Any]) -> list
     return [
         pd.read_parquet(folder / FRAMES / f"{name}.parquet").astype(types[name]) for name in names
     ]
+
+
+def once(folder: Path, about: Mapping[str, Any], make: Callable[[], Frames]) -> Frames:
+    """What `make` gives, kept in `folder` for its owner alone; read there where all that it is
+    `about` is as it was. Where nothing can be written it is made, and not kept.
+    """
+    said = json.dumps({**about, "versions": _versions()}, sort_keys=True, default=str)
+    place = folder / hashlib.sha256(said.encode()).hexdigest()[:16]
+    if mark := marked(place):
+        with suppress(OSError, ValueError, KeyError):  # torn by hand: made anew
+            return dict(
+                zip(mark["types"], frames(place, [*mark["types"]], mark["types"]), strict=True)
+            )
+    made = make()
+    with suppress(OSError):
+        own_folder(folder.parent)
+        own_folder(folder)
+        _put(place, made, about)
+    return made
+
+
+def _put(place: Path, made: Frames, about: Mapping[str, Any]) -> None:
+    stage = Path(tempfile.mkdtemp(prefix=".", dir=place.parent))
+    try:
+        keep(stage, {}, made, {name: str(value) for name, value in about.items()})
+        shutil.rmtree(place, ignore_errors=True)
+        stage.rename(place)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    there = sorted(place.parent.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+    for old in there[:-MOST]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def digest(folder: Path) -> str:
+    """A digest of the bytes of all files of a data set, but hidden ones."""
+    there = [path for path in sorted(folder.glob("[!.]*")) if path.is_file()]
+    lines = (f"{path.name} {fingerprint(path)}" for path in there)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

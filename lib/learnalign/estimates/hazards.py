@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from numpy.typing import ArrayLike
+from statsmodels.genmod import families
+from statsmodels.genmod.generalized_linear_model import GLM
 
 from learnalign.estimates.columns import by_person
 from learnalign.estimates.ladder import Slope
@@ -202,8 +203,8 @@ def _cloglog(
     triangle = np.linalg.qr(design.to_numpy(), mode="r")
     if len(triangle) < design.shape[1] or np.linalg.matrix_rank(triangle) < design.shape[1]:
         raise ValueError("An exposure or a control cannot be told from the others, or the month.")
-    family = sm.families.Binomial(link=sm.families.links.CLogLog())
-    result = sm.GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
+    family = families.Binomial(link=families.links.CLogLog())
+    result = GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
         cov_type="cluster", cov_kwds={"groups": pd.factorize(rows[cluster])[0]}
     )
     if not result.converged or not np.isfinite(result.bse).all():
