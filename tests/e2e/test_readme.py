@@ -108,20 +108,23 @@ def test_python_of_the_readme_runs(project):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("page", BESIDE)
-def test_what_a_page_says_to_type_runs(page, project):
-    """All of a page's Python in one session; its commands, each in a fresh place."""
+def test_what_a_page_says_to_type_runs(page, project, tmp_path):
+    """All of a page's Python in one session, where a notebook has it; then its commands."""
+    place = shutil.copytree(project, tmp_path / "project", symlinks=True)
+    (place / "params/questions").mkdir(exist_ok=True)  # as `learnalign init` makes it
     code = "\n".join(
         map(textwrap.dedent, re.findall(r"```python\n(.*?)```", text(page), flags=re.S))
     )
     shell = re.findall(r"```sh\n(.*?)```", text(page), flags=re.S)
     lines = [line.strip() for block in shell for line in block.splitlines() if line.strip()]
-    words = [[sys.executable, "-c", code]] if code else []
+    cell = place / "notebooks" if '"../' in code else place
+    words = [([sys.executable, "-c", code], cell)] if code else []
     for line in lines:
         first, *rest = shlex.split(line)
         known = {"learnalign": ["-m", "learnalign"], "python": []}
-        words.append([sys.executable, *known[first], *rest])
-    for one in words:
-        done = subprocess.run(one, cwd=project, capture_output=True, text=True, check=False)
+        words.append(([sys.executable, *known[first], *rest], place))
+    for one, folder in words:
+        done = subprocess.run(one, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{one}\n{done.stderr}"
 
 

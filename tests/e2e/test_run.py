@@ -353,7 +353,7 @@ def attempt(folder: Path, bank: Path, **more) -> Stopped:
         ),
         (
             ["import time\ntime.sleep(60)"],
-            {"deadline_minutes": 0.1},
+            {"deadline_minutes": 0.3},
             mistakes.DEADLINE,
             "deadline_minutes",
         ),
