@@ -111,10 +111,10 @@ def _put(place: Path, made: Frames, about: Mapping[str, Any]) -> None:
 
 
 def digest(folder: Path) -> str:
-    """A digest of the bytes of all files of a data set, but hidden ones."""
+    """A digest of the bytes of all files of a data set, but hidden ones; "" where there are none."""
     there = [path for path in sorted(folder.glob("[!.]*")) if path.is_file()]
     lines = (f"{path.name} {fingerprint(path)}" for path in there)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest() if there else ""
 
 
 def _versions() -> dict[str, str]:
