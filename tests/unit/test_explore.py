@@ -160,7 +160,7 @@ def test_a_look_that_stands_alone_may_fall_among_many():
     assert looks.corrected([one])[0].verdict == "worth_a_test"
     among = looks.corrected([one, *(_look(0.5, bare="unknown") for _ in range(30))])
     assert among[0].verdict == "unknown"
-    assert "31 looks were taken" in among[0].sentence
+    assert "(so far 31)" in among[0].sentence
 
 
 def test_practically_none_is_corrected_too():

@@ -115,7 +115,8 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
     """A table of the study by its name ("contents"), or a frame of groups under a caption.
 
     A frame is shown as it is: what is too small in it must be blank before (`privacy.gate`), and a
-    frame of people is refused.
+    frame of people is refused. In the report of a chapter of one's own are its tables by name; a
+    frame stays in the notebook, as nothing knows how far one person moves it.
 
     >>> import learnalign as la
     >>> str(la.table(la.study("data/demo"), "contents")).splitlines()[0]
@@ -127,7 +128,10 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
         raise ask.unknown("table", of, [*describe.TABLES])
     found = describe.table(study, of)
     unknown = unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
-    return show.table(found.frame, found.caption, unknown=unknown)
+    shown = show.table(found.frame, found.caption, unknown=unknown, name=of)
+    if shown.record is not None:
+        study.told.tables[of] = shown
+    return shown
 
 
 def provenance(study: Study) -> Shown:
