@@ -25,7 +25,7 @@ OTHERS = sorted({one.stem for one in (ROOT / "notebooks").glob("*.ipynb")} - {NA
 QUIET = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 QUIET += ["--disable-background-networking", "--disable-component-update"]
 TOKEN = "only-for-this-test"
-SECONDS = 60  # of waiting for one thing; on a quiet machine it is there in a tenth of it
+SECONDS = 120  # of waiting for one thing; on a quiet machine it is there in a tenth of it
 
 
 @pytest.fixture(scope="module")
@@ -90,10 +90,16 @@ def page(lab):
         chromium = play.chromium.launch(executable_path=path, args=args)
         found = chromium.new_page(viewport={"width": 1400, "height": 1000})
         found.set_default_timeout(SECONDS * 1_000)
-        dialog = found.locator(".jp-Dialog")  # which kernel it shall be, whenever that is asked
-        found.add_locator_handler(dialog, lambda: dialog.locator("button.jp-mod-accept").click())
+        # Which kernel it shall be, whenever that is asked, until it is asked no more
+        accept = found.locator(".jp-Dialog button.jp-mod-accept").first
+        found.add_locator_handler(accept, lambda one: _accept(one), no_wait_after=True)
         yield found
         chromium.close()
+
+
+def _accept(button):
+    print("asked:", button.page.locator(".jp-Dialog").first.inner_text().split("\n"))
+    button.click()
 
 
 def opened(page, lab, name):
@@ -118,7 +124,10 @@ def run_all(page, project, name):
     def is_done():
         page.wait_for_timeout(1_000)
         page.keyboard.press("Control+s")
-        cells = json.loads(path.read_text())["cells"]
+        try:
+            cells = json.loads(path.read_text())["cells"]
+        except ValueError:  # it is being saved
+            return False
         code = [cell for cell in cells if cell["cell_type"] == "code"]
         counts = [cell["execution_count"] for cell in code]
         is_new = counts[-1] and [c.get("execution_count") for c in cells] != before
@@ -127,6 +136,7 @@ def run_all(page, project, name):
         return whole or any(o["output_type"] == "error" for c in code for o in c["outputs"])
 
     _until(is_done, project / "lab.log")
+    page.wait_for_timeout(500)
     cells = json.loads(path.read_text())["cells"]
     outputs = [one for cell in cells for one in cell.get("outputs", [])]
     assert not [one for one in outputs if one["output_type"] == "error"], outputs
