@@ -54,6 +54,7 @@ class Told:
     answers: set[document.Key] = field(default_factory=set)  # told by their question's chapter only
     flows: dict[str, pd.DataFrame] = field(default_factory=dict)
     pictures: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)  # by name, for a chapter of one's own
     coverage: pd.DataFrame | None = None
     looks: dict[str, Result] = field(default_factory=dict)  # by their marks, with earlier sessions'
     unkept: str = ""  # why looks are not kept beside the data
@@ -253,8 +254,8 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
 
     Handed over are the answers to the questions of this `chapter` (the notebook's name), all facts,
     flows and pictures that were shown, and how often somebody looked further;
-    of a chapter of one's own also what its looks and facts say. `out` is the file that the run
-    named. Shown again, in a cell that ran twice, a thing is handed over once.
+    of a chapter of one's own also its tables, and what its looks and facts say. `out` is the file
+    that the run named. Shown again, in a cell that ran twice, a thing is handed over once.
 
     >>> import learnalign as la
     >>> la.hand_over(la.study("data/demo"), "coverage", out="")
@@ -263,16 +264,22 @@ def hand_over(study: Study, chapter: str, out: str) -> None:
     own = {key for key, question in questions().items() if question.chapter == chapter}
     rows = [row for key, row in told.rows.items() if key not in told.answers or row.question in own]
     flow = [*told.flows.values()]
-    pictures = list(told.pictures.values())
+    pictures = [*told.pictures.values(), *(told.tables.values() if is_own(chapter) else ())]
     said = _said(study, rows) if study.gate.draws and is_own(chapter) else []
     document.write(out, chapter, rows, flow, told.coverage, pictures, len(told.looks), said)
     if out and study.gate.draws:
         gate.told(study.gate).to_parquet(Path(out).with_suffix(keys.TOLD))
 
 
-def _said(study: Study, rows: Iterable[Result]) -> list[dict[str, str]]:
-    """What looks of this run, which are moved, and facts say; of earlier looks nothing."""
+def _said(study: Study, rows: Iterable[Result]) -> list[dict[str, Any]]:
+    """What looks of this run, which are moved, and facts say, and where they lie; of earlier looks
+    nothing.
+    """
     found = looks.corrected([*study.told.looks.values()])
     moved = [one for one in found if one.branch in looks.OF_A_RUN]
     facts = [row for row in rows if row.branch in ("fact", "hidden") and not row.headline]
-    return [{"name": looks.named(row), "sentence": row.sentence} for row in (*moved, *facts)]
+    return [
+        {"name": looks.named(row), "sentence": row.sentence, "shown": row.shown}
+        | ({name: getattr(row, name) for name in document.LIES} if row.shown else {})
+        for row in (*moved, *facts)
+    ]

@@ -2,14 +2,16 @@
 
     python tests/benchmarks/explored.py [--companies 20] [--people 400] [--seed 1]
 
-Every company is simulated with nothing in it, linked, and looked at fifty times by the verbs that
-an analyst types; counted is in how many any look was ever told "worth a test", what would have been
-told without a correction, and what Benjamini-Hochberg over the looks so far would have told.
+Every company is simulated with nothing in it, linked, and looked at more than sixty times by
+the verbs that an analyst types, of reviews, pay, gaps and teams; counted is in how many any look
+was ever told "worth a test", what would have been told without a correction, and what
+Benjamini-Hochberg over the looks so far would have told.
 """
 
 import argparse
 import json
 import time
+from dataclasses import replace
 
 import learnalign as la
 from learnalign.studies import Study
@@ -17,7 +19,9 @@ from learnalign.verdicts.judge import adjusted
 from northbank import tables
 from northbank.truth import Truth
 
+CLOSES = [name for name in vars(Truth()) if name.endswith("_on_closure")]
 NOTHING = Truth(learning_on_rating=0, learning_on_merit=0, able_learners=0, strugglers=0, dip=0)
+NOTHING = replace(NOTHING, leaders_on_teams=0.0, **dict.fromkeys(CLOSES, 1.0))
 EXPOSURES = ("coaching", "reading_hours", "mentoring", "informal_hours", "social_hours")
 EXPOSURES += ("acknowledged_by_question", "acknowledged_to_team", "acknowledged_by_help_request")
 OUTCOMES = ("rating", "merit_pct", "merit_gap_pct", "bonus_net_pct")
@@ -33,6 +37,9 @@ def looked(study: Study) -> list[str]:
         told += [row.verdict for row in la.compare(study, exposure, "rating", by="function")]
     told += [row.verdict for row in la.ask(study, "Q1", "Q2", by="age_band")]
     told += [row.verdict for row in la.ask(study, "Q1", "Q2", by="gender")]
+    for name, by in (("Q6", "skill"), ("Q6", "function"), ("Q8", "location"), ("Q4", "unit")):
+        told += [row.verdict for row in la.ask(study, name, by=by)]
+    told += [row.verdict for row in la.ask(study, "Q7", "Q8", where="tenure_years < 3")]
     return told
 
 

@@ -1,14 +1,20 @@
 """The oracle: how sure somebody could be of one person who may ask a thousand questions of a run.
 
-    python tests/benchmarks/oracle.py [--companies 6] [--questions 1000] [--keys 60]
+    python tests/benchmarks/oracle.py [--companies 6] [--questions 1000] [--keys 60] [--again]
 
 Of each simulated company there are two states, with and without one person. The attacker knows
 everything but which of the two is asked: all rows, the person, the code, each exact figure and how
 far each is moved; not the key. They write their questions around the person (their attributes, who
-they are but for one, neighbours, complements, windows, what is held equal, other words, groups of
-ten and of eleven), begin with those that tell most, and ask both states under keys of their own, to
-learn what to look for: what is shown, which figures are alike, which groups are named, and when it
-ends; then they guess under other keys. Nothing of `learnalign.privacy` but the keys is used.
+they are but for one, neighbours, complements, windows, what is held equal, alone and together,
+other words, groups of ten and of eleven), begin with those that tell most, and ask both states
+under keys of their own, to learn what to look for: what is shown, which figures are alike, which
+groups are named, and when it ends; then they guess under other keys. `--again`: they put the one
+of a hundred that tells most in as many other words, to average the noise away. Nothing of
+`learnalign.privacy` but the keys is used.
+
+All questions are put under a few keys. Under the others only the first are, as a session is the
+same up to there whatever follows; that no answer after them tells anything is counted, not taken
+for granted (`late`).
 """
 
 import argparse
@@ -106,6 +112,8 @@ def questions(about: pd.Series, frame: pd.DataFrame, n: int, seed: int) -> list[
                 found += [
                     (verb, asked | {"where": where} | one) for one in more if name in names[:4]
                 ]
+        if verb == "compare" or asked["names"][0] in ("Q1", "Q2", "Q3"):
+            found += [(verb, asked | one) for one in _held(own, names[:4], rng)]
         edge = float(rng.choice(years))
         for where in (f"tenure_years < {edge!r}", f"tenure_years >= {edge!r}"):
             found += [(verb, asked | {"where": where})]
@@ -123,6 +131,23 @@ def questions(about: pd.Series, frame: pd.DataFrame, n: int, seed: int) -> list[
     pairs = [found[i : i + 2] for i in range(0, len(found) - 1, 2)]
     rng.shuffle(pairs)
     return [one for pair in pairs for one in pair][:n]
+
+
+def _held(own: dict[str, str], names: list[str], rng: Any) -> list[dict[str, Any]]:
+    """More held equal together, of all and of few: whoever is left with few alike moves most."""
+    more = ["rating", "unit", "compa_ratio"]
+    held = [more, names, [*names, *more], [*rng.permutation([*names, *more])][:3]]
+    wheres = ["", own["unit"], own["grade"], f"{own[names[0]]} and {own[names[1]]}"]
+    pairs = [(a, b) for a in held for b in wheres]
+    return [{"equal": [*map(str, a)], "where": b} for a, b in pairs]
+
+
+def in_other_words(question: Question, n: int) -> list[Question]:
+    """The same of the same rows, said in so many ways."""
+    verb, asked = question
+    where = f"({asked['where']}) and " if asked.get("where") else ""
+    texts = [f"{where}not tenure_years < {-1 - k}" for k in range(n - 1)]
+    return [question, *((verb, asked | {"where": text}) for text in texts)]
 
 
 def _verbs() -> list[Question]:
@@ -154,7 +179,8 @@ def remembering(state: State):
 
     def once(kind):
         def find(study, of, which):
-            key = kind, of, which.to_numpy().tobytes(), study.gate.draws is None
+            same = replace(of, where="", by="")  # these say whose rows, and no more
+            key = kind, same, which.to_numpy().tobytes(), study.gate.draws is None
             if of.exposure and not of.measure:  # which levels there are is for the gate to say
                 there = tuple(
                     e and e.level for e in looked._exposures(study, of, looked.table(study))
@@ -209,6 +235,7 @@ class Attack:
     certain: list[Any]  # what was always so in one state and never in the other
     shown: float
     small: int  # figures of groups below the rule
+    late: int  # answers after the first ones that are not the same in all sessions, or shown
 
 
 def transcript(state: State, number: int, asked: list[Question]) -> list[tuple[Any, ...]]:
@@ -239,16 +266,44 @@ def features(told: list[tuple[Any, ...]]) -> tuple[dict[Any, Any], dict[Any, flo
     return marks, numbers
 
 
-def attack(seed: int, *, people: int = 900, n: int = 1000, n_keys: int = 60) -> Attack:
+HEAD, WHOLE = 60, 3  # questions under every key, and keys in each state for all questions
+
+
+def attack(
+    seed: int, *, people: int = 900, n: int = 1000, n_keys: int = 60, again: bool = False
+) -> Attack:
     """One company, one person, so many questions; half of the keys to learn from."""
     here, gone, about = states(seed, people)
-    asked = questions(about, looked.table(here.study), n, seed)
+    asked = questions(about, looked.table(here.study), 100 if again else n, seed)
     far = [apart(here, gone, one) for one in asked]
     order = np.argsort([-x for x in far], kind="stable")
     asked = [asked[i] for i in order]
-    told = [
-        [features(transcript(state, k, asked)) for k in range(n_keys)] for state in (here, gone)
+    if again:
+        asked = in_other_words(asked[0], n)
+    raw = [[transcript(state, k, asked[:HEAD]) for k in range(n_keys)] for state in (here, gone)]
+    late = _late([transcript(state, k, asked) for state in (here, gone) for k in range(WHOLE)])
+    told = [[features(one) for one in each] for each in raw]
+    right, certain = guesses(told, n_keys)
+    shown = np.mean([sum(k[-1] == "figure" for k in one[1]) for each in told for one in each])
+    error = float(np.std(right) / math.sqrt(len(right)))
+    small = _small(here, asked)
+    return Attack(float(np.mean(right)), error, certain, float(shown), small, late)
+
+
+def _late(told: list[list[tuple[Any, ...]]]) -> int:
+    """Answers after the head that differ between sessions, or show a figure."""
+    late = zip(*(one[HEAD:] for one in told), strict=True)
+    figures = [
+        any(len(row) > 4 and row[3] is not None for row in each)
+        for one in told
+        for each in one[HEAD:]
     ]
+    return sum(len(set(each)) > 1 for each in late) + sum(figures)
+
+
+def guesses(told: list[list[Any]], n_keys: int) -> tuple[list[float], list[Any]]:
+    """Which guesses are right, of what the attacker learnt under half of the keys; and what was
+    certain."""
     half = n_keys // 2
     marks = [[{(k, v) for k, v in one[0].items()} for one in each] for each in told]
     seen = sorted(set().union(*(x for each in marks for x in each[:half])), key=repr)
@@ -266,9 +321,7 @@ def attack(seed: int, *, people: int = 900, n: int = 1000, n_keys: int = 60) -> 
             for name, value in told[which][k][1].items():
                 score += _figure(name, value, told, half)
             right.append(0.5 if score == 0 else float((score > 0) == (which == 0)))
-    shown = np.mean([sum(k[-1] == "figure" for k in one[1]) for each in told for one in each])
-    error = float(np.std(right) / math.sqrt(len(right)))
-    return Attack(float(np.mean(right)), error, certain, float(shown), _small(here, asked))
+    return right, certain
 
 
 def _figure(name: Any, value: float, told: list[Any], half: int) -> float:
@@ -310,10 +363,12 @@ def main() -> None:
     words.add_argument("--questions", type=int, default=1000)
     words.add_argument("--keys", type=int, default=60)
     words.add_argument("--seed", type=int, default=1)
+    words.add_argument("--again", action="store_true")
     said = words.parse_args()
     began = time.monotonic()
     for seed in range(said.seed, said.seed + said.companies):
-        found = attack(seed, people=said.people, n=said.questions, n_keys=said.keys)
+        how = {"n": said.questions, "n_keys": said.keys, "again": said.again}
+        found = attack(seed, people=said.people, **how)
         told = vars(found) | {"seed": seed, "certain": [repr(one)[:300] for one in found.certain]}
         print(json.dumps(told | {"s": round(time.monotonic() - began)}, default=str), flush=True)
 

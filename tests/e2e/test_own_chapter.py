@@ -12,6 +12,7 @@ import yaml
 
 import learnalign as la
 from learnalign.data.mistakes import Stopped
+from learnalign.facts import describe
 from learnalign.runs import init, run
 from learnalign.verdicts import registry
 
@@ -48,6 +49,13 @@ def write(project, *more):
     nbformat.write(notebook, project / "notebooks/our_chapter.ipynb")
 
 
+def _cells(document):
+    """The cells of the tables of a chapter of one's own."""
+    own = [one for one in document["pictures"] if one["kind"] == "table"]
+    assert {one["notebook"] for one in own} == {"our_chapter"}
+    return [row["cells"] for one in own for row in one["rows"]]
+
+
 @pytest.mark.e2e
 @pytest.mark.slow
 def test_a_chapter_and_a_question_written_by_the_docs_are_in_the_report(project):
@@ -77,7 +85,11 @@ def test_a_chapter_and_a_question_written_by_the_docs_are_in_the_report(project)
     chapter = page.partition('id="own-1"')[2].partition("</details>")[0]
     assert TITLE in chapter and "A chapter of the company’s own" in chapter
     assert "as &lt;b&gt;we&lt;/b&gt; pay for it" in chapter and "A look, and not judged" in chapter
-    assert "<svg" in chapter or "<table" in chapter
+    assert "<svg" in chapter and "Where it lies" in chapter and 'class="stages"' in chapter
+    assert "Hours and cost by who recorded it, and mode" in chapter  # its table, moved
+    exact = la.study(project / "data/demo", as_of="2026-06-30")
+    hours = describe.table(exact, "spending_by_mode").frame["hours per person and half-year"]
+    assert not {*map(str, hours.dropna())} & {cell for row in _cells(found) for cell in row}
     assert question["text"] in page and ", from" in page  # its map and its words
     assert "coaching on rating" in chapter
     first = page.partition("<details")[0]

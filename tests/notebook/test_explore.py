@@ -16,11 +16,21 @@ ROOT = Path(__file__).parents[2]
 LOOKS = shutil.ignore_patterns(".private")  # what an analyst left beside the data
 # Presses the button, then once more with a name that there is not
 PRESS = """form = la.choose(study)
-fields = form.children[0].children
-fields[-1].click()
+fields = {one.description: one for one in form.children[0].children}
+press = fields["Take a look"].click
+press()
 first = form.children[1].value
-fields[0].value = "coachin"
-fields[-1].click()
+fields["Unit"].value = fields["Unit"].options[1]
+fields["Period"].value = fields["Period"].options[-1]
+press()
+print("Only reviews where unit ==" in form.children[1].value, "and cycle ==" in form.children[1].value)
+fields["Unit"].value = fields["Period"].value = ""
+fields["Question"].value, fields["Skill"].value = "Q6", fields["Skill"].options[1]
+press()
+print(fields["Skill"].value in form.children[1].value)
+fields["Question"].value, fields["Exposure"].value = "", "coachin"
+fields["Skill"].value = ""
+press()
 print(len(first) > 500, "likely range" in first, form.children[1].value)"""
 
 

@@ -17,8 +17,10 @@ import learnalign as la
 from learnalign import studies
 from learnalign.data.mistakes import DataError
 from learnalign.estimates import explore, looked
+from learnalign.estimates.asked import names
 from learnalign.estimates.narrowing import rows_where
 from learnalign.privacy import gate, keys
+from learnalign.runs import journal
 from learnalign.verdicts import looks
 from learnalign.verdicts.looks import Look
 
@@ -102,6 +104,41 @@ def test_a_wrong_name_is_answered_with_the_nearest(study):
     )
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (lambda study: la.ask("Q2"), "study: is no study\n    Got: 'Q2'"),
+        (lambda study: la.compare("coaching", "rating", "x"), "study: is no study"),
+        (lambda study: la.ask(study, "Q2", where=3), "where: cannot be read\n    Got: 3"),
+        (lambda study: la.ask(study, "Q6", window_days=90), "1 problem\n"),  # of two measures
+        (lambda study: la.ask(study, "Q2", equal="gendr"), "Got: gendr\n"),  # not its letters
+    ],
+)
+def test_what_is_asked_by_mistake_is_told_as_a_mistake(study, asked, told):
+    with pytest.raises(DataError) as caught:
+        asked(study)
+    assert told in str(caught.value)
+
+
+def test_a_run_tells_the_nearest_name_and_nobodys(study):
+    with pytest.raises(DataError) as caught:
+        la.compare(study, "coachin", "rating")
+    code = 'la.compare(study, "coachin", "rating")'
+    ours = " ".join(names(study.dataset.meta.attributes))
+    told = journal.discreet(
+        f"{caught.value}; 'N00012' said 'nothing'", f"{code} {ours}", {"N00012"}
+    )
+    assert (
+        "Fix: did you mean 'coaching'?" in told and "N00012" not in told and "nothing" not in told
+    )
+
+
+def test_looks_are_shown_where_a_headline_is_wanted(fresh):
+    found = la.compare(fresh, "coaching", "rating")
+    assert "coaching on rating" in str(la.headline(found))
+    assert looks.listed_in_words([*found]).startswith("You have looked once;")
+
+
 def test_nobody_can_narrow_to_a_person(study):
     for name in ("person_id", "manager_id", "hired_on"):
         with pytest.raises(DataError, match="there is no such column"):
@@ -160,7 +197,7 @@ def test_a_look_that_stands_alone_may_fall_among_many():
     assert looks.corrected([one])[0].verdict == "worth_a_test"
     among = looks.corrected([one, *(_look(0.5, bare="unknown") for _ in range(30))])
     assert among[0].verdict == "unknown"
-    assert "31 looks were taken" in among[0].sentence
+    assert "(so far 31)" in among[0].sentence
 
 
 def test_practically_none_is_corrected_too():

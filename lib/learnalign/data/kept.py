@@ -111,7 +111,7 @@ def _put(place: Path, made: Frames, about: Mapping[str, Any]) -> None:
 
 
 def digest(folder: Path) -> str:
-    """A digest of the bytes of all files of a data set, but hidden ones; "" where there are none."""
+    """A digest of the bytes of a data set's files, hidden ones apart; "" where there are none."""
     there = [path for path in sorted(folder.glob("[!.]*")) if path.is_file()]
     lines = (f"{path.name} {fingerprint(path)}" for path in there)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest() if there else ""

@@ -83,6 +83,11 @@ def exposures(attributes: Sequence[str]) -> dict[str, Exposure]:
     return found | {"tenure_years": tenure} | groups
 
 
+def names(attributes: Sequence[str]) -> list[str]:
+    """Every name that can be asked for: of things, and of nobody."""
+    return [*exposures(attributes), *outcomes(), *GROUPS, *NUMBERS, *OF_GAPS, *measures()]
+
+
 def outcomes() -> tuple[str, ...]:
     """The names of what may be compared."""
     return tuple(phrases("explored")["outcomes"])
@@ -141,6 +146,8 @@ def problems(asked: Asked, attributes: Sequence[str]) -> list[Problem]:
     places += [("by", asked.by, groups)] if asked.by else []
     places += [("equal", one, (*EQUAL, *attributes)) for one in asked.equal]
     found = [_stranger(what, name, there) for what, name, there in places if name not in there]
+    if not isinstance(asked.where, str):
+        found.append(Problem.of("where_unread", "where", got=repr(asked.where)))
     days = asked.window_days
     if days is not None and (isinstance(days, bool) or not isinstance(days, int) or days < 1):
         found.append(Problem.of("no_days", "window_days", got=repr(days)))
@@ -162,4 +169,4 @@ def _stranger(what: str, name: object, there: Sequence[str]) -> Problem:
 def refuse(found: Sequence[Problem]) -> None:
     """`DataError` with all problems, where there are any."""
     if found:
-        raise DataError(found)
+        raise DataError([*dict.fromkeys(found)])

@@ -26,8 +26,7 @@ WORD, LONG = re.compile(r"[^\W_]+"), re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")  # as JSON writes letters
 ELSEWHERE = re.compile(r"url\(\s*['\"]?\s*(?!#|data:|['\")\s])|@import", re.IGNORECASE)
-ENDS = rb"(?![^\x00\s()<>[\]{}/%])"  # of a name in a PDF
-ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)" + ENDS)
+ACTIVE = re.compile(rb"/(?:EmbeddedFiles?|JavaScript|JS|Launch|OpenAction)(?![^\x00\s()<>[\]{}/%])")
 ADDRESSES = ("src", "href", "xlink:href", "srcset", "action", "poster", "data", "formaction")
 ELEMENTS = ("script", "iframe", "object", "embed", "base", "form", "link")
 SHORT = re.compile(r"(?:\d ?){1,5}|(?:\w ?){1,3}")  # not to be told from a count, or from chance
@@ -35,9 +34,8 @@ COUNTS = ("rows", "people", "rows_left", "people_left", "n_people", "n_clusters"
 LABELS = ("rating", "target", "missing_pct", "month")  # numbers in a picture that are no figures
 FIGURES = ("estimate", "low", "high", "std_error")
 
-CHANGED = "do not pass it on; ask for the edition as it was published"
+CHANGED, STRANGE = "do not pass it on; ask for the edition as it was published", "take it away"
 LEAKS = "take the edition back and run it again without it"
-STRANGE = "take it away"
 AGAIN = "take the edition back, run it again, and tell the maintainers: the gate missed it"
 
 
@@ -76,7 +74,7 @@ def rows(document: Mapping[str, Any], *, with_words: bool) -> Iterator[Finding]:
             few = f"is shown for fewer than {least} people, or {rule.MIN_MANAGERS} managers"
             yield Finding(where, few if row.shown else f"is hidden and holds {', '.join(held)}")
     for what, row in _frames(document):
-        shown, people = row.get("shown", True), row.get("people")
+        shown, people = row.get("shown", True), row.get("people", row.get("n_people"))
         if shown and isinstance(people, int | float) and 0 < people < least:
             yield Finding(what, f"a row is on fewer than {least} people")
         if not shown and (held := [key for key, one in row.items() if _is_figure(key, one)]):
@@ -87,6 +85,8 @@ def _frames(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
     for record in document["pictures"]:
         about = f"picture {record.get('kind')} of {record.get('notebook')}"
         yield from ((about, row) for row in record.get("rows", ()))
+    own = document.get("own", ())
+    yield from ((f"look {row['name']}", row) for one in own for row in one["told"])
     yield from ((f"table {row.get('table')}", row) for row in document["data"]["tables"])
     for flow in document["flows"]:
         yield from ((f"flow {flow['table']}", row) for row in flow["steps"])

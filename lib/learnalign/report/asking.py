@@ -5,7 +5,9 @@ A question that was fixed beforehand is answered as ever (`estimates.ask`); any 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+from learnalign.data.mistakes import DataError
 from learnalign.estimates import ask as fixed
 from learnalign.estimates import explore
 from learnalign.estimates.asked import Asked
@@ -69,9 +71,9 @@ def ask(
     >>> [row.group for row in la.ask(study, "Q2", by="gender")]
     ['gender=female', 'gender=male', 'gender=non-binary']
     """
+    narrow = _narrow(study, by=by, where=where, window_days=window_days, equal=equal)
     if not (by or where or window_days is not None or equal):
         return Told(study, fixed.ask(study, *names))
-    narrow = {"by": by, "where": where, "window_days": window_days, "equal": tuple(equal)}
     wanted = []
     for key in fixed.looked_at(names):
         question, measure = measures()[key]
@@ -112,7 +114,7 @@ def compare(
     >>> row.design, row.headline, row.unit
     ('explored', False, 'percentage points')
     """
-    narrow = {"by": by, "where": where, "window_days": window_days, "equal": tuple(equal)}
+    narrow = _narrow(study, by=by, where=where, window_days=window_days, equal=equal)
     return Told(study, explore.explore(study, [Asked(exposure, outcome, **narrow)]))
 
 
@@ -137,6 +139,13 @@ def explored(study: Study) -> Told:
         text = phrases("explored")["list"]["unkept"]
         found.title += " " + text.format(why=study.told.unkept)
     return found
+
+
+def _narrow(study: Study, *, equal: Sequence[str], **said: Any) -> dict[str, Any]:
+    """To what a question is narrowed; one name is a name, and not its letters."""
+    if not isinstance(study, Study):
+        raise DataError.of("no_study", "study", got=repr(study)[:100])
+    return said | {"equal": (equal,) if isinstance(equal, str) else tuple(equal)}
 
 
 # --- how an answer is shown

@@ -10,9 +10,11 @@ from dataclasses import replace
 from os.path import commonprefix
 from typing import Any
 
+from markupsafe import Markup
+
 from learnalign.privacy import rule
 from learnalign.report import front, show, steps
-from learnalign.report.marks import environment, is_drawn, paired, routes_svg
+from learnalign.report.marks import environment, is_drawn, line, paired, routes_svg
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
 from learnalign.report.tables import axes, groups
@@ -28,6 +30,7 @@ from learnalign.verdicts.result import Result, number
 DOSE = ("low", "middle", "high")  # steps of an amount, each against none
 COVERAGE = "coverage"  # its section says what the data can answer, and who is in them
 KNOWN = ("higher", "lower", "small", "none")
+LOOKED = rows_of.EMPTY | {"question": "", "measure": "", "verdict": "described", "shown": True}
 ORDER = {"described": 1, "hidden": 2}  # of rows beside a headline, after those that were judged
 BY_SIZE = "learning_to_closure"
 
@@ -53,7 +56,7 @@ def render(document: Document, earlier: Sequence[Document] = ()) -> str:
         "map": routes_svg([(one.question["key"], one.row.verdict, one.word) for one in answers]),
         "coverage_pictures": _pictures(document, COVERAGE),
         "own": [
-            one | {"pictures": _pictures(document, one["notebook"])}
+            one | {"pictures": _pictures(document, one["notebook"]), "lines": _lines(one["told"])}
             for one in document.get("own", ())
         ],
     }
@@ -251,6 +254,19 @@ def _how_much(measure: str, told: Sequence[str]) -> str:
 
 def _pictures(document: Document, notebook: str) -> list[Shown]:
     return [show.draw(record) for record in document["pictures"] if record["notebook"] == notebook]
+
+
+def _lines(told: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Where looks and facts of a chapter of one's own lie, a line each, one axis for a unit; empty
+    where none is drawn.
+    """
+    rows = [
+        Result(**LOOKED | {name: one.get(name) for name in results.LIES if name in one})
+        for one in told
+    ]
+    at = axes(rows)
+    lines = [line(row, at[row.unit]) if is_drawn(row) else Markup() for row in rows]
+    return lines if any(lines) else []
 
 
 # --- the lede

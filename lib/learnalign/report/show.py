@@ -129,10 +129,13 @@ def shares(results: Sequence[Result], *, title: str = "") -> Shown:
 # --- groups and facts
 
 
-def table(frame: pd.DataFrame, caption: str, *, unknown: Sequence[str] = ()) -> Shown:
+def table(
+    frame: pd.DataFrame, caption: str, *, unknown: Sequence[str] = (), name: str = ""
+) -> Shown:
     """A small table of groups; a blank reads "hidden" where `shown` is false, and a dash elsewhere.
 
-    `unknown` says below it what cannot be known here, because nobody recorded it.
+    `unknown` says below it what cannot be known here, because nobody recorded it. `name`: what the
+    table is among those that can be made again.
     """
     refuse_people(frame)
     if frame.empty:
@@ -144,16 +147,13 @@ def table(frame: pd.DataFrame, caption: str, *, unknown: Sequence[str] = ()) -> 
         pd.api.types.is_numeric_dtype(frame[column].dropna().infer_objects()) for column in columns
     )
     names = (str(column).replace("_", " ") for column in columns)
-    return part(
-        "table",
-        caption=caption,
-        heads=list(zip(names, is_number, strict=True)),
-        cells=[
-            [_cell(one, bool(seen)) for one in row] for row, seen in zip(rows, shown, strict=True)
-        ],
-        is_hidden=not all(shown),
-        unknown=unknown,
-    )
+    cells = [
+        {"cells": [_cell(one, bool(seen)) for one in row], "shown": bool(seen)}
+        for row, seen in zip(rows, shown, strict=True)
+    ]
+    heads = [[head, bool(so)] for head, so in zip(names, is_number, strict=True)]
+    about = {"kind": "table", "title": "", "name": name, "caption": caption}
+    return tables.draw(about | {"heads": heads, "rows": cells, "unknown": [*unknown]})
 
 
 def _cell(value: Any, is_shown: bool) -> str:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from learnalign.estimates import ask
 from learnalign.facts import contents, describe, drivers, flows, gaps, merit, networks
+from learnalign.report import asking, show, steps, tables
 from learnalign.report import curves as plots
-from learnalign.report import show, steps, tables
 from learnalign.report.shown import Shown
 from learnalign.studies import Answers, Study
 from learnalign.verdicts import explain
@@ -21,13 +21,16 @@ from learnalign.verdicts.registry import questions, unknowns, verdict_words
 def headline(answers: Answers) -> Shown:
     """The answers first: question, verdict, sentence, and what it stands on.
 
-    Below them what these data cannot tell the questions' chapter, as nobody recorded it.
+    Below them what these data cannot tell the questions' chapter, as nobody recorded it. Looks are
+    shown as they show themselves.
 
     >>> import learnalign as la
     >>> str(la.headline(la.ask(la.study("data/demo"), "Q2"))).splitlines()[0]
     'Do people who say “I don’t know” do better or worse at the next review?'
     """
     study = answers.study
+    if not any(row.headline for row in answers):
+        return asking.Told(study, answers).shown
     asked = questions()
     chapters = list(dict.fromkeys(asked[row.question].chapter for row in answers))
     unknown = [line for one in chapters for line in unknowns(study.dataset.filled, one)]
@@ -115,7 +118,8 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
     """A table of the study by its name ("contents"), or a frame of groups under a caption.
 
     A frame is shown as it is: what is too small in it must be blank before (`privacy.gate`), and a
-    frame of people is refused.
+    frame of people is refused. In the report of a chapter of one's own are its tables by name; a
+    frame stays in the notebook, as nothing knows how far one person moves it.
 
     >>> import learnalign as la
     >>> str(la.table(la.study("data/demo"), "contents")).splitlines()[0]
@@ -127,7 +131,10 @@ def table(study: Study | pd.DataFrame, of: str) -> Shown:
         raise ask.unknown("table", of, [*describe.TABLES])
     found = describe.table(study, of)
     unknown = unknowns(study.dataset.filled, found.chapter) if found.chapter else ()
-    return show.table(found.frame, found.caption, unknown=unknown)
+    shown = show.table(found.frame, found.caption, unknown=unknown, name=of)
+    if shown.record is not None:
+        study.told.tables[of] = shown
+    return shown
 
 
 def provenance(study: Study) -> Shown:

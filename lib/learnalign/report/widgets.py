@@ -11,27 +11,30 @@ from typing import Any
 import pandas as pd
 
 from learnalign.data.mistakes import DataError, Problem
-from learnalign.estimates import asked
+from learnalign.estimates import asked, looked
 from learnalign.report import asking
 from learnalign.studies import Study
 from learnalign.verdicts.looks import Look, listed_in_words
-from learnalign.verdicts.registry import phrases, verdict_words
+from learnalign.verdicts.registry import phrases, questions, verdict_words
 
+PLACES = "unit", "cycle"
 ALL = ""  # what stands first in a choice: everybody, no group, nothing more
 
 
 def choose(study: Study) -> Any:
-    """A form: exposure, outcome, kind of people, group, window, what is equal; and a button to ask.
+    """A form: a fixed question, or exposure and outcome; of which unit, period and skill, for each
+    of what, over which window, what is equal; and a button to ask.
 
-    What is chosen is asked by `compare`, and so is a look, which counts; its answer stands below,
-    with how many looks there were. Needs `pip install "learnalign[explore]"`, else a `DataError`.
+    What is chosen is asked by `ask`, or by `compare`, and so counts as a look; its answer stands
+    below, with how many looks there were. Needs `pip install "learnalign[explore]"`, else a
+    `DataError`.
 
     Misleads who asks until something comes out: that is why looks are counted.
 
     >>> import learnalign as la
     >>> form = la.choose(la.study("data/demo"))
     >>> [one.description for one in form.children[0].children][:2]
-    ['Exposure', 'Outcome']
+    ['Question', 'Exposure']
     """
     widgets = _needed("ipywidgets")
     fields = _fields(study, widgets)
@@ -40,7 +43,7 @@ def choose(study: Study) -> Any:
 
     def ask(_: Any) -> None:
         try:
-            found = asking.compare(study, **_chosen(fields))
+            found = _asked(study, fields)
             told = f"<p>{html.escape(asking.explored(study).title)}</p>"
             answer.value = found._repr_html_() + told
         except DataError as error:
@@ -106,12 +109,15 @@ def _needed(name: str) -> Any:
 def _fields(study: Study, widgets: Any) -> dict[str, Any]:
     """The choices, each with what it means when somebody rests on it."""
     attributes = study.dataset.meta.attributes
-    groups = [ALL, *attributes, *asked.GROUPS]
+    groups = [ALL, *attributes, *asked.GROUPS, "skill"]
+    which = {name: widgets.Dropdown(options=[ALL, *there]) for name, there in _there(study).items()}
     made = {
+        "question": widgets.Dropdown(options=[(_words()["own"], ALL), *_texts()], value=ALL),
         "exposure": widgets.Combobox(
             options=[*asked.exposures(attributes)], value="coaching", ensure_option=False
         ),
         "outcome": widgets.Dropdown(options=[*asked.outcomes()]),
+        **which,
         "by": widgets.Dropdown(options=groups),
         "where": widgets.Text(placeholder=_words()["example"]),
         "window_days": widgets.IntText(value=0),
@@ -124,6 +130,25 @@ def _fields(study: Study, widgets: Any) -> dict[str, Any]:
     return made
 
 
-def _chosen(fields: dict[str, Any]) -> dict[str, Any]:
+def _texts() -> list[tuple[str, str]]:
+    return [(f"{key}: {one.text}", key) for key, one in questions().items()]
+
+
+def _there(study: Study) -> dict[str, list[str]]:
+    """The units, periods and skills to choose from, as far as they may be named."""
+    rows, tables = looked.table(study), study.dataset.tables
+    found = {name: looked.values(study, name, rows[name], rows.person_id) for name in PLACES}
+    if "assessments" in tables:
+        own = tables["assessments"].select("person_id", "skill").distinct().execute()
+        found["skill"] = looked.values(study, "skill", own.skill, own.person_id)
+    return found
+
+
+def _asked(study: Study, fields: dict[str, Any]) -> asking.Told:
     said = {name: field.value for name, field in fields.items()}
-    return said | {"window_days": said["window_days"] or None}
+    places = {name: said.pop(name) for name in (*PLACES, "skill") if name in said}
+    only = [f"{name} == {value!r}" for name, value in places.items() if value]
+    only += [f"({said['where']})"] * bool(said["where"])
+    said |= {"where": " and ".join(only), "window_days": said["window_days"] or None}
+    question, what = said.pop("question"), (said.pop("exposure"), said.pop("outcome"))
+    return asking.ask(study, question, **said) if question else asking.compare(study, *what, **said)

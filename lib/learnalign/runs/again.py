@@ -23,7 +23,7 @@ from learnalign.data.mistakes import Stopped
 from learnalign.data.reading import DataSet
 from learnalign.estimates import ask, askable
 from learnalign.facts import contents, flows, ratios
-from learnalign.facts.describe import describe
+from learnalign.facts.describe import TABLES, describe
 from learnalign.linking import windows
 from learnalign.privacy import gate, keys, noise, rule
 from learnalign.privacy.audit import Finding
@@ -180,19 +180,27 @@ def _of_study(document: Document, study: Study) -> Made:
     for of in ("", "gaps", *asked) if tables else ():
         _told(study, partial(study.made, flows.flow, of), lambda one: tables & {*one.table})
         verbs.flow(study, of)
-    for kind in {record["kind"] for record in document["pictures"]} & {*dir(verbs), *VERBS}:
-        getattr(verbs, VERBS.get(kind, kind))(study)
+    _drawn_again(document, study)
     merged = results.merged([Chapter(COVERAGE, tuple(first)), Chapter("", tuple(beside))])
     mine = {row.key: row for row in merged if row.key in wanted}
     strange = [row for row in published if row.key not in mine]
     told = study.told
     parts = {
-        "pictures": [one.record for one in told.pictures.values() if one.record],
+        "pictures": [one.record for one in (told.pictures | told.tables).values() if one.record],
         "flows": [one for steps in told.flows.values() for one in results.flows_of("", steps)],
         "coverage": results.records(told.coverage),
         "tables": results.records(contents.contents(study)),
     }
     return Made((*mine.values(), *strange), frozenset(mine), parts, gate.told(study.gate))
+
+
+def _drawn_again(document: Document, study: Study) -> None:
+    """Pictures, and tables by name, as the notebooks asked for them."""
+    for kind, name in {(one["kind"], one.get("name")) for one in document["pictures"]}:
+        if kind == "table" and name in TABLES:
+            verbs.table(study, name)
+        elif kind != "table" and kind in {*dir(verbs), *VERBS}:
+            getattr(verbs, VERBS.get(kind, kind))(study)
 
 
 def _told(study: Study, make: Callable[[], Any], is_told: Callable[[Any], Any]) -> Any:

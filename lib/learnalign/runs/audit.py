@@ -325,7 +325,9 @@ BASE = ("kind", "notebook", "title")
 CURVES = ("group", "month", "closed", "low", "high", "left", "left_low", "left_high")
 MATRIX = ("rating", "target", "gap", "within", "shown")
 NETWORK = ("fact", "missing_pct", "recorded", "middle", "low", "high", "shown")
+OWN = ("name", "sentence", "shown", *results.LIES)
 SPREAD = ("mean", "sd", "quantiles", "smallest", "words")
+TABLE = ("name", "caption", "heads", "unknown")
 JOURNEY = ("stage", "gaps", "share", "stopped", "ways")
 PICTURES = {
     "journey": _named(*BASE, rows=[_named(*JOURNEY)]),
@@ -333,6 +335,7 @@ PICTURES = {
     "matrix": _named(*BASE, rows=[_named(*MATRIX)]),
     "grid": _named(*BASE, "columns", rows=[_named("unit", "cells")]),
     "network": _named(*BASE, rows=[_named(*NETWORK)]),
+    "table": _named(*BASE, *TABLE, rows=[_named("cells", "shown")]),
     "spread_over_managers": _named(*BASE, "unit", rows=[_named(*SPREAD)]),
 }
 KEYS = {
@@ -348,7 +351,7 @@ KEYS = {
     "results": [_named(*(one.name for one in fields(Result)), checks=CHECKS)],
     "flows": [_named("notebook", "table", steps=STEPS)],
     "coverage": [_named(*explain.COVERAGE)],
-    "own": [_named("notebook", "title", prose=[None], told=[_named("name", "sentence")])],
+    "own": [_named("notebook", "title", prose=[None], told=[_named(*OWN)])],
 }
 """The keys of `results.json`; None: a value, or values in a list, and nothing with keys."""
 

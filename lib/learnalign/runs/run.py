@@ -23,7 +23,8 @@ from learnalign.data import reading
 from learnalign.data.contract import read_meta
 from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped
 from learnalign.data.reading import DataSet
-from learnalign.facts import contents
+from learnalign.estimates import asked
+from learnalign.facts import contents, describe, ratios
 from learnalign.linking import windows
 from learnalign.privacy import gate, keys, rule
 from learnalign.runs import documents, drawing, journal, plans, publish, units, workers
@@ -211,8 +212,9 @@ def _chapters(
         again = {"data": str(dataset.folder.resolve()), "out": ""}
         workers.name_again(task.folder / f"{name}.ipynb", {**task.parameters, **again})
 
-    def discreet(text: str, known: str) -> str:
-        return journal.discreet(text, known, people())
+    def discreet(text: str, known: str) -> str:  # what can be asked for is told, and the nearest
+        ours = " ".join((*asked.names(dataset.meta.attributes), *describe.TABLES, *ratios.read()))
+        return journal.discreet(text, f"{known} {ours}", people())
 
     tasks = [
         workers.Task(part.task(name), notebooks[name], part.work, _parameters(spec, part, name))

@@ -26,6 +26,7 @@ INJECTED = "injected-parameters"  # papermill's tag of the cell in which they st
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 # Printed: it failed, and went on
 UNSEEN = ("Traceback (most recent call last)", "exception was never retrieved")
+MOST = 1_200  # letters of why it failed
 SHELL = ("!", "%%bash", "%%sh", "%%script", "%%!", "%system")
 # The kernel's first line: it ends with its worker (PR_SET_PDEATHSIG), also in a computation that
 # never looks up; and no port is open, not even that for what forks of it print
@@ -180,7 +181,7 @@ class Worker(Process):
         log = [self.discreet(line[:200], known) for line in self._last_lines()]
         self.cell = told.get("cell", self.cell)
         where = Where(self.task.name, self.cell, self._line(), told.get("fix", ""), log)
-        why = self.discreet(str(told["why"]), known)[:400]
+        why = self.discreet(str(told["why"]), known)[:MOST]
         why += f" in cell {where.cell}." if "cell" in told else ""
         place = f"Cell {where.cell} ({where.line}): " if where.cell else ""
         tail = [] if "code" in told else ["The last lines of its log:", *log]

@@ -18,6 +18,8 @@ from learnalign.verdicts.result import Result
 SCHEMA_VERSION = 4
 BEFORE = 3  # is read as well: its figures were not moved
 LEDGER = "ledger.jsonl"
+LIES = ("estimate", "low", "high", "unit", "smallest_effect", "n_people")
+"""Where a look or a fact of a chapter of one's own lies, beside what it says."""
 Key = tuple[str, str, str, str]
 ROWS = pydantic.TypeAdapter(tuple[Result, ...])
 
@@ -34,7 +36,7 @@ class Chapter:
     coverage: tuple[dict[str, Any], ...] = ()
     pictures: tuple[dict[str, Any], ...] = ()
     looks: int = 0  # that were known when it was handed over, where it took any
-    told: tuple[dict[str, str], ...] = ()  # looks and facts in words, of a chapter of one's own
+    told: tuple[dict[str, Any], ...] = ()  # looks and facts, of a chapter of one's own
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def write(
     coverage: pd.DataFrame | None = None,
     pictures: Sequence[Any] = (),
     looks: int = 0,
-    told: Sequence[Mapping[str, str]] = (),
+    told: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Hand a notebook's results to the run that started it; with `out` empty, as when exploring, do
     nothing.

@@ -216,4 +216,5 @@ def listed_in_words(looks: Sequence[Look]) -> str:
     if not n:
         return texts["none"]
     chance = f"{max(round(n * ALPHA), 1)}" if n >= 10 else "none, or one,"
-    return texts["head"].format(n=n, chance=chance, worth=worth)
+    times = texts["once" if n == 1 else "times"].format(n=n)
+    return texts["head"].format(times=times, chance=chance, worth=worth)
