@@ -12,9 +12,9 @@ import pytest
 
 from learnalign.report import front
 from learnalign.report import page as reports
+from learnalign.verdicts import change, plain
 from learnalign.verdicts import document as results
-from learnalign.verdicts import plain
-from learnalign.verdicts.registry import measures, questions
+from learnalign.verdicts.registry import measures, phrases, questions
 from learnalign.verdicts.result import Check
 
 DOCUMENTS = {
@@ -131,6 +131,17 @@ def test_practically_none_in_spite_of_a_failed_check_is_not_known():
     row = headline(RATING, "none", FAILED)
     assert plain.certainty(row) == "unknown" and not plain.stands(row)
     assert plain.unknowns([row], {})[0][0].startswith("Whether people who say")
+
+
+@pytest.mark.parametrize("reason", phrases("sentences")["reasons"])
+def test_without_a_figure_what_settles_it_fits_why_there_is_none(reason):
+    row = headline(MERIT, "unknown", branch="no estimate", reason=reason, estimate=None)
+    told = phrases("sentences")["reasons"][reason]
+    ((_, settles), *_) = plain.unknowns([row], {MERIT: change.wait(row, 4, 6)})
+    assert settles.lower() == f"{told['settle']}.".lower() and not METHOD.search(settles)
+    # a first look some cycles from now is told only where the record must begin
+    assert bool(change.wait(row, 4, 6)) is bool(told.get("starts"))
+    assert bool(told.get("starts")) <= ("record" in told["settle"] or reason == "no gaps")
 
 
 # --- from → to

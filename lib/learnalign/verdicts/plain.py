@@ -205,7 +205,8 @@ def unknowns(rows: Sequence[Result], waits: Mapping[str, str], most: int = 3) ->
         more.append((told["price"], told["price settles"]))
     parts = [row for row in rows if row.measure == "learning_to_closure" and not row.headline]
     if any(row.verdict == "unknown" for row in parts):
-        more.append((told["parts"], told["parts settles"]))
+        named = any(stands(row) and direction(row) == "higher" for row in parts)
+        more.append((told["parts" if named else "no parts"], told["parts settles"]))
     kept = pairs[: most - min(len(more), 1)]
     return [*kept, *more][:most]
 
@@ -248,6 +249,8 @@ def _settles(row: Result, waits: Mapping[str, str]) -> str:
         return told["lot"]
     if row.branch in ("many", "many units"):
         return told["many"]
+    if reason := phrases("sentences")["reasons"].get(row.reason):
+        return sentence_case(f"{reason['settle']}.")
     return told["more"].format(wait=waits[row.measure]) if waits.get(row.measure) else told["other"]
 
 
