@@ -50,6 +50,12 @@ def headline(measure, verdict="none", checks=(), **more):
     return replace(PATTERN, **about | values | more)
 
 
+def doubted(*measures_):
+    """A penalty that shows, and is not trusted."""
+    figures = {"estimate": -0.4, "low": -0.5, "high": -0.3}
+    return [headline(one, "untrusted", FAILED, **figures) for one in measures_]
+
+
 MERIT, EQUAL, RATING = plain.MERIT, plain.EQUAL, plain.RATING
 
 
@@ -83,6 +89,15 @@ MERIT, EQUAL, RATING = plain.MERIT, plain.EQUAL, plain.RATING
         (
             [headline(MERIT, "untrusted", FAILED), headline(RATING, "higher")],
             "People who say “I don’t know” are rated higher here",
+        ),
+        (
+            [*doubted(MERIT, RATING), headline("leader_to_team", "higher")],
+            "People who say “I don’t know” may get less merit and be rated lower here; we don’t know"
+            " yet",
+        ),
+        (
+            [headline(MERIT), *doubted(RATING)],
+            "People who say “I don’t know” get as much merit here, but may be rated lower",
         ),
         (
             [headline(MERIT, "unknown"), headline("leader_to_team", "higher")],
