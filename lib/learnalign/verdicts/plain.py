@@ -114,7 +114,9 @@ def likely(row: Result) -> str:
     told = front()["natural"][_measure(row).outcome]["likely"]
     ends = {"low": reached(row, row.low) - row.base, "high": reached(row, row.high) - row.base}
     shown = {name: _figure(row, end) for name, end in ends.items()}
-    signed = {name: "+" * (ends[name] > 0 and float(end) != 0) + end for name, end in shown.items()}
+    signed = {
+        name: "+" * (ends[name] > 0 and end.strip("0.") != "") + end for name, end in shown.items()
+    }
     return front()["likely" if stands(row) else "fits"].format(ends=told.format(**signed))
 
 
@@ -140,7 +142,8 @@ def _has_figure(row: Result) -> bool:
 
 def _figure(row: Result, value: float) -> str:
     places = front()["natural"][_measure(row).outcome]["decimals"]
-    return f"{value:.{places}f}".replace("-", MINUS)
+    rounded = round(value, places) + 0.0  # no minus before a zero
+    return f"{rounded:.{places}f}".replace("-", MINUS)
 
 
 def money(value: float | None, currency: str) -> str:
