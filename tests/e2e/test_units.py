@@ -270,3 +270,10 @@ def test_a_ratio_is_compared_as_a_factor():
     rows = [row(one, 0.05, "hazard ratio", 1.2) for one in (0.5, 2.0) * 4]
     verdict, sentence = index.differ(rows)
     assert verdict == "higher" and "a factor of 1." in sentence
+
+
+def test_of_many_questions_each_needs_more_to_say_that_units_differ():
+    rows = [row(one, 0.05) for one in (-0.1, 0.1) * 4]  # squares of 32 on 7 df
+    assert index.differ(rows)[0] == "higher"
+    rows = [row(one, 0.07) for one in (-0.1, 0.1) * 4]  # 16.3: 97.5 in 100 lie below 16.0
+    assert [index.differ(rows, of)[0] for of in (1, 9)] == ["higher", "unknown"]

@@ -156,9 +156,17 @@ def test_what_changed_is_told_where_the_sum_of_both_variances_cannot():
         ),  # precise enough: the likely range only reaches past the band
         (result(0.50, 0.05, "higher"), ""),
         (
-            dataclasses.replace(result(0.5, 0.05, "unknown"), estimate=None),
+            dataclasses.replace(result(0.5, 0.05, "unknown"), estimate=None, wanting=("learning",)),
             "Recorded from today on, a first look is possible after 2 cycles: in about 12 months.",
         ),
+        (
+            dataclasses.replace(result(0.5, 0.05, "unknown"), estimate=None, reason="no cost"),
+            "Recorded from today on, a first look is possible after 2 cycles: in about 12 months.",
+        ),
+        (
+            dataclasses.replace(result(0.5, 0.05, "unknown"), estimate=None, reason="not standing"),
+            "",
+        ),  # all is recorded: no wait of itself settles it
     ],
 )
 def test_a_wait_is_told_in_cycles_and_in_time(row, words):

@@ -12,10 +12,10 @@ import pytest
 
 from learnalign.report import front
 from learnalign.report import page as reports
+from learnalign.verdicts import change, plain
 from learnalign.verdicts import document as results
-from learnalign.verdicts import plain
-from learnalign.verdicts.registry import measures, questions
-from learnalign.verdicts.result import Check
+from learnalign.verdicts.registry import measures, phrases, questions
+from learnalign.verdicts.result import Check, number
 
 DOCUMENTS = {
     name: json.loads((Path(__file__).parents[1] / "documents" / f"{name}.json").read_text("utf-8"))
@@ -48,6 +48,12 @@ def headline(measure, verdict="none", checks=(), **more):
     about = {"question": question.key, "measure": measure, "unit": about.unit, "checks": checks}
     about |= {"verdict": verdict, "branch": verdict, "shown": verdict != "hidden"}
     return replace(PATTERN, **about | values | more)
+
+
+def doubted(*measures_):
+    """A penalty that shows, and is not trusted."""
+    figures = {"estimate": -0.4, "low": -0.5, "high": -0.3}
+    return [headline(one, "untrusted", FAILED, **figures) for one in measures_]
 
 
 MERIT, EQUAL, RATING = plain.MERIT, plain.EQUAL, plain.RATING
@@ -83,6 +89,15 @@ MERIT, EQUAL, RATING = plain.MERIT, plain.EQUAL, plain.RATING
         (
             [headline(MERIT, "untrusted", FAILED), headline(RATING, "higher")],
             "People who say “I don’t know” are rated higher here",
+        ),
+        (
+            [*doubted(MERIT, RATING), headline("leader_to_team", "higher")],
+            "People who say “I don’t know” may get less merit and be rated lower here; we don’t know"
+            " yet",
+        ),
+        (
+            [headline(MERIT), *doubted(RATING)],
+            "People who say “I don’t know” get as much merit here, but may be rated lower",
         ),
         (
             [headline(MERIT, "unknown"), headline("leader_to_team", "higher")],
@@ -131,6 +146,17 @@ def test_practically_none_in_spite_of_a_failed_check_is_not_known():
     row = headline(RATING, "none", FAILED)
     assert plain.certainty(row) == "unknown" and not plain.stands(row)
     assert plain.unknowns([row], {})[0][0].startswith("Whether people who say")
+
+
+@pytest.mark.parametrize("reason", phrases("sentences")["reasons"])
+def test_without_a_figure_what_settles_it_fits_why_there_is_none(reason):
+    row = headline(MERIT, "unknown", branch="no estimate", reason=reason, estimate=None)
+    told = phrases("sentences")["reasons"][reason]
+    ((_, settles), *_) = plain.unknowns([row], {MERIT: change.wait(row, 4, 6)})
+    assert settles.lower() == f"{told['settle']}.".lower() and not METHOD.search(settles)
+    # a first look some cycles from now is told only where the record must begin
+    assert bool(change.wait(row, 4, 6)) is bool(told.get("starts"))
+    assert bool(told.get("starts")) <= ("record" in told["settle"] or reason == "no gaps")
 
 
 # --- from → to
@@ -195,6 +221,12 @@ def test_harm_speaks_for_its_question():
     assert lines[0].says == "At the same rating, people who said “I don’t know” got less merit"
 
 
+def test_what_is_said_of_the_network_is_of_its_facts():
+    names = set(phrases("facts")["network"].values())
+    told = plain.front()["network"]
+    assert {told[name] for name in ("up", "answering", "anybody")} <= names
+
+
 # --- its words
 
 
@@ -245,3 +277,58 @@ def test_a_figure_is_the_same_wherever_it_stands(name):
         if one.change:
             assert one.change in mail
         assert html.count(f'id="{one.answer.anchor}"') == 1
+
+
+MEASURED = re.compile(r"(?<![\d.])(\u2212?\d+\.\d+)(?: to (\u2212?\d+\.\d+))? (SD|pp|times)\b")
+SHOWN = ("estimate", "low", "high", "smallest_effect", "detectable_effect")
+
+
+def text_of(html):
+    return " ".join(html.replace("<i></i>", "").replace("\u00a0", " ").split())
+
+
+def strangers(html, answer):
+    """Figures in the unit of an answer that its own part of the appendix tells, and no row has."""
+    start = html.index(f'id="{answer.anchor}"')
+    article = text_of(html[start : html.index("</article>", start)])
+    rows = [one for one in (answer.row, answer.raw, answer.before) if one is not None]
+    known = {getattr(row, name) for row in rows for name in SHOWN} - {None}
+    known |= {1 / one for one in known if one and answer.row.unit == "hazard ratio"}
+    known = {number(abs(one), answer.row.unit).split()[0] for one in known}
+    own = {"SD": "SD", "percentage points": "pp", "hazard ratio": "times"}.get(answer.row.unit)
+    told = [found[:2] for found in MEASURED.findall(article) if found[2] == own]
+    return {one.lstrip("\u2212") for pair in told for one in pair if one} - known
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "edition"])
+def test_no_two_places_give_different_figures_for_one_thing(name, request):
+    document = request.getfixturevalue("edition").document if name == "edition" else DOCUMENTS[name]
+    html = reports.render(document)
+    parts, answers = before_the_appendix(html), reports.answers(document)
+    for one in map(front.of_answer, answers):
+        assert strangers(html, one.answer) == set()
+        if one.change and one.in_full:  # first screen and chapter
+            ends = re.findall(r"[\d.]+", one.change)
+            assert set(ends) <= set(re.findall(r"\d+(?:\.\d+)?", one.in_full)), one
+            if one.change in text_of(parts[""]):
+                assert one.in_full.split(",")[0] in text_of(" ".join(parts.values()))
+    bars = re.findall(r"<li><p><span>([^<]*)</span> <b>([^<]*) %</b>", text_of(html))
+    cells = re.findall(
+        r'<th scope="row">([^<]*)</th><td class="v">[^<]*</td><td class="pic"></td> '
+        r"<td>([\d.]+) %</td>",
+        text_of(html),
+    )
+    tables = dict(cells)
+    same = [(float(share), float(tables[what])) for what, share in bars if what in tables]
+    assert all(abs(share - value) <= 0.5 for share, value in same), same
+    assert len(same) > 3 or name != "edition"
+
+
+def test_a_figure_that_differs_is_found():
+    document = DOCUMENTS["rich"]
+    html, answers = reports.render(document), reports.answers(document)
+    answer = next(one for one in answers if one.row.unit == "percentage points")
+    own = number(answer.row.estimate, answer.row.unit).split()[0]
+    start = html.index(f'id="{answer.anchor}"')
+    assert strangers(html, answer) == set()
+    assert strangers(html[:start] + html[start:].replace(own, "9.87"), answer) == {"9.87"}

@@ -29,9 +29,8 @@ def test_a_drawing_keeps_its_places_looks_and_words():
     ]
     look = {"fill": "none", "stroke": "#ff0000", "stroke-width": "2", "stroke-dasharray": "7.4,3.2"}
     assert path == ("path", look | {"d": "M 10 10 10 30 50 30 20 60"}, None)
-    assert circle[1].pop("d").startswith("M 0 4 C")
-    look = {"fill": "#ffffff", "stroke": "#0b6664", "transform": "translate(100 20)"}
-    assert circle == ("path", look, None)
+    look = {"fill": "#ffffff", "stroke": "#0b6664", "cx": "100", "cy": "20", "r": "4"}
+    assert circle == ("circle", look, None)
     look = {"text-anchor": "middle", "font-style": "italic", "font-size": "8.5"}
     assert words == ("text", look | {"x": "30", "y": "40"}, "A & B")
     look = {"x": "200", "y": "40", "transform": "rotate(-90 200 40)"}

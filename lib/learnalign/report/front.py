@@ -72,7 +72,7 @@ def front(document: Document, rows: Sequence[Result], answers: Sequence[Answer])
         "actions": do[:THREE],
         "more_actions": do[THREE:],
         "do_not": do_not,
-        "chapters_of_page": chapters(rows, lines),
+        "chapters_of_page": chapters(rows, lines, {"lead": _network(document)}),
         "drivers": _drivers(document, rows),
         "front": plain.front(),
         "people": _who(document),
@@ -149,10 +149,12 @@ def _said(rows: Sequence[Result]) -> dict[str, Any] | None:
 # --- chapters
 
 
-def chapters(rows: Sequence[Result], lines: Sequence[Line]) -> list[Chapter]:
-    """The five chapters, and one more where something else was asked."""
+def chapters(
+    rows: Sequence[Result], lines: Sequence[Line], more: Mapping[str, Sequence[str]]
+) -> list[Chapter]:
+    """The five chapters, with `more` facts of each; and one where something else was asked."""
     told = plain.front()
-    made = [_chapter(about, rows, lines) for about in told["chapters"]]
+    made = [_chapter(about, rows, lines, more.get(about["key"], ())) for about in told["chapters"]]
     keys = {key for about in told["chapters"] for key in about["questions"]}
     others = [one.answer.question["key"] for one in lines]
     if rest := [key for key in dict.fromkeys(others) if key not in keys]:
@@ -160,9 +162,14 @@ def chapters(rows: Sequence[Result], lines: Sequence[Line]) -> list[Chapter]:
     return made
 
 
-def _chapter(about: Mapping[str, Any], rows: Sequence[Result], lines: Sequence[Line]) -> Chapter:
+def _chapter(
+    about: Mapping[str, Any],
+    rows: Sequence[Result],
+    lines: Sequence[Line],
+    more: Sequence[str] = (),
+) -> Chapter:
     own = [one for key in about["questions"] for one in lines if one.answer.question["key"] == key]
-    facts = plain.facts(about["facts"], rows)
+    facts = [*plain.facts(about["facts"], rows), *more]
     if "kinds" in about:
         facts = [*_kinds(about["kinds"], rows), *facts]
     picture = _picture(about["picture"], rows) if "picture" in about else None
@@ -173,13 +180,29 @@ def _kinds(measure: str, rows: Sequence[Result]) -> list[str]:
     """Which parts of a family go with it, and of which it is not known."""
     told, kinds = plain.front()["kinds"], plain.front()["certainty"]
     own = [row for row in rows if row.measure == measure and " " not in row.at and row.shown]
-    seen = [row for row in own if plain.stands(row) and plain.direction(row) == "higher"]
+    seen = _sooner(own)
     unknown = [row for row in own if row.verdict in ("unknown", "untrusted")]
     said = []
     if seen:
         word = kinds[plain.certainty(seen[0])]
         said.append(told["seen"].format(names=_named(seen), word=word))
     return said + ([told["unknown"].format(names=_named(unknown))] if unknown else [])
+
+
+def _sooner(rows: Sequence[Result]) -> list[Result]:
+    return [row for row in rows if plain.stands(row) and plain.direction(row) == "higher"]
+
+
+def _network(document: Document) -> list[str]:
+    """Who is asked, and how concentrated answering is: counted in the network's own picture."""
+    told = plain.front()["network"]
+    some = [one["rows"] for one in document["pictures"] if one["kind"] == "network"]
+    known = {row["fact"]: row for rows in some for row in rows if row["shown"]}
+    up, own, alike = (known.get(told[name]) for name in ("up", "answering", "anybody"))
+    said = [told["says"].format(up=f"{up['recorded']:.0f}")] if up else []
+    if own and alike and own["low"] > alike["high"]:
+        said.append(told["few"])
+    return said
 
 
 def _named(rows: Sequence[Result]) -> str:
@@ -206,9 +229,10 @@ def _picture(about: Mapping[str, Any], rows: Sequence[Result]) -> Shown | None:
     if about["kind"] == "trend":
         return bars(_trend(about, rows), own)
     if about["kind"] == "event":
-        return strips(_by_interval(about["title"], own[0]), own)
-    title = about["title"] if about["title"] != "found" else _found(own)
-    return bars(title, own) if about["kind"] == "shares" else strips(title, own)
+        return strips(_by_interval(about["title"], own[0]), own, {})
+    if about["kind"] == "shares":
+        return bars("".join(plain.facts([about["title"]], rows)), own)
+    return strips(_found(own), own, dict(zip(of, about.get("labels", ()), strict=False)))
 
 
 def _trend(about: Mapping[str, Any], rows: Sequence[Result]) -> str:
@@ -231,7 +255,9 @@ def _by_interval(told: Mapping[str, str], row: Result) -> str:
 def _found(rows: Sequence[Result]) -> str:
     """A title by the verdicts: of headlines the first difference that stands, else the first."""
     if not rows[0].headline:
-        return steps.findings(rows).replace("\n", " ")
+        told, seen = plain.front()["kinds"], _sooner(rows)
+        first = told["title"].format(names=_named(seen)) if seen else told["no title"]
+        return f"{first}. {steps.findings(rows)}".replace("\n", " ")
     differ = [row for row in rows if plain.stands(row) and plain.direction(row) != "none"]
     return plain.finding([*differ, *rows][0])
 
@@ -242,18 +268,23 @@ def bars(title: str, rows: Sequence[Result]) -> Shown:
     return part("bars", title, rows=told)
 
 
-def strips(title: str, rows: Sequence[Result]) -> Shown:
-    """Intervals on one axis, a line each, against what is too small to matter."""
+def strips(title: str, rows: Sequence[Result], labels: Mapping[str, str]) -> Shown:
+    """Intervals on one axis, a line each, against what is too small to matter; `labels` of
+    measures.
+    """
     axis = scale(rows)
     unit = rows[0].unit if rows[0].unit == "hazard ratio" else ""
     told = [
-        (_label(row), line(row, axis, look(row)), spread(row.low, row.high, unit)) for row in rows
+        (_label(row, labels), line(row, axis, look(row)), spread(row.low, row.high, unit))
+        for row in rows
     ]
     return part("strips", title, rows=told)
 
 
-def _label(row: Result) -> str:
-    return sentence_case(row.at.replace("_", " ")) if row.at else plain.finding(row)
+def _label(row: Result, labels: Mapping[str, str]) -> str:
+    if row.at:
+        return sentence_case(row.at.replace("_", " "))
+    return labels.get(row.measure) or plain.finding(row)
 
 
 def _drivers(document: Document, rows: Sequence[Result]) -> dict[str, Any]:

@@ -49,8 +49,9 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
         Unit(run["unit"], run["slug"], one["data"]["tables"], answers)
         for run, one, answers in zip(runs[1:], documents[1:], told[1:], strict=True)
     ]
+    many = len(told[0])
     spreads = [
-        (answer, *differ([unit.answers[anchor].row for unit in units if anchor in unit.answers]))
+        (answer, *differ([one.answers[anchor].row for one in units if anchor in one.answers], many))
         for anchor, answer in told[0].items()
     ]
     page = {
@@ -66,13 +67,13 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
     return environment().get_template("index.html.j2").render(page).lstrip()
 
 
-def differ(rows: Sequence[Result]) -> tuple[str, str]:
-    """Whether a headline differs between units by more than chance: a verdict, and it in a
-    sentence.
+def differ(rows: Sequence[Result], of: int = 1) -> tuple[str, str]:
+    """Whether a headline, one `of` so many, differs between units by more than chance: a verdict,
+    and it in a sentence.
 
     From the published estimates: the SD of the true values between units with its interval
-    (`pooling.sd_between`), on the log scale for a ratio, against the smallest effect. Misleads when
-    the units' own intervals rest on few managers.
+    (`pooling.sd_between`), on the log scale for a ratio, against the smallest effect; at a level
+    for all headlines together. Misleads when the units' own intervals rest on few managers.
     """
     known = [
         row for row in rows if row.shown and row.estimate is not None and (row.std_error or 0) > 0
@@ -82,8 +83,9 @@ def differ(rows: Sequence[Result]) -> tuple[str, str]:
     first, is_ratio = known[0], known[0].unit == "hazard ratio"
     scale = log if is_ratio else float
     errors = [row.std_error for row in known]
-    low, high = pooling.sd_between([scale(row.estimate) for row in known], errors)
-    high = max(high, pooling.unseen_sd(errors))
+    level = 1 - (1 - first.level) / of
+    low, high = pooling.sd_between([scale(row.estimate) for row in known], errors, level=level)
+    high = max(high, pooling.unseen_sd(errors, level=level))
     verdict = "none" if high < scale(first.smallest_effect) else "higher" if low > 0 else "unknown"
     ends = [
         say("units.factor", end=exp(end)) if is_ratio else number(end, first.unit)

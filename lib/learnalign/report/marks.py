@@ -91,6 +91,7 @@ def environment() -> jinja2.Environment:
     env.filters |= {
         "amount": amount,
         "arrived": arrived,
+        "cell": _cell,
         "spread": _amounts,
         "percent": percent,
         "plain": plain,
@@ -120,10 +121,15 @@ def macro(template: str, name: str, /, **values: Any) -> Markup:
     return Markup(getattr(environment().get_template(template).module, name)(**values))
 
 
-def _amounts(row: Result) -> Markup:
+def _amounts(row: Result, *, is_cell: bool = False) -> Markup:
+    """The ends of an interval; in a table a cell does not break anyway."""
     if row.low is None or row.high is None:
         return Markup(DASH)
-    return unbroken(spread(row.low, row.high, row.unit))
+    return (prose if is_cell else unbroken)(spread(row.low, row.high, row.unit))
+
+
+def _cell(value: float | None, unit: str = "") -> Markup:
+    return prose(number(value, unit))
 
 
 # --- words around a result

@@ -9,6 +9,7 @@ from types import ModuleType
 from xml.etree import ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
+SANS = "Liberation Sans, Arial, sans-serif"
 EXTRA = 'pip install "learnalign[pdf]", or print report.html from a browser'
 PANGO = (
     "install Pango (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0"
@@ -72,9 +73,10 @@ def _as_weasyprint_reads_it(root: ElementTree.Element) -> None:
             title = ElementTree.SubElement(svg, f"{SVG}title")
         # An ornament is silent, but PDF/UA wants words
         title.text = svg.get("aria-label") or title.text or " "
-        for text in svg.iter(f"{SVG}text"):
-            if text.attrib.pop("paint-order", None):
-                text.attrib.pop("stroke", None)
+        svg.set("font-family", SANS)  # no font is handed down to it
+        for some in svg.iter():
+            if some.attrib.pop("paint-order", None):
+                some.attrib.pop("stroke", None)
 
 
 def _weasyprint() -> ModuleType:

@@ -22,15 +22,12 @@ from learnalign.report.marks import INK, SOFT
 from learnalign.report.shown import Shown, part
 from learnalign.report.typesetting import seen
 
-SANS = (
-    "-apple-system,BlinkMacSystemFont,'Segoe UI',Roboto,'Helvetica Neue',Arial,"
-    "'Liberation Sans',sans-serif"
-)
 SIZE = 10  # of text, in units of the drawing
 PIXELS = 1.6  # on a screen, for each of them
 SPACE = "{http://www.w3.org/2000/svg}"
 LINK = "{http://www.w3.org/1999/xlink}href"
 NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+DOT = re.compile(r"M 0 ([\d.]+)( C( -?[\d.]+){6}){8} z")  # a circle as matplotlib writes it
 # What is not worth its bytes, and what an element is without saying so
 DROPPED = {"font-family", "stroke-linejoin", "stroke-dashoffset"}
 USUAL = {
@@ -103,7 +100,7 @@ def inlined(drawn: str, title: str, words: str) -> Markup:
     return Markup(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img"'
         f' aria-labelledby="t{key} d{key}" width="{PIXELS * width:.0f}"'
-        f' style="max-width:100%;height:auto" font-family="{SANS}" font-size="{SIZE}"'
+        f' style="max-width:100%;height:auto" font-size="{SIZE}"'
         f' fill="{INK}"><title id="t{key}">{title}</title><desc id="d{key}">{words}</desc>'
         f"{body}</svg>"
     )
@@ -125,9 +122,13 @@ def _shapes(node: ElementTree.Element, paths: Mapping[str, ElementTree.Element])
                 yield f"<path{look}{_attributes({'d': _short(child.get('d', ''))})}/>"
         elif name == "use":  # a mark at its place
             mark = paths[child.get(LINK, "").removeprefix("#")]
-            place = _short(f"translate({child.get('x', '0')} {child.get('y', '0')})")
-            where = {"d": _short(mark.get("d", "")), "transform": place}
-            yield f"<path{_look(mark, child)}{_attributes(where)}/>"
+            x, y, d = child.get("x", "0"), child.get("y", "0"), _short(mark.get("d", ""))
+            if round_ := DOT.fullmatch(d):
+                where = {"cx": _short(x), "cy": _short(y), "r": round_[1]}
+                yield f"<circle{_look(mark, child)}{_attributes(where)}/>"
+            else:
+                where = {"d": d, "transform": _short(f"translate({x} {y})")}
+                yield f"<path{_look(mark, child)}{_attributes(where)}/>"
         elif name not in ("defs", "metadata"):
             raise ValueError(f"a drawing holds <{name}>, which cannot be made small")
 

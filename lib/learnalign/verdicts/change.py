@@ -89,6 +89,8 @@ def wait(row: Result, cycles: int, months: float) -> str:
     if row.verdict != "unknown" or months <= 0:
         return ""
     if row.estimate is None:
+        if not (row.wanting or _starts(row)):
+            return ""  # what is lacking is no record
         return _told("first", cycles=FIRST_LOOK, span=_span(FIRST_LOOK * months))
     seen, wanted = row.detectable_effect, row.smallest_effect
     if seen is None or wanted is None:
@@ -101,6 +103,11 @@ def wait(row: Result, cycles: int, months: float) -> str:
         return _told("too long", years=TOO_LONG)
     cycles = "cycles" if more > 1 else "cycle"
     return _told("more", more=more, cycles=cycles, span=_span(more * months))
+
+
+def _starts(row: Result) -> bool:
+    """Whether what settles it is to begin to record something."""
+    return bool(phrases("sentences")["reasons"].get(row.reason, {}).get("starts"))
 
 
 def _span(months: float) -> str:

@@ -113,7 +113,10 @@ def likely(row: Result) -> str:
         return ""
     told = front()["natural"][_measure(row).outcome]["likely"]
     ends = {"low": reached(row, row.low) - row.base, "high": reached(row, row.high) - row.base}
-    signed = {name: "+" * (end > 0) + _figure(row, end) for name, end in ends.items()}
+    shown = {name: _figure(row, end) for name, end in ends.items()}
+    signed = {
+        name: "+" * (ends[name] > 0 and end.strip("0.") != "") + end for name, end in shown.items()
+    }
     return front()["likely" if stands(row) else "fits"].format(ends=told.format(**signed))
 
 
@@ -139,7 +142,8 @@ def _has_figure(row: Result) -> bool:
 
 def _figure(row: Result, value: float) -> str:
     places = front()["natural"][_measure(row).outcome]["decimals"]
-    return f"{value:.{places}f}".replace("-", MINUS)
+    rounded = round(value, places) + 0.0  # no minus before a zero
+    return f"{rounded:.{places}f}".replace("-", MINUS)
 
 
 def money(value: float | None, currency: str) -> str:
@@ -167,15 +171,32 @@ def title(rows: Sequence[Result], *, is_unit: bool = False) -> str:
     if EQUAL in heads and direction(heads[EQUAL]) == "lower" and merit[0] != "lower":
         merit = "lower", told["merit at the same rating"]["lower"]
     known = [one for one in (merit, rating) if one[0]]
+    may = _perhaps(rows)
     if len(known) == 2:
         join = told["alike" if merit[0] == rating[0] else "unlike"]
         return told["both"].format(merit=merit[1], join=join, rating=rating[1])
     if known:
-        return told["one"].format(part=known[0][1])
+        join = told["alike" if known[0][0] == "lower" else "unlike"]
+        named = {"part": known[0][1], "join": join, "may": may}
+        return told["one and perhaps" if may else "one"].format(**named)
+    if may:
+        return told["perhaps"].format(may=may)
     rank = {key: question.rank for key, question in questions().items()}
     for row in sorted(heads.values(), key=lambda row: rank.get(row.question, len(rank))):
         return told["other"].format(finding=finding(row))
     return told["unit" if is_unit else "unknown"]
+
+
+def _perhaps(rows: Sequence[Result]) -> str:
+    """What shows as a penalty and is not trusted, merit and rating, in words: a benefit elsewhere
+    must not be the title in its place.
+    """
+    told, seen = front()["title"]["may"], {}
+    for row in rows:
+        what = {MERIT: "merit", EQUAL: "merit", RATING: "rating"}.get(row.measure)
+        if what and row.headline and certainty(row) == "doubted" and direction(row) == "lower":
+            seen[what] = told[what]
+    return words.listed([seen[what] for what in told if what in seen])
 
 
 def _part(heads: Mapping[str, Result], measure: str, what: str) -> tuple[str, str]:
@@ -205,7 +226,8 @@ def unknowns(rows: Sequence[Result], waits: Mapping[str, str], most: int = 3) ->
         more.append((told["price"], told["price settles"]))
     parts = [row for row in rows if row.measure == "learning_to_closure" and not row.headline]
     if any(row.verdict == "unknown" for row in parts):
-        more.append((told["parts"], told["parts settles"]))
+        named = any(stands(row) and direction(row) == "higher" for row in parts)
+        more.append((told["parts" if named else "no parts"], told["parts settles"]))
     kept = pairs[: most - min(len(more), 1)]
     return [*kept, *more][:most]
 
@@ -248,6 +270,8 @@ def _settles(row: Result, waits: Mapping[str, str]) -> str:
         return told["lot"]
     if row.branch in ("many", "many units"):
         return told["many"]
+    if reason := phrases("sentences")["reasons"].get(row.reason):
+        return sentence_case(f"{reason['settle']}.")
     return told["more"].format(wait=waits[row.measure]) if waits.get(row.measure) else told["other"]
 
 
