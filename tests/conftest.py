@@ -50,8 +50,13 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test without a kind that of its folder, before tests are chosen by kind."""
+    """Give every test without a kind that of its folder, before tests are chosen by kind.
+
+    Examples on the demonstration data are slow: they read, link and ask it.
+    """
     for item in items:
+        if isinstance(item, pytest.DoctestItem) and "data/demo" in item.dtest.docstring:
+            item.add_marker("slow")
         if not KINDS & {mark.name for mark in item.iter_markers()}:
             folder = item.path.parent.name
             item.add_marker(folder if folder in KINDS else "unit")

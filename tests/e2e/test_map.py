@@ -119,6 +119,7 @@ def dialects(draw):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(dialects())

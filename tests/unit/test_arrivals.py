@@ -58,6 +58,7 @@ def checked(folder: Path, monkeypatch, capsys) -> str:
     return capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_an_accepted_loss_is_told_by_all_that_comes_after(mapping, tmp_path, monkeypatch, capsys):
     with pytest.raises(DataError, match="10 of 40 rows would be lost"):
         importing.bring_in(mapping, tmp_path / "own")
@@ -78,6 +79,7 @@ def test_an_accepted_loss_is_told_by_all_that_comes_after(mapping, tmp_path, mon
     )
 
 
+@pytest.mark.slow
 def test_the_page_and_the_results_say_it_and_hold_nothing_else(mapping, tmp_path):
     importing.bring_in(mapping, tmp_path / "own", accepted={"learning": "a <b>test</b> account"})
     document = json.loads((Path(__file__).parents[1] / "documents/rich.json").read_text("utf-8"))
@@ -90,6 +92,7 @@ def test_the_page_and_the_results_say_it_and_hold_nothing_else(mapping, tmp_path
     assert told and not [*audit.strangers(told, known, "data")]
 
 
+@pytest.mark.slow
 def test_data_that_were_not_imported_say_nothing_of_it(monkeypatch, capsys):
     assert contents.arrivals(reading.read("data/demo")) == []
     assert checked(Path("data/demo"), monkeypatch, capsys).count("\n") == 1

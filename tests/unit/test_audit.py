@@ -112,6 +112,7 @@ def test_what_is_not_published_is_not_missed(out):
     assert found(out) == []
 
 
+@pytest.mark.slow
 def test_ten_editions_and_a_rerun_of_an_old_one_are_clean(out):
     days = [f"{year}-{day}" for year in range(2021, 2025) for day in ("06-30", "12-31")]
     for number, day in enumerate(days):

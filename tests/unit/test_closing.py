@@ -327,6 +327,7 @@ def changed(**columns: object) -> journeys.Journeys:
     return dataclasses.replace(plain(), gaps=plain().gaps.assign(**columns))
 
 
+@pytest.mark.slow
 def test_without_gaps_nothing_can_be_said():
     for measure in (acknowledging_to_closure, mentoring_to_closure):
         found = measure(nothing())
@@ -342,6 +343,7 @@ def test_without_gaps_nothing_can_be_said():
     assert cost_per_closed_gap(nothing()) == (None, "no gaps")
 
 
+@pytest.mark.slow
 def test_without_acknowledgements_only_acknowledging_has_no_answer():
     unsaid = dataclasses.replace(
         changed(acknowledged_on=pd.NaT, acknowledged_before=pd.array([pd.NA] * 2_000, "boolean")),
@@ -354,6 +356,7 @@ def test_without_acknowledgements_only_acknowledging_has_no_answer():
     assert list(fits) == ["any learning", "course", "reading"] and checks[0].outcome == "passed"
 
 
+@pytest.mark.slow
 def test_gaps_found_before_acknowledging_was_recorded_are_left_out_and_accounted_for():
     known = pd.array([pd.NA] * 500 + [False] * 1_500, "boolean")
     found = acknowledging_to_closure(changed(acknowledged_before=known))
@@ -367,6 +370,7 @@ def test_gaps_found_before_acknowledging_was_recorded_are_left_out_and_accounted
     assert found.adjusted.n_people <= 750
 
 
+@pytest.mark.slow
 def test_without_managers_the_unit_stands_in_and_it_is_said():
     found = acknowledging_to_closure(changed(manager_id=None))
     assert found.adjusted.n_clusters == 12 and found.adjusted.method.endswith(
@@ -514,6 +518,7 @@ def test_what_was_spent_counts_once_from_ninety_days_before_until_the_gap_closed
 # --- whatever the rows
 
 
+@pytest.mark.slow
 def test_order_names_and_the_calendar_mean_nothing():
     found = company(7, n=600)
     names = {name: f"x{9_999 - int(name[1:])}" for name in found.gaps.person_id}
@@ -554,6 +559,7 @@ def numbers(fit) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_nothing_is_changed():
     found = company(8, n=600)
     before = [frame.copy(deep=True) for frame in (found.gaps, found.said, found.learned)]

@@ -289,6 +289,7 @@ def row_faults():
 FAULTS = [*column_faults(), *row_faults()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "cells", "problem"),
     FAULTS,
@@ -298,6 +299,7 @@ def test_one_fault_gives_its_problem_and_no_other(table, cells, problem):
     assert broken(table, **cells) == [dataclasses.replace(problem, rows=(3,), n_rows=1)]
 
 
+@pytest.mark.slow
 def test_the_ends_are_within():
     """On the day of hiring, of leaving and of as_of; what is due may be later than all of them."""
     assert broken("people", hired_on="2024-12-31", left_on="2024-12-31") == []
@@ -381,6 +383,7 @@ def test_everyone_is_a_problem_only_once_when_people_are_missing():
     assert [(problem.column, problem.problem) for problem in found] == [("fte", "is too high")]
 
 
+@pytest.mark.slow
 def test_no_rows_are_a_problem_where_rows_are_required():
     empty = {name: [] for name in COLUMNS}
     for table in COLUMNS:

@@ -73,6 +73,7 @@ def by_hand(cycles: pd.DataFrame, exposure: pd.Series, **also: pd.Series) -> pd.
     ]  # where all did the same nobody can be compared
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 @pytest.mark.parametrize("measure", ["learning_to_rating", "acknowledging_to_rating"])
 def test_core_model_equals_pyfixest_by_hand(person_cycles, measure):
@@ -153,6 +154,7 @@ def dummies_and_sandwich(
     return beta[0], np.sqrt((bread @ meat @ bread)[0, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_core_model_equals_a_second_implementation(person_cycles):
     said = (person_cycles.acknowledgements > 0).astype(float)
@@ -372,6 +374,7 @@ def test_what_could_be_detected_does_not_tell_how_few_there_are(person_cycles):
     assert contrasts.detectable(cycles, "acknowledging_to_rating", min_people=10) is None
 
 
+@pytest.mark.slow
 def test_few_managers_get_a_second_interval_and_the_check_says_that_it_agrees(person_cycles):
     few = person_cycles[
         person_cycles.manager_id.isin(person_cycles.manager_id.value_counts().index[:8])
@@ -384,6 +387,7 @@ def test_few_managers_get_a_second_interval_and_the_check_says_that_it_agrees(pe
     )
 
 
+@pytest.mark.slow
 def test_detectable_is_near_what_the_fit_could_see(person_cycles):
     """Known before the result, and near the precision that the fit then has."""
     for measure in headlines("contrast"):
@@ -393,6 +397,7 @@ def test_detectable_is_near_what_the_fit_could_see(person_cycles):
         )
 
 
+@pytest.mark.slow
 def test_nothing_is_changed(person_cycles):
     before = person_cycles.copy(deep=True)
     (
@@ -504,6 +509,7 @@ def check_of(cycles: pd.DataFrame, name: str, measure: str = "acknowledging_to_r
     return next(c for c in contrasts.compare(cycles, measure, **more).checks if c.name == name)
 
 
+@pytest.mark.slow
 def test_attrition_fails_when_those_who_acknowledge_are_lost_more_often():
     cycles = panel(600, 3)
     rng = np.random.default_rng(4)
@@ -521,6 +527,7 @@ def test_attrition_fails_when_those_who_acknowledge_are_lost_more_often():
     assert check_of(cycles, "attrition").outcome == "not possible"
 
 
+@pytest.mark.slow
 def test_attrition_at_worst_could_make_a_small_difference():
     """One point more lost of those who acknowledge: less than three, but enough to erase a small
     difference.
@@ -538,6 +545,7 @@ def test_attrition_at_worst_could_make_a_small_difference():
     assert (check.outcome, check.why) == ("failed", "worst")
 
 
+@pytest.mark.slow
 def test_overlap_fails_where_hardly_anybody_is_alike_and_refuses_where_nobody_is():
     cycles = panel(1_000, 6, struggle=0.2)
     assert check_of(cycles, "overlap").outcome == "passed"
@@ -550,6 +558,7 @@ def test_overlap_fails_where_hardly_anybody_is_alike_and_refuses_where_nobody_is
         assert ends in (found.reason, *(c.outcome for c in found.checks if c.name == "overlap"))
 
 
+@pytest.mark.slow
 def test_the_bonus_is_a_control_only_where_it_can_show_something(person_cycles):
     measure = "acknowledging_to_merit_total"
     assert check_of(person_cycles, "bonus control", measure).why == "formula"
@@ -740,6 +749,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", headlines("contrast"))
 @pytest.mark.parametrize("bad", BAD)
 def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
@@ -766,6 +776,7 @@ def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     assert all(np.isfinite([fit.estimate, fit.low, fit.high]).all() for fit in narrower if fit)
 
 
+@pytest.mark.slow
 def test_an_ordered_logit_says_whether_grades_as_numbers_matter(person_cycles):
     found = contrasts.with_ordered_logit(
         contrasts.compare(person_cycles, "learning_to_rating"), person_cycles
@@ -911,6 +922,7 @@ def test_compared_equals_pyfixest_iv_by_hand():
     assert [fit.low, fit.high] == pytest.approx(model.confint().loc["x"].tolist(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_compared_needs_people_on_both_sides_and_a_wait_that_matters():
     cycles, _ = enrolling(500, 3)
     assert rivals.compared(cycles) is not None
@@ -1047,6 +1059,7 @@ def test_an_individual_bonus_is_an_outcome_of_its_own(person_cycles):
         assert none is None
 
 
+@pytest.mark.slow
 def test_row_order_and_names_mean_nothing_to_what_is_asked_more_narrowly(person_cycles):
     rows = person_cycles.sample(frac=1, random_state=29)
     rows = rows.assign(person_id="x" + rows.person_id, manager_id="x" + rows.manager_id)

@@ -184,6 +184,7 @@ def overlaps(figure):
 # --- what holds for all
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_finding_is_the_title_above_the_picture_and_starts_the_alt_text(name):
     draw, frame = DRAWN[name]
@@ -212,6 +213,7 @@ def test_arguments_stay_as_they_were_and_long_labels_fit(name):
     pd.testing.assert_frame_equal(frame, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["curves", "matrix"])
 def test_row_order_does_not_matter(name):
     draw, frame = DRAWN[name]

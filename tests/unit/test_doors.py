@@ -110,6 +110,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_query_reads_the_exports_and_nothing_else(theirs, name):
     text = QUERIES[name].format(secret=theirs.secret, folder=theirs.folder)
@@ -138,6 +139,7 @@ def test_an_expression_is_a_value_of_its_row(theirs, text):
     assert "2 problems" in told and "people.set_aside: " in told and "reviews.unit: " in told
 
 
+@pytest.mark.slow
 def test_what_mappings_do_is_let_through(theirs):
     query = """
       WITH s AS (SELECT *, row_number() OVER (PARTITION BY Id ORDER BY Hired DESC) AS place FROM staff)
@@ -152,6 +154,7 @@ def test_what_mappings_do_is_let_through(theirs):
     assert (out / "rejected.csv").stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_an_export_that_is_named_as_ours_is_no_table(theirs):
     planted = theirs.folder / "exports" / f"{pseudonyms.KNOWN}.csv"
     planted.write_text("_id,_pseudonym\nana,ana\nben,ben\n")
@@ -273,6 +276,7 @@ def test_a_project_and_a_schedule_are_written_behind_no_link(tmp_path):
     assert not (tmp_path / "nowhere").exists() and not any((tmp_path / "elsewhere").iterdir())
 
 
+@pytest.mark.slow
 def test_tables_are_put_behind_no_link(theirs):
     out = theirs.bring_in()
     out.rename(theirs.folder / "moved")
@@ -337,6 +341,7 @@ def test_what_is_in_use_is_not_cleared():
 SIGNS = ("data[1]", "a*b", "q?", "{x}", "[!a]", "**", "e'f", "back\\slash", "$(x)", "ünï côdé")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 @pytest.mark.parametrize("name", SIGNS)
 def test_signs_of_patterns_in_a_name_are_letters(theirs, name, kind):
@@ -354,6 +359,7 @@ def test_signs_of_patterns_in_a_name_are_letters(theirs, name, kind):
     assert sorted(tables["people"].person_id.execute()) == ["ana", "ben"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SIGNS)
 def test_signs_of_patterns_in_the_name_of_exports_are_letters(theirs, name):
     (theirs.folder / "exports").rename(theirs.folder / name)

@@ -117,6 +117,7 @@ def test_scores_are_moved_otherwise_by_each_key_and_all_units_with_them(drawn):
     assert total == pytest.approx(np.mean(units), abs=0.006)
 
 
+@pytest.mark.slow
 def test_a_wave_that_asked_for_safety_alone_is_not_the_latest(drawn):
     later = "\n    it    2024-12-01  psychological_safety  culture   p1    12  3\n"
     assert drivers.scorecard(read(drawn, SURVEYS.rstrip() + later)).equals(
@@ -188,6 +189,7 @@ def test_a_gap_counts_by_a_wave_in_the_year_before_it(drawn, detected):
     assert early(surveyed(drawn, UNITS), gaps(UNITS, SHARES, detected)) == {}
 
 
+@pytest.mark.slow
 def test_what_is_not_known_is_left_out(drawn):
     data, found = surveyed(drawn, UNITS), gaps(UNITS, SHARES)
     known = early(data, found)
@@ -199,6 +201,7 @@ def test_what_is_not_known_is_left_out(drawn):
     assert "difference between strong and other units" not in early(data, gaps(UNITS, 0))
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_names_and_row_order_do_not_matter(drawn):
     data, found = surveyed(drawn, UNITS), gaps(UNITS, SHARES)
@@ -280,6 +283,7 @@ def test_the_interval_is_fishers(drawn):
     assert (fit.estimate, fit.low, fit.high) == pytest.approx((r, *ends), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_too_little_to_hold_saying_against_doing(drawn):
     data, done = surveyed(drawn, UNITS), {f"u{i}": i / 10 for i in range(10)}
     found = walk_the_talk(data, quarters(done))

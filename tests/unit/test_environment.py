@@ -138,6 +138,7 @@ def test_what_the_starter_imports_is_declared():
     assert first <= {import_name(canonicalize_name(one.name)) for one in RUNTIME}
 
 
+@pytest.mark.slow
 def test_what_the_library_imports_is_what_pyproject_declares():
     declared = {
         import_name(canonicalize_name(requirement.name)) for requirement in RUNTIME + EXTRAS

@@ -290,7 +290,9 @@ def test_a_sign_that_no_file_can_hold_does_not_stop_a_report(tmp_path):
     assert Page((tmp_path / "page.html").read_text("utf-8")).errors == []
 
 
-@pytest.mark.parametrize("name", ["rich", "one", "unknown", "edition"])
+@pytest.mark.parametrize(
+    "name", ["rich", "one", "unknown", pytest.param("edition", marks=pytest.mark.slow)]
+)
 def test_the_page_is_valid_and_asks_for_nothing(name, request):
     if name == "edition":
         html = request.getfixturevalue("edition").report.read_text("utf-8")
@@ -310,6 +312,7 @@ def test_the_page_is_valid_and_asks_for_nothing(name, request):
         assert (element.get("href") or "#").removeprefix("#") in ("", *ids)
 
 
+@pytest.mark.slow
 def test_no_text_becomes_markup_in_the_pdf():
     payload = "</style><script>{{7*7}} &lt; \u202egpj"
     pypdf = pytest.importorskip("pypdf", reason="pypdf is not installed")
@@ -397,6 +400,7 @@ def hostile(tmp_path_factory):
     return reading.read(folder)
 
 
+@pytest.mark.slow
 def test_no_name_of_a_data_set_becomes_markup_in_a_table_or_picture(hostile):
     study = studies.study(hostile, min_group=5)
     by_unit = spending.hours_and_cost(study)
@@ -435,6 +439,7 @@ def test_no_word_of_a_picture_becomes_markup(payload):
         assert tidy(words) in page.text
 
 
+@pytest.mark.slow
 def test_no_name_of_a_data_set_becomes_markup_in_the_report(hostile, tmp_path):
     """Attributes and their values reach the page as groups, the title and the currency as
     themselves.

@@ -212,6 +212,7 @@ def test_every_branch_of_a_sentence_has_its_line_and_every_reason_is_still_one()
     assert set(SENTENCES["says"]) | {"none, failed"} == set(SENTENCES["brief"])
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=60)
 @given(

@@ -148,6 +148,7 @@ def test_nobody_can_narrow_to_a_person(study):
 # --- what it says
 
 
+@pytest.mark.slow
 def test_what_is_explored_is_never_a_headline_nor_known(fresh):
     found = la.ask(fresh, "Q1", "Q2", by="function") + la.compare(fresh, "coaching", "merit_pct")
     assert {row.design for row in found} == {"explored"}
@@ -168,6 +169,7 @@ def test_small_groups_are_hidden_and_so_is_what_they_could_be_reckoned_from(stud
     assert all(row.estimate is None for row in found)
 
 
+@pytest.mark.slow
 def test_an_answer_shows_itself(fresh):
     found = la.compare(fresh, "reading_hours", "merit_gap_pct", equal=["rating"])
     text, html = str(found), found._repr_html_()
@@ -206,6 +208,7 @@ def test_practically_none_is_corrected_too():
     assert looks.corrected([_look(0.9, 0.04, "none"), *rest])[0].verdict == "unknown"
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=90))
 def test_more_looks_never_raise_an_earlier_one(p):
     """Unless what was found since makes chance the less likely explanation: none found anything."""
@@ -216,6 +219,7 @@ def test_more_looks_never_raise_an_earlier_one(p):
         assert now.verdict == "unknown" or was == "worth_a_test"
 
 
+@pytest.mark.slow
 def test_with_nothing_true_one_study_in_twenty_is_ever_told_worth_a_test():
     """Counted while looking, as an analyst reads: not once, after the last of 100 looks."""
     rng, ever = np.random.default_rng(7), 0
@@ -230,6 +234,7 @@ def test_with_nothing_true_one_study_in_twenty_is_ever_told_worth_a_test():
     assert ever / 2_000 < 0.05  # 0.025 + 0.0125 + 0.00625 at most: three standard errors below it
 
 
+@pytest.mark.slow
 def test_the_list_outlives_the_session_and_asking_again_is_one_look(tmp_path):
     shutil.copytree(ROOT / "data/demo", tmp_path / "demo", ignore=LOOKS)
     one = la.study(tmp_path / "demo")
@@ -274,6 +279,7 @@ def oracle(study):
     return dataclasses.replace(study, gate=behind, told=studies.Told(), _made=made)
 
 
+@pytest.mark.slow
 def test_looks_of_a_run_end_after_so_many_whatever_they_found(oracle):
     """An end that came with how far people move figures would itself tell who is there."""
     found = [la.ask(oracle, "Q2", where=f"tenure_years > {0.05 * n}")[0] for n in range(25)]
@@ -288,6 +294,7 @@ def test_looks_of_a_run_end_after_so_many_whatever_they_found(oracle):
     assert la.ask(other, "Q2", where="tenure_years > 0.0")[0].estimate == found[0].estimate
 
 
+@pytest.mark.slow
 def test_of_no_figure_of_an_oracle_can_be_told_that_somebody_is_not_there(oracle):
     """Asked of some, and of the same less one person, two figures that are alike would tell."""
     first = la.ask(oracle, "Q2", where="tenure_years > 1")
@@ -301,6 +308,7 @@ def test_of_no_figure_of_an_oracle_can_be_told_that_somebody_is_not_there(oracle
     assert first[0].before is None and first[0].at_least and first[0].n_people == 10
 
 
+@pytest.mark.slow
 def test_a_group_of_one_is_not_named_to_an_oracle(oracle):
     rows = looked.table(oracle)
     one = rows.person_id == rows.person_id.iloc[0]
@@ -315,6 +323,7 @@ def test_a_group_of_one_is_not_named_to_an_oracle(oracle):
     assert "function=chief" in {row.group for row in la.ask(alone, "Q2", by="function")}
 
 
+@pytest.mark.slow
 def test_what_is_asked_of_teams_and_of_cost_is_for_the_analyst_alone(oracle):
     found = la.ask(oracle, "Q4", where="unit != 'Retail 1'") + la.ask(oracle, "Q7", by="location")
     assert {row.verdict for row in found} == {"hidden"}
@@ -329,6 +338,7 @@ def test_of_people_whom_anybody_may_choose_only_what_was_moved_is_told(oracle):
     assert "likely range" in row.sentence and "not judged here" in row.sentence
 
 
+@pytest.mark.slow
 def test_an_oracle_never_says_why_it_is_silent(oracle):
     rare = oracle.cycles.unit.value_counts().index[-1]
     found = la.ask(oracle, "Q2", where=f"unit == {rare!r} and tenure_years < 0.3")

@@ -85,6 +85,7 @@ def test_a_number_that_was_given_out_again_is_no_holder(tmp_path, monkeypatch):
         assert files._holder(lock) == "another run"
 
 
+@pytest.mark.slow
 def test_of_many_that_would_recover_a_lock_one_does(tmp_path):
     lock = tmp_path / "a.lock"
     first = holder(lock, 60)

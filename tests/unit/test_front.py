@@ -250,7 +250,7 @@ def ease(text):
     return 206.8 - 1.015 * len(words) / sentences - 84.6 * sounds / len(words)
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, "edition"])
+@pytest.mark.parametrize("name", [*DOCUMENTS, pytest.param("edition", marks=pytest.mark.slow)])
 def test_few_and_plain_words_stand_before_the_appendix(name, request):
     html = (
         request.getfixturevalue("edition").report.read_text("utf-8")
@@ -300,7 +300,7 @@ def strangers(html, answer):
     return {one.lstrip("\u2212") for pair in told for one in pair if one} - known
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, "edition"])
+@pytest.mark.parametrize("name", [*DOCUMENTS, pytest.param("edition", marks=pytest.mark.slow)])
 def test_no_two_places_give_different_figures_for_one_thing(name, request):
     document = request.getfixturevalue("edition").document if name == "edition" else DOCUMENTS[name]
     html = reports.render(document)

@@ -119,6 +119,7 @@ def counted(frame):
     return found.groupby(["stage", "then"], observed=True).size().to_dict()
 
 
+@pytest.mark.slow
 def test_every_gap_stops_at_one_stage(company):
     study = company()
     assert counted(study.journeys.gaps) == {
@@ -142,6 +143,7 @@ def test_every_gap_stops_at_one_stage(company):
     assert gaps.journey(study).empty  # five people are too few
 
 
+@pytest.mark.slow
 def test_a_gap_found_before_anything_was_recorded_is_not_one_that_nobody_spoke_of(company):
     late = SAID.replace("2023-01-01", "2023-08-02").replace("2023-07-", "2023-09-")
     frame = company(acknowledgements=late).journeys.gaps
@@ -152,6 +154,7 @@ def test_a_gap_found_before_anything_was_recorded_is_not_one_that_nobody_spoke_o
     assert sum(found.values()) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(deadline=None)
 @given(
@@ -181,6 +184,7 @@ def test_stages_never_go_backwards_and_lose_nothing_in_silence(rows):
     pd.testing.assert_frame_equal(again, found.sort_index())
 
 
+@pytest.mark.slow
 def test_silent_gaps_are_quiet_over_claimed_or_known(company):
     study = company()
     assert percent(study, "said_or_silent") == {
@@ -198,6 +202,7 @@ def test_silent_gaps_are_quiet_over_claimed_or_known(company):
     assert len(percent(unrated, "said_or_silent")) == 2  # nobody was asked: nobody was quiet
 
 
+@pytest.mark.slow
 def test_asking_early_and_asking_well(company):
     study = company()
     assert percent(study, "how_people_asked") == {
@@ -218,6 +223,7 @@ def test_asking_early_and_asking_well(company):
     assert found.n_rows == 2
 
 
+@pytest.mark.slow
 def test_how_an_acknowledged_gap_went_on(company):
     study = company()
     frame = study.journeys.gaps.assign(manager_id=list("xyzxy"))
@@ -423,6 +429,7 @@ def test_the_manager_rates_and_the_unit_stands_in_for_all_or_for_nobody(managers
     assert (found.where(found.notna(), None).tolist(), name) == (rater, by)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["assessments", "acknowledgements", "learning"])
 def test_a_missing_table_leaves_facts_out(company, missing):
     (saying, asking), frames = everything(
@@ -437,6 +444,7 @@ def test_a_missing_table_leaves_facts_out(company, missing):
     assert bool(after) is (missing == "assessments")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("column", "fact"),
     [
@@ -468,6 +476,7 @@ def test_the_unit_stands_in_where_no_manager_is_recorded(company):
     assert len(frames[1])
 
 
+@pytest.mark.slow
 def test_neither_the_order_of_rows_nor_a_name_matters(company):
     def shuffled(text):
         head, *rows = text.strip().splitlines()

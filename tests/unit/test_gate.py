@@ -70,6 +70,7 @@ def test_the_rule_holds_for_the_true_figures_whatever_is_drawn(one, changes):
     assert one.fit("hours", replace(mean_of(rows()), **changes)) is None
 
 
+@pytest.mark.slow
 def test_a_group_at_the_floor_is_shown_only_when_its_noisy_count_is_too():
     """Else the step over the floor would tell who took it."""
     shown = 0
@@ -83,6 +84,7 @@ def test_a_group_at_the_floor_is_shown_only_when_its_noisy_count_is_too():
     assert shown / 300 == pytest.approx(expected, abs=0.09)
 
 
+@pytest.mark.slow
 def test_a_fit_is_moved_as_much_as_is_said_and_alike_wherever_it_stands():
     fit = mean_of(rows())
     sd = gate.OTHER * max(0.1 * fit.std_error, 3 * np.quantile(fit.influence.abs(), 0.99))
@@ -115,6 +117,7 @@ def test_a_count_is_the_same_for_the_same_people_and_at_most_10_off():
     assert one.people(people(9)) is None and Gate(Rule(10)).people(people(12)) == 12
 
 
+@pytest.mark.slow
 def test_shares_are_judged_on_both_sides():
     frame = rows(120)
     frame["said"] = [1.0] * 2 + [0.0] * 118
@@ -216,6 +219,7 @@ def test_a_figure_that_is_told_twice_counts_once():
     pd.testing.assert_series_equal(gate.mu(both), before)
 
 
+@pytest.mark.slow
 def test_an_interval_around_none_does_not_tell_how_many_they_are():
     """Of 0 %, the upper end is 100 (1 - 0.025^(1/n)) percent: n, solved for."""
     for n, wide in ((60, 0.10), (1_400, 0.015)):

@@ -150,6 +150,7 @@ def test_chance_seldom_sets_groups_apart_and_opposite_ones_always_are():
 # --- the road of a question
 
 
+@pytest.mark.slow
 def test_a_question_asks_the_guards_where_it_would_say_none_and_nowhere_else(study, monkeypatch):
     monkeypatch.setattr(directions, "apart", lambda *_: {"function": (distance(9.0), 2)})
     fresh = behind(study)
@@ -160,6 +161,7 @@ def test_a_question_asks_the_guards_where_it_would_say_none_and_nowhere_else(stu
     assert not {one.name for one in learning.checks} & {*judge.GUARDS}
 
 
+@pytest.mark.slow
 def test_what_a_guard_saw_is_moved_before_it_is_judged(study):
     key, names = "acknowledging_to_merit_total", []
     gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
@@ -168,6 +170,7 @@ def test_what_a_guard_saw_is_moved_before_it_is_judged(study):
     assert f"{key}, dose/low" in names and f"{key}, function apart" in names
 
 
+@pytest.mark.slow
 def test_without_attributes_nothing_is_asked_of_groups(study):
     meta = study.dataset.meta.model_copy(update={"attributes": ()})
     bare = behind(replace(study, dataset=replace(study.dataset, meta=meta)))
@@ -177,6 +180,7 @@ def test_without_attributes_nothing_is_asked_of_groups(study):
     assert ask.measures_of(("Q3",))[0] == row.measure
 
 
+@pytest.mark.slow
 def test_what_nobody_timed_is_moved_before_it_is_judged(study, monkeypatch):
     monkeypatch.setattr(reassessed, "MIN_CLOSED", 10)
     gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
@@ -239,6 +243,7 @@ def test_trouble_that_makes_all_of_it_is_what_the_breaking_point_says():
     assert 100 * 0.3 * needed > 5 and reaction.low < 0 < reaction.high
 
 
+@pytest.mark.slow
 def test_both_figures_stand_beside_each_other_also_for_none(study):
     gate = Gate(Rule(10), Draws(b"x" * 32, "state"), study.gate.alone)
     rows = [la.ask(shown, "Q2")[0] for shown in (behind(study), behind(study, gate))]

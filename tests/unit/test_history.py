@@ -269,6 +269,7 @@ def test_an_edition_that_cannot_be_read_keeps_no_other_out(out, broken):
     assert all("north/2025-12-31" in one for one in warnings)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=25, deadline=None)
 @given(st.lists(RUN, max_size=7))

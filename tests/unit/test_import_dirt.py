@@ -60,6 +60,7 @@ def dirt(tmp_path):
     return Dirt(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [None, "words"])
 def test_days_of_training_are_not_days_of_the_clock(dirt, unit):
     """'2d' is 16 hours of a course, or 48: it is asked, also where `map` proposed the way."""
@@ -69,6 +70,7 @@ def test_days_of_training_are_not_days_of_the_clock(dirt, unit):
     assert set(dirt.brought_in().hours) == {48}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "tail"), [("Completed (UTC)", ""), ("completed_on_gmt", ""), ("When", " EST")]
 )
@@ -82,6 +84,7 @@ def test_a_zone_in_a_header_or_after_a_time_is_asked(dirt, head, tail):
         assert dirt.brought_in().learned_on.astype(str).min() == "2023-02-02"
 
 
+@pytest.mark.slow
 def test_midnights_of_a_zone_are_days(dirt):
     dirt.learned("When (UTC)", [f"{day} 00:00:00" for day in DAYS], learned_on="When (UTC)")
     assert dirt.brought_in().learned_on.astype(str).tolist() == DAYS
@@ -103,6 +106,7 @@ def test_a_column_that_says_a_row_does_not_count_is_asked_about(dirt, head, word
     dirt.learned(f"When,{head}", rows).asked("is not mapped, and says in")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "words"),
     [
@@ -117,6 +121,7 @@ def test_a_column_that_says_all_count_asks_nothing(dirt, head, words):
     assert len(dirt.learned(f"When,{head}", rows).brought_in()) == 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "mixed"])
 def test_letters_of_utf8_are_not_read_as_two(dirt, encoding):
     rows = [f"{day},Führung" for day in DAYS]
@@ -130,11 +135,13 @@ def test_letters_of_utf8_are_not_read_as_two(dirt, encoding):
     assert set(dirt.brought_in().skill) == {"Führung"}
 
 
+@pytest.mark.slow
 def test_rows_that_are_alike_in_all_that_is_known_are_told(dirt):
     assert len(dirt.learned("When", DAYS + DAYS).brought_in()) == 40
     assert "20 rows are the same as another" in "\n".join(map(str, dirt.done.notes))
 
 
+@pytest.mark.slow
 def test_many_rows_are_read_as_few_are(dirt, monkeypatch):
     """What is done once for each different text is what would be done for each row."""
     from learnalign.data import mapped
@@ -156,6 +163,7 @@ def test_a_header_never_takes_the_place_of_ours(dirt, head):
     dirt.learned(f"When,{head}", [f"{day},1" for day in DAYS]).asked("a name that an import uses")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head", ["'; DROP TABLE x; --", '""quoted""', "=1+1", "a\u202eb", "x" * 900, "SELECT"]
 )

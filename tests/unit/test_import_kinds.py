@@ -106,6 +106,7 @@ def days(frame: pd.DataFrame) -> list[dt.date]:
 # --- dates
 
 
+@pytest.mark.slow
 def test_a_format_that_another_order_beats_is_asked_even_where_nearly_all_is_read(export):
     few = [f"{day:%m/%d/%Y}" for day in DAYS if day.day <= 12] * 12 + ["03/25/2024"]
     export.learned(few).table("learning", learned_on={"column": "When", "date": "%d/%m/%Y"})
@@ -117,6 +118,7 @@ def test_a_format_that_another_order_beats_is_asked_even_where_nearly_all_is_rea
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "form",
     ["%d.%m.%Y", "%m/%d/%Y", "%Y/%m/%d", "%Y%m%d", "%d %B %Y", "%b %d, %Y", "%Y-%m-%d %H:%M"],
@@ -125,6 +127,7 @@ def test_one_way_that_alone_fits_is_taken(export, form):
     assert days(export.learned([day.strftime(form) for day in DAYS]).come()) == DAYS
 
 
+@pytest.mark.slow
 def test_month_names_of_other_languages(export):
     export.learned(["4. März 2024", "5 février 2023", "6 de agosto de 2023", "7. Dez. 2023"])
     assert days(export.come()) == [
@@ -143,6 +146,7 @@ def test_what_both_orders_read_is_asked_and_two_systems_in_one_column_too(export
     assert "swapped" in export.learned(["25/03/2024"] * 40 + ["03/26/2024"]).asked()
 
 
+@pytest.mark.slow
 def test_a_sister_column_decides_the_order(export):
     staff = [
         "No,In,Out",
@@ -152,6 +156,7 @@ def test_a_sister_column_decides_the_order(export):
     assert {str(day)[:10] for day in people.hired_on} == {"2016-04-05"}
 
 
+@pytest.mark.slow
 def test_day_numbers_and_bare_years(export):
     export.learned(["45000", "45010.5", "2023-05-05"])
     assert "Excel day number" in export.asked()
@@ -161,6 +166,7 @@ def test_day_numbers_and_bare_years(export):
     assert "none of its 9 rows" in export.asked()
 
 
+@pytest.mark.slow
 def test_a_day_hangs_on_a_zone_only_where_it_is_named(export):
     export.learned(["2024-03-01T03:30:00Z", "2024-03-01T23:30:00-05:00"])
     assert "zone" in export.asked()
@@ -180,6 +186,7 @@ def test_an_expression_that_hangs_on_a_zone_is_asked(export, sql):
     assert "zone" in export.asked()
 
 
+@pytest.mark.slow
 def test_never_is_no_day_and_a_leaving_to_come_is_none(export):
     staff = [
         "No,In,Out",
@@ -199,6 +206,7 @@ def test_never_is_no_day_and_a_leaving_to_come_is_none(export):
 # --- numbers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "expected"),
     [
@@ -214,6 +222,7 @@ def test_marks_of_thousands_and_decimals(export, cells, expected):
     assert export.table("learning", cost="Price").come().cost.tolist() == expected
 
 
+@pytest.mark.slow
 def test_marks_that_two_countries_read_differently_are_asked(export):
     export.learned(["2024-01-02|1.250", "2024-01-03|2.400"], "When|Price").table(
         "learning", cost="Price"
@@ -229,6 +238,7 @@ def test_marks_that_two_countries_read_differently_are_asked(export):
     assert "several currencies" in export.asked()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cells", "made", "expected"),
     [
@@ -285,6 +295,7 @@ def test_percent_or_fraction_is_asked(export, cells):
     assert "merit_pct: may be percent" in rewards(export, cells).asked()
 
 
+@pytest.mark.slow
 def test_percent_and_fractions_that_are_told(export):
     assert rewards(export, ["0.035", "3.5%", "0.02"], unit="fraction").come(
         "rewards"
@@ -295,6 +306,7 @@ def test_percent_and_fractions_that_are_told(export):
     assert "can hardly be" in rewards(export, ["3500", "2", "3"]).asked()
 
 
+@pytest.mark.slow
 def test_a_sign_is_part_of_a_header(export):
     rewards(export, ["3", "2"]).table("rewards", merit_pct="merit%")
     assert export.come("rewards").merit_pct.tolist() == [3, 2]
@@ -314,6 +326,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.slow
 def test_words_say_which_end_of_the_scale_is_good(export):
     lines = (export.folder / "exports/appraisals.csv").read_text().splitlines()
     worded = [f"{line},{WORDS[int(line.split(',')[3])]}" for line in lines[1:]]
@@ -330,6 +343,7 @@ def test_words_say_which_end_of_the_scale_is_good(export):
 # --- who is who
 
 
+@pytest.mark.slow
 def test_ids_of_another_spelling_are_proposed_and_joined_when_told(export):
     spelt = ["No,In,Out", *(f"00{number},2016-05-01," for number in range(401, 413))]
     marks = [
@@ -355,6 +369,7 @@ def test_a_repair_that_makes_two_people_one_is_refused(export):
     assert "several people" in export.asked()
 
 
+@pytest.mark.slow
 def test_accounts_of_another_system(export):
     export.write("accounts.csv", ["No,Mail", *(f"{who},Mail{who}@Port.example" for who in PEOPLE)])
     lines = ["Who,When", *(f"mailto:mail{who}@port.example,2024-01-02" for who in PEOPLE)]
@@ -365,6 +380,7 @@ def test_accounts_of_another_system(export):
     assert export.come().person_id.tolist() == PEOPLE
 
 
+@pytest.mark.slow
 def test_raters_and_ids_of_another_system(export):
     lines = (export.folder / "exports/appraisals.csv").read_text().splitlines()
     export.write(
@@ -382,6 +398,7 @@ def test_ids_that_a_spreadsheet_spoilt(export):
     assert "1 of 2 ids are in scientific notation" in export.asked()
 
 
+@pytest.mark.slow
 def test_spells_are_one_person_and_employments_at_once_are_asked(export):
     staff = ["No,In,Out", *(f"{who},2016-05-01," for who in PEOPLE[1:])]
     back = [f"{PEOPLE[0]},2010-02-01,2014-06-30", f"{PEOPLE[0]},2019-01-01,"]
@@ -394,6 +411,7 @@ def test_spells_are_one_person_and_employments_at_once_are_asked(export):
     assert "employments lie at once" in export.asked()
 
 
+@pytest.mark.slow
 def test_what_lies_outside_employment_is_told(export):
     values = [f"{day}" for day in DAYS] * 2
     export.learned([*values, "2011-01-01"])
@@ -405,6 +423,7 @@ def test_what_lies_outside_employment_is_told(export):
 # --- rows
 
 
+@pytest.mark.slow
 def test_a_table_that_loses_more_than_its_share_stops_unless_it_is_accepted(export):
     export.learned([str(day) for day in DAYS] + ["soon"] * 3)
     assert "3 of 27 rows would be lost" in export.asked()
@@ -420,6 +439,7 @@ def test_a_table_that_loses_more_than_its_share_stops_unless_it_is_accepted(expo
         importing.bring_in(export.folder / "map.yml", export.folder / "out", {"lerning": "a trial"})
 
 
+@pytest.mark.slow
 def test_an_optional_value_that_cannot_be_read_costs_the_value_not_the_row(export):
     export.learned(
         [f"{day}|{1 + i % 3}" for i, day in enumerate(DAYS)] + ["2024-02-02|some"], "When|Took"
@@ -431,6 +451,7 @@ def test_an_optional_value_that_cannot_be_read_costs_the_value_not_the_row(expor
     assert "hours: 4 of 5 values cannot be read" in export.asked()
 
 
+@pytest.mark.slow
 def test_rows_of_an_earlier_export_count_once_and_twice_in_one_file_count_twice(export):
     first = ["2024-01-02|a", "2024-01-03|b"]
     export.learned(first, "When|Course", "done_1.csv").learned(
@@ -441,6 +462,7 @@ def test_rows_of_an_earlier_export_count_once_and_twice_in_one_file_count_twice(
     assert "the same row stands in" in export.notes
 
 
+@pytest.mark.slow
 def test_the_same_activity_on_a_day_is_asked(export):
     export.write(
         "done.csv",
@@ -455,6 +477,7 @@ def test_the_same_activity_on_a_day_is_asked(export):
     assert len(export.come()) == 12
 
 
+@pytest.mark.slow
 def test_a_status_that_is_not_mapped_is_asked_and_one_that_is_mapped_is_read(export):
     states = ["Completed", "In Progress", "in-progress", "No show"]
     export.learned([f"2024-01-0{i + 1}|{state}" for i, state in enumerate(states)], "When|State")
@@ -480,6 +503,7 @@ def test_progress_and_flags_that_are_not_mapped_are_asked(export, head, cells, s
     assert f"learning.{head}: is not mapped" in export.asked() and said in export.asked()
 
 
+@pytest.mark.slow
 def test_a_day_that_is_none_of_completion_is_asked(export):
     export.learned(["2024-01-02"], "Due date").table("learning", learned_on="Due date")
     assert "may be no day of completion" in export.asked()
@@ -489,6 +513,7 @@ def test_a_day_that_is_none_of_completion_is_asked(export):
     assert len(export.come()) == 1
 
 
+@pytest.mark.slow
 def test_merit_says_which_end_of_the_scale_is_good(export):
     lines = (export.folder / "exports/appraisals.csv").read_text().splitlines()[1:]
     rows = [line.split(",") for line in lines]
@@ -501,6 +526,7 @@ def test_merit_says_which_end_of_the_scale_is_good(export):
     assert len(export.come("rewards")) == 24
 
 
+@pytest.mark.slow
 def test_surveys_of_no_unit_and_of_more_people_than_there_are(export):
     columns = {
         "unit": "Team",
@@ -519,6 +545,7 @@ def test_surveys_of_no_unit_and_of_more_people_than_there_are(export):
     assert len(export.come("surveys")) == 1
 
 
+@pytest.mark.slow
 def test_two_ratings_in_a_cycle_are_asked(export):
     text = (export.folder / "exports/appraisals.csv").read_text()
     export.write("appraisals.csv", text + "K201,H1,2023-07-02,5,Dock\n").learned(["2024-01-02"])
@@ -531,6 +558,7 @@ def test_two_ratings_in_a_cycle_are_asked(export):
 # --- texts, layouts, files
 
 
+@pytest.mark.slow
 def test_units_in_several_spellings(export):
     names = [
         "Ops & IT",
@@ -557,6 +585,7 @@ def test_a_mended_text_stays_as_it_is(text):
     assert questions.folded(once) == questions.folded(text) or once != text
 
 
+@pytest.mark.slow
 def test_titles_above_the_header_and_other_separators(export):
     lines = [f"{who};{day}" for who, day in zip(PEOPLE, DAYS, strict=False)]
     export.write("done.csv", ["Learning report;", "Made on 3 May;", "Who;When", *lines])
@@ -566,6 +595,7 @@ def test_titles_above_the_header_and_other_separators(export):
     assert days(export.come()) == DAYS[:12]
 
 
+@pytest.mark.slow
 def test_a_query_opens_only_what_it_names_each_in_its_own_way(export):
     export.write("stray.csv", b'a,b\n1,"open').write(
         "notes.csv", "x;y\nZ\xfcrich;1\n".encode("latin-1")
@@ -587,6 +617,7 @@ def test_two_files_of_one_name_are_asked(export):
     assert "done.csv" in said and "done.tsv" in said
 
 
+@pytest.mark.slow
 def test_json_files_are_read_below_the_exports_alone(export):
     rows = [
         {"actor": {"name": who}, "at": f"{day}"} for who, day in zip(PEOPLE, DAYS, strict=False)
@@ -611,6 +642,7 @@ def test_a_link_out_of_the_exports_is_not_followed_by_a_query(export):
     assert "leads out of the folder of the exports" in export.asked()
 
 
+@pytest.mark.slow
 def test_a_survey_tool_has_three_header_rows(export):
     export.learned(["2024-01-02"]).write(
         "wave.csv",

@@ -83,6 +83,7 @@ def changed(old: str, new: str) -> str:
     return MAPPING.replace(old, new)
 
 
+@pytest.mark.slow
 def test_a_small_import_from_end_to_end(job):
     done = job.write().bring_in()
     assert done.summary.to_dict("list") == {
@@ -116,6 +117,7 @@ def test_a_small_import_from_end_to_end(job):
 # --- where values come from
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "head",
     ["Id,Hired", "ID,hired", " i d ,HIRED", "\ufeffId,Híred", "Í-D,Hi red", "_id_,(hired)"],
@@ -126,6 +128,7 @@ def test_headers_match_without_regard_to_case_spaces_accents_and_marks(job, head
     assert job.people() == ["ana", "ben"]
 
 
+@pytest.mark.slow
 def test_a_header_that_matches_exactly_comes_before_one_that_nearly_does(job):
     job.write(
         staff__csv="I-D,Id,Hired,_file,File,Line\nx,ana,2020-01-01,a,b,c\ny,ben,soon,a,b,c\n"
@@ -145,6 +148,7 @@ def test_a_header_that_matches_exactly_comes_before_one_that_nearly_does(job):
     ]
 
 
+@pytest.mark.slow
 def test_dates_values_constants_and_sql(job):
     mapping = """
 source: exports
@@ -229,6 +233,7 @@ tables:
     }
 
 
+@pytest.mark.slow
 def test_a_pattern_takes_every_file_and_names_it(job):
     mapping = changed("staff.csv", "staff*.csv\n    prefer: first")
     job.write(
@@ -255,6 +260,7 @@ def test_a_pattern_takes_every_file_and_names_it(job):
     assert job.people() == ["ana", "ben", "cat"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "encoding"),
     [
@@ -273,6 +279,7 @@ def test_encodings(job, setting, encoding):
     assert job.people() == [name, "ben"] and job.rejected() == []
 
 
+@pytest.mark.slow
 def test_an_encoding_or_delimiter_of_one_table(job):
     mapping = changed(
         "file: staff.csv", 'file: staff.csv\n    encoding: latin-1\n    delimiter: ";"'
@@ -295,6 +302,7 @@ def test_an_encoding_or_delimiter_of_one_table(job):
     ]
 
 
+@pytest.mark.slow
 def test_parquet_as_a_source(job):
     frame = pd.DataFrame(
         {
@@ -324,6 +332,7 @@ def test_parquet_as_a_source(job):
 # --- which rows are kept
 
 
+@pytest.mark.slow
 def test_of_equal_keys_the_first_good_one_is_kept_not_the_first(job):
     staff = "Id,Hired\nana,soon\nana,2020-01-01\nana,2019-01-01\nben,2020-01-01\n"
     mapping = changed("file: staff.csv", "file: staff.csv\n    prefer: first")
@@ -348,6 +357,7 @@ def test_of_equal_keys_the_first_good_one_is_kept_not_the_first(job):
     ]
 
 
+@pytest.mark.slow
 def test_rows_about_rejected_people_are_rejected_with_them(job):
     done = job.write(staff__csv=STAFF.replace("ana,2020-01-01", "ana,2025-01-01")).bring_in()
     assert done.summary.rejected.tolist() == [1, 1]
@@ -357,6 +367,7 @@ def test_rows_about_rejected_people_are_rejected_with_them(job):
     ]
 
 
+@pytest.mark.slow
 def test_every_reason_is_given_and_every_row_is_accounted_for(job):
     reviews = (
         REVIEWS + ",H1,x,y,\n" + "".join(f"ana,H{i},2023-07-01,{i % 5},ops\n" for i in range(2, 40))
@@ -371,6 +382,7 @@ def test_every_reason_is_given_and_every_row_is_accounted_for(job):
     )
 
 
+@pytest.mark.slow
 def test_when_nothing_can_be_kept_the_commonest_reasons_are_told(job):
     staff = "Id,Hired\nana,soon\nben,\n" + "".join(f"p{i},later\n" for i in range(7))
     assert job.write(staff__csv=staff).refused() == [
@@ -748,6 +760,7 @@ def test_a_missing_source_folder_and_a_missing_mapping(job):
 # --- the folder that is written
 
 
+@pytest.mark.slow
 def test_an_earlier_data_set_is_replaced_whole_and_sources_stay(job):
     job.write(
         changed(
@@ -776,6 +789,7 @@ def test_an_earlier_data_set_is_replaced_whole_and_sources_stay(job):
     ]  # and nothing beside it
 
 
+@pytest.mark.slow
 def test_the_same_import_gives_the_same_tables(job):
     first = job.write().bring_in() and reading.read(job.out).fingerprint
     assert job.bring_in() and reading.read(job.out).fingerprint == first
@@ -813,6 +827,7 @@ def test_a_file_and_a_place_where_nothing_can_be_are_refused(job):
     ]
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_an_earlier_data_set_as_it_was(job, monkeypatch):
     job.write().bring_in()
     job.write(staff__csv=STAFF + "cat\n").refused()
@@ -897,6 +912,7 @@ def test_numbers_dates_and_harmless_texts_stay_as_they_are(tmp_path):
     assert (tmp_path / "safe.csv").read_bytes() == (tmp_path / "plain.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_formula_in_an_export_reaches_no_cell_of_the_rejected_rows(job):
     reviews = REVIEWS + 'ana,H2,2023-12-01,";=1+1",ops\nana,H3,2023-12-01,"\r@SUM(A1)",ops\n'
     set_aside = changed(
@@ -943,6 +959,7 @@ def imported(name: str, out: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return summary, rejected
 
 
+@pytest.mark.slow
 def test_every_oulad_row_arrives_or_is_rejected_with_its_reason(shared, tmp_path):
     summary, rejected = imported("oulad", tmp_path / "oulad")
     assert summary["read"].to_dict() == {"people": 32_593, "reviews": 103_385, "learning": 70_527}
@@ -969,6 +986,7 @@ def test_every_oulad_row_arrives_or_is_rejected_with_its_reason(shared, tmp_path
     }
 
 
+@pytest.mark.slow
 def test_the_science_classes_are_mapped_as_they_were_answered(shared, tmp_path):
     mapping = ROOT / "params/imports/online_science.yml"
     rows = importing.source_rows(mapping, "acknowledgements")

@@ -247,6 +247,7 @@ OF_ERROR = {
 LOOSE = {"ordered logit": 0.94, "forward": 0.98, "lasting luck": 0.95, "groups apart": 0.97}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_what_leaving_a_person_out_changes(name):
     draw, make = CASES[name]

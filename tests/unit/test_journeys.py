@@ -93,6 +93,7 @@ SPELLS = """
 """
 
 
+@pytest.mark.slow
 def test_a_spell_begins_ends_and_reopens(made):
     found = made(assessments=SPELLS)
     gaps = found.gaps
@@ -142,6 +143,7 @@ def test_a_spell_begins_ends_and_reopens(made):
     assert rows.self_level.fillna(0).tolist() == [2, 3, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_where_no_reason_is_recorded_at_all_every_assessment_is_scheduled(made):
     gaps = made(assessments=SPELLS.replace("trigger", "assessor_id")).gaps
     assert list(zip(gaps.person_id, gaps.spell, strict=True)) == [
@@ -155,6 +157,7 @@ def test_where_no_reason_is_recorded_at_all_every_assessment_is_scheduled(made):
     assert days(gaps.closed_on)[2] == "2023-07-01"
 
 
+@pytest.mark.slow
 def test_of_several_assessments_on_one_day_the_best_counts(made):
     found = made(
         assessments="""
@@ -182,6 +185,7 @@ def test_of_several_assessments_on_one_day_the_best_counts(made):
 # --- leaving, and the edition's end
 
 
+@pytest.mark.slow
 def test_leaving_ends_a_gap_and_what_closes_after_it_closes_nothing(made):
     found = made(
         people="""
@@ -204,6 +208,7 @@ def test_leaving_ends_a_gap_and_what_closes_after_it_closes_nothing(made):
     assert sorted(found.assessed.person_id[found.assessed.is_gap]) == sorted(gaps.index)
 
 
+@pytest.mark.slow
 def test_nothing_after_the_edition_s_end_counts(made):
     people = PEOPLE.replace("ben        2020-01-01  -", "ben        2020-01-01  2023-09-15")
     texts = {
@@ -253,6 +258,7 @@ SAID = """
 """
 
 
+@pytest.mark.slow
 def test_acknowledged_from_ninety_days_before_until_the_day_before_it_closed(made):
     lines, texts = cases(SAID)
     said = [f"{who} {day} {skill} question" for who, day, skill, *_ in lines]
@@ -267,6 +273,7 @@ def test_acknowledged_from_ninety_days_before_until_the_day_before_it_closed(mad
     assert flags(found.assessed.acknowledged_before) == [line[4] == "True" for line in lines]
 
 
+@pytest.mark.slow
 def test_the_first_of_several_counts_and_open_gaps_until_the_last_day(made):
     found = made(
         assessments="""
@@ -290,6 +297,7 @@ def test_the_first_of_several_counts_and_open_gaps_until_the_last_day(made):
     assert days(found.gaps.acknowledged_on) == ["2023-07-01", "2024-12-31", "2024-02-01"]
 
 
+@pytest.mark.slow
 def test_a_gap_that_reopens_needs_its_own_acknowledgement_unless_one_was_made_shortly_before(made):
     found = made(
         assessments=GAP
@@ -307,6 +315,7 @@ def test_a_gap_that_reopens_needs_its_own_acknowledgement_unless_one_was_made_sh
     assert flags(found.gaps.acknowledged_before) == [False, True, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "skill", "before"),
     [("2023-05-31", "tax", False), ("2023-06-01", "tax", None), ("2023-01-01", "-", None)],
@@ -342,6 +351,7 @@ STARTED = """
 """
 
 
+@pytest.mark.slow
 def test_learning_has_started_when_some_was_completed_after_detection(made):
     lines, texts = cases(STARTED)
     done = [" ".join([*line[:5], "course"]) for line in lines]
@@ -379,6 +389,7 @@ ASKED = """
 """  # r: required learning
 
 
+@pytest.mark.slow
 def test_autonomous_is_own_learning_within_thirty_days_and_dependent_asks_again_without(made):
     lines, texts = cases(ASKED)
     said = [
@@ -407,6 +418,7 @@ def test_autonomous_is_own_learning_within_thirty_days_and_dependent_asks_again_
 # --- mentoring
 
 
+@pytest.mark.slow
 def test_mentored_by_a_tie_or_by_mentoring_completed_and_waiting_by_the_waitlist(made):
     everybody = ("ana", "ben", "cem", "dee", "eva")
     gaps = made(
@@ -445,6 +457,7 @@ def test_mentored_by_a_tie_or_by_mentoring_completed_and_waiting_by_the_waitlist
 # --- unit, manager, grade and rating
 
 
+@pytest.mark.slow
 def test_a_gap_is_placed_by_the_latest_review_before_it_else_by_the_first(made):
     found = made(
         reviews="""
@@ -482,6 +495,7 @@ def test_a_gap_is_placed_by_the_latest_review_before_it_else_by_the_first(made):
     assert gaps.rating_before.to_dict() == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_a_cycle_in_which_all_have_one_rating_says_nothing(made):
     reviews = REVIEWS.replace("2023-07-01", "2023-05-01")
     assert made(reviews=reviews, assessments=GAP).gaps.rating_before.isna().all()
@@ -498,6 +512,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 def test_a_missing_table_leaves_its_columns_empty(made):
     texts = {
         "reviews": (
@@ -544,6 +559,7 @@ def assert_typed(found: journeys.Journeys, whole: pd.DataFrame) -> None:
             assert pd.api.types.is_datetime64_dtype(rows[name]), name
 
 
+@pytest.mark.slow
 def test_said_and_learned_are_days_of_people_with_gaps_on_whatever_skill(made):
     found = made(
         assessments=GAP,
@@ -830,6 +846,7 @@ def together(rng: np.random.Generator, n: int) -> dict[str, pd.DataFrame]:
     }
 
 
+@pytest.mark.slow
 def test_a_second_count_row_by_row_agrees_on_thirty_small_companies():
     seen = {name: set() for name in ("status", "acknowledged_before", "autonomous", "dependent")}
     for seed in range(2):
@@ -879,6 +896,7 @@ def moved(frame: pd.DataFrame, days: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(
     max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate]
@@ -942,6 +960,7 @@ def test_order_names_and_the_calendar_mean_nothing_and_stages_never_go_backwards
     pd.testing.assert_frame_equal(plain(rows), plain(gaps[columns]))
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=2, deadline=None, phases=[Phase.explicit, Phase.generate])
 @given(seed=st.integers(0, 2**32 - 1), back=st.integers(0, 300))

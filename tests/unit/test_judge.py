@@ -149,6 +149,7 @@ def test_of_fifteen_units_without_any_effect_few_companies_see_one_that_differs(
     assert alone > 60 and together <= 80 * 0.05 + 3 * (80 * 0.05 * 0.95) ** 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @given(
     interval=intervals,
@@ -430,6 +431,7 @@ def headline(p: float, **more):
     return answer(0.2 - width, 0.2 + width, std_error=error, **more)
 
 
+@pytest.mark.slow
 def test_holm_across_the_headlines():
     rows = [headline(p) for p in (0.001, 0.020, 0.030, 0.5)]
     assert [judge.p_value(row, "SD") for row in rows] == pytest.approx([0.001, 0.020, 0.030, 0.5])
@@ -440,6 +442,7 @@ def test_holm_across_the_headlines():
     assert judge.holm(rows[:2])[1].verdict == rows[1].verdict == "small"  # among two, .020 stands
 
 
+@pytest.mark.slow
 def test_holm_counts_what_is_hidden_and_leaves_what_is_no_headline():
     (hidden,) = judge.judge(
         Comparison("learning_to_rating", None, None, is_hidden=True), smallest_effect=0.1

@@ -30,6 +30,7 @@ def test_draws_are_normal_and_depend_on_each_thing():
     assert abs(np.mean(found)) < 0.06
 
 
+@pytest.mark.slow
 def test_more_noise_is_less_noise_and_something_of_its_own():
     """Else a figure that is shown with two deviations could be solved for, or averaged."""
     small, large = keys.step(0.75), keys.step(2.0)

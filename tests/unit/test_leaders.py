@@ -84,6 +84,7 @@ def panel() -> pd.DataFrame:
     return staggered(np.random.default_rng(11), 900, [2.0, 4.0, 6.0, np.nan])
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_staggered_panel(panel):
     """Printed: truth 1.325; did2s 1.308 (.034), Callaway-Sant'Anna 1.324 (.036), two-way effects
@@ -140,6 +141,7 @@ def test_event_study_equals_imputation_by_hand(panel):
     )
 
 
+@pytest.mark.slow
 def test_leads_and_lags_follow_the_truth(panel):
     for since, fit in leaders._event_study(panel)[1].items():
         rows = panel[panel.quarter - panel.adopted == since]

@@ -155,6 +155,7 @@ REWARDS = """
 """
 
 
+@pytest.mark.slow
 def test_merit_against_its_target_by_rating_and_target(drawn):
     dataset = reading.read(drawn(people=PEOPLE, reviews=REVIEWS, rewards=REWARDS))
     cycles = windows.link(dataset).person_cycles
@@ -170,6 +171,7 @@ def test_merit_against_its_target_by_rating_and_target(drawn):
     assert row.gap == pytest.approx(0.0) and row.shown
 
 
+@pytest.mark.slow
 def test_questions_count_answers_and_evidence_up_to_the_day_the_data_stand_at(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, rewards=REWARDS)
     dataset = reading.read(folder)
@@ -186,6 +188,7 @@ def test_questions_count_answers_and_evidence_up_to_the_day_the_data_stand_at(dr
     ] == [3, 3]
 
 
+@pytest.mark.slow
 def test_too_little_says_nothing_and_raises_nothing(drawn):
     dataset = reading.read(
         drawn(people=PEOPLE, reviews=REVIEWS, rewards=REWARDS, meta={"attributes": ["gender"]})
@@ -405,6 +408,7 @@ def same(one, other):
         np.testing.assert_allclose(table, again, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_row_order_and_names_change_nothing(usual):
     dataset, cycles = usual
@@ -423,6 +427,7 @@ def test_row_order_and_names_change_nothing(usual):
     same(everything(reading.of_frames(renamed, META), moved), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "missing",
     [

@@ -53,6 +53,7 @@ def numbers(value, about=""):
     return {about: value} if is_number else {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICTURES)
 def test_no_number_of_a_picture_is_the_same_by_another_key(study, moved, name):
     one, two, again = (getattr(la, name)(each).record for each in moved)
@@ -68,6 +69,7 @@ def test_no_number_of_a_picture_is_the_same_by_another_key(study, moved, name):
         assert len(same) <= (0.5 if name == "grid" else 0.25) * len(both), same
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TABLES)
 def test_a_table_is_moved_by_its_key(study, moved, name):
     one, two, again = (describe.table(each, name).frame for each in moved)
@@ -76,6 +78,7 @@ def test_a_table_is_moved_by_its_key(study, moved, name):
     assert one.shape[1] == exact.shape[1] and not one.equals(exact) and not one.equals(two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("of", ["", "gaps", "Q2"])
 def test_a_flow_is_moved_and_falls_and_keeps_its_steps(study, moved, of):
     one, two, again = (flows.flow(each, of) for each in moved)

@@ -201,6 +201,7 @@ def test_nobody_answering_is_no_concentration():
 # --- timelines
 
 
+@pytest.mark.slow
 def test_who_turns_to_whom(drawn):
     """Arrows: ana>ben (asked, and answered: one), ben>ana, mia>ana, cem>mia (own manager), ben>cem,
     cem>ana.
@@ -243,6 +244,7 @@ def test_the_order_of_grades(drawn, renamed, expected):
     assert shares.tolist() == pytest.approx(expected, nan_ok=True)
 
 
+@pytest.mark.slow
 def test_mentoring_reaches_by_tie_or_by_learning(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES, learning=LEARNING, meta=META)
     rows = measured(folder, networks.people_by_group)
@@ -271,6 +273,7 @@ def test_communities(drawn):
 # --- properties
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_row_order_never_matters(drawn):
     def turned(text):
@@ -285,6 +288,7 @@ def test_row_order_never_matters(drawn):
     assert everything(one) == everything(other)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_renaming_people_changes_nothing(drawn):
     """Names in another order; only the draws of `missing_ties` fall differently."""
@@ -310,6 +314,7 @@ def test_renaming_people_changes_nothing(drawn):
 # --- missing data
 
 
+@pytest.mark.slow
 def test_no_ties_at_all_is_nothing_known(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, meta=META)
     for measure in MEASURES:
@@ -322,6 +327,7 @@ def test_mentoring_is_known_from_learning_alone(drawn):
     assert measured(folder, mentored)["grade: G2"].estimate == pytest.approx(100 / 3)
 
 
+@pytest.mark.slow
 def test_only_what_is_recorded_is_told(drawn):
     head, *rows = TIES.strip().splitlines()
     ties = "\n".join([head, *(r for r in rows if "community" in r)])
@@ -337,6 +343,7 @@ def without(text, *columns):
     return "\n".join(" ".join(row[i] for i in kept) for row in rows)
 
 
+@pytest.mark.slow
 def test_columns_may_be_missing(drawn):
     for missing in (["grade"], ["manager_id"], ["grade", "manager_id"]):
         folder = drawn(
@@ -402,6 +409,7 @@ def test_without_draws_a_share_on_few_is_hidden_and_so_is_one_of_all():
     assert shown[~shown.shown][[*networks.DRAWN]].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_every_figure_of_a_network_is_moved_and_by_each_key_otherwise():
     one, two = (
         networks.missing_ties(made(ties_of(), 300, Gate(Rule(10), Draws(key * 32, "s"))), draws=20)
@@ -437,6 +445,7 @@ def test_what_chance_alone_would_show():
     assert few.gini > few.gini_by_chance + 0.3
 
 
+@pytest.mark.slow
 def test_no_score_of_a_person_leaves(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, ties=TIES, learning=LEARNING, meta=META)
     assert not {"ana", "ben", "cem", "dee", "eva", "mia"} & set(

@@ -45,6 +45,7 @@ def test_classes_hold_what_a_count_is_away_from_their_ends():
             assert noise.told_by_class(people, 10, fine=fine) < 0.08  # far less than the number
 
 
+@pytest.mark.slow
 def test_a_class_is_one_of_fewer_people_and_tells_as_much_as_is_reckoned():
     rng = np.random.default_rng(4)
     for people in (101, 130, 1_020, 1_450):
@@ -133,6 +134,7 @@ def test_a_share_stays_within_its_ends():
     assert (still.low, still.high) == pytest.approx((share.low, share.high), rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [150, 1_400])
 def test_published_intervals_cover(n):
     """Of a mean, a share and a slope, drawn and moved 1,500 times: 95 % within 3 errors of it."""

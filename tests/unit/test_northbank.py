@@ -27,7 +27,7 @@ def northbank(people: int = 1500, cycles: int = 6, seed: int = 1) -> simulate.Co
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 # --- the contract
@@ -38,6 +38,7 @@ def company(request):
     return northbank(*request.param)
 
 
+@pytest.mark.slow
 def test_a_written_company_keeps_the_contract(company, tmp_path):
     assert reading.check(simulate.write(company, tmp_path / "bank")) == ()
 
@@ -85,6 +86,7 @@ def test_managers_are_there_when_they_review(company):
     assert not (reviews.reviewed_on > reviews.manager_id.map(people.left_on)).any()
 
 
+@pytest.mark.slow
 def test_every_word_of_the_contract_occurs_in_the_demonstration():
     tables = northbank().tables
     for name, columns in COLUMNS.items():
@@ -137,6 +139,7 @@ def test_merit_targets_are_the_matrix():
 # --- the same everywhere
 
 
+@pytest.mark.slow
 def test_the_shipped_company_is_a_fresh_one_byte_for_byte(tmp_path):
     fresh = contents(simulate.write(simulate.northbank(), tmp_path / "demo"))
     shipped = contents(DEMO)
@@ -155,6 +158,7 @@ def test_the_same_arguments_give_the_same_bytes_and_another_seed_others(tmp_path
     assert {name for name in one if one[name] == other[name]} == {"TRUTH.md", "dataset.yml"}
 
 
+@pytest.mark.slow
 def test_files_are_plain_and_say_what_the_tables_say(tmp_path):
     company = northbank(75, 3, 9)
     folder = simulate.write(company, tmp_path / "bank")
@@ -291,6 +295,7 @@ def naive_slope(rated: pd.DataFrame) -> float:
     return np.polyfit(rated.learned, rated.y, 1)[0]
 
 
+@pytest.mark.slow
 def test_the_truth_looks_through_the_windows_of_the_contract():
     """Counted again from the canonical tables, one review after the other."""
     company, behind = simulate._northbank(75, 3, 9)
@@ -449,6 +454,7 @@ def test_a_page_of_another_truth_says_what_that_truth_plants(measure, truth, say
     assert "Planted facts" not in page
 
 
+@pytest.mark.slow
 def test_a_reader_of_tables_passes_the_page_over():
     assert reading.check(DEMO) == ()
     assert {path.name for path in DEMO.iterdir()} == {f"{name}.csv" for name in COLUMNS} | {

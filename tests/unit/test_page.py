@@ -347,6 +347,7 @@ def test_coverage_says_what_is_missing_and_what_could_be_seen(rich):
     )
 
 
+@pytest.mark.slow
 def test_every_picture_that_was_published_is_on_the_page(edition):
     """Those of the coverage chapter too: what units say of the drivers."""
     html = reports.render(edition.document)
@@ -490,6 +491,7 @@ def test_no_value_can_become_markup(payload):
     assert " ".join(payload.translate({0: None, 0x202E: None, 0x2066: None}).split()) in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=25, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
@@ -502,6 +504,7 @@ def test_any_text_at_all_stays_text(payload):
 # --- editions of the time before figures were moved
 
 
+@pytest.mark.slow
 def test_the_page_says_from_which_edition_on_figures_are_moved():
     def at(day, *, is_moved):
         document = changed()

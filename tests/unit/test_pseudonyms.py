@@ -136,6 +136,7 @@ def test_nothing_that_is_written_holds_an_id(done):
     assert set(named(held(done.folder / "plain"))) == {*IDS}
 
 
+@pytest.mark.slow
 def test_everything_joins_as_before(done):
     ours, plain = (reading.read(done.folder / out).tables for out in ("out", "plain"))
     moved = False
@@ -178,6 +179,7 @@ def test_a_pseudonym_is_one_word_and_what_is_empty_stays_empty(done):
     assert all(re.fullmatch("p[0-9a-f]{28}", person) for person in reviews.person_id)
 
 
+@pytest.mark.slow
 def test_another_key_makes_other_pseudonyms_and_each_person_is_hashed_once(job, done, monkeypatch):
     monkeypatch.setenv(NAME, KEY[::-1])
     hashed, pseudonym = [], pseudonyms.pseudonym
@@ -205,6 +207,7 @@ def test_every_column_of_the_contract_that_names_a_person_is_covered():
 # --- ids where none belong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", [ANA, f" {ANA.upper()} "])
 def test_an_id_in_another_column_is_refused(job, unit):
     text = job.write(

@@ -165,6 +165,7 @@ def people(rows):
     return rows.person_id.nunique()
 
 
+@pytest.mark.slow
 def test_what_closes_gaps_by_function(bank, files, rows):
     found = la.ask(bank, "Q6", by="function")
     asked = after_first_word(rows, files)
@@ -194,6 +195,7 @@ def test_mentoring_and_closing_in_the_first_years(bank, rows):
     assert row.low < row.estimate < row.high and row.n_people == people(design_of(some, [])[0])
 
 
+@pytest.mark.slow
 def test_what_a_closed_gap_costs_in_one_place(bank, files, rows):
     [row] = la.ask(bank, "Q7", where="location == 'Northport'")
     some = rows[rows.location == "Northport"]
@@ -228,6 +230,7 @@ def test_what_a_closed_gap_costs_in_one_place(bank, files, rows):
     assert row.estimate == pytest.approx(hand, rel=0.01)  # rows of a day that are alike are one
 
 
+@pytest.mark.slow
 def test_a_cost_is_told_only_where_learning_stands_among_the_looks(bank):
     found = la.ask(bank, "Q7", by="location")
     for row in found:
@@ -274,6 +277,7 @@ def quarters_of(files):
     return rows.assign(x=[seen.get(one, np.nan) for one in pairs], y=100 * rows.y)
 
 
+@pytest.mark.slow
 def test_whether_teams_follow_in_some_units(bank, files):
     units = ("Retail 1", "Retail 2", "Retail 3", "Operations 1", "Operations 2")
     [row] = la.ask(bank, "Q4", where=f"unit in {units}")

@@ -110,6 +110,7 @@ def test_every_entry_has_a_question_rows_and_function_that_exist():
             assert not figure.numerator or (figure.rows or measure.rows) in ratios.ROWS
 
 
+@pytest.mark.slow
 def test_every_share_is_counted_of_northbank(study):
     for key, measure in ratios.read().items():
         named = {n for n, one in measure.figures.items() if one.numerator and not one.by}

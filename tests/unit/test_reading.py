@@ -301,6 +301,7 @@ def test_a_file_that_is_no_plain_csv(folder, people, expected):
     assert found == [expected]
 
 
+@pytest.mark.slow
 def test_a_small_difference_in_form_is_no_matter(folder):
     """Other line ends or none, quotes where none are needed, lines that hold nothing, a time of
     day.
@@ -550,6 +551,7 @@ def test_an_as_of_that_is_no_date_is_told_too(folder):
         )
 
 
+@pytest.mark.slow
 def test_fingerprints_are_of_what_is_recorded_up_to_as_of(folder):
     """Not of the order of rows, of a format, of a later day, or of what the contract has not."""
     files = {"learning.csv": LEARNING, "reviews.csv": REVIEWS}
@@ -580,6 +582,7 @@ def test_fingerprints_are_of_what_is_recorded_up_to_as_of(folder):
     assert len({first, *found}) == 1 + len(other)
 
 
+@pytest.mark.slow
 def test_a_column_of_a_later_contract_that_holds_nothing_leaves_the_fingerprint(folder):
     """So that figures published before are not drawn a second time."""
 
@@ -595,6 +598,7 @@ def test_a_column_of_a_later_contract_that_holds_nothing_leaves_the_fingerprint(
     assert of(None) == of(("", "")) != of(("2023-06-01", ""))
 
 
+@pytest.mark.slow
 def test_a_column_of_any_name_has_a_fingerprint(folder):
     """Attributes are columns of the company's own: with quotes, or words of SQL."""
     for name in ('a"b', "select", "x'; drop table people; --", "c0"):
@@ -629,6 +633,7 @@ def as_parquet(frame: pd.DataFrame, **types: pa.DataType) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
+@pytest.mark.slow
 def test_the_same_data_as_csv_and_as_parquet_of_native_types_read_equal(folder):
     day, later = dt.date(2023, 1, 1), dt.date(2023, 1, 2)
     people = pd.DataFrame(
@@ -691,6 +696,7 @@ def test_the_same_data_as_csv_and_as_parquet_of_native_types_read_equal(folder):
     assert as_csv.tables["learning"].hours.execute().tolist()[0] == 1 / 3  # every digit
 
 
+@pytest.mark.slow
 def test_parquet_of_wrong_types_is_told_like_text(folder):
     frame = pd.DataFrame(
         {
@@ -741,6 +747,7 @@ def test_a_column_that_a_folder_s_name_seems_to_hold_is_not_read_from_there(tmp_
     assert told(moved)[0].startswith("reviews.cycle: this required column is missing")
 
 
+@pytest.mark.slow
 def test_corrupted_parquet(folder):
     good = as_parquet(
         pd.DataFrame({"person_id": [f"p{i}" for i in range(5000)], "hired_on": "2020-01-01"})
@@ -787,6 +794,7 @@ def native(draw, table: str) -> pa.Table:
     return pa.table(columns)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
@@ -829,6 +837,7 @@ def test_a_file_that_changed_after_it_was_checked_is_not_read(folder, after):
     ]
 
 
+@pytest.mark.slow
 def test_a_column_named_as_the_engine_names_its_rows_is_no_matter(folder):
     frame = pd.DataFrame({"person_id": ["ana", "ana"], "hired_on": [dt.date(2020, 1, 1)] * 2})
     for name in ("file_row_number", "File_Row_Number", "_row", "filename"):
@@ -921,6 +930,7 @@ SLOW = settings(
 META = {"as_of": "2024-12-31", "rating_scale": [1, 2, 3]}
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @SLOW
 @given(company=companies())
@@ -941,6 +951,7 @@ def test_what_keeps_the_contract_passes_and_comes_back(tmp_path_factory, write_t
             assert [row[column.name] for row in back] == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @SLOW
 @given(company=companies(), data=st.data())

@@ -34,6 +34,7 @@ def turned(bank, cycles=None, **meta):
     return replace(made, meta=made.meta.model_copy(update=update))
 
 
+@pytest.mark.slow
 def test_a_scale_upside_down_is_refused_in_words_that_mend_it(bank):
     cycles = sorted(bank.tables["reviews"].cycle.unique())
     with pytest.raises(DataError) as caught:
@@ -44,12 +45,14 @@ def test_a_scale_upside_down_is_refused_in_words_that_mend_it(bank):
     assert "merit is lower" in told[0] and "`best: low`" in told[0]
 
 
+@pytest.mark.slow
 def test_said_to_be_low_it_gives_what_the_upright_bank_gives(bank):
     upright = windows.link(tables.dataset(bank)).person_cycles
     low = windows.link(turned(bank, best="low")).person_cycles
     pd.testing.assert_frame_equal(low, upright)
 
 
+@pytest.mark.slow
 def test_some_cycles_turned_are_refused_by_name_whatever_is_said(bank):
     last = sorted(bank.tables["reviews"].cycle.unique())[-1]
     with pytest.raises(DataError) as caught:

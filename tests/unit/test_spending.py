@@ -151,6 +151,7 @@ def test_facts_and_what_is_not_seen(drawn):
     assert {fit.design for fit in found.values()} == {"described"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", ["hours", "cost", "is_required", "recorded_by", "mode", "status"])
 def test_a_missing_column_is_left_out_and_never_counted_as_nothing(drawn, gone):
     lines = [line.split() for line in LEARNING.strip().splitlines()]
@@ -171,6 +172,7 @@ def test_a_missing_column_is_left_out_and_never_counted_as_nothing(drawn, gone):
     assert spending.hours_and_cost(study, by="mode").people.eq(4).all()
 
 
+@pytest.mark.slow
 def test_without_learning_or_managers(drawn):
     data = reading.read(drawn(people=PEOPLE, reviews=REVIEWS))
     study = study_of(data, cycles_of(data))
@@ -181,6 +183,7 @@ def test_without_learning_or_managers(drawn):
     assert found["hours per person and half-year"].method == "mean, clustered by unit"
 
 
+@pytest.mark.slow
 def test_nothing_after_as_of_counts(drawn):
     study = read(drawn, as_of="2024-06-30")
     assert sums(study).hours["ops"] == 16
@@ -203,6 +206,7 @@ def test_merit_beyond_its_target_is_counted_for_every_cycle():
     assert found.estimate == pytest.approx(1 / 3) and (found.n_rows, found.n_people) == (3, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 def test_names_and_row_order_do_not_matter_and_modes_add_up_to_the_company(drawn):
     study = read(drawn)

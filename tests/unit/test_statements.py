@@ -34,6 +34,7 @@ def test_the_labels_of_the_conformance_suite_are_ours():
     assert other.keys() == DISAGREE.keys() and len(other) <= 0.01 * len(cases)
 
 
+@pytest.mark.slow
 @there
 @pytest.mark.parametrize(
     ("name", "n"),
@@ -117,6 +118,7 @@ def written(path, form):
         path.write_text(json.dumps({"more": form, "statements": made}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["lines", "list", "", "/xapi/statements?next=2"])
 def test_a_stores_export_is_mapped_and_comes_in(folder, form):
     written(folder / "exports/store.json", form)
@@ -152,6 +154,7 @@ def test_a_cut_or_other_file_is_refused(folder, text):
         statements.as_csv(folder / "exports/store.json", folder / "x.csv", True)
 
 
+@pytest.mark.slow
 def test_statements_that_break_the_standard_stop_the_import_unless_told(folder):
     made = [statement(i, "completed", f"c{i}", "2023-02-03") | {"ours": 1} for i in range(9)]
     (folder / "exports/store.json").write_text(json.dumps(made))
@@ -165,6 +168,7 @@ def test_statements_that_break_the_standard_stop_the_import_unless_told(folder):
     assert importing.bring_in(folder / "map.yml", folder / "out").summary.kept.tolist()[-1] == 9
 
 
+@pytest.mark.slow
 def test_other_json_in_an_envelope_has_rows_and_parts(folder):
     rows = [{"user": {"email": who}, "done": "2023-02-03", "kind": "Course"} for who in PEOPLE]
     (folder / "exports/lms.json").write_text(json.dumps({"Report_Entry": rows, "count": 12}))

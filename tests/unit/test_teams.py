@@ -312,6 +312,7 @@ def common(units: list[str]) -> str:
     return min(sorted(set(units)), key=lambda unit: (-units.count(unit), unit))
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(
     max_examples=3, deadline=None, phases=[Phase.explicit, Phase.generate]

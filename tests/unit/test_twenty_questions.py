@@ -138,6 +138,7 @@ def past_learning(rows, files):
 # --- the questions
 
 
+@pytest.mark.slow
 def test_01_by_function_acknowledging_and_rating(bank, files):
     rows = rows_of(files)
     found = la.ask(bank, "Q2", by="function")
@@ -153,6 +154,7 @@ def test_01_by_function_acknowledging_and_rating(bank, files):
     assert tried >= 2
 
 
+@pytest.mark.slow
 def test_02_by_location_learning_and_rating(bank, files):
     rows, found = rows_of(files), la.ask(bank, "Q1", by="location")
     at = [row.group for row in found].index("location=Lakeside")
@@ -166,18 +168,21 @@ def test_03_only_new_hires(bank, files):
     check(la.ask(bank, "Q1", where="tenure_years < 1"), *hand)
 
 
+@pytest.mark.slow
 def test_04_only_long_tenure(bank, files):
     rows = rows_of(files)
     hand = by_hand(rows, some(said(rows, files)), "sd", rows.tenure_years >= 5)
     check(la.ask(bank, "Q2", where="tenure_years >= 5"), *hand)
 
 
+@pytest.mark.slow
 def test_05_four_months_of_learning(bank, files):
     rows = rows_of(files, days=120)
     hand = by_hand(rows, learning(rows, files), "sd", pasts=past_learning(rows, files))
     check(la.ask(bank, "Q1", window_days=120), *hand)
 
 
+@pytest.mark.slow
 def test_05_a_year_s_window_is_told_by_later_cycles(bank):
     """It holds the cycle before, so that the lead test fails; `test_forward` has it by hand."""
     [look] = la.ask(bank, "Q1", window_days=365)
@@ -185,6 +190,7 @@ def test_05_a_year_s_window_is_told_by_later_cycles(bank):
     assert ("lead test", "answered") in [(one.name, one.outcome) for one in look.checks]
 
 
+@pytest.mark.slow
 def test_06_three_months_of_acknowledging(bank, files):
     rows = rows_of(files, days=90)
     check(la.ask(bank, "Q2", window_days=90), *by_hand(rows, some(said(rows, files)), "sd"))
@@ -216,11 +222,13 @@ def women(rows):
     return (rows.gender == "female").astype(float)
 
 
+@pytest.mark.slow
 def test_10_merit_of_women(bank, files):
     rows = rows_of(files)
     check(la.compare(bank, "gender", "merit_pct"), *by_hand(rows, women(rows), "merit_pct"))
 
 
+@pytest.mark.slow
 def test_11_merit_of_women_at_equal_rating_and_function(bank, files):
     rows, equal = rows_of(files), ["rating", "function"]
     hand = by_hand(rows, women(rows), "merit_pct", equal=equal)
@@ -233,6 +241,7 @@ def test_12_whether_the_mentored_stay(bank, files):
     check(la.compare(bank, "mentoring", "stayed"), *by_hand(rows, mentored, "stayed"))
 
 
+@pytest.mark.slow
 def test_13_acknowledging_in_public(bank, files):
     rows = rows_of(files)
     public = some(said(rows, files, "audience == 'public'"))
@@ -264,6 +273,7 @@ def test_17_whether_reflecting_goes_with_acknowledging_next(bank, files):
     check(la.compare(bank, "reflection", "acknowledged_next"), *by_hand(rows, reflected, "next"))
 
 
+@pytest.mark.slow
 def test_18_informal_hours_by_age(bank, files):
     rows = rows_of(files)
     informal = in_sd(learned(rows, files, "mode == 'informal'", "hours"), rows)

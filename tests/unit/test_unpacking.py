@@ -93,6 +93,7 @@ def csv_bytes(rows=DONE):
     return "".join(",".join(row) + "\n" for row in rows).encode()
 
 
+@pytest.mark.slow
 def test_a_sheet_holds_what_it_shows(folder):
     rows = [["Learning record"], [], ["Who", "When", "Spent"]]
     rows += [[int(who), dt.date(2023, 2, 3), 1.5] for who in STAFF]
@@ -135,6 +136,7 @@ def test_a_cell_is_text_that_can_be_read_in_one_way(value, form, text):
     assert workbook.text_of(value, form) == text
 
 
+@pytest.mark.slow
 def test_which_of_several_sheets_is_asked_and_named(folder):
     book = sheet_of(DONE)
     book.create_sheet("Notes").append(["about"])
@@ -149,6 +151,7 @@ def test_which_of_several_sheets_is_asked_and_named(folder):
     assert len(folder.brought_in()) == 12
 
 
+@pytest.mark.slow
 def test_merged_texts_stand_in_each_row_and_merged_numbers_are_refused(folder):
     rows = [["Who", "When", "Spent"], [STAFF[0], "2023-02-03", "1"], [None, "2023-03-03", "2"]]
     book = sheet_of(rows)
@@ -165,6 +168,7 @@ def test_merged_texts_stand_in_each_row_and_merged_numbers_are_refused(folder):
     folder.refused("merged over several rows")
 
 
+@pytest.mark.slow
 def test_what_was_never_computed_is_refused_and_an_error_is_told(folder):
     sheet_of([*DONE, [STAFF[0], "2023-04-04", "=1+1"]]).save(folder.exports / "done.xlsx")
     folder.refused("1 formulas that were never computed")
@@ -173,6 +177,7 @@ def test_what_was_never_computed_is_refused_and_an_error_is_told(folder):
     assert "1 cells of the workbook hold an error" in folder.told
 
 
+@pytest.mark.slow
 def test_an_old_workbook_asks_what_its_formats_would_have_told(folder):
     book = xlwt.Workbook()
     sheet, day = book.add_sheet("Done"), xlwt.easyxf(num_format_str="DD.MM.YYYY")
@@ -211,6 +216,7 @@ def test_a_cell_far_away_ends_the_reader_alone(folder):
     assert "a single cell far from the others" in folder.refused("more memory or time")
 
 
+@pytest.mark.slow
 def test_a_packed_file_is_bounded(folder, monkeypatch):
     monkeypatch.setattr(workbook, "ROOM", 100_000)
     for name, write in (("done.csv.gz", _gz), ("done.zip", _zip)):
@@ -244,6 +250,7 @@ def _json(path, _):
     path.write_bytes(gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "write"),
     [("done.csv.gz", _gz), ("done.zip", _zip), ("done.sqlite", _db), ("done.jsonl.gz", _json)],
@@ -273,12 +280,14 @@ def test_without_the_extra_the_way_to_get_it_is_told(folder, monkeypatch):
     assert "learnalign[excel]" in folder.refused("is not installed")
 
 
+@pytest.mark.slow
 def test_rows_without_any_value_are_set_aside(folder):
     folder.text("done.csv", [*DONE, *([["", "", ""]] * 5)])
     assert len(folder.brought_in()) == 12
     assert "5 × the row holds nothing" in folder.told
 
 
+@pytest.mark.slow
 def test_a_proposal_reads_every_sheet(folder):
     book = sheet_of(
         [["Employee ID", "Hire Date"]] + [[who, "2019-01-01"] for who in STAFF], "Staff"

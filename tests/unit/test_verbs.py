@@ -54,6 +54,7 @@ def test_what_is_left_out_of_the_smallest_effects_is_as_shipped(study):
     assert (own.smallest("merit_pp"), own.smallest("rating_sd")) == (0.5, 0.10)
 
 
+@pytest.mark.slow
 def test_a_study_is_printed_as_counts_and_never_as_rows(study):
     assert repr(study).startswith("Study(Northbank (simulated), up to 2026-06-30: ")
     few = dataclasses.replace(study, settings=studies.Settings(min_group=10**6))
@@ -62,6 +63,7 @@ def test_a_study_is_printed_as_counts_and_never_as_rows(study):
     assert person not in f"{study}{study.linked}{study.journeys}{ask.months(study)}"
 
 
+@pytest.mark.slow
 def test_a_study_links_once(study, monkeypatch):
     counts = dict.fromkeys(("link", "gap_journeys", "team_quarters"), 0)
     for module, name in ((windows, "link"), (journeys, "gap_journeys"), (teams, "team_quarters")):
@@ -86,6 +88,7 @@ def counted(function, counts):
 # --- asking
 
 
+@pytest.mark.slow
 def test_a_question_has_a_headline_for_each_measure_and_its_raw_figure_beside(study):
     answers = la.ask(study, "Q3")
     measures = [*registry.questions()["Q3"].measures]
@@ -96,6 +99,7 @@ def test_a_question_has_a_headline_for_each_measure_and_its_raw_figure_beside(st
     assert la.ask(study, measures[1]) == answers[2:]
 
 
+@pytest.mark.slow
 def test_without_a_question_all_are_asked(study):
     headlines = [row.measure for row in la.ask(study) if row.headline]
     assert headlines == [
@@ -104,6 +108,7 @@ def test_without_a_question_all_are_asked(study):
     assert tuple(headlines) == registry.headlines()
 
 
+@pytest.mark.slow
 def test_every_family_is_asked_beside_its_question(study):
     for name, family in ask.FAMILIES.items():
         question = registry.measures()[family.measure][0].key
@@ -116,6 +121,7 @@ def test_every_family_is_asked_beside_its_question(study):
     }
 
 
+@pytest.mark.slow
 def test_facts_are_described_by_question_or_measure(study):
     rows = la.describe(study, "Q5")
     assert {row.measure for row in rows} == {"two_questions", "merit_for_each_point_of_the_code"}
@@ -143,6 +149,7 @@ def test_a_wrong_name_gets_the_nearest_that_there_is(study, verb, name, near):
     assert f"did you mean {near}" * bool(near) in str(caught.value)
 
 
+@pytest.mark.slow
 def test_what_too_few_stand_behind_is_blank_in_every_answer(study):
     strict = la.study(study.dataset, min_group=10**6)
     rows = la.ask(strict) + la.beside(strict, *ask.FAMILIES) + la.describe(strict, *ratios.read())
@@ -187,6 +194,7 @@ def test_a_frame_of_people_is_refused_and_one_of_groups_shown(study):
 # --- handing over
 
 
+@pytest.mark.slow
 def test_what_was_shown_is_handed_over_once_and_only_by_its_own_chapter(fresh, tmp_path):
     for _ in range(2):  # a cell may run twice
         la.ask(fresh, "Q1", "Q6")
@@ -236,6 +244,7 @@ def test_every_verb_is_there_and_says_what_it_does_with_an_example(name):
     assert callable(verb) and ">>>" in verb.__doc__
 
 
+@pytest.mark.slow
 def test_naming_the_package_imports_no_pandas_and_a_star_gives_the_verbs():
     code = (
         "import sys, learnalign as la; dir(la); assert 'pandas' not in sys.modules;"

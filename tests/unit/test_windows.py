@@ -78,6 +78,7 @@ SETTLED = """
 """
 
 
+@pytest.mark.slow
 def test_windows_end_before_a_rating_was_settled_and_go_on_from_there(drawn):
     data = reading.read(drawn(people=PEOPLE, reviews=SETTLED, acknowledgements=SAID))
     found = linking.link(data, embargo_days=30).person_cycles
@@ -87,6 +88,7 @@ def test_windows_end_before_a_rating_was_settled_and_go_on_from_there(drawn):
     assert found.acknowledgements.tolist()[1:] == [0, 2]
 
 
+@pytest.mark.slow
 def test_what_was_said_late_or_seen_is_counted_apart(drawn):
     said = """
     person_id  acknowledged_on  channel       audience
@@ -110,6 +112,7 @@ MOVES = """
 """
 
 
+@pytest.mark.slow
 def test_a_move_is_told_against_the_person_s_own_last_review_and_never_guessed(drawn):
     found = linking.link(reading.read(drawn(people=PEOPLE, reviews=MOVES))).person_cycles
     moved = found[["manager_changed", "unit_changed", "grade_changed"]].to_numpy(bool)
@@ -119,6 +122,7 @@ def test_a_move_is_told_against_the_person_s_own_last_review_and_never_guessed(d
     assert third == [False, True, True]
 
 
+@pytest.mark.slow
 def test_windows_run_from_review_to_review_less_the_embargo(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS)), embargo_days=30)
@@ -132,6 +136,7 @@ def test_windows_run_from_review_to_review_less_the_embargo(drawn):
     assert windows.loc[("ben", "2024-H1")].tolist() == ["2023-06-01", "2024-06-01"]
 
 
+@pytest.mark.slow
 def test_learning_counts_in_its_window_only(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)))
@@ -153,6 +158,7 @@ def test_learning_counts_in_its_window_only(drawn):
     assert (middle.formal_hours, middle.social_hours, middle.informal_hours) == (20, 8, 0)
 
 
+@pytest.mark.slow
 def test_the_windows_around_are_the_same_person_s_and_the_last_has_no_next(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)))
@@ -164,6 +170,7 @@ def test_the_windows_around_are_the_same_person_s_and_the_last_has_no_next(drawn
     assert pd.isna(found.voluntary_hours_previous.loc[("ben", "2023-H1")])
 
 
+@pytest.mark.slow
 def test_what_is_in_the_embargo_belongs_to_the_next_review(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=SAID)))
@@ -178,6 +185,7 @@ def test_what_is_in_the_embargo_belongs_to_the_next_review(drawn):
     assert found.acknowledged.loc[("ana", "2024-H1")]
 
 
+@pytest.mark.slow
 def test_not_recorded_is_empty_not_zero(drawn):
     found = linking.link(
         reading.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING))
@@ -190,6 +198,7 @@ def test_not_recorded_is_empty_not_zero(drawn):
     assert found.voluntary_hours.isna().all() and found.voluntary_activities.sum() == 5
 
 
+@pytest.mark.slow
 def test_every_learning_row_is_accounted_for(drawn):
     linked = linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)))
     flow = linked.attrition.query("table == 'learning'").set_index("step")
@@ -204,6 +213,7 @@ def test_every_learning_row_is_accounted_for(drawn):
     assert flow.loc["after_last_window", "rows_left"] == linked.person_cycles.activities.sum() == 6
 
 
+@pytest.mark.slow
 def test_an_earlier_as_of_cuts_reviews_and_events_and_says_so(drawn):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)
     linked = linking.link(reading.read(folder, as_of="2024-01-01"))
@@ -213,6 +223,7 @@ def test_an_earlier_as_of_cuts_reviews_and_events_and_says_so(drawn):
     assert flow.loc[("learning", "after_as_of"), "rows"] == 2
 
 
+@pytest.mark.slow
 def test_rewards_join_their_review_and_the_unrewarded_are_counted(drawn):
     rewards = """
         person_id  cycle    effective_on  merit_pct  merit_target_pct
@@ -227,6 +238,7 @@ def test_rewards_join_their_review_and_the_unrewarded_are_counted(drawn):
     assert flow.loc[("merit", "no_reward"), ["rows", "rows_left"]].tolist() == [3, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("column", linking.LAST)
 def test_an_event_after_its_window_stops_everything(drawn, column):
     folder = drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING, acknowledgements=SAID)
@@ -237,6 +249,7 @@ def test_an_event_after_its_window_stops_everything(drawn, column):
         linking.assert_time_order(broken)
 
 
+@pytest.mark.slow
 def test_the_account_shows_no_rows(drawn):
     linked = linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS)))
     assert repr(linked) == "Linked(5 person-cycles of 2 people)"
@@ -254,6 +267,7 @@ COMPANY = """
 """
 
 
+@pytest.mark.slow
 def test_reviewed_next_asks_for_the_company_s_next_cycle(drawn):
     folder = drawn(people=PEOPLE, reviews=COMPANY)
     found = cycles(linking.link(reading.read(folder))).reviewed_next
@@ -263,6 +277,7 @@ def test_reviewed_next_asks_for_the_company_s_next_cycle(drawn):
     assert len(found) == 3 and found.isna().all()  # in this edition spring is the last
 
 
+@pytest.mark.slow
 def test_who_skips_a_cycle_was_not_reviewed_next(drawn):
     found = cycles(
         linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS, learning=LEARNING)))
@@ -274,6 +289,7 @@ def test_who_skips_a_cycle_was_not_reviewed_next(drawn):
     assert early.loc[("ben", "2023-H1")] == 0  # ben's own next window goes on until 2024
 
 
+@pytest.mark.slow
 def test_the_landmark_is_the_first_sixty_days_of_the_next_window(drawn):
     learning = """
         person_id  learned_on  activity_type  hours  is_required  status
@@ -307,6 +323,7 @@ def test_the_landmark_is_the_first_sixty_days_of_the_next_window(drawn):
     assert len(early) == 3 and cut.isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_a_landmark_counts_only_who_was_employed_until_its_end(drawn):
     people = """
         person_id  hired_on    left_on
@@ -348,6 +365,7 @@ def test_a_landmark_counts_only_who_was_employed_until_its_end(drawn):
         linking.assert_time_order(broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("opens", "is_counted"), [("2023-08-30", False), ("2023-08-31", True)])
 def test_a_landmark_ends_before_anybody_in_the_company_can_be_reviewed_next(
     drawn, opens, is_counted
@@ -365,6 +383,7 @@ def test_a_landmark_ends_before_anybody_in_the_company_can_be_reviewed_next(
     assert found.reviewed_next.loc[("ana", "2023-H1")]
 
 
+@pytest.mark.slow
 def test_a_next_window_shorter_than_the_landmark_has_none(drawn):
     reviews = """
         person_id  cycle  reviewed_on  rating  unit
@@ -387,6 +406,7 @@ def test_a_next_window_shorter_than_the_landmark_has_none(drawn):
         linking.assert_time_order(broken)
 
 
+@pytest.mark.slow
 def test_a_window_that_was_over_before_anything_was_recorded_is_empty(drawn):
     late = """
         person_id  acknowledged_on  channel
@@ -445,6 +465,7 @@ ANSWERS = """
 KINDS = ["autonomous_acknowledgements", "dependent_acknowledgements"]
 
 
+@pytest.mark.slow
 def test_own_learning_on_the_skill_within_thirty_days_or_asked_again_without(drawn):
     """Everybody asks as ana does, and learns once, each another thing."""
     head, *asking = ASKING.strip().splitlines()
@@ -485,6 +506,7 @@ def test_own_learning_on_the_skill_within_thirty_days_or_asked_again_without(dra
     ]  # what is learned in the next window counts there
 
 
+@pytest.mark.slow
 def test_without_learning_or_skills_nobody_knows_who_asks_again(drawn):
     silent = drawn(people=PEOPLE, reviews=REVIEWS, acknowledgements=ASKING)
     vague = drawn(
@@ -498,6 +520,7 @@ def test_without_learning_or_skills_nobody_knows_who_asks_again(drawn):
 # --- kinds of learning, what was not held, skills that nobody assessed
 
 
+@pytest.mark.slow
 def test_voluntary_learning_is_of_one_kind_each(drawn):
     learning = """
         person_id  learned_on  activity_type  mode    hours  is_required
@@ -542,6 +565,7 @@ NOT_HELD = """
 """
 
 
+@pytest.mark.slow
 def test_what_was_wanted_and_not_held_is_counted_in_its_window(drawn):
     """Cancelled by the provider or waitlisted, and not required; who withdrew or stayed away did
     not want it.
@@ -583,6 +607,7 @@ ASSESSMENTS = """
 """
 
 
+@pytest.mark.slow
 def test_unrelated_is_voluntary_learning_on_skills_that_the_person_was_never_assessed_in(drawn):
     learning = """
         person_id  learned_on  activity_type  hours  is_required  skill
@@ -620,6 +645,7 @@ GAP_COLUMNS = [
 ]
 
 
+@pytest.mark.slow
 def test_gaps_found_and_closed_in_the_window_of_a_scheduled_assessment(drawn):
     said = """
         person_id  acknowledged_on  channel   skill
@@ -670,6 +696,7 @@ def test_gaps_found_and_closed_in_the_window_of_a_scheduled_assessment(drawn):
     assert silent[GAP_COLUMNS].isna().all(axis=None)
 
 
+@pytest.mark.slow
 def test_gaps_are_those_of_the_journeys_and_names_mean_nothing(write_tables, tmp_path):
     """Counted once more from the journeys, row by row; and everybody under another name, in another
     order.
@@ -725,6 +752,7 @@ def test_gaps_are_those_of_the_journeys_and_names_mean_nothing(write_tables, tmp
 # --- rewards
 
 
+@pytest.mark.slow
 def test_the_matrix_cell_and_the_bonus_net_of_the_company_s_result(drawn):
     rewards = """
         person_id  cycle    effective_on  merit_pct  merit_target_pct  compa_ratio  bonus_pct  company_factor
@@ -750,6 +778,7 @@ def test_the_matrix_cell_and_the_bonus_net_of_the_company_s_result(drawn):
     ]  # the second is not paid yet
 
 
+@pytest.mark.slow
 def test_a_merit_target_that_is_not_recorded_comes_from_the_matrix(drawn):
     """From the rating and the compa-ratio, its upper end excluded; what is recorded stays."""
     rewards = """
@@ -885,6 +914,7 @@ def counted_by_hand(
     return pd.DataFrame(rows, columns=NEW)
 
 
+@pytest.mark.slow
 @pytest.mark.property
 @settings(max_examples=6, deadline=None)  # each links twice, which takes seconds
 @given(
@@ -959,6 +989,7 @@ def _moved(table: pd.DataFrame, days: int) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 def test_linked_is_frozen(drawn):
     linked = linking.link(reading.read(drawn(people=PEOPLE, reviews=REVIEWS)))
     with pytest.raises(dataclasses.FrozenInstanceError):

@@ -64,6 +64,7 @@ def values(part):
         yield from [one] if isinstance(one, str) else values(one)
 
 
+@pytest.mark.slow
 def test_no_code_looks_into_a_sentence_of_ours():
     """No piece of a sentence, of three words or more, is a string that code could search for."""
     told = [one for name in ("sentences", "checks", "page") for one in values(phrases(name))]
