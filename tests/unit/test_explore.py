@@ -148,6 +148,22 @@ def test_nobody_can_narrow_to_a_person(study):
 # --- what it says
 
 
+@pytest.mark.parametrize(
+    ("verb", "asked"),
+    [
+        (la.compare, ("coaching", "rating")),
+        (la.ask, ("Q2",)),
+        (la.compare, ("gender", "merit_pct")),
+    ],
+)
+def test_what_is_compared_is_not_held_equal(bank, verb, asked):
+    """Nothing but what one person does to it would be left in the width of an interval."""
+    name = "gender" if "gender" in asked else "rating"
+    with pytest.raises(DataError, match=rf"(?s)equal: is what is compared.*Got: {name}"):
+        verb(bank, *asked, equal=["unit", name])
+    assert verb(bank, *asked, equal=["location"])
+
+
 @pytest.mark.slow
 def test_what_is_explored_is_never_a_headline_nor_known(fresh):
     found = la.ask(fresh, "Q1", "Q2", by="function") + la.compare(fresh, "coaching", "merit_pct")

@@ -146,6 +146,9 @@ def problems(asked: Asked, attributes: Sequence[str]) -> list[Problem]:
     places += [("by", asked.by, groups)] if asked.by else []
     places += [("equal", one, (*EQUAL, *attributes)) for one in asked.equal]
     found = [_stranger(what, name, there) for what, name, there in places if name not in there]
+    compared = {asked.outcome or measures()[asked.measure][1].outcome, asked.exposure}
+    both = compared & {*asked.equal}
+    found += [Problem.of("held_and_compared", "equal", got=one) for one in sorted(both)]
     if not isinstance(asked.where, str):
         found.append(Problem.of("where_unread", "where", got=repr(asked.where)))
     days = asked.window_days
