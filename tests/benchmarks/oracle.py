@@ -291,14 +291,17 @@ def attack(
 
 
 def _late(told: list[list[tuple[Any, ...]]]) -> int:
-    """Answers after the head that differ between sessions, or show a figure."""
-    late = zip(*(one[HEAD:] for one in told), strict=True)
-    figures = [
-        any(len(row) > 4 and row[3] is not None for row in each)
-        for one in told
-        for each in one[HEAD:]
+    """Answers after the head that differ between sessions, or show a figure; but what the session
+    had told before, to the same question in other words."""
+    heads = [{row for rows in one[:HEAD] for row in rows} for one in told]
+    rests = [
+        [tuple(row for row in rows if row not in head) for rows in one[HEAD:]]
+        for one, head in zip(told, heads, strict=True)
     ]
-    return sum(len(set(each)) > 1 for each in late) + sum(figures)
+    figures = [
+        any(len(row) > 4 and row[3] is not None for row in rows) for one in rests for rows in one
+    ]
+    return sum(len(set(each)) > 1 for each in zip(*rests, strict=True)) + sum(figures)
 
 
 def guesses(told: list[list[Any]], n_keys: int) -> tuple[list[float], list[Any]]:
