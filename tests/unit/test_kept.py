@@ -2,6 +2,7 @@
 
 import os
 import stat
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,15 @@ def test_it_is_made_once_and_comes_back_the_same(place, frames):
     assert found.keys() == frames.keys()
     for name, frame in frames.items():
         pd.testing.assert_frame_equal(found[name], frame)
+
+
+def test_what_comes_back_may_be_widened_without_a_warning(place):
+    wide = pd.DataFrame({f"c{n}": [0.5] for n in range(150)})
+    asked(place, ABOUT, {"wide": wide})
+    found = asked(place, ABOUT, {})[0]["wide"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # pandas warns of more than a hundred blocks
+        assert found.assign(more=1).shape == (1, 151)
 
 
 @pytest.mark.parametrize("key", ABOUT)

@@ -73,9 +73,9 @@ def marked(folder: Path) -> dict[str, Any] | None:
 
 def frames(folder: Path, names: Sequence[str], types: Mapping[str, Any]) -> list[pd.DataFrame]:
     """The frames of a folder with a valid mark, by name, in the types that they had."""
-    return [
-        pd.read_parquet(folder / FRAMES / f"{name}.parquet").astype(types[name]) for name in names
-    ]
+    found = [pd.read_parquet(folder / FRAMES / f"{name}.parquet") for name in names]
+    # Copied, as columns given their types one by one lie apart, and pandas warns of it later
+    return [one.astype(types[name]).copy() for name, one in zip(names, found, strict=True)]
 
 
 def once(folder: Path, about: Mapping[str, Any], make: Callable[[], Frames]) -> Frames:
