@@ -332,3 +332,11 @@ def test_a_figure_that_differs_is_found():
     start = html.index(f'id="{answer.anchor}"')
     assert strangers(html, answer) == set()
     assert strangers(html[:start] + html[start:].replace(own, "9.87"), answer) == {"9.87"}
+
+
+def test_reviews_of_one_month_are_of_that_month():
+    document = json.loads(json.dumps(DOCUMENTS["rich"]))
+    assert re.search(r"reviews from \w+ \d{4} to \w+ \d{4}\.", reports.render(document))
+    (reviews,) = (one for one in document["data"]["tables"] if one["table"] == "reviews")
+    reviews["first"] = reviews["last"]
+    assert re.search(r"people, reviews of \w+ \d{4}\.", reports.render(document))
