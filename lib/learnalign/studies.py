@@ -119,14 +119,22 @@ class Study:
         """A row per team and quarter."""
         return self._once(lambda: {"rows": teams.team_quarters(self.dataset)}, "teams")["rows"]
 
+    @cached_property
+    def _kept_for(self) -> dict[str, Any]:
+        """What kept frames are about; nothing where none are kept: a run's, and files that changed
+        while they were read.
+        """
+        if not self.read_from or kept.digest(self.dataset.folder) != self.read_from:
+            return {}
+        return {"as_of": self.dataset.as_of, "files": self.read_from, "build": build()}
+
     def _once(self, make: Callable[[], kept.Frames], what: str, days: int = 0) -> kept.Frames:
         """Linked frames; kept beside the data for the next notebook, unless these are a run's."""
-        folder = self.dataset.folder
-        if not self.read_from or kept.digest(folder) != self.read_from:
+        self.dataset.assert_unchanged()
+        if not self._kept_for:
             return make()
-        about = {"what": what, "as_of": self.dataset.as_of, "embargo_days": days}
-        about |= {"files": self.read_from, "build": build()}
-        return kept.once(folder / keys.PRIVATE / kept.FRAMES, about, make)
+        about = self._kept_for | {"what": what, "embargo_days": days}
+        return kept.once(self.dataset.folder / keys.PRIVATE / kept.FRAMES, about, make)
 
     def made(self, make: Callable[..., Made], *about: Any) -> Made:
         """What `make(study, *about)` gives, made at the first call."""

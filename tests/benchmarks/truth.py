@@ -15,6 +15,7 @@ import json
 import math
 import time
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,7 +141,7 @@ CELLS = [
 
 
 TOGETHER, ROUND = 10, 40  # companies linked at once; companies of one truth before the next truth
-IDS = ("person_id", "manager_id", "unit")
+IDS = ("person_id", "manager_id", "unit", "from_id", "to_id", "assessor_id")
 TABLES = ("people", "reviews", "rewards", "learning", "acknowledgements")
 
 
@@ -156,27 +157,33 @@ def companies(
     drawn = [
         simulate.northbank(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds
     ]
-    tables = {
-        name: pd.concat(
-            [_named(c.tables[name], seed) for c, seed in zip(drawn, seeds, strict=True)]
-        )
-        for name in TABLES
-    }
-    dataset = simulate.dataset(replace(drawn[0], tables=tables))
+    merged = together(drawn, seeds, TABLES)
+    dataset = simulate.dataset(merged)
     dataset.tables["people"].get_backend().raw_sql(
         "SET threads = 1"
     )  # companies go side by side, not their queries
     person_cycles = windows.link(dataset).person_cycles
     of = person_cycles.person_id.str.partition("|")[0].astype(int)
     bonus = dataset.meta.bonus_rewards_individual
-    people = tables["people"].set_index("person_id")[[*dataset.meta.attributes]]
+    people = merged.tables["people"].set_index("person_id")[[*dataset.meta.attributes]]
     return [
         judged(person_cycles[of == seed].reset_index(drop=True), bonus, people) for seed in seeds
     ]
 
 
-def _named(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    return table.assign(**{name: f"{seed}|" + table[name] for name in IDS if name in table})
+def together(
+    drawn: Sequence[simulate.Company], seeds: Sequence[int], names: Iterable[str]
+) -> simulate.Company:
+    """The named tables of several companies in one, whoever and whatever is in them under names of
+    their own.
+    """
+
+    def named(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+        return table.assign(**{name: f"{seed}|" + table[name] for name in IDS if name in table})
+
+    both = [*zip(drawn, seeds, strict=True)]
+    tables = {name: pd.concat([named(c.tables[name], seed) for c, seed in both]) for name in names}
+    return replace(drawn[0], tables=tables)
 
 
 def judged(

@@ -1,6 +1,6 @@
 """How often "units differ by more than chance" is said of companies in which no unit differs.
 
-    python tests/benchmarks/units_truth.py [--companies 200] [--people 1400] [--jobs 1] [--write]
+    python tests/benchmarks/units_truth.py [--companies 200] [--people 800] [--jobs 1] [--write]
 
 Every company is simulated with one truth for all of its units, linked, taken apart by unit, and each
 unit's headlines are estimated and moved by noise as in an edition with `units: each`; then the index
@@ -30,6 +30,7 @@ from learnalign.verdicts.result import Fit, Result
 from learnalign.verdicts.rows import silent
 from northbank import tables
 from northbank.truth import NORTHBANK
+from truth import TOGETHER, together
 
 HERE = Path(__file__).parent
 STORE, PAGE, HEADING = HERE / "units_truth.json", HERE / "truth.md", "## Units that do not differ"
@@ -38,8 +39,6 @@ CONTRASTS = ("acknowledging_to_rating", "learning_to_merit_at_equal_rating")
 HAZARDS = ("acknowledging_to_closure", "mentoring_to_closure")
 TEAMS = "leader_to_team"
 MEASURES = (*CONTRASTS, TEAMS, *HAZARDS)
-TOGETHER = 10  # companies linked at once
-IDS = ("person_id", "manager_id", "unit", "from_id", "to_id", "assessor_id")
 
 
 def companies(task: tuple[list[int], int]) -> list[dict[str, list[list[float]]]]:
@@ -49,10 +48,7 @@ def companies(task: tuple[list[int], int]) -> list[dict[str, list[list[float]]]]
     """
     seeds, people = task
     drawn = [tables.northbank(people=people, seed=seed, truth=NORTHBANK) for seed in seeds]
-    both = zip(drawn, seeds, strict=True)
-    named = [{key: _named(one, seed) for key, one in bank.tables.items()} for bank, seed in both]
-    merged = {key: pd.concat([one[key] for one in named]) for key in named[0]}
-    dataset = tables.dataset(replace(drawn[0], tables=merged))
+    dataset = tables.dataset(together(drawn, seeds, drawn[0].tables))
     dataset.tables["people"].get_backend().raw_sql("SET threads = 1")
     cycles = windows.link(dataset).person_cycles
     months = closing.months(journeys.gap_journeys(dataset))
@@ -77,11 +73,6 @@ def _by_unit(rows: pd.DataFrame, unit_of: pd.Series) -> dict[str, pd.DataFrame]:
     """Rows of people, by the unit of their latest review."""
     found = rows.groupby(rows.person_id.map(unit_of))
     return {unit: own.reset_index(drop=True) for unit, own in found}
-
-
-def _named(table: pd.DataFrame, seed: int) -> pd.DataFrame:
-    own = {name: f"{seed}|" + table[name] for name in IDS if name in table}
-    return table.assign(**own)
 
 
 def _fits(own: pd.DataFrame, gaps: closing.Months, led: pd.DataFrame) -> Iterator[tuple[str, Fit]]:

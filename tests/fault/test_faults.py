@@ -30,10 +30,7 @@ from learnalign.data.mistakes import DataError
 from learnalign.runs import run as runs
 from northbank import tables
 
-pytestmark = [
-    pytest.mark.fault,
-    pytest.mark.slow,
-]  # two minutes in all: a step of its own in .ci/run
+pytestmark = [pytest.mark.fault, pytest.mark.slow]
 KILL, STOP = signal.SIGKILL, signal.SIGSTOP
 # Four runs start side by side, and kernels beside other tests may take half of it
 SOON = {"deadline_minutes": 0.6}
