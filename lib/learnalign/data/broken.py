@@ -53,39 +53,49 @@ def _beside_people(found: Table, tables: Mapping[str, Table], table: str) -> Tab
 def table_problems(tables: Mapping[str, Table], table: str, meta: Meta) -> list[Problem]:
     """Every broken rule of one table, in the order of the rules.
 
-    One pass counts the rows that break each rule; rows are fetched only where there are any.
+    One pass finds whether any row breaks any rule; which rule is counted, and rows are fetched,
+    only where one does.
     """
     promises = rules(table, meta)
-    n_rows, n_broken = _counted(tables, table, promises)
+    n_rows, is_whole = _seen(tables, table, promises)
     if not n_rows and table in REQUIRED_TABLES:
         return [Problem.of("no_rows", table)]
-    broken = [(rule, n) for rule, n in zip(promises, n_broken, strict=True) if n]
-    if not broken:
+    if is_whole:
         return []
     annotated = annotate(tables, table)
+    counts = {
+        str(i): annotated.count(where=~rule.holds(annotated)) for i, rule in enumerate(promises)
+    }
+    n_broken = annotated.aggregate(**counts).to_pyarrow().to_pylist()[0].values()
+    broken = [(rule, n) for rule, n in zip(promises, n_broken, strict=True) if n]
     bad = annotated.filter(ibis.or_(*(~rule.holds(annotated) for rule, _ in broken))).cache()
     return [_problem(bad, table, rule, n) for rule, n in broken]
 
 
-def _counted(
-    tables: Mapping[str, Table], table: str, promises: Sequence[Rule]
-) -> tuple[int, list[int]]:
-    """How many rows a table has, and how many break each rule; every cell of it is read.
+def _seen(tables: Mapping[str, Table], table: str, promises: Sequence[Rule]) -> tuple[int, bool]:
+    """How many rows a table has, and whether all keep every rule; every cell of it is read.
 
-    Copies of keys are counted, not numbered: numbers need all rows in their order.
+    Copies of keys are counted, not numbered, and strangers looked for, not joined: an event table
+    is passed over, not sorted or widened.
     """
-    found, keys = _beside_people(tables[table], tables, table), list(KEYS.get(table, ()))
-    counts = {
-        str(i): found.count(where=~rule.holds(found))
-        for i, rule in enumerate(promises)
-        if not rule.is_key
-    }
-    cells = {f"_{name}": found[name].count() for name in tables[table].columns if name != "_row"}
-    got = found.aggregate(_rows=found.count(), **counts, **cells).to_pyarrow().to_pylist()[0]
-    n_rows, n_keys = got["_rows"], 0
+    found, keys = tables[table], list(KEYS.get(table, ()))
+    joined = table == "reviews"  # its days are compared with those of its people
+    found = _beside_people(found, tables, table) if joined else found
+    plain = [rule for rule in promises if not rule.is_key and (joined or not rule.refers)]
+    cells = {f"_{name}": found[name].count() for name in found.columns if name[0] != "_"}
+    broken = found.count(where=ibis.or_(*(~rule.holds(found) for rule in plain)))
+    got = found.aggregate(_rows=found.count(), _broken=broken, **cells)
+    got = got.to_pyarrow().to_pylist()[0]
+    n_rows, n_broken = got["_rows"], got["_broken"]
     if keys:
-        n_keys = tables[table].select(keys).distinct().count().to_pyarrow().as_py()
-    return n_rows, [got.get(str(i), n_rows - n_keys) for i in range(len(promises))]
+        n_broken += n_rows - tables[table].select(keys).distinct().count().to_pyarrow().as_py()
+    strangers = [] if joined or "people" not in tables else [r for r in promises if r.refers]
+    for rule in strangers:
+        those = found.filter(found[rule.column].notnull())
+        known = tables["people"].select("person_id")
+        those = those.anti_join(known, those[rule.column] == known.person_id)
+        n_broken += those.count().to_pyarrow().as_py()
+    return n_rows, not n_broken
 
 
 def _problem(annotated: Table, table: str, rule: Rule, n_rows: int) -> Problem:

@@ -185,6 +185,7 @@ class Rule:
     fix: str = ""
     show: tuple[str, ...] = ()  # columns whose values are quoted as what was got
     is_key: bool = False
+    refers: bool = False  # to people: needs to know who there is
 
 
 def rules(table: str, meta: Meta) -> list[Rule]:
@@ -197,7 +198,7 @@ def rules(table: str, meta: Meta) -> list[Rule]:
             found.append(Rule(name, in_time, **words("after_as_of", day=meta.as_of), **shown))
         if name in PEOPLE_REFERENCES and table != "people":
             there = lambda t, c=name: t[c].isnull() | t[f"_known_{c}"]  # noqa: E731
-            found.append(Rule(name, there, **words("stranger"), **shown))
+            found.append(Rule(name, there, **words("stranger"), **shown, refers=True))
     if key := KEYS.get(table):
         said = words("copy", key=" + ".join(key))
         found.append(Rule(key[0], lambda t: t._copy == 1, **said, show=key, is_key=True))
@@ -215,7 +216,7 @@ def _cell_rules(column: Column) -> Iterator[Rule]:
         return Rule(name, holds, **words(key, **said, **KINDS[kind]), show=(f"_raw_{name}",))
 
     if column.required and kind == "text":
-        yield rule("empty", lambda t: stood(t, name).fill_null("").strip() != "")
+        yield rule("empty", lambda t: _is_text(stood(t, name)))
     elif column.required:
         yield rule("empty", lambda t: stood(t, name).notnull())
     if kind != "text":
@@ -226,6 +227,11 @@ def _cell_rules(column: Column) -> Iterator[Rule]:
         yield rule("too_low", lambda t: t[name] >= low)
     if high is not None:
         yield rule("too_high", lambda t: t[name] <= high)
+
+
+def _is_text(cell: StringValue) -> BooleanValue:
+    """Whether there is more than blanks; what begins with another sign need not be trimmed."""
+    return ibis.cases((cell >= "!", True), (cell.strip() != "", True), else_=False)
 
 
 def known(name: str) -> Callable[[Table], BooleanValue]:
@@ -284,10 +290,11 @@ def canonical(text: StringValue, kind: Kind) -> Value:
     return text.try_cast(TYPES[kind])
 
 
-def as_it_is(there: Value, kind: Kind) -> Value | None:
+def as_it_is(there: Value, kind: Kind, is_checked: bool = False) -> Value | None:
     """Cells that have the type of `kind`, without a detour over text; None where they have not.
 
-    Null where text would be none: no number is infinite, no date has other than four digits.
+    Null where text would be none: no number is infinite, no date has other than four digits. Of
+    what `is_checked` no such cell is left, and nobody looks again.
     """
     own = there.type()
     if own.copy(nullable=True) == TYPES[kind] and kind in ("text", "flag", "whole"):
@@ -295,10 +302,11 @@ def as_it_is(there: Value, kind: Kind) -> Value | None:
     if kind == "number" and own.is_signed_integer():
         return there.cast(types.float64)
     if kind == "number" and own.is_float64():
-        return ibis.ifelse(there.isnan() | there.isinf(), ibis.null(types.float64), there)
+        is_none = there.isnan() | there.isinf()
+        return there if is_checked else ibis.ifelse(is_none, ibis.null(types.float64), there)
     if kind == "date" and (own.is_date() or own.is_timestamp() and own.timezone is None):
         day = there.cast(types.date)
-        return ibis.ifelse(day.between(*DAYS), day, ibis.null(types.date))
+        return day if is_checked else ibis.ifelse(day.between(*DAYS), day, ibis.null(types.date))
     return None
 
 
@@ -322,3 +330,15 @@ def typed(raw: Table, table: str, meta: Meta) -> Table:
         value = canonical(there.cast(types.string), kind) if own is None else own
         values |= {name: value} if kind == "text" else {f"_raw_{name}": there, name: value}
     return raw.select(**values)
+
+
+def checked(raw: Table, table: str, meta: Meta) -> Table:
+    """Canonical columns of typed rows that broke no rule, as they lie in their file."""
+    return raw.select(
+        **{
+            column.name: as_it_is(raw[column.name], column.kind, is_checked=True)
+            if column.name in raw.columns
+            else ibis.null(TYPES[column.kind])
+            for column in columns_of(table, meta)
+        }
+    )

@@ -30,6 +30,7 @@ from learnalign.data.contract import (
     MODE_OF_TYPE,
     TYPES,
     Meta,
+    checked,
     columns_of,
     is_typed,
     read_meta,
@@ -247,6 +248,7 @@ def _open(
         raise DataError([*problems, *error.problems], str(folder)) from None
     engine, is_checked = _engine(), marked(folder) is not None
     found: dict[str, Table] = {}
+    in_place: dict[str, Table] = {}
     scanned: dict[Path, Stamp] = {}
     for name, path in paths.items():
         with _told(name, path, problems):
@@ -254,12 +256,13 @@ def _open(
             raw = _rows(engine, path, name, meta)
             rows = raw if is_checked else typed(raw, name, meta)
             if path.suffix.lower() == ".parquet" and is_typed(raw, name, meta):
-                found[name], scanned[path] = rows, stamp
+                found[name], in_place[name], scanned[path] = rows, raw, stamp
             else:
                 found[name] = engine.create_table(name, rows)
     for name in () if is_checked else (*found,):
         with _told(name, paths[name], problems):
             problems += table_problems(found, name, meta)
+    found |= {name: checked(rows, name, meta) for name, rows in in_place.items()}
     tables = {}
     for name in COLUMNS:
         types = _types(name, meta)

@@ -8,6 +8,7 @@ import ibis
 import pandas as pd
 from ibis import _
 from ibis.expr.types import BooleanValue, Column, Table
+from pyarrow import schema, timestamp, types
 
 from learnalign.data.contract import DATE_OF, DONE
 from learnalign.data.kept import frames, marked
@@ -54,7 +55,7 @@ def flow(name: str, table: Table, steps: Sequence[Step]) -> pd.DataFrame:
     """Rows and people dropped at each step, for their first reason, and left after it."""
     number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
     sorted_out = table.mutate(_step=number.fill_null(len(steps))).group_by("_step", "person_id")
-    own = sorted_out.aggregate(rows=_.count()).order_by("_step", "person_id").execute()
+    own = fetched(sorted_out.aggregate(rows=_.count()).order_by("_step", "person_id"))
     own = own.set_index("person_id")
     gone = [(step.key, step.reason, own.rows[own._step == i]) for i, step in enumerate(steps)]
     return accounted(name, "read", own.rows.groupby(level=0).sum(), gone)
@@ -77,6 +78,16 @@ def accounted(
 
 
 # --- what all of linking shares
+
+
+def fetched(rows: Table) -> pd.DataFrame:
+    """Rows as a frame, by columns; days as datetime64[s], whole numbers with gaps as float64."""
+    found = rows.to_pyarrow()
+    days = [field.name for field in found.schema if types.is_date(field.type)]
+    plain = [
+        field.with_type(timestamp("s")) if field.name in days else field for field in found.schema
+    ]
+    return found.cast(schema(plain)).to_pandas()
 
 
 def beside(rows: Table, more: Table, *keys: str) -> Table:

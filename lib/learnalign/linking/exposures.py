@@ -4,34 +4,54 @@ Each function adds up one kind of event. An event counts for one review at most;
 after a window (`_early`) counts only in the columns named `…_early_next`.
 """
 
-from ibis.expr.types import Table
+import functools
+import itertools
+import operator
+from collections.abc import Iterable, Sequence, Set
 
-from learnalign.data.contract import DATE_OF, DONE, KEYS, MODES
+from ibis.expr.types import Column, Table
+
+from learnalign.data.contract import DATE_OF, DONE, KEYS, MODE_OF_TYPE, MODES
 from learnalign.data.reading import DataSet
 from learnalign.linking.account import asking, days_before
 from learnalign.linking.journeys import SPELL, is_recorded_before, said_before, spells
 
 KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
+WAYS = ("required", "voluntary", "mentored")  # the last of one's own will, too
+OF = ("hours", "activities")
+SUMS = {  # which ways and modes are in a column's hours and activities
+    "": (WAYS, MODES),
+    "required_": (WAYS[:1], MODES),
+    "voluntary_": (WAYS[1:], MODES),
+    **{f"{mode}_": (WAYS, (mode,)) for mode in MODES},
+    **{f"voluntary_{mode}_": (("voluntary",), (mode,)) for mode in MODES},
+    "voluntary_mentoring_": (("mentored",), MODES),
+}
 # what people asked for and others did not let them have
 NOT_HELD = ("cancelled_by_provider", "waitlisted")
 KEY = KEYS["reviews"]
 LATE_DAYS = 45  # before a window's end: a quarter of a half-year
 SEEN = ("manager", "team", "public")  # an acknowledgement that the rater can know of
+UNRELATED = {"learning.skill", "assessments"}
+BOTH_SKILLS = {"acknowledgements.skill", "learning", "learning.skill"}
 WRITTEN_UP = "one_to_one"  # by the manager, perhaps, and of those who had trouble
 
 
-def exposures(dataset: DataSet, reviewed: Table) -> tuple[list[tuple[str, Table]], Table]:
-    """What fell in each window, beside the table that it is recorded in; and asking, for those."""
+Found = tuple[str, Set[str], Table]  # the table with the events, what else must be filled, counts
+
+
+def exposures(dataset: DataSet, reviewed: Table) -> list[Found]:
+    """What fell in each window, with what it cannot be known without."""
     said = _in_windows("acknowledgements", dataset.tables["acknowledgements"], reviewed)
     enrolled = _in_windows("learning", _enrolled(dataset), reviewed)
     done = enrolled.filter(~enrolled._lost)
-    found = [
-        ("learning", _learning(enrolled)),
-        ("learning", _unrelated(done, assessed_skills(dataset))),
-        ("acknowledgements", _acknowledging(said)),
-        ("assessments", _gaps(dataset, reviewed)),
+    return [
+        ("learning", set(), _learning(enrolled, dataset.filled)),
+        ("learning", UNRELATED, _unrelated(done, assessed_skills(dataset))),
+        ("acknowledgements", set(), _acknowledging(said)),
+        ("assessments", set(), _gaps(dataset, reviewed)),
+        ("acknowledgements", BOTH_SKILLS, _asking(said, done)),
     ]
-    return found, _asking(said, done)
 
 
 def assessed_skills(dataset: DataSet) -> Table:
@@ -63,25 +83,63 @@ def _enrolled(dataset: DataSet) -> Table:
     return learning.filter(learning._lost | (learning.status == DONE))
 
 
-def _learning(events: Table) -> Table:
-    own, free = ~events._lost & ~events._early, ~events.is_required
-    voluntary, lost = own & free, events._lost & ~events._early & free
-    early = ~events._lost & events._early & free
-    those = {"": own, "required_": own & events.is_required, "voluntary_": voluntary}
-    those |= {"voluntary_system_": voluntary & events._by_system}
-    those |= {f"{mode}_": own & (events.mode == mode) for mode in MODES}
-    those |= {f"voluntary_{kind}_": voluntary & (events._kind == kind) for kind in KINDS}
-    not_held = {kind: lost & (events._kind == kind) for kind in KINDS}
-    return events.group_by(*KEY).aggregate(
-        **{f"{name}hours": events.hours.sum(where=which) for name, which in those.items()},
-        **{f"{name}activities": events.count(where=which) for name, which in those.items()},
-        **{f"{kind}_not_held": events.count(where=which) for kind, which in not_held.items()},
-        offered_not_held=events.count(where=lost),
-        last_learned_on=events.learned_on.max(where=own),
-        last_not_held_on=events.learned_on.max(where=lost),
-        voluntary_hours_early_next=events.hours.sum(where=early),
-        voluntary_activities_early_next=events.count(where=early),
+def _learning(events: Table, filled: Set[str]) -> Table:
+    """Learning by kind. Each event is in one part only, and parts are added up afterwards: a sum of
+    its own for each column would be three times the work.
+    """
+    lost, in_time, free = events._lost, ~events._early, ~events.is_required
+    mentored = (events._kind == "mentoring").ifelse("mentored", "voluntary")
+    events = events.select(
+        *(*KEY, "learned_on", "hours", "mode"),
+        _way=(in_time & ~lost).ifelse(free.ifelse(mentored, "required"), None),
+        _not_held=(in_time & lost & free).ifelse(events._kind, None),
+        _system=in_time & ~lost & free & events._by_system,
+        _soon=~in_time & ~lost & free,
     )
+    parts = _parts(filled)
+    those = {f"_{way}_{mode}": (events._way == way) & (events.mode == mode) for way, mode in parts}
+    those |= {"voluntary_system": events._system} if "learning.recorded_by" in filled else {}
+    counts = events.group_by(*KEY).aggregate(
+        **{f"{name}_hours": events.hours.sum(where=which) for name, which in those.items()},
+        **{f"{name}_activities": events.count(where=which) for name, which in those.items()},
+        **{f"{kind}_not_held": events.count(where=events._not_held == kind) for kind in KINDS},
+        last_learned_on=events.learned_on.max(where=events._way.notnull()),
+        last_not_held_on=events.learned_on.max(where=events._not_held.notnull()),
+        voluntary_hours_early_next=events.hours.sum(where=events._soon),
+        voluntary_activities_early_next=events.count(where=events._soon),
+    )
+    return _added_up(counts, parts).drop(
+        *(f"_{way}_{mode}_{of}" for way, mode in parts for of in OF)
+    )
+
+
+def _parts(filled: Set[str]) -> list[tuple[str, str]]:
+    """The ways and modes in which somebody can have learned, as far as columns are filled."""
+    usual = MODE_OF_TYPE["mentoring"]  # no other where none is recorded
+    every = itertools.product(WAYS, MODES)
+    return [
+        (way, mode)
+        for way, mode in every
+        if way != "mentored" or mode == usual or "learning.mode" in filled
+    ]
+
+
+def _added_up(counts: Table, parts: Sequence[tuple[str, str]]) -> Table:
+    added = {}
+    # Where no row says who wrote it down, the system did
+    sums = {"voluntary_system_": SUMS["voluntary_"]} | SUMS
+    for name, (ways, modes) in sums.items():
+        if f"{name}hours" in counts.columns:
+            continue
+        own = [f"_{way}_{mode}" for way, mode in parts if way in ways and mode in modes]
+        for of in OF:
+            added[f"{name}{of}"] = _sum(counts[f"{part}_{of}"].fill_null(0) for part in own)
+    offered = _sum(counts[f"{kind}_not_held"] for kind in KINDS)
+    return counts.mutate(**added, offered_not_held=offered)
+
+
+def _sum(columns: Iterable[Column]) -> Column:
+    return functools.reduce(operator.add, columns)
 
 
 def _unrelated(done: Table, assessed: Table) -> Table:

@@ -31,7 +31,8 @@ def problems(person_cycles: pd.DataFrame, meta: Meta) -> tuple[Problem, ...]:
 
 def _problems(rows: pd.DataFrame, meta: Meta) -> Iterator[Problem]:
     columns = ("rating", "merit_target_pct", "merit_pct", "rating_prior_1")
-    rows = rows.assign(**{name: pd.to_numeric(rows[name]).astype(float) for name in columns})
+    numbers = {name: pd.to_numeric(rows[name]).astype(float) for name in columns}
+    rows = rows[["cycle", "grade"]].assign(**numbers)  # a frame of all columns is slow to split
     pay = "merit_target_pct" if rows.merit_target_pct.notna().any() else "merit_pct"
     for cycle, own in rows.groupby("cycle"):
         if meta.best is None and _opposite(own.rating, own[pay], own.grade.fillna("?"), LEAST):

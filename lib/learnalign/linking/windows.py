@@ -25,7 +25,16 @@ from learnalign.data.kept import keep
 from learnalign.data.mistakes import DataError
 from learnalign.data.reading import DataSet
 from learnalign.linking import scale
-from learnalign.linking.account import Step, after_as_of, beside, days_before, flow, prepared
+from learnalign.linking.account import (
+    Step,
+    after_as_of,
+    beside,
+    days_before,
+    fetched,
+    flow,
+    prepared,
+)
+from learnalign.linking.amounts import around
 from learnalign.linking.exposures import KEY, KINDS, NOT_HELD, assessed_skills, exposures
 from learnalign.linking.journeys import JOURNEYS, gap_journeys
 from learnalign.linking.teams import team_quarters
@@ -43,7 +52,6 @@ NEEDS = {  # what a column with this in its name cannot do without
     "not_held": {"learning.status"},
     "system": {"learning.recorded_by"},
     "seen": {"acknowledgements.audience"},
-    "unrelated": {"learning.skill", "assessments"},
     "gaps_acknowledged": {"acknowledgements.skill"},
 }
 
@@ -87,7 +95,10 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
         return Linked(*made)
     reviewed = _with_landmark(_with_windows(dataset, embargo_days), embargo_days).cache()
     cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset).drop("_landmark_end")
-    person_cycles = cycles.order_by("person_id", "reviewed_on", "cycle").execute()
+    person_cycles = fetched(cycles.order_by("person_id", "reviewed_on", "cycle"))
+    for name in EXPOSURES:
+        beside_it = around(person_cycles[name], person_cycles.person_id)
+        person_cycles = person_cycles.assign(**beside_it)
     assert_time_order(person_cycles)
     if wrong := scale.problems(person_cycles, dataset.meta):
         raise DataError(wrong, str(dataset.folder))
@@ -208,21 +219,21 @@ def _with_landmark(reviewed: Table, embargo_days: int) -> Table:
 
 
 def _join_exposures(reviewed: Table, dataset: DataSet) -> Table:
-    """Reviews with what fell in their own, the next and the two previous windows.
+    """Reviews with what fell in their own windows.
 
     Where a table holds nothing at all the exposure is empty, not zero: not recorded is not "did
-    not". The last review of a person has no next window yet: empty too.
+    not".
     """
-    found, asked = exposures(dataset, reviewed)
+    found = exposures(dataset, reviewed)
     began = {
         name: dataset.tables[name][DATE_OF[name]].min().execute()
-        for name in dict(found)
+        for name in dict.fromkeys(table for table, *_ in found)
         if name in dataset.filled
     }
     cycles = reviewed
-    for name, counts in found:
+    for name, needs, counts in found:
         columns = [column for column in counts.columns if column not in KEY]
-        if name not in began:
+        if not {name, *needs} <= dataset.filled:
             cycles = cycles.mutate(**{c: ibis.null(counts[c].type()) for c in columns})
             continue
         cycles = beside(cycles, counts, *KEY)
@@ -231,33 +242,20 @@ def _join_exposures(reviewed: Table, dataset: DataSet) -> Table:
             **{c: _zero_or_empty(cycles, c, began[name], dataset) for c in numbers}
         )
     cycles = cycles.mutate(acknowledged=cycles.acknowledgements > 0)
-    return _with_windows_around(_where_known(beside(cycles, asked, *KEY), dataset))
+    return _where_known(cycles, dataset)
 
 
 def _where_known(cycles: Table, dataset: DataSet) -> Table:
     """Counts that need more than their own table are empty where that is missing."""
     ever = assessed_skills(dataset).select("person_id", _ever=True).distinct()
     cycles = beside(cycles, ever, "person_id")
-    both = cycles.acknowledgements.notnull() & cycles.activities.notnull()
-    both &= {"acknowledgements.skill", "learning.skill"} <= dataset.filled
-    autonomous, dependent = cycles.autonomous_acknowledgements, cycles.dependent_acknowledgements
+    asked = ("autonomous_acknowledgements", "dependent_acknowledgements")
     return cycles.mutate(
-        autonomous_acknowledgements=both.ifelse(autonomous.fill_null(0), None),
-        dependent_acknowledgements=both.ifelse(dependent.fill_null(0), None),
+        **{name: cycles.activities.notnull().ifelse(cycles[name], None) for name in asked},
         unrelated_hours=cycles._ever.ifelse(cycles.unrelated_hours, None),
         unrelated_activities=cycles._ever.ifelse(cycles.unrelated_activities, None),
         gaps_acknowledged=(cycles._unknown == 0).ifelse(cycles.gaps_acknowledged, None),
     ).drop("_ever", "_unknown")
-
-
-def _with_windows_around(cycles: Table) -> Table:
-    """With the exposures of the person's next and two previous windows."""
-    in_time, around = ibis.window(**IN_TIME), {}
-    for name in EXPOSURES:
-        around[f"{name}_next"] = cycles[name].lead(1).over(in_time)
-        around[f"{name}_previous"] = cycles[name].lag(1).over(in_time)
-        around[f"{name}_previous_2"] = cycles[name].lag(2).over(in_time)
-    return cycles.mutate(**around)
 
 
 def _zero_or_empty(cycles: Table, name: str, began: dt.date, dataset: DataSet) -> Column:
