@@ -6,7 +6,6 @@ from typing import Any
 
 import ibis
 import pandas as pd
-from ibis import _
 from ibis.expr.types import BooleanValue, Column, Table
 from pyarrow import schema, timestamp, types
 
@@ -54,11 +53,12 @@ def after_as_of(name: str, rows: Table, dataset: DataSet) -> Step:
 def flow(name: str, table: Table, steps: Sequence[Step]) -> pd.DataFrame:
     """Rows and people dropped at each step, for their first reason, and left after it."""
     number = ibis.cases(*[(step.drops, i) for i, step in enumerate(steps)], else_=len(steps))
-    sorted_out = table.mutate(_step=number.fill_null(len(steps))).group_by("_step", "person_id")
-    own = fetched(sorted_out.aggregate(rows=_.count()).order_by("_step", "person_id"))
+    numbered = table.mutate(_step=number.fill_null(len(steps)))
+    each = {str(i): numbered.count(where=numbered._step == i) for i in range(len(steps) + 1)}
+    own = fetched(numbered.group_by("person_id").aggregate(**each).order_by("person_id"))
     own = own.set_index("person_id")
-    gone = [(step.key, step.reason, own.rows[own._step == i]) for i, step in enumerate(steps)]
-    return accounted(name, "read", own.rows.groupby(level=0).sum(), gone)
+    gone = [(s.key, s.reason, own.loc[own[str(i)] > 0, str(i)]) for i, s in enumerate(steps)]
+    return accounted(name, "read", own.sum(axis=1), gone)
 
 
 def accounted(
