@@ -16,8 +16,6 @@ from learnalign.report.typesetting import faces, say
 from learnalign.verdicts import plain
 from learnalign.verdicts.result import Result, number
 
-FEW_UNITS = 5  # with an estimate: fewer say nothing of how units differ
-
 
 @dataclass(frozen=True)
 class Unit:
@@ -79,8 +77,8 @@ def differ(rows: Sequence[Result], of: int = 1) -> tuple[str, str]:
     known = [
         row for row in rows if row.shown and row.estimate is not None and (row.std_error or 0) > 0
     ]
-    if len(known) < FEW_UNITS:
-        return "unknown", say("units.few", fewest=FEW_UNITS, n=len(known) or "none")
+    if len(known) < front.FEW_UNITS:
+        return "unknown", say("units.few", fewest=front.FEW_UNITS, n=len(known) or "none")
     first, is_ratio = known[0], known[0].unit == "hazard ratio"
     scale = log if is_ratio else float
     errors = [row.std_error for row in known]
