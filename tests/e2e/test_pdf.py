@@ -12,6 +12,7 @@ from pathlib import Path
 import html5lib
 import pytest
 
+from learnalign.privacy import audit
 from learnalign.report import page as reports
 from learnalign.report import paper
 
@@ -193,6 +194,10 @@ def test_nothing_leads_out_and_nothing_runs(printed):
             note = note.get_object()
             assert note["/Subtype"] == "/Link" and "/A" not in note and note["/Contents"]
     assert not {"/OpenAction", "/AA", "/AcroForm", "/AF"} & set(printed.root)
+    # Packed bytes and letters spell anything by chance
+    packed = (one for one in audit._streams(printed.bytes) if one.isascii())
+    held = b"\n".join([audit._in_the_open(printed.bytes), *packed])
+    assert b"/Type/Catalog" in held.replace(b" ", b"")
     assert set(printed.root.get("/Names", {})) <= {"/Dests"}
     for word in (
         b"/JavaScript",
@@ -203,7 +208,7 @@ def test_nothing_leads_out_and_nothing_runs(printed):
         b"/GoToR",
         b"/RichMedia",
     ):
-        assert not re.search(re.escape(word) + rb"\b", printed.bytes)
+        assert not re.search(re.escape(word) + rb"\b", held)
 
 
 def test_it_is_on_a4_of_a_sane_length_and_brings_its_fonts(printed):
@@ -227,6 +232,21 @@ def test_it_is_on_a4_of_a_sane_length_and_brings_its_fonts(printed):
     assert inner and all(
         {"/FontFile", "/FontFile2", "/FontFile3"} & set(font["/FontDescriptor"]) for font in inner
     )
+
+
+def test_its_letters_are_the_pages_own_on_every_machine(printed):
+    held = {
+        font["/BaseFont"]
+        for page in printed.pdf.pages
+        for font in page["/Resources"]["/Font"].values()
+    }
+    assert {re.sub(r".*\+(la-\w+).*", r"\1", name) for name in held} == {"la-serif", "la-sans"}
+
+
+def test_drivers_mirror_and_room_are_a_sheet_of_their_own(printed):
+    (sheet,) = (text for text in printed.texts if "Whom did I ask last" in text)
+    assert "How do we make it our own?" in sheet and "Invest" not in sheet.splitlines()
+    assert "Drivers, mirror, and questions for the room" in sheet
 
 
 def test_no_heading_or_caption_ends_a_page(printed):

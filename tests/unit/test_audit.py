@@ -458,7 +458,7 @@ PAGES = {
         "summary.txt: is not the page",
     ),
     "another policy": (
-        _in_page("default-src 'none'; img", "default-src *; img"),
+        _in_page("default-src 'none'; font", "default-src *; font"),
         "another content security policy",
     ),
     "a script": (_in_page("</main>", "<script>1</script></main>"), "has an element <script>"),

@@ -227,6 +227,48 @@ def test_what_is_said_of_the_network_is_of_its_facts():
     assert {told[name] for name in ("up", "answering", "anybody")} <= names
 
 
+# --- drivers, mirror and room
+
+
+def grid(*units, all_=(3.9, 3.5)):
+    """A record of the drivers by unit, as it is published: two of them, the second in two parts."""
+    rows = [{"unit": "all units", "cells": [*all_, "not measured"]}]
+    rows += [{"unit": f"u{n}", "cells": [*cells]} for n, cells in enumerate(units)]
+    return {"columns": ["vision and roles: leading", "resources: a", "resources: b"], "rows": rows}
+
+
+@pytest.mark.parametrize(
+    ("units", "title"),
+    [
+        ([(4.0 + n / 10, 3.1 + n / 9, 3.2) for n in range(6)], "teams rate resources lowest"),
+        ([(4.0, 3.1, "too few")] * 5, "teams rate resources lowest"),
+        ([(3.1 + n / 10, 3.2, 4.0 - n / 9) for n in range(6)], "We don’t know which"),
+        ([(4.0, 3.0, 3.0)] * 4, "We don’t know which"),  # too few units
+        ([(4.0, "too few", "too few")] * 9, "We don’t know which"),  # none has both
+    ],
+)
+def test_the_drivers_are_titled_by_what_units_have_in_common(units, title):
+    assert title in front.of_drivers(grid(*units)).title
+
+
+def test_drivers_that_may_not_be_shown_are_no_picture():
+    assert front.of_drivers(grid(all_=("too few", "too few"))) is None
+    assert "3.9" in str(front.of_drivers(grid()))
+
+
+@pytest.mark.parametrize("part", ["mirror", "room"])
+def test_each_question_for_people_is_tied_to_what_came_out(part):
+    for one in (entries := plain.front()["drivers"][part]["asks"]):
+        for verdict in ("higher", "lower", "none", "unknown"):
+            row = headline(one["of"], verdict)
+            assert (one["asks"], one[verdict]) in plain.asked(entries, [row])
+            assert one[verdict].startswith("We don’t know") is (verdict == "unknown")
+        doubted_ = headline(one["of"], "untrusted", FAILED)
+        assert (one["asks"], one["unknown"]) in plain.asked(entries, [doubted_])
+        for rows in ([], [headline(one["of"], "hidden")]):
+            assert (one["asks"], one.get("else", "")) in plain.asked(entries, rows)
+
+
 # --- its words
 
 

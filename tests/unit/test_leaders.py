@@ -225,6 +225,11 @@ def test_the_interval_covers_where_it_is_chance_who_adopts_when():
 # --- the leader's quarter before
 
 
+def follow(team_quarters: pd.DataFrame):
+    """What teams do after their leader, and the placebo."""
+    return leaders._led(leaders.leading(team_quarters))
+
+
 def led(
     rng, teams: int = 80, quarters: int = 12, follow: float = 0.0, units: int = 1
 ) -> pd.DataFrame:
@@ -263,7 +268,7 @@ def test_team_follow_equals_pyfixest_by_hand():
         for name, k in (("lag", -1), ("next", 1))
     }
     data = frame.assign(**moved, y=100 * frame.share)
-    lagged, placebo = leaders._follow(frame)
+    lagged, placebo = follow(frame)
     for fit, formula, name in (
         (lagged, "y ~ lag", "lag"),
         (placebo, "y ~ next + lag + leader_acknowledged", "next"),
@@ -297,10 +302,8 @@ def test_the_quarter_before_is_the_leaders_own_wherever_they_led():
     only_that = turned.assign(
         share=np.nan_to_num(0.3 * before) + np.random.default_rng(6).normal(0, 1e-6, len(turned))
     )
-    assert leaders._follow(only_that)[0].estimate == pytest.approx(
-        30, abs=1e-4
-    )  # noise of 1e-4 points
-    gap = leaders._follow(frame[frame.quarter != 6])[0]
+    assert follow(only_that)[0].estimate == pytest.approx(30, abs=1e-4)  # noise of 1e-4 points
+    gap = follow(frame[frame.quarter != 6])[0]
     assert (
         gap.n_rows == 60 * 9
     )  # of 11 quarters left, the first and the one after the gap have none before
@@ -309,7 +312,7 @@ def test_the_quarter_before_is_the_leaders_own_wherever_they_led():
 def test_leaders_who_never_change_are_too_few_to_compare():
     frame = led(np.random.default_rng(6), teams=40)
     with pytest.raises(ValueError, match="Only 3 leaders"):
-        leaders._follow(
+        follow(
             frame.assign(
                 leader_acknowledged=frame.leader_acknowledged.where(frame.leader_id < 3, 0)
             )
@@ -319,7 +322,7 @@ def test_leaders_who_never_change_are_too_few_to_compare():
 def test_nothing_is_changed(panel):
     frame = led(np.random.default_rng(8), teams=60)
     before, panel_before = frame.copy(deep=True), panel.copy(deep=True)
-    leaders._follow(frame), leaders._event_study(panel[panel.leader_id % 15 == 0])
+    follow(frame), leaders._event_study(panel[panel.leader_id % 15 == 0])
     pd.testing.assert_frame_equal(frame, before)
     pd.testing.assert_frame_equal(panel, panel_before)
 
@@ -351,7 +354,7 @@ def test_pitfall_18_campaigns_look_like_leading():
                 ),
             )
         )
-        lagged, placebo = leaders._follow(frame)
+        lagged, placebo = follow(frame)
         runs.append([pooled, same, lagged.estimate / 100, alone, placebo.estimate / 100])
         alarms.append(placebo.low > 0 or placebo.high < 0)
     means, errors = np.mean(runs, axis=0), np.std(runs, axis=0, ddof=1) / 100**0.5
@@ -368,7 +371,7 @@ def test_pitfall_18_campaigns_look_like_leading():
 def test_following_is_found_where_it_is_and_the_placebo_keeps_quiet():
     rng, found = np.random.default_rng(7), []
     for _ in range(60):
-        lagged, placebo = leaders._follow(led(rng, follow=0.10))
+        lagged, placebo = follow(led(rng, follow=0.10))
         found.append([lagged.estimate, placebo.estimate, lagged.low <= 10 <= lagged.high])
     means, errors = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / 60**0.5
     assert means[0] == pytest.approx(

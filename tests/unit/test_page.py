@@ -9,12 +9,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from fontTools.ttLib import TTFont
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from learnalign.report import page as reports
-from learnalign.report import show
+from learnalign.report import show, typesetting
 
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
     name: json.loads((Path(__file__).parents[1] / "documents" / f"{name}.json").read_text("utf-8"))
     for name in (
@@ -23,7 +25,7 @@ DOCUMENTS = {
         "unknown",
     )  # every verdict; one finding, seven not asked; no finding at all
 }
-CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+CSP = "default-src 'none'; font-src data:; img-src data:; style-src 'unsafe-inline'"
 BLOCKS = {"p", "li", "td", "th", "dt", "dd", "div", "br", "text", "h1", "h2", "h3", "h4", "caption"}
 VOID = {"meta", "br", "rect", "circle", "path"}
 CLOSED = {
@@ -165,8 +167,28 @@ def test_the_page_stands_alone(page):
         if url != "http://www.w3.org/2000/svg"
     ]
     assert outside == []
-    assert "url(" not in html
+    assert set(re.findall(r"url\((.{0,16})", html)) == {"data:font/woff2;"}
     assert "@import" not in html
+
+
+@pytest.mark.parametrize("of", ["", "-western"])
+def test_the_page_brings_letters_for_all_that_it_says(of):
+    pytest.importorskip("brotli", reason="letters are packed with brotli")
+    rooms = (ROOT / "lib/learnalign" / name for name in ("report/templates", "verdicts/en"))
+    said = "".join(path.read_text("utf-8") for room in rooms for path in room.rglob("*.*"))
+    asked = {*said, *map(chr, range(32, 127))} | ({*"ÀÖßéøÿĀőŠž"} if of else set())
+    for _, _, name in typesetting.FACES:
+        held = TTFont(ROOT / "lib/learnalign/report/fonts" / f"{name}{of}.woff2").getBestCmap()
+        assert {sign for sign in asked - {"\n"} if ord(sign) not in held} == set()
+    assert len(typesetting.faces("é" if of else "e")) < (40_000 if of else 31_000)
+
+
+def test_a_name_with_an_accent_is_in_one_font():
+    document = copy.deepcopy(DOCUMENTS["rich"])
+    assert typesetting.faces("") in reports.render(document)
+    document["run"]["title"] = "Crédit du Nord"
+    assert typesetting.faces("é") in reports.render(document)
+    assert typesetting.faces("£ 3 × 4 · ±5") == typesetting.faces("")  # signs are no letters
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -197,7 +219,7 @@ def test_nothing_empty_is_printed(page):
             DOCUMENTS["rich"],
             "Two show a difference, one shows practically none, one is described without a "
             "test, two cannot be answered"
-            " yet, one answer should not be trusted, and one is not shown, to protect individuals.",
+            " yet, one answer should not be trusted and one is not shown, to protect individuals.",
         ),
         (DOCUMENTS["one"], "One shows a difference and seven were not asked in this edition."),
         (

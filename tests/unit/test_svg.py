@@ -24,6 +24,7 @@ def test_a_drawing_keeps_its_places_looks_and_words():
         ax.text(200, 40, "up", rotation=90, rotation_mode="anchor")
     shown = svg.drawn(figure, "title", ["words"])
     root = ElementTree.fromstring(re.search("<svg.*</svg>", shown.html)[0])
+    assert root.get("style") == "max-width:100%"  # WeasyPrint draws a square of "height:auto"
     path, circle, words, turned = [
         (child.tag.removeprefix(SVG), child.attrib, child.text) for child in root[2:]
     ]

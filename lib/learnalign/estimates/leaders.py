@@ -78,12 +78,8 @@ def _without(rows: pd.DataFrame, fit: Fit) -> Fit:
     return replace(found, influence=moves - x.mean() * through, **about)
 
 
-def _follow(team_quarters: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
+def _led(rows: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
     """After the leader's quarter before; and the placebo, None where too few have a next one."""
-    return _led(leading(team_quarters), level)
-
-
-def _led(rows: pd.DataFrame, level: float) -> tuple[Fit, Fit | None]:
     lagged = _within_teams(rows, "before", [], level)
     try:
         return lagged, _within_teams(rows, "after", ["before", "now"], level)

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from learnalign.privacy import noise, rule
 from learnalign.verdicts import document as results
 
-CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+CSP = "default-src 'none'; font-src data:; img-src data:; style-src 'unsafe-inline'"
 EMAIL = re.compile(r"[\w.+-]{2,}@[A-Za-z0-9-]{2,}(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")
 WORD, LONG = re.compile(r"[^\W_]+"), re.compile(rb"[A-Za-z0-9+/]{16,}={0,2}")
 STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
 from markupsafe import Markup
+from scipy.stats import t
 
 from learnalign.report import steps
 from learnalign.report.marks import is_drawn, line, scale
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown, part
-from learnalign.verdicts import explain, plain
+from learnalign.report.typesetting import percent
+from learnalign.verdicts import explain, plain, words
 from learnalign.verdicts.result import Result, spread
 from learnalign.verdicts.words import name, sentence_case
 
@@ -23,6 +26,7 @@ MOST = 5  # rows of the first screen
 THREE = 3  # things that are not known, and to do
 FIRST = ("Q3", "Q2", "Q4", "Q6", "Q5")  # whose rows come first: merit and rating, then the others
 ALWAYS = 2  # of these, known or not
+FEW_UNITS = 5  # fewer say nothing of units: of what they have in common, or how they differ
 LOOKS = {"shown": "higher", "held": "higher", "doubted": "untrusted"}  # how a certainty is drawn
 
 
@@ -190,7 +194,8 @@ def _kinds(measure: str, rows: Sequence[Result]) -> list[str]:
 
 
 def _sooner(rows: Sequence[Result]) -> list[Result]:
-    return [row for row in rows if plain.stands(row) and plain.direction(row) == "higher"]
+    kinds = [row for row in rows if " " not in row.at]  # and not any of them
+    return [row for row in kinds if plain.stands(row) and plain.direction(row) == "higher"]
 
 
 def _network(document: Document) -> list[str]:
@@ -206,8 +211,7 @@ def _network(document: Document) -> list[str]:
 
 
 def _named(rows: Sequence[Result]) -> str:
-    names = [name(row).replace("_", " ") for row in rows]
-    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return words.listed([name(row).replace("_", " ") for row in rows])
 
 
 # --- pictures: small ones, of rows that are published
@@ -264,7 +268,9 @@ def _found(rows: Sequence[Result]) -> str:
 
 def bars(title: str, rows: Sequence[Result]) -> Shown:
     """Shares as bars from 0 to 100, a line each, with their likely ranges; in the order given."""
-    told = [(sentence_case(row.at.replace("_", " ")), row) for row in rows]
+    told = [
+        (_label(row, {}), percent(row.estimate), row.estimate, (row.low, row.high)) for row in rows
+    ]
     return part("bars", title, rows=told)
 
 
@@ -287,18 +293,55 @@ def _label(row: Result, labels: Mapping[str, str]) -> str:
     return labels.get(row.measure) or plain.finding(row)
 
 
+# --- drivers, mirror and room
+
+
 def _drivers(document: Document, rows: Sequence[Result]) -> dict[str, Any]:
-    """The page for drivers, mirror and room: one picture of all units together."""
+    """The page for drivers, mirror and room: one picture of all units together, and what came out
+    beside each question.
+    """
     told = plain.front()["drivers"]
     grids = [one for one in document["pictures"] if one["kind"] == "grid"]
-    return {"facts": plain.facts(told["facts"], rows), "scores": _scores(grids[0]) if grids else []}
+    return {
+        "facts": plain.facts(told["facts"], rows),
+        "picture": of_drivers(grids[0]) if grids else None,
+    } | {key: plain.asked(told[key]["asks"], rows) for key in ("mirror", "room")}
 
 
-def _scores(record: Mapping[str, Any]) -> list[tuple[str, float]]:
-    """What all units together say of each driver: the mean of its parts that were measured."""
-    cells = next((row["cells"] for row in record["rows"] if row["unit"] == "all units"), [])
+def of_drivers(record: Mapping[str, Any]) -> Shown | None:
+    """The drivers as all units together score them, under what is said least; None where nothing
+    may be shown.
+    """
+    units = {row["unit"]: _scores(record["columns"], row["cells"]) for row in record["rows"]}
+    all_ = units.pop("all units", {})
+    if not all_:
+        return None
+    few = _fewest(pd.DataFrame(units.values(), columns=[*all_]).dropna())
+    told = plain.front()["drivers"]["picture"]
+    names = words.listed([name.replace(" and ", " with ") for name in few])
+    title = told["least" if few else "unknown"].format(
+        names=names, n=sum(map(bool, units.values()))
+    )
+    bars_ = [(sentence_case(key), f"{score:.1f}", 25 * (score - 1)) for key, score in all_.items()]
+    return part("bars", title, rows=[(*bar, None) for bar in bars_])
+
+
+def _scores(columns: Sequence[str], cells: Sequence[Any]) -> dict[str, float]:
+    """What is said of each driver: the mean of its parts that were measured and may be shown."""
     by: dict[str, list[float]] = {}
-    for column, cell in zip(record["columns"], cells, strict=False):
+    for column, cell in zip(columns, cells, strict=True):
         if not isinstance(cell, str) and cell is not None:
             by.setdefault(column.split(": ")[0], []).append(float(cell))
-    return [(sentence_case(key), sum(some) / len(some)) for key, some in by.items()]
+    return {key: sum(some) / len(some) for key, some in by.items()}
+
+
+def _fewest(scores: pd.DataFrame) -> list[str]:
+    """The drivers that units score lower than the others beyond chance, the lowest first: those of
+    which the whole interval over units is below 0, at a level for all drivers together.
+    """
+    if len(scores) < FEW_UNITS or scores.shape[1] < 2:
+        return []
+    less = scores.sub(scores.mean(axis=1), axis=0)
+    reach = t.ppf(1 - 0.05 / (2 * scores.shape[1]), len(scores) - 1)
+    high = less.mean() + reach * less.std() / len(scores) ** 0.5
+    return [str(name) for name in less.mean().sort_values().index if high[name] < 0]

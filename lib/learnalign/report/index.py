@@ -12,11 +12,9 @@ from learnalign.report import front
 from learnalign.report import page as reports
 from learnalign.report.marks import environment
 from learnalign.report.show import Answer
-from learnalign.report.typesetting import say
+from learnalign.report.typesetting import faces, say
 from learnalign.verdicts import plain
 from learnalign.verdicts.result import Result, number
-
-FEW_UNITS = 5  # with an estimate: fewer say nothing of how units differ
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,7 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
         "company": [front.of_answer(one) for one in told[0].values()],
         "units": sorted([*units, *map(Unit, hidden)], key=lambda unit: unit.name),
         "spreads": spreads,
+        "faces": faces([units, hidden, runs]),
     }
     return environment().get_template("index.html.j2").render(page).lstrip()
 
@@ -78,8 +77,8 @@ def differ(rows: Sequence[Result], of: int = 1) -> tuple[str, str]:
     known = [
         row for row in rows if row.shown and row.estimate is not None and (row.std_error or 0) > 0
     ]
-    if len(known) < FEW_UNITS:
-        return "unknown", say("units.few", fewest=FEW_UNITS, n=len(known) or "none")
+    if len(known) < front.FEW_UNITS:
+        return "unknown", say("units.few", fewest=front.FEW_UNITS, n=len(known) or "none")
     first, is_ratio = known[0], known[0].unit == "hazard ratio"
     scale = log if is_ratio else float
     errors = [row.std_error for row in known]

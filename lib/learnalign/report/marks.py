@@ -20,7 +20,6 @@ from matplotlib.ticker import MaxNLocator
 from learnalign.facts.contents import arrived
 from learnalign.report.typesetting import (
     amount,
-    bold,
     date,
     heading,
     lowered,
@@ -99,7 +98,6 @@ def environment() -> jinja2.Environment:
         "split": str.split,
         "verdict": verdict,
         "prose": prose,
-        "bold": bold,
         "date": date,
         "month": month,
         "lowered": lowered,

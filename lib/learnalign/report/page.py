@@ -18,7 +18,7 @@ from learnalign.report.marks import environment, is_drawn, line, paired, routes_
 from learnalign.report.show import Answer
 from learnalign.report.shown import Shown
 from learnalign.report.tables import axes, groups
-from learnalign.report.typesetting import heading, phrases, say, seen
+from learnalign.report.typesetting import faces, heading, phrases, say, seen
 from learnalign.verdicts import change as editions
 from learnalign.verdicts import document as results
 from learnalign.verdicts import explain, plain
@@ -60,6 +60,7 @@ def render(document: Document, earlier: Sequence[Document] = ()) -> str:
             for one in document.get("own", ())
         ],
     }
+    drawn["faces"] = faces(document)
     return environment().get_template("report.html.j2").render(told | drawn).lstrip()
 
 
@@ -278,7 +279,7 @@ def lede(questions: Sequence[Mapping[str, Any]], results: Sequence[Result]) -> s
     """
     standings = [_standing(question, results) for question in questions]
     clauses = phrases()["standings_of_questions"]
-    told = _listed(
+    told = words_of.listed(
         [
             many[count > 1].format(n=_counted(count))
             for key, many in clauses.items()
@@ -309,7 +310,3 @@ def _standing(question: Mapping[str, Any], results: Sequence[Result]) -> str:
     if "untrusted" in verdicts:
         return "untrusted"
     return next(iter(verdicts)) if verdicts in ({"hidden"}, {"described"}) else "unknown"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return " and ".join(parts) if len(parts) < 3 else f"{', '.join(parts[:-1])}, and {parts[-1]}"

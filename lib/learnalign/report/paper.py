@@ -9,7 +9,7 @@ from types import ModuleType
 from xml.etree import ElementTree
 
 SVG = "{http://www.w3.org/2000/svg}"
-SANS = "Liberation Sans, Arial, sans-serif"
+SANS = "la-sans, Liberation Sans, Arial, sans-serif"
 EXTRA = 'pip install "learnalign[pdf]", or print report.html from a browser'
 PANGO = (
     "install Pango (Debian and Ubuntu: apt-get install libpango-1.0-0 libpangoft2-1.0-0"

@@ -100,7 +100,7 @@ def inlined(drawn: str, title: str, words: str) -> Markup:
     return Markup(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img"'
         f' aria-labelledby="t{key} d{key}" width="{PIXELS * width:.0f}"'
-        f' style="max-width:100%;height:auto" font-size="{SIZE}"'
+        f' style="max-width:100%" font-size="{SIZE}"'
         f' fill="{INK}"><title id="t{key}">{title}</title><desc id="d{key}">{words}</desc>'
         f"{body}</svg>"
     )

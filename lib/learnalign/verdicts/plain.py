@@ -301,3 +301,15 @@ def facts(entries: Sequence[Mapping[str, Any]], rows: Sequence[Result]) -> list[
             figures = {name: fact(known[key]) for name, key in keys.items()}
             told.append(sentence_case(" ".join(entry["says"].split())).format(**figures))
     return told
+
+
+def asked(entries: Sequence[Mapping[str, str]], rows: Sequence[Result]) -> list[tuple[str, str]]:
+    """Questions for people, each with what to ask of it here: by the verdict of its headline, or in
+    general where that was not asked or is hidden.
+    """
+    heads = {row.measure: row for row in rows if row.headline and row.shown}
+    return [(one["asks"], one.get(_side(heads.get(one["of"])), "")) for one in entries]
+
+
+def _side(row: Result | None) -> str:
+    return "else" if row is None else direction(row) if stands(row) else "unknown"

@@ -234,7 +234,7 @@ def build() -> str:
     page is made again to the byte.
     """
     library = Path(str(files("learnalign")))
-    paths = [path for path in library.rglob("*") if path.suffix in (".py", ".yml", ".j2")]
+    paths = [path for path in library.rglob("*") if path.suffix in (".py", ".yml", ".j2", ".woff2")]
     made = [path for path in paths if "_shipped" not in path.parts]
     own = _own()
     made += own.glob("*.yml") if own else ()
