@@ -5,7 +5,7 @@ the verb is: Python would put a module of that name in the verb's place.)
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -60,6 +60,27 @@ class Told:
     unkept: str = ""  # why looks are not kept beside the data
 
 
+@dataclass
+class Progress:
+    """How much of what is asked is done, from 0 to 1, for whoever waits for it."""
+
+    done: float = 0.0
+    _share: float = 1.0  # of the whole, which what is at work now makes up
+
+    def begin(self) -> None:
+        """Something else is asked."""
+        self.done, self._share = 0.0, 1.0
+
+    def each(self, things: Iterable[Made]) -> Iterator[Made]:
+        """These one by one, alike in length; each may itself be made of such."""
+        left, whole, first = [*things], self._share, self.done
+        for n, thing in enumerate(left, start=1):
+            self._share = whole / len(left)
+            yield thing
+            self.done = first + n * whole / len(left)
+        self._share = whole
+
+
 @dataclass(frozen=True, repr=False, eq=False)
 class Study:
     """A data set, what was agreed beforehand, and whatever is made of the two, each made once.
@@ -71,6 +92,7 @@ class Study:
     settings: Settings
     gate: gate.Gate
     told: Told = field(default_factory=Told)
+    progress: Progress = field(default_factory=Progress)
     read_from: str = ""  # a digest of the files that were read, where their frames may be kept
     _made: dict[Any, Any] = field(default_factory=dict)
 

@@ -9,7 +9,8 @@ they are but for one, neighbours, complements, windows, what is held equal, alon
 other words, groups of ten and of eleven), begin with those that tell most, and ask both states
 under keys of their own, to learn what to look for: what is shown, which figures are alike, which
 groups are named, and when it ends; then they guess under other keys. `--again`: they put the one
-of a hundred that tells most in as many other words, to average the noise away. Nothing of
+of a hundred that tells most, and is shown, in as many other words, to average the noise away, and
+say the state whose exact figure is nearer to the mean. Nothing of
 `learnalign.privacy` but the keys is used.
 
 All questions are put under a few keys. Under the others only the first are, as a session is the
@@ -279,15 +280,48 @@ def attack(
     order = np.argsort([-x for x in far], kind="stable")
     asked = [asked[i] for i in order]
     if again:
-        asked = in_other_words(asked[0], n)
+        asked = in_other_words(next(one for one in asked if _is_shown(here, one)), n)
     raw = [[transcript(state, k, asked[:HEAD]) for k in range(n_keys)] for state in (here, gone)]
     late = _late([transcript(state, k, asked) for state in (here, gone) for k in range(WHOLE)])
     told = [[features(one) for one in each] for each in raw]
     right, certain = guesses(told, n_keys)
+    if again:
+        fits = [_exact(state, asked[0]) for state in (here, gone)]
+        right = averaged(raw, fits)
+        print(asked[0], *(fit.estimate for fit in fits), flush=True)
     shown = np.mean([sum(k[-1] == "figure" for k in one[1]) for each in told for one in each])
     error = float(np.std(right) / math.sqrt(len(right)))
     small = _small(here, asked)
     return Attack(float(np.mean(right)), error, certain, float(shown), small, late)
+
+
+def _is_shown(state: State, question: Question) -> bool:
+    """Whether a question with one answer is answered by a figure, under most keys."""
+    told = [transcript(state, k, [question])[0] for k in range(9)]
+    return "by" not in question[1] and sum(bool(_figures([one])) for one in told) > 4
+
+
+def _figures(told: list[tuple[Any, ...]]) -> list[float]:
+    return [rows[0][3] for rows in told if rows and len(rows[0]) > 4 and rows[0][3] is not None]
+
+
+def _exact(state: State, question: Question) -> Any:
+    """The first fit of its answer, as the attacker has it at home."""
+    state.last = []
+    transcript(state, 0, [question])
+    return state.last[0].comparison.adjusted
+
+
+def averaged(raw: list[list[Any]], exact: list[Any]) -> list[float]:
+    """Which guesses are right of who says the state whose figure is nearer to the mean of all, of
+    ratios in logarithms."""
+    right, scale = [], np.log if exact[0].ratio else np.asarray
+    for which, each in enumerate(raw):
+        for told in each:
+            mean = np.mean(scale(_figures(told) or [np.nan]))
+            far = [abs(mean - scale(fit.estimate)) for fit in exact]
+            right.append(float(far[which] < far[1 - which]) if mean == mean else 0.5)
+    return right
 
 
 def _late(told: list[list[tuple[Any, ...]]]) -> int:

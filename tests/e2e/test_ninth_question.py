@@ -67,6 +67,11 @@ QUESTION = {
 }
 
 
+def measured(**change: str) -> dict:
+    """The question with its measure in other terms."""
+    return {"measures": {key: one | change for key, one in QUESTION["measures"].items()}}
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A copy of the project with the two things that the question takes: its file, and a cell."""
@@ -147,6 +152,9 @@ def test_a_key_that_is_left_out_stops_the_run_and_is_named(project, left_out):
         ({"map": {"from": "sleep", "to": "merit"}}, "must be one of leaders go first"),
         ({"measures": {}}, "is empty"),
         ({"do": {"perhaps": "x"}}, "'higher', 'lower', 'none' or 'described'"),
+        (measured(outcome="rating"), "unit: must be one of SD\n"),
+        (measured(outcome="rating", unit="SD"), "smallest: must be one of rating_sd\n"),
+        (measured(unit="SD"), "unit: must be one of percentage points\n"),
     ],
 )
 def test_what_is_wrong_with_a_question_is_said_with_all_the_rest(project, change, told):

@@ -68,3 +68,39 @@ def test_every_example_of_a_verb_runs_there(kernel):
 def test_every_verb_has_an_example_as_it_is_typed():
     first = ">>> import learnalign as la"
     assert not [one for one in la.__all__ if first not in getattr(la, one).__doc__]
+
+
+WAITING = """
+import time
+from learnalign.report import waiting
+waiting.PATIENCE = waiting.STEP = 0.05
+study = la.study("data/demo")
+with waiting.watched(study):
+    for _ in study.progress.each("abc"):
+        time.sleep(0.3)
+"""
+
+
+@pytest.mark.parametrize("is_by_hand", [True, False])
+def test_who_runs_a_cell_by_hand_sees_how_far_it_has_come_and_nobody_else(kernel, is_by_hand):
+    """Whoever executes notebooks (papermill, nbconvert, a run) cannot be asked anything."""
+    told = []
+    about = {"allow_stdin": is_by_hand, "timeout": 60, "output_hook": told.append}
+    reply = kernel.execute_interactive(WAITING, **about)
+    assert reply["content"]["status"] == "ok", reply["content"]
+    assert {one["parent_header"]["msg_id"] for one in told} <= {reply["parent_header"]["msg_id"]}
+    shown = [one["content"]["data"] for one in told if "data" in one["content"]]
+    if not is_by_hand:
+        assert not shown
+        return
+    texts = [one.get("text/html", "") for one in shown]
+    assert texts[0].startswith("<progress aria-label=")  # nobody knows yet how long it takes
+    assert [one for one in texts if 'value="0.67"' in one]
+    assert shown[-1] == {}  # and nothing is left
+
+
+def test_no_bar_is_left_in_a_notebook_that_was_executed(kernel):
+    told = []
+    code = "from learnalign.report import waiting; waiting.PATIENCE = 0\nla.ask(study, 'Q1');"
+    kernel.execute_interactive(code, allow_stdin=False, timeout=60, output_hook=told.append)
+    assert {one["msg_type"] for one in told} == {"status", "execute_input"}

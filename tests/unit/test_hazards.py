@@ -228,13 +228,25 @@ def test_months_and_skills_in_which_nothing_closed_are_left_out(months):
         ({"learned": 0}, "no gap closed with it, or none without it"),
         ({"closed": 0}, "no month did some gaps close"),
         ({"copy": "learned"}, "cannot be told from the others"),
-        ({"person_id": "ana"}, "Fewer than two people"),
+        ({"person_id": "ana"}, "Only one person"),
     ],
 )
 def test_a_hazard_that_cannot_be_fitted_has_its_reason(months, change, message):
     frame = months.assign(copy=months.learned) if "copy" in change else months.assign(**change)
     with pytest.raises(ValueError, match=message):
         hazards.hazard(frame, ["learned", *({"copy"} & set(change))])
+
+
+@pytest.mark.filterwarnings("ignore:Perfect separation")
+def test_a_hazard_that_runs_away_is_no_figure():
+    """What is held equal tells each closing apart: the ratio goes to nothing, its interval with it."""
+    severity, learned = np.tile(range(8), 10), np.repeat([0, 1] * 5, 8)
+    closed = (severity - 3 * learned > 0.5).astype(int)
+    rows = pd.DataFrame({"person_id": range(80), "month": 1, "closed": closed})
+    with pytest.raises(ValueError, match="could not be fitted: too few gaps closed"):
+        hazards.hazard(
+            rows.assign(learned=learned, severity=severity), "learned", controls=["severity"]
+        )
 
 
 def test_an_exposure_under_which_nothing_closed_is_refused(months):

@@ -91,7 +91,8 @@ def ask(study: Study, *questions: str) -> Answers:
     >>> [(row.measure, row.at, row.verdict) for row in answers]
     [('acknowledging_to_rating', '', 'none'), ('acknowledging_to_rating', 'raw', 'described')]
     """
-    rows = [row for key in measures_of(questions) for row in study.made(_answer, key)]
+    asked = study.progress.each(measures_of(questions))
+    rows = [row for key in asked for row in study.made(_answer, key)]
     return tell(study, rows, answers=True)
 
 

@@ -137,7 +137,7 @@ def sample_of(months: Months, measure: str) -> _Sample:
         reason = "no acknowledged skill" if unsaid else "too few"
     elif exposure == "mentored" and not reason and not rows.mentored.any():
         reason = "no mentoring"
-    return _Sample(rows, by, reason, account)
+    return _Sample(rows, by, reason, account())
 
 
 def _told(rows: pd.DataFrame, by: str, asked: bool) -> pd.DataFrame:

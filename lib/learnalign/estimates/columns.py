@@ -56,14 +56,15 @@ def independent(rows: pd.DataFrame, columns: Sequence[str], groups: str) -> list
     values = rows[list(columns)].to_numpy(float)
     inside, size = within(values, rows[groups].to_numpy()), lengths(values) + 1e-300
     kept: list[str] = []
-    basis = np.empty((len(rows), 0))
+    basis = np.empty((len(columns), len(rows)))
     for place, name in enumerate(columns):
-        rest = inside[:, place] - basis @ (basis.T @ inside[:, place])
-        rest = rest - basis @ (basis.T @ rest)  # twice is enough
+        rest, before = inside[:, place], basis[: len(kept)]
+        for _ in range(2):  # twice is enough
+            rest = rest - (before @ rest) @ before
         length = np.sqrt(rest @ rest)
         if length > 1e-7 * size[place]:
+            basis[len(kept)] = rest / length
             kept.append(name)
-            basis = np.column_stack([basis, rest / length])
     return kept
 
 
@@ -101,8 +102,8 @@ def sums(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
 
 def by_person(scores: ArrayLike, person: ArrayLike) -> pd.Series:
     """What rows move a figure by, added up for each person: a fit's `influence`."""
-    moves = pd.Series(np.asarray(scores, float)).groupby(np.asarray(person), sort=False).sum()
-    return moves.rename_axis("person_id")
+    who, people = pd.factorize(pd.Series(person))
+    return pd.Series(np.bincount(who, np.asarray(scores, float)), people.rename("person_id"))
 
 
 def moves_of(
@@ -129,20 +130,29 @@ def of_error(
     >>> of_error([1.0, 1.0, 2.0], ["ana", "ben", "cai"], ["x", "x", "y"]).round(3).to_dict()
     {'ana': 0.235, 'ben': 0.235, 'cai': 0.347}
     """
-    keys = [np.asarray(person), np.asarray(cluster)]
-    own = pd.Series(np.asarray(scores, float)).groupby(keys, sort=False).sum()
-    moves = of_sums(own, own.groupby(level=1, sort=False).sum())
-    if weights is None:
-        return moves
-    size = np.asarray(weights, float) ** 2
-    return moves - by_person(size / size.sum(), person)
+    (who, people), (where, _) = (pd.factorize(pd.Series(one)) for one in (person, cluster))
+    many, scores = where.max() + 1, np.asarray(scores, float)
+    pairs, row = np.unique(who * many + where, return_inverse=True)
+    own, whole = np.bincount(row, scores), np.bincount(where, scores)
+    moves = _without(own, whole, *np.divmod(pairs, many))
+    if weights is not None:
+        size = np.asarray(weights, float) ** 2
+        moves = moves - np.bincount(who, size / size.sum())
+    return pd.Series(moves, people.rename("person_id"))
 
 
 def of_sums(own: pd.Series, whole: pd.Series) -> pd.Series:
     """The same from sums: `own` by person and cluster, `whole` by cluster."""
-    gone = own * (2 * whole.reindex(own.index.get_level_values(1)).to_numpy() - own)
-    share = gone.groupby(level=0, sort=False).sum() / (whole @ whole)
-    return (-np.log1p(-share.clip(upper=1 - 1e-6)) / 2).rename_axis("person_id")
+    who, people = pd.factorize(own.index.get_level_values(0))
+    where = whole.index.get_indexer(own.index.get_level_values(1))
+    moves = _without(own.to_numpy(), whole.to_numpy(), who, where)
+    return pd.Series(moves, people.rename("person_id"))
+
+
+def _without(own: np.ndarray, whole: np.ndarray, who: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """By how much the logarithm of the error is larger with each, of sums and their codes."""
+    share = np.bincount(who, own * (2 * whole[where] - own)) / (whole @ whole)
+    return -np.log1p(-np.minimum(share, 1 - 1e-6)) / 2
 
 
 def demeaned(values: np.ndarray, codes: np.ndarray) -> np.ndarray:

@@ -63,7 +63,7 @@ def compare(
     sample = samples.comparable(prepared)
     notes = (*prepared.notes, *_fallbacks(sample, len(prepared.pasts)))
     reason = prepared.nothing_to_compare
-    found = Comparison(measure, None, None, (), sample.account, notes, reason)
+    found = Comparison(measure, None, None, (), sample.account(), notes, reason)
     if reason:
         return found
     found = replace(found, raw=_raw(prepared.frame, sample.rater, level))

@@ -36,7 +36,7 @@ def explore(study: Study, questions: list[Asked]) -> Answers:
     """The answers to questions that nobody fixed before, each counted as a look of the study."""
     attributes = study.dataset.meta.attributes
     asked.refuse([one for of in questions for one in asked.problems(of, attributes)])
-    found = [look for of in questions for look in study.made(_looks, of)]
+    found = [look for of in study.progress.each(questions) for look in study.made(_looks, of)]
     return Answers(study, seen(study, found))
 
 

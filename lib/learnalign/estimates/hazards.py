@@ -22,8 +22,8 @@ STEP_DAYS = 30  # a gap-month: a step of the grid, and no month of the calendar
 WINDOW_DAYS = 90
 EARLIER_DAYS = 45  # before the middle of a month: what was learned for a look is nearer to it
 FAR = 10**6  # days, more than any date is from any other
-EVENTS = ("open", "closed", "left")
-ENDS = ["closed_on", "left_on", "observed_until"]
+FARTHEST = 10.0  # a logarithm of a ratio; beyond it, what is held equal tells who closes
+EVENTS, ENDS = ("open", "closed", "left"), ["closed_on", "left_on", "observed_until"]
 
 
 class NoExtra(ValueError):
@@ -192,9 +192,7 @@ def _cloglog(
                 f"{name}: no gap closed with it, or none without it, in comparable months."
             )
     if rows[cluster].nunique() < 2:
-        raise ValueError(
-            "Fewer than two people stand behind the gap-months: no interval is possible."
-        )
+        raise ValueError("Only one person stands behind the gap-months: no interval is possible.")
     dummies = [
         pd.get_dummies(rows[k].astype(str), prefix=k, drop_first=k != "month", dtype=float)
         for k in kinds
@@ -207,7 +205,8 @@ def _cloglog(
     result = GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
         cov_type="cluster", cov_kwds={"groups": pd.factorize(rows[cluster])[0]}
     )
-    if not result.converged or not np.isfinite(result.bse).all():
+    ran_away = np.abs(result.params[: len(names)]).max() > FARTHEST
+    if not result.converged or ran_away or not np.isfinite(result.bse).all():
         raise ValueError(
             "The hazard could not be fitted: too few gaps closed for what is held equal."
         )

@@ -91,7 +91,8 @@ def looked(study: Study, of: Asked) -> list[tuple[str, Found]]:
         names = rows[of.by].astype("object")
         there = values(study, of.by, names, PEOPLE[kind](study))
         groups = [(one, inside & (names.astype(str) == one)) for one in there]
-    return [(group, found) for group, which in groups for found in FINDS[kind](study, of, which)]
+    found = study.progress.each(groups)
+    return [(group, one) for group, which in found for one in FINDS[kind](study, of, which)]
 
 
 def values(study: Study, name: str, column: pd.Series, people: pd.Series) -> list[str]:

@@ -4,8 +4,8 @@ People with the same manager in the same cycle are compared, at the same prior r
 role, with standard errors clustered by manager.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -34,12 +34,12 @@ HELD = {
 
 @dataclass(frozen=True)
 class Sample:
-    """Person-cycles that an adjusted comparison can use, and the account of the others."""
+    """Person-cycles that an adjusted comparison can use, and what makes the others' account."""
 
     rows: pd.DataFrame
     priors: tuple[str, ...]
     rater: str  # "manager" or "unit"
-    account: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ATTRITION)))
+    account: Callable[[], pd.DataFrame] = lambda: pd.DataFrame(columns=list(ATTRITION))
     pasts: tuple[str, ...] = ()  # past windows' exposures that are held equal
 
     def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
@@ -159,7 +159,7 @@ def _left_over(rows: pd.DataFrame) -> bool:
 def people_in_the_smaller(rows: pd.DataFrame) -> int:
     """People in the smaller of the compared groups; for a slope, those with any exposure at all."""
     exposed = rows.exposure == 1 if is_binary(rows) else rows.exposed
-    sides = [rows[exposed].person_id.nunique(), rows[~exposed].person_id.nunique()]
+    sides = [rows.person_id[exposed].nunique(), rows.person_id[~exposed].nunique()]
     return min(sides) if is_binary(rows) else sides[0]
 
 

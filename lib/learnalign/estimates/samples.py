@@ -174,10 +174,12 @@ def _frame(cycles: pd.DataFrame, **also: pd.Series) -> pd.DataFrame:
     whether it is new: who has moved asks more, and is rated lower at first.
     """
     by_cycle = cycles.groupby("cycle").rating
-    mean, spread = by_cycle.mean(), by_cycle.std(ddof=0).replace(0, np.nan)
+    scales = pd.DataFrame({"mean": by_cycle.mean(), "spread": by_cycle.std(ddof=0)}).astype(float)
+    scales = scales.replace({"spread": {0: np.nan}})
 
     def in_sd(rating: pd.Series, cycle: pd.Series) -> pd.Series:
-        return (rating - cycle.map(mean).astype(float)) / cycle.map(spread).astype(float)
+        own = scales.reindex(cycle).set_axis(cycle.index)
+        return (rating - own["mean"]) / own.spread
 
     rater, by = raters(cycles)
     frame = pd.DataFrame(
@@ -334,19 +336,26 @@ def fall_out(
     measure: str,
     things: str,
     steps: Sequence[tuple[str, str, Callable[[pd.DataFrame], pd.Series]]],
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows that stay after all steps (key, reason, which rows go), and the ATTRITION."""
+) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame]]:
+    """The rows that stay after all steps (key, reason, which rows go), and what makes the
+    ATTRITION: of many samples of which one is chosen, that of this one alone is asked for.
+    """
     gone, left = [], frame
     for key, reason, drops in steps:
         goes = drops(left)
-        gone.append((key, reason, _of_each(left[goes])))
-        left = left[~goes]
-    return left, accounted(measure, things, _of_each(frame), gone)
+        gone.append((key, reason, left.person_id[goes]))
+        left = left[~goes] if goes.any() else left
+
+    def account() -> pd.DataFrame:
+        each = [(key, reason, _of_each(people)) for key, reason, people in gone]
+        return accounted(measure, things, _of_each(frame.person_id), each)
+
+    return left, account
 
 
-def _of_each(rows: pd.DataFrame) -> pd.Series:
+def _of_each(people: pd.Series) -> pd.Series:
     """How many rows each person has."""
-    return rows.groupby("person_id").size()
+    return people.groupby(people).size()
 
 
 def _alone(rows: pd.DataFrame) -> pd.Series:

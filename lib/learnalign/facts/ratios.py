@@ -151,11 +151,13 @@ def counted(
     """
     fits: dict[str, Fit] = {}
     units, wholes = {}, defaultdict(list)
+    answers = {name: _answering(of) for name, of in rows.items()}
     for name, figure in measure.figures.items():
         found = (made or {}).get(name)
         family = found if isinstance(found, Mapping) else {name: found}
         if figure.numerator:
-            sums = _sums(figure, rows[figure.rows or measure.rows])
+            of = figure.rows or measure.rows
+            sums = answers[of](_sums(figure, [*rows[of].columns]))
             for one, whole, part in _groups(sums, name, figure):
                 wholes[whole].append(one)
                 family = {**family, one: _fit(figure, part)}
@@ -176,24 +178,30 @@ def _groups(
         yield ": ".join(map(str, values)), str(values[0]), part
 
 
-def _sums(figure: Figure, rows: Rows) -> pd.DataFrame:
-    """Numerator and denominator of the rows that count, added up for each person and manager."""
-    keys = ", ".join(f'"{name}"' for name in (*OWNERS, *figure.by) if name in rows.columns)
+def _answering(rows: Rows) -> Callable[[str], pd.DataFrame]:
+    """What answers queries on these rows, by the name of `counted`."""
+    if isinstance(rows, Table):
+        return lambda query: rows.alias("counted").sql(query, dialect="duckdb").execute()
+    engine = duckdb.connect(config=LOCKED).register("counted", rows)
+    return lambda query: engine.execute(query).df()
+
+
+def _sums(figure: Figure, columns: list[str]) -> str:
+    """The query for numerator and denominator of the rows that count, added up for each person and
+    manager.
+    """
+    keys = ", ".join(f'"{name}"' for name in (*OWNERS, *figure.by) if name in columns)
     words = set(re.findall(r"\w+", f"{figure.numerator} {figure.denominator}"))
-    needed = sorted(words.intersection(rows.columns) - {*figure.optional})
+    needed = sorted(words.intersection(columns) - {*figure.optional})
     counts = ["_num is not null", "_den > 0"]
     counts += [f"exists (select 1 from counted where {name} is not null)" for name in needed]
-    query = f"""
+    return f"""
         with both_known as (
             select *, cast({figure.numerator} as double) as _num,
                 cast({figure.denominator} as double) as _den
             from counted)
         select {keys}, sum(_num) as num, sum(_den) as den
         from both_known where {" and ".join(counts)} group by {keys} order by {keys}"""
-    if isinstance(rows, Table):
-        return rows.alias("counted").sql(query, dialect="duckdb").execute()
-    with duckdb.connect(config=LOCKED) as engine:
-        return engine.register("counted", rows).execute(query).df()
 
 
 def _fit(figure: Figure, sums: pd.DataFrame) -> Fit | None:

@@ -11,7 +11,7 @@ from learnalign.data.mistakes import DataError
 from learnalign.estimates import ask as fixed
 from learnalign.estimates import explore
 from learnalign.estimates.asked import Asked
-from learnalign.report import marks, show
+from learnalign.report import marks, show, waiting
 from learnalign.report.shown import Shown, part
 from learnalign.studies import Answers, Study
 from learnalign.verdicts.looks import Look, listed_in_words
@@ -73,7 +73,8 @@ def ask(
     """
     narrow = _narrow(study, by=by, where=where, window_days=window_days, equal=equal)
     if not (by or where or window_days is not None or equal):
-        return Told(study, fixed.ask(study, *names))
+        with waiting.watched(study):
+            return Told(study, fixed.ask(study, *names))
     wanted = []
     for key in fixed.looked_at(names):
         question, measure = measures()[key]
@@ -81,7 +82,8 @@ def ask(
         one = Asked(measure.exposure, measure.outcome, **narrow, **about)
         if names or measure.estimator == "contrast":  # of all questions, those that can be
             wanted.append(one)
-    return Told(study, explore.explore(study, wanted))
+    with waiting.watched(study):
+        return Told(study, explore.explore(study, wanted))
 
 
 def compare(
@@ -115,7 +117,8 @@ def compare(
     ('explored', False, 'percentage points')
     """
     narrow = _narrow(study, by=by, where=where, window_days=window_days, equal=equal)
-    return Told(study, explore.explore(study, [Asked(exposure, outcome, **narrow)]))
+    with waiting.watched(study):
+        return Told(study, explore.explore(study, [Asked(exposure, outcome, **narrow)]))
 
 
 def explored(study: Study) -> Told:

@@ -20,6 +20,14 @@ from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 OWN = "LEARNALIGN_QUESTIONS"  # names the folder of a project's own, to all processes of a run
 COVERAGE = "coverage"  # the chapter without questions of its own
+IN_POINTS = (("percentage points", "merit_pp"),)
+UNITS = {  # of an outcome: in which unit it is told, and which smallest effect is of that
+    "rating": (("SD", "rating_sd"),),
+    "merit": IN_POINTS,
+    "merit_at_equal_rating": IN_POINTS,
+    "closure": (("hazard ratio", "hazard_ratio"), ("currency", "")),
+    "team share": (("percentage points", "share_pp"),),
+}
 
 
 @cache
@@ -107,6 +115,13 @@ class Measure(Fixed):
     @classmethod
     def known(cls, name: str) -> str:
         return _one_of(name, phrases("sentences")["estimators"])
+
+    @pydantic.field_validator("unit", "smallest")
+    @classmethod
+    def of_the_outcome(cls, name: str, info: pydantic.ValidationInfo) -> str:
+        pairs = UNITS.get(info.data.get("outcome", ""), ())
+        known = [pair[info.field_name == "smallest"] for pair in pairs]
+        return _one_of(name, dict.fromkeys(known)) if known else name
 
 
 class Headline(Measure):
