@@ -7,8 +7,9 @@ after a window (`_early`) counts only in the columns named `…_early_next`.
 import functools
 import itertools
 import operator
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 
+import ibis
 from ibis.expr.types import Column, Table
 
 from learnalign.data.contract import DATE_OF, DONE, KEYS, MODE_OF_TYPE, MODES
@@ -18,7 +19,10 @@ from learnalign.linking.journeys import SPELL, is_recorded_before, said_before, 
 
 KINDS = (*MODES, "mentoring")  # of voluntary learning: mentoring, else the mode
 WAYS = ("required", "voluntary", "mentored")  # the last of one's own will, too
-OF = ("hours", "activities")
+# Each event is in one part, known by its number: parts of what was done, then of what was wished
+# for and not held, by kind, and last what was done soon after the window
+DONE_PARTS = (*itertools.product(WAYS, MODES),)
+LOST, SOON = len(DONE_PARTS), len(DONE_PARTS) + len(KINDS)
 SUMS = {  # which ways and modes are in a column's hours and activities
     "": (WAYS, MODES),
     "required_": (WAYS[:1], MODES),
@@ -70,72 +74,71 @@ def _in_windows(name: str, events: Table, reviewed: Table, on: str = "") -> Tabl
 
 
 def _enrolled(dataset: DataSet) -> Table:
-    """Learning done, or enrolled in and not held (`_lost`), of which kind, and who wrote it down.
+    """Learning done, or wished for and not held (`_lost`), in which part, and who wrote it down.
 
     Where a row says "self", one that does not say is by oneself too; else it is the system's.
     """
     learning = dataset.tables["learning"]
     says = (learning.recorded_by == "self").any().execute()
-    kind = (learning.activity_type == "mentoring").ifelse("mentoring", learning.mode)
     lost, by_system = learning.status.isin(NOT_HELD), learning.recorded_by == "system"
-    by_system = by_system.fill_null(not says)
-    learning = learning.mutate(_lost=lost, _kind=kind, _by_system=by_system)
-    return learning.filter(learning._lost | (learning.status == DONE))
+    mode = learning.mode.cases(*((mode, i) for i, mode in enumerate(MODES)), else_=0)
+    mentored = learning.activity_type == "mentoring"
+    way = learning.is_required.ifelse(0, mentored.ifelse(2, 1))
+    not_held = LOST + mentored.ifelse(len(MODES), mode)
+    learning = learning.mutate(
+        _lost=lost,
+        _by_system=by_system.fill_null(not says),
+        _part=lost.ifelse(not_held, len(MODES) * way + mode).cast("int8"),
+    )
+    wished = learning._lost & ~learning.is_required
+    return learning.filter(wished | (learning.status == DONE))
 
 
 def _learning(events: Table, filled: Set[str]) -> Table:
-    """Learning by kind. Each event is in one part only, and parts are added up afterwards: a sum of
-    its own for each column would be three times the work.
+    """Learning by kind. Parts are added up afterwards: a sum of its own for each column would be
+    three times the work.
     """
-    lost, in_time, free = events._lost, ~events._early, ~events.is_required
-    mentored = (events._kind == "mentoring").ifelse("mentored", "voluntary")
+    free = ~events._lost & ~events.is_required
     events = events.select(
-        *(*KEY, "learned_on", "hours", "mode"),
-        _way=(in_time & ~lost).ifelse(free.ifelse(mentored, "required"), None),
-        _not_held=(in_time & lost & free).ifelse(events._kind, None),
-        _system=in_time & ~lost & free & events._by_system,
-        _soon=~in_time & ~lost & free,
+        *(*KEY, "learned_on", "hours"),
+        _part=events._early.ifelse(free.ifelse(SOON, None), events._part).cast("int8"),
+        _system=~events._early & free & events._by_system,
     )
-    parts = _parts(filled)
-    those = {f"_{way}_{mode}": (events._way == way) & (events.mode == mode) for way, mode in parts}
+    own = {part: i for i, part in enumerate(DONE_PARTS) if _may_be(part, filled)}
+    those = {f"_{i}": events._part == i for i in (*own.values(), SOON)}
     those |= {"voluntary_system": events._system} if "learning.recorded_by" in filled else {}
+    not_held = {f"{kind}_not_held": events._part == LOST + i for i, kind in enumerate(KINDS)}
     counts = events.group_by(*KEY).aggregate(
         **{f"{name}_hours": events.hours.sum(where=which) for name, which in those.items()},
         **{f"{name}_activities": events.count(where=which) for name, which in those.items()},
-        **{f"{kind}_not_held": events.count(where=events._not_held == kind) for kind in KINDS},
-        last_learned_on=events.learned_on.max(where=events._way.notnull()),
-        last_not_held_on=events.learned_on.max(where=events._not_held.notnull()),
-        voluntary_hours_early_next=events.hours.sum(where=events._soon),
-        voluntary_activities_early_next=events.count(where=events._soon),
+        **{name: events.count(where=which) for name, which in not_held.items()},
+        last_learned_on=events.learned_on.max(where=events._part < LOST),
+        last_not_held_on=events.learned_on.max(where=events._part.between(LOST, SOON - 1)),
     )
-    return _added_up(counts, parts).drop(
-        *(f"_{way}_{mode}_{of}" for way, mode in parts for of in OF)
-    )
+    return _added_up(counts, own).drop(ibis.selectors.matches(r"^_\d"))
 
 
-def _parts(filled: Set[str]) -> list[tuple[str, str]]:
-    """The ways and modes in which somebody can have learned, as far as columns are filled."""
-    usual = MODE_OF_TYPE["mentoring"]  # no other where none is recorded
-    every = itertools.product(WAYS, MODES)
-    return [
-        (way, mode)
-        for way, mode in every
-        if way != "mentored" or mode == usual or "learning.mode" in filled
-    ]
+def _may_be(part: tuple[str, str], filled: Set[str]) -> bool:
+    """Whether a part can hold events: mentoring has its usual mode where none is recorded."""
+    way, mode = part
+    return way != "mentored" or mode == MODE_OF_TYPE["mentoring"] or "learning.mode" in filled
 
 
-def _added_up(counts: Table, parts: Sequence[tuple[str, str]]) -> Table:
+def _added_up(counts: Table, parts: Mapping[tuple[str, str], int]) -> Table:
+    """Counts with the columns that parts make up."""
     added = {}
     # Where no row says who wrote it down, the system did
-    sums = {"voluntary_system_": SUMS["voluntary_"]} | SUMS
-    for name, (ways, modes) in sums.items():
-        if f"{name}hours" in counts.columns:
-            continue
-        own = [f"_{way}_{mode}" for way, mode in parts if way in ways and mode in modes]
-        for of in OF:
-            added[f"{name}{of}"] = _sum(counts[f"{part}_{of}"].fill_null(0) for part in own)
-    offered = _sum(counts[f"{kind}_not_held"] for kind in KINDS)
-    return counts.mutate(**added, offered_not_held=offered)
+    for name, (ways, modes) in ({"voluntary_system_": SUMS["voluntary_"]} | SUMS).items():
+        own = [i for (way, mode), i in parts.items() if way in ways and mode in modes]
+        for of in ("hours", "activities"):
+            if f"{name}{of}" not in counts.columns:
+                added[f"{name}{of}"] = _sum(counts[f"_{i}_{of}"].fill_null(0) for i in own)
+    return counts.mutate(
+        **added,
+        offered_not_held=_sum(counts[f"{kind}_not_held"] for kind in KINDS),
+        voluntary_hours_early_next=counts[f"_{SOON}_hours"],
+        voluntary_activities_early_next=counts[f"_{SOON}_activities"],
+    )
 
 
 def _sum(columns: Iterable[Column]) -> Column:
