@@ -263,7 +263,9 @@ def main() -> None:
     if asked.one:
         print(json.dumps(one(asked.one[0], Path(asked.one[1]))))
         return
-    print("| events | way | columns | seconds | CPU | peak GB | of SQL |\n|--:|---|--:|--:|--:|--:|--:|")
+    print(
+        "| events | way | columns | seconds | CPU | peak GB | of SQL |\n|--:|---|--:|--:|--:|--:|--:|"
+    )
     for size in asked.sizes:
         with tempfile.TemporaryDirectory() as folder:
             make(Path(folder), int(float(size)))
@@ -272,7 +274,10 @@ def main() -> None:
             s, c, g = (median(turn[way][of] for turn in turns) for of in ("seconds", "cpu", "gb"))
             ratio = median(turn[way]["seconds"] / turn["sql"]["seconds"] for turn in turns)
             wide = int(turns[0][way]["columns"])
-            print(f"| {int(float(size)):,} | {way} | {wide} | {s:.1f} | {c:.1f} | {g:.2f} | {ratio:.2f} |", flush=True)
+            print(
+                f"| {int(float(size)):,} | {way} | {wide} | {s:.1f} | {c:.1f} | {g:.2f} | {ratio:.2f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

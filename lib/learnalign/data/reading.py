@@ -8,7 +8,6 @@ silence.
 import datetime as dt
 import glob
 import hashlib
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Table
 
-from learnalign.data import files, scratch
+from learnalign.data import files
 from learnalign.data.broken import table_problems
 from learnalign.data.contract import (
     COLUMNS,
@@ -36,6 +35,7 @@ from learnalign.data.contract import (
     read_meta,
     typed,
 )
+from learnalign.data.engine import UNLIMITED, Limits, bounded, connected
 from learnalign.data.folders import table_files
 from learnalign.data.kept import marked
 from learnalign.data.mistakes import DataError, Problem, nearest
@@ -154,11 +154,13 @@ def _as_of(dataset: DataSet, name: str, table: Table) -> Table:
     return table.mutate(**said)
 
 
-def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
+def read(
+    folder: str | Path, as_of: dt.date | str | None = None, limits: Limits = UNLIMITED
+) -> DataSet:
     """Read and check a data set; `as_of` may be earlier than the data's own and cuts there.
 
-    Raises `DataError` with every problem of every table at once. It checks form, not truth: a
-    rating given to the wrong person passes.
+    Raises `DataError` with every problem of every table at once, or with the one of `limits` that
+    leaves no room to read in. It checks form, not truth: a rating given to the wrong person passes.
 
     >>> import learnalign as la
     >>> dataset = la.read("data/demo")
@@ -166,7 +168,8 @@ def read(folder: str | Path, as_of: dt.date | str | None = None) -> DataSet:
     ('Northbank (simulated)', True)
     """
     folder = Path(folder)
-    meta, paths, tables, scanned, problems = _open(folder)
+    with bounded(limits):
+        meta, paths, tables, scanned, problems = _open(folder, limits)
     day, late = _last_day(as_of, meta)
     if problems := [*problems, *late]:
         raise DataError(problems, str(folder))
@@ -212,7 +215,7 @@ def of_frames(frames: Mapping[str, pd.DataFrame], meta: Meta) -> DataSet:
     For frames that are known to keep the contract: nothing is checked. It has no folder, so no
     notebook can run on it.
     """
-    engine, recorded = _engine(), {}
+    engine, recorded = connected(UNLIMITED), {}
     for name in COLUMNS:
         types = _types(name, meta)
         table = _empty(engine, name, types)
@@ -239,14 +242,14 @@ def _last_day(as_of: dt.date | str | None, meta: Meta) -> tuple[dt.date, list[Pr
 
 
 def _open(
-    folder: Path,
+    folder: Path, limits: Limits = UNLIMITED
 ) -> tuple[Meta, dict[str, Path], dict[str, Table], dict[Path, Stamp], list[Problem]]:
     paths, problems = table_files(folder)
     try:
         meta = read_meta(folder / "dataset.yml")
     except DataError as error:
         raise DataError([*problems, *error.problems], str(folder)) from None
-    engine, is_checked = _engine(), marked(folder) is not None
+    engine, is_checked = connected(limits), marked(folder) is not None
     found: dict[str, Table] = {}
     in_place: dict[str, Table] = {}
     scanned: dict[Path, Stamp] = {}
@@ -263,12 +266,10 @@ def _open(
         with _told(name, paths[name], problems):
             problems += table_problems(found, name, meta)
     found |= {name: checked(rows, name, meta) for name, rows in in_place.items()}
-    tables = {}
-    for name in COLUMNS:
-        types = _types(name, meta)
-        known = name in found
-        tables[name] = found[name].select(*types) if known else _empty(engine, name, types)
-    return meta, paths, tables, scanned, problems
+    types = {name: _types(name, meta) for name in COLUMNS}
+    tables = {name: _empty(engine, name, types[name]) for name in COLUMNS if name not in found}
+    tables |= {name: rows.select(*types[name]) for name, rows in found.items()}
+    return meta, paths, {name: tables[name] for name in COLUMNS}, scanned, problems
 
 
 @contextmanager
@@ -278,6 +279,8 @@ def _told(name: str, path: Path, problems: list[Problem]) -> Iterator[None]:
         yield
     except DataError as error:
         problems += error.problems
+    except duckdb.OutOfMemoryException:
+        raise
     except (OSError, duckdb.Error) as error:
         problems.append(files.unreadable(name, path, error))
 
@@ -288,14 +291,6 @@ def _stamp(path: Path) -> Stamp:
     except OSError:
         return (0, 0, 0)
     return (now.st_ino, now.st_size, now.st_mtime_ns)
-
-
-def _engine() -> Any:
-    """DuckDB with a spill folder of its own: what does not fit in memory is rows about people."""
-    spill = scratch.made()
-    engine = ibis.duckdb.connect(temp_directory=str(spill))
-    weakref.finalize(engine, scratch.cleared, spill)
-    return engine
 
 
 def _empty(engine: Any, name: str, types: Mapping[str, Any]) -> Table:

@@ -15,6 +15,7 @@ from learnalign.data.reading import DataSet
 from learnalign.verdicts.result import ATTRITION
 
 OWN_LEARNING_DAYS = 30  # own learning on the skill so soon after makes asking autonomous
+MANY = 1_000_000  # rows whose columns stay apart; fewer are faster side by side
 SAID_BEFORE_DAYS = 90  # saying so long before a gap was found is an acknowledgement of that gap
 
 
@@ -83,11 +84,13 @@ def accounted(
 def fetched(rows: Table) -> pd.DataFrame:
     """Rows as a frame, by columns; days as datetime64[s], whole numbers with gaps as float64."""
     found = rows.to_pyarrow()
-    days = [field.name for field in found.schema if types.is_date(field.type)]
     plain = [
-        field.with_type(timestamp("s")) if field.name in days else field for field in found.schema
+        field.with_type(timestamp("s")) if types.is_date(field.type) else field
+        for field in found.schema
     ]
-    return found.cast(schema(plain)).to_pandas()
+    found = found.cast(schema(plain))
+    # A column at a time where there are many rows: they are never in memory twice
+    return found.to_pandas(self_destruct=True, split_blocks=len(found) > MANY)
 
 
 def beside(rows: Table, more: Table, *keys: str) -> Table:

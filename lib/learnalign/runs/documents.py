@@ -69,7 +69,7 @@ def _looks(part: Part, chapters: Sequence[Chapter]) -> int:
 
 def _of_run(spec: RunSpec, log: Journal) -> dict[str, Any]:
     # A whole path tells of people's folders
-    settings = spec.model_dump(mode="json") | {"data": Path(spec.data).name}
+    settings = spec.model_dump(mode="json", exclude={"limits"}) | {"data": Path(spec.data).name}
     same = ("report", "notebooks", "min_group", "smallest_effect", "embargo_days")
     return {
         "run_id": log.run_id,

@@ -21,6 +21,7 @@ import pandas as pd
 
 from learnalign.data import reading
 from learnalign.data.contract import read_meta
+from learnalign.data.engine import bounded
 from learnalign.data.mistakes import ANALYSIS, PUBLISH, TOO_SMALL, DataError, Stopped
 from learnalign.data.reading import DataSet
 from learnalign.estimates import asked
@@ -103,7 +104,8 @@ def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal)
         work = log.work / "units" / slugs[unit] if unit else log.work
         own = units.part(dataset, unit) if unit else dataset
         (work / "data").mkdir(mode=0o700, parents=True)
-        windows.prepare(own, work / "data", embargo_days=spec.embargo_days)
+        with bounded(spec.limits):
+            windows.prepare(own, work / "data", embargo_days=spec.embargo_days)
         parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
         log.note("linked", text=unit)
     if not parts:
@@ -141,7 +143,7 @@ def _fit_to_report(spec: RunSpec, data: Path) -> DataSet:
     """The data set; `Stopped` where it is too small, not whole in its last cycle, or too old,
     before time is spent on it.
     """
-    dataset = reading.read(data, as_of=spec.as_of)
+    dataset = reading.read(data, spec.as_of, spec.limits)
     people = int(dataset.tables["reviews"].person_id.nunique().execute())
     cycles = contents.cycles(dataset)
     age = (dt.date.today() - pd.Timestamp(cycles["last"].max()).date()).days if people else 0

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import pydantic
 
 from learnalign.data import shipped
+from learnalign.data.engine import UNLIMITED, Limits
 from learnalign.data.mistakes import DataError, Problem, problems_of, read_yaml
 from learnalign.studies import Settings, SmallestEffects
 from learnalign.verdicts import registry
@@ -28,6 +29,7 @@ class RunSpec(Settings):
     notebooks: tuple[str, ...] = pydantic.Field(min_length=1)
     units: tuple[str, ...] = pydantic.Field((COMPANY,), min_length=1)
     engine: Literal["duckdb"] = "duckdb"
+    limits: Limits = UNLIMITED
     deadline_minutes: float = pydantic.Field(30, gt=0, le=24 * 60)
     last_cycle_share: float = pydantic.Field(0.5, ge=0, le=1)
     max_age_days: int | None = pydantic.Field(None, ge=0)
@@ -82,7 +84,8 @@ def read_spec(params: Path) -> RunSpec:
     try:
         spec = RunSpec.model_validate(content)
     except pydantic.ValidationError as error:
-        keys = [*RunSpec.model_fields, *SmallestEffects.model_fields]
+        parts = (RunSpec, SmallestEffects, Limits)
+        keys = [key for part in parts for key in part.model_fields]
         problems += problems_of(error, params.name, keys)
     if isinstance(names := content.get("notebooks"), list) and EXPLORING in names:
         problems.append(Problem.of("exploring", params.name, "notebooks", EXPLORING))
