@@ -65,6 +65,7 @@ truth: $(DEVELOPMENT) ## Count verdicts over thousands of companies whose truth 
 
 bench: $(DEVELOPMENT) ## Measure time and memory, as ratios in one run
 	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/bench_ladder.py
+	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/bench_link.py
 
 clean: ## Remove .venv, caches and reports
 	rm -rf .venv out build dist .pytest_cache .ruff_cache .hypothesis
