@@ -154,6 +154,10 @@ def test_a_key_that_is_left_out_stops_the_run_and_is_named(project, left_out):
         ({"do": {"perhaps": "x"}}, "'higher', 'lower', 'none' or 'described'"),
         (measured(outcome="rating"), "unit: must be one of SD\n"),
         (measured(outcome="rating", unit="SD"), "smallest: must be one of rating_sd\n"),
+        (
+            measured(outcome="closure", unit="hazard ratio", smallest=""),
+            "smallest: must be one of hazard_ratio\n",
+        ),
         (measured(unit="SD"), "unit: must be one of percentage points\n"),
     ],
 )

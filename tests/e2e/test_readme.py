@@ -119,10 +119,14 @@ def test_what_a_page_says_to_type_runs(page, project, tmp_path):
     lines = [line.strip() for block in shell for line in block.splitlines() if line.strip()]
     cell = place / "notebooks" if '"../' in code else place
     words = [([sys.executable, "-c", code], cell)] if code else []
+    where = place
     for line in lines:
         first, *rest = shlex.split(line)
+        if first == "cd":
+            where = where / rest[0]
+            continue
         known = {"learnalign": ["-m", "learnalign"], "python": []}
-        words.append(([sys.executable, *known[first], *rest], place))
+        words.append(([sys.executable, *known[first], *rest], where))
     for one, folder in words:
         done = subprocess.run(one, cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{one}\n{done.stderr}"

@@ -39,7 +39,7 @@ NOT_IMPORTED = {
     "pyarrow": "how DuckDB, Ibis and pandas hand tables and Parquet files to each other",
     "sqlglot": "Ibis prints its SQL with it; only its upper bound is ours",
 }
-IMPORTED_AS = {"ibis-framework": "ibis", "pyyaml": "yaml"}
+IMPORTED_AS = {"ipython": "IPython", "ibis-framework": "ibis", "pyyaml": "yaml"}
 
 
 def name_of(requirement: Requirement) -> str:

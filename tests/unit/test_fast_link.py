@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from learnalign.data import reading
 from learnalign.data.contract import MODES
 from learnalign.data.engine import UNLIMITED, Limits, bounded
 from learnalign.data.mistakes import DataError
@@ -77,14 +78,24 @@ def test_a_limit_that_is_too_small_is_named(folder):
     with pytest.raises(DataError) as caught, bounded(Limits(memory_gb=0.1)):
         raise duckdb.OutOfMemoryException("could not allocate block")
     (one,) = caught.value.problems
-    assert (one.column, one.got) == ("limits.memory_gb", "0.1 GB")
-    assert "limits.threads" in one.fix
+    assert (one.table, one.column, one.got) == ("limits", "memory_gb", "0.1 GB")
     with pytest.raises(DataError) as caught, bounded(Limits(memory_gb=0.1, spill_gb=0)):
         raise duckdb.OutOfMemoryException("'max_temp_directory_size' setting")
-    assert caught.value.problems[0].column == "limits.spill_gb"
+    (one,) = caught.value.problems
+    assert (one.column, one.got) == ("spill_gb", "0.0 GB")
+
+
+def test_a_table_that_memory_does_not_hold_is_not_called_unreadable(folder, monkeypatch):
+    def refused(*_):
+        raise duckdb.OutOfMemoryException("could not allocate block")
+
+    monkeypatch.setattr(reading, "table_problems", refused)
+    assert {one.column for one in reading.check(folder)} == {"memory_gb"}
 
 
 def test_a_full_disk_is_a_full_disk():
+    with pytest.raises(OSError, match="No space left"), bounded(Limits(memory_gb=0.1)):
+        raise duckdb.OutOfMemoryException("'max_temp_directory_size' setting")
     with pytest.raises(OSError, match="No space left"), bounded(UNLIMITED):
         raise duckdb.IOException("Could not write file: No space left on device")
     with pytest.raises(duckdb.IOException, match="torn"), bounded(UNLIMITED):

@@ -245,10 +245,22 @@ def grid(*units, all_=(3.9, 3.5)):
         ([(3.1 + n / 10, 3.2, 4.0 - n / 9) for n in range(6)], "We don’t know which"),
         ([(4.0, 3.0, 3.0)] * 4, "We don’t know which"),  # too few units
         ([(4.0, "too few", "too few")] * 9, "We don’t know which"),  # none has both
+        # lowest in units with both, and one more was asked about it alone
+        ([(4.0, 3.1, 3.2)] * 6 + [("too few", 4.5, 4.5)], "We don’t know which"),
     ],
 )
 def test_the_drivers_are_titled_by_what_units_have_in_common(units, title):
     assert title in front.of_drivers(grid(*units)).title
+
+
+def test_no_driver_is_lowest_that_the_bars_show_above_another():
+    units = [(4.0 + n / 10, 3.1 + n / 9, 3.2) for n in range(6)]
+    assert "We don’t know which" in front.of_drivers(grid(*units, all_=(3.5, 3.9))).title
+
+
+def test_one_driver_alone_is_compared_with_none():
+    title = front.of_drivers(grid(*[("too few", 3.1, 3.2)] * 6, all_=("too few", 3.5))).title
+    assert title.startswith("Only resources was asked about.")
 
 
 def test_drivers_that_may_not_be_shown_are_no_picture():
@@ -265,7 +277,7 @@ def test_each_question_for_people_is_tied_to_what_came_out(part):
             assert one[verdict].startswith("We don’t know") is (verdict == "unknown")
         doubted_ = headline(one["of"], "untrusted", FAILED)
         assert (one["asks"], one["unknown"]) in plain.asked(entries, [doubted_])
-        for rows in ([], [headline(one["of"], "hidden")]):
+        for rows in ([], [headline(one["of"], "hidden")], [headline(one["of"], "small")]):
             assert (one["asks"], one.get("else", "")) in plain.asked(entries, rows)
 
 

@@ -446,6 +446,12 @@ def test_attributes_are_required_columns_once_they_are_named(folder):
     assert "people.gender" in dataset.filled and "people.left_on" not in dataset.filled
 
 
+def test_an_attribute_may_be_called_as_what_is_counted_of_tables(folder):
+    facts = FACTS + "attributes: [broken, rows, cell_0]\n"
+    people = PEOPLE.replace("hired_on", "hired_on,broken,rows,cell_0").replace("01-01", "01-01,,1,")
+    assert told(folder({"dataset.yml": facts, "people.csv": people})) == []
+
+
 # --- all at once
 
 

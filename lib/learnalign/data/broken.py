@@ -82,7 +82,8 @@ def _seen(tables: Mapping[str, Table], table: str, promises: Sequence[Rule]) -> 
     joined = table == "reviews"  # its days are compared with those of its people
     found = _beside_people(found, tables, table) if joined else found
     plain = [rule for rule in promises if not rule.is_key and (joined or not rule.refers)]
-    cells = {f"_{name}": found[name].count() for name in found.columns if name[0] != "_"}
+    own = [name for name in found.columns if name[0] != "_"]  # attributes may have any name
+    cells = {f"_cell_{i}": found[name].count() for i, name in enumerate(own)}
     broken = found.count(where=ibis.or_(*(~rule.holds(found) for rule in plain)))
     got = found.aggregate(_rows=found.count(), _broken=broken, **cells)
     got = got.to_pyarrow().to_pylist()[0]

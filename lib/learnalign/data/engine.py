@@ -2,6 +2,7 @@
 
 import errno
 import os
+import tempfile
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ SMALLEST_GB = 0.1  # below, the engine cannot hold what it is working on
 
 
 class Limits(Strict):
-    """What the engine may take of a machine; unsaid, all cores and 80 % of the memory.
+    """What the engine of a run may take while it reads and links; unsaid, all cores and 80 % of the
+    memory. Notebooks read what it made.
 
     Beside it the frame that comes out takes memory of its own: some 0.7 kB a review.
     """
@@ -49,18 +51,24 @@ def connected(limits: Limits) -> Any:
 
 @contextmanager
 def bounded(limits: Limits) -> Iterator[None]:
-    """A `DataError` that names the limit where the engine was refused memory; an `OSError` where
-    there was no room to spill.
+    """A `DataError` that names the limit where the engine was refused memory or room that it was
+    told not to take; an `OSError` where the disk has none to spill to.
     """
     try:
         yield
-    except (duckdb.OutOfMemoryException, MemoryError) as error:
-        is_spill = "max_temp_directory_size" in str(error) and limits.spill_gb is not None
-        name = "spill_gb" if is_spill else "memory_gb"
-        has = getattr(limits, name) or psutil.virtual_memory().total * 0.8e-9
-        raise DataError.of("no_room", "run", f"limits.{name}", f"{has:.1f} GB") from None
+    except duckdb.OutOfMemoryException as error:
+        if "max_temp_directory_size" not in str(error):
+            has = limits.memory_gb or psutil.virtual_memory().total * 0.8e-9
+            raise DataError.of("no_memory", "limits", "memory_gb", f"{has:.1f} GB") from None
+        if limits.spill_gb is None:
+            raise _disk_is_full() from None
+        has = f"{limits.spill_gb:.1f} GB"
+        raise DataError.of("no_room", "limits", "spill_gb", has) from None
     except duckdb.IOException as error:
-        if "No space left" not in str(error):
-            raise
-        text = os.strerror(errno.ENOSPC)
-        raise OSError(errno.ENOSPC, text, os.environ.get("TMPDIR", "/tmp")) from None
+        if "No space left" in str(error):
+            raise _disk_is_full() from None
+        raise
+
+
+def _disk_is_full() -> OSError:
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), tempfile.gettempdir())

@@ -103,7 +103,8 @@ def sums(values: np.ndarray, codes: np.ndarray, n_codes: int) -> np.ndarray:
 def by_person(scores: ArrayLike, person: ArrayLike) -> pd.Series:
     """What rows move a figure by, added up for each person: a fit's `influence`."""
     who, people = pd.factorize(pd.Series(person))
-    return pd.Series(np.bincount(who, np.asarray(scores, float)), people.rename("person_id"))
+    known, scores = who >= 0, np.asarray(scores, float)
+    return pd.Series(np.bincount(who[known], scores[known]), people.rename("person_id"))
 
 
 def moves_of(

@@ -340,7 +340,7 @@ def fall_out(
     """The rows that stay after all steps (key, reason, which rows go), and what makes the
     ATTRITION: of many samples of which one is chosen, that of this one alone is asked for.
     """
-    gone, left = [], frame
+    gone, left, everybody = [], frame, frame.person_id
     for key, reason, drops in steps:
         goes = drops(left)
         gone.append((key, reason, left.person_id[goes]))
@@ -348,7 +348,7 @@ def fall_out(
 
     def account() -> pd.DataFrame:
         each = [(key, reason, _of_each(people)) for key, reason, people in gone]
-        return accounted(measure, things, _of_each(frame.person_id), each)
+        return accounted(measure, things, _of_each(everybody), each)
 
     return left, account
 

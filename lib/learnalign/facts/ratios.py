@@ -151,13 +151,13 @@ def counted(
     """
     fits: dict[str, Fit] = {}
     units, wholes = {}, defaultdict(list)
-    answers = {name: _answering(of) for name, of in rows.items()}
+    answer = cache(lambda name: _answering(rows[name]))
     for name, figure in measure.figures.items():
         found = (made or {}).get(name)
         family = found if isinstance(found, Mapping) else {name: found}
         if figure.numerator:
             of = figure.rows or measure.rows
-            sums = answers[of](_sums(figure, [*rows[of].columns]))
+            sums = answer(of)(_sums(figure, [*rows[of].columns]))
             for one, whole, part in _groups(sums, name, figure):
                 wholes[whole].append(one)
                 family = {**family, one: _fit(figure, part)}

@@ -127,7 +127,7 @@ def _may_be(part: tuple[str, str], filled: Set[str]) -> bool:
 def _added_up(counts: Table, parts: Mapping[tuple[str, str], int]) -> Table:
     """Counts with the columns that parts make up."""
     added = {}
-    # Where no row says who wrote it down, the system did
+    # Where no row says who wrote it down, this is for its type only, and emptied later
     for name, (ways, modes) in ({"voluntary_system_": SUMS["voluntary_"]} | SUMS).items():
         own = [i for (way, mode), i in parts.items() if way in ways and mode in modes]
         for of in ("hours", "activities"):

@@ -316,12 +316,11 @@ def of_drivers(record: Mapping[str, Any]) -> Shown | None:
     all_ = units.pop("all units", {})
     if not all_:
         return None
-    few = _fewest(pd.DataFrame(units.values(), columns=[*all_]).dropna())
-    told = plain.front()["drivers"]["picture"]
-    names = words.listed([name.replace(" and ", " with ") for name in few])
-    title = told["least" if few else "unknown"].format(
-        names=names, n=sum(map(bool, units.values()))
-    )
+    few = _fewest(pd.DataFrame(units.values(), columns=[*all_]), all_)
+    names = words.listed([name.replace(" and ", " with ") for name in few or all_])
+    key = "single" if len(all_) == 1 else "least" if few else "unknown"
+    told = plain.front()["drivers"]["picture"][key]
+    title = told.format(names=names, n=sum(map(bool, units.values())))
     bars_ = [(sentence_case(key), f"{score:.1f}", 25 * (score - 1)) for key, score in all_.items()]
     return part("bars", title, rows=[(*bar, None) for bar in bars_])
 
@@ -335,13 +334,17 @@ def _scores(columns: Sequence[str], cells: Sequence[Any]) -> dict[str, float]:
     return {key: sum(some) / len(some) for key, some in by.items()}
 
 
-def _fewest(scores: pd.DataFrame) -> list[str]:
+def _fewest(scores: pd.DataFrame, all_: Mapping[str, float]) -> list[str]:
     """The drivers that units score lower than the others beyond chance, the lowest first: those of
-    which the whole interval over units is below 0, at a level for all drivers together.
+    which the whole interval over units is below 0, at a level for all drivers together. None where
+    a unit scores some drivers only, or where others are lowest in `all_` units together.
     """
-    if len(scores) < FEW_UNITS or scores.shape[1] < 2:
+    scores = scores.dropna(how="all")
+    if len(scores) < FEW_UNITS or scores.shape[1] < 2 or scores.isna().any(axis=None):
         return []
     less = scores.sub(scores.mean(axis=1), axis=0)
     reach = t.ppf(1 - 0.05 / (2 * scores.shape[1]), len(scores) - 1)
     high = less.mean() + reach * less.std() / len(scores) ** 0.5
-    return [str(name) for name in less.mean().sort_values().index if high[name] < 0]
+    found = [str(name) for name in less.mean().sort_values().index if high[name] < 0]
+    lowest = sorted(all_, key=lambda name: all_[name])[: len(found)]
+    return found if {*found} == {*lowest} else []

@@ -69,8 +69,7 @@ def run(
     spec = read_spec(params)
     data, notebooks = data_of(params, spec), [notebook(params, name) for name in spec.notebooks]
     workers.look(notebooks)
-    out = (Path(out) if out else default_out(params)).resolve()
-    _refuse_unwritable(out)
+    out = _writable((Path(out) if out else default_out(params)).resolve())
     with (
         journal.opened(out, spec.report, spec.deadline_minutes, progress) as log,
         ExitStack() as stack,
@@ -78,6 +77,7 @@ def run(
         until = time.monotonic() + spec.deadline_minutes * 60
         day = _last_day(spec, data)
         stack.enter_context(log.lock(day))
+        stack.enter_context(bounded(spec.limits))
         log.note("locked", as_of=day)
         several = len(spec.notebooks) > 1 or spec.units != (COMPANY,)
         pool = Pool(log.scratch, log.run_id, jobs=jobs, until=until, warm=several)
@@ -104,8 +104,7 @@ def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal)
         work = log.work / "units" / slugs[unit] if unit else log.work
         own = units.part(dataset, unit) if unit else dataset
         (work / "data").mkdir(mode=0o700, parents=True)
-        with bounded(spec.limits):
-            windows.prepare(own, work / "data", embargo_days=spec.embargo_days)
+        windows.prepare(own, work / "data", embargo_days=spec.embargo_days)
         parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
         log.note("linked", text=unit)
     if not parts:
@@ -130,13 +129,14 @@ def _last_day(spec: RunSpec, folder: Path) -> str:
         raise
 
 
-def _refuse_unwritable(out: Path) -> None:
-    """Before the work rather than after it: is there a place to publish in?"""
-    place = next(place for place in (out.resolve(), *out.resolve().parents) if place.exists())
+def _writable(out: Path) -> Path:
+    """The place to publish in, looked at before the work rather than after it."""
+    place = next(place for place in (out, *out.parents) if place.exists())
     if not place.is_dir() or not os.access(place, os.W_OK):
         is_what = "a folder that cannot be written to" if place.is_dir() else "a file, not a folder"
         text = f"The edition could not be written below {out}: {place} is {is_what}."
         raise Stopped(PUBLISH, f"{text} Nothing was published.")
+    return out
 
 
 def _fit_to_report(spec: RunSpec, data: Path) -> DataSet:

@@ -312,4 +312,6 @@ def asked(entries: Sequence[Mapping[str, str]], rows: Sequence[Result]) -> list[
 
 
 def _side(row: Result | None) -> str:
-    return "else" if row is None else direction(row) if stands(row) else "unknown"
+    if row is None or row.verdict == "small":  # a difference that may be too little to ask about
+        return "else"
+    return direction(row) if stands(row) else "unknown"

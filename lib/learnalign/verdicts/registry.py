@@ -119,8 +119,9 @@ class Measure(Fixed):
     @pydantic.field_validator("unit", "smallest")
     @classmethod
     def of_the_outcome(cls, name: str, info: pydantic.ValidationInfo) -> str:
-        pairs = UNITS.get(info.data.get("outcome", ""), ())
-        known = [pair[info.field_name == "smallest"] for pair in pairs]
+        pairs, of = UNITS.get(info.data.get("outcome", ""), ()), info.data.get("unit")
+        is_unit = info.field_name == "unit"
+        known = [pair[not is_unit] for pair in pairs if is_unit or pair[0] == of]
         return _one_of(name, dict.fromkeys(known)) if known else name
 
 
