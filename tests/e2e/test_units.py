@@ -157,7 +157,7 @@ def test_every_unit_has_its_own_edition_beside_the_companys(fanned, data):
     assert set(manifest["sha256"]) == files - {"manifest.json"}
     page = (fanned.folder / "index.html").read_text()
     html5lib.HTMLParser(strict=True).parse(page)  # raises at the first error
-    assert len(page) < 60_000  # 30,000 of them letters
+    assert len(page) < 40_000
     assert (
         "Tiny &lt;b&gt;" in page
         and "Tiny <b>" not in page

@@ -97,8 +97,7 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset).drop("_landmark_end")
     person_cycles = fetched(cycles.order_by("person_id", "reviewed_on", "cycle"))
     for name in EXPOSURES:
-        beside_it = around(person_cycles[name], person_cycles.person_id)
-        person_cycles = person_cycles.assign(**beside_it)
+        person_cycles = person_cycles.assign(**around(person_cycles[name], person_cycles.person_id))
     assert_time_order(person_cycles)
     if wrong := scale.problems(person_cycles, dataset.meta):
         raise DataError(wrong, str(dataset.folder))

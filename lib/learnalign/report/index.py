@@ -12,7 +12,7 @@ from learnalign.report import front
 from learnalign.report import page as reports
 from learnalign.report.marks import environment
 from learnalign.report.show import Answer
-from learnalign.report.typesetting import faces, say
+from learnalign.report.typesetting import say
 from learnalign.verdicts import plain
 from learnalign.verdicts.result import Result, number
 
@@ -61,7 +61,6 @@ def render(documents: Sequence[Mapping[str, Any]], hidden: Sequence[str]) -> str
         "company": [front.of_answer(one) for one in told[0].values()],
         "units": sorted([*units, *map(Unit, hidden)], key=lambda unit: unit.name),
         "spreads": spreads,
-        "faces": faces([units, hidden, runs]),
     }
     return environment().get_template("index.html.j2").render(page).lstrip()
 
