@@ -33,7 +33,7 @@ from scipy import optimize, stats
 from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.contract import Meta
-from learnalign.estimates import ask
+from learnalign.estimates import ask, askable, costs
 from learnalign.facts import describe, ratios
 from learnalign.privacy import gate, keys, rule
 from learnalign.runs import drawing, units
@@ -101,19 +101,18 @@ def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exac
         if measures()[key][1].estimator != "cost":
             found[key] = replace(ask.compared(study, key), attrition=pd.DataFrame())
     families = {name: family.make(study) for name, family in ask.FAMILIES.items()}
-    costs = {}
-    for amount in ("cost", "hours"):
-        costs[amount] = costs.cost_per_closed_gap(ask.months(study), amount)
+    months = ask.months(study)
+    priced = {name: costs.cost_per_closed_gap(months, name) for name in ("cost", "hours")}
     facts = {key: ratios.figures(study, key) for key in ratios.read()}
     own = {}
     for name in tables:
         if name != "surveys":
             part = dataset.tables[name].execute()
             own[name] = part.groupby(part[PERSON.get(name, ("person_id",))[0]]).size()
-    coverage = study.made(ask._coverage)  # without draws: exact
+    coverage = study.made(askable._coverage)  # without draws: exact
     seen = dict(zip(coverage.question, coverage.detectable_effect, strict=True))
     alone, people = studies._alone(dataset), study.cycles.person_id.unique()
-    made = Exact(found, families, facts, costs, own, alone, meta, seen, people)
+    made = Exact(found, families, facts, priced, own, alone, meta, seen, people)
     _plainly_indexed(made)
     return made
 
