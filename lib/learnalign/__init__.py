@@ -43,6 +43,7 @@ VERBS = {
     "grid": "report.verbs",
     "network": "report.verbs",
     "spread": "report.verbs",
+    "specifications": "report.verbs",
     "hand_over": "studies",
     "run": "runs.run",
     "audit": "runs.audit",

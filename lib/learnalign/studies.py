@@ -156,7 +156,20 @@ class Study:
         if not self._kept_for:
             return make()
         about = self._kept_for | {"what": what, "embargo_days": days}
-        return kept.once(self.dataset.folder / keys.PRIVATE / kept.FRAMES, about, make)
+        return kept.once(_beside(self.dataset.folder), about, make)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """That of the data. It is kept that these files were checked, and what each table holds:
+        who opens them next does neither again.
+        """
+        prints = pd.Series(self.dataset.fingerprints, dtype=object).rename_axis("table")
+        if self._kept_for:
+            about = _of_files(self.read_from, self.settings)
+            kept.once(
+                _beside(self.dataset.folder), about, lambda: {"prints": prints.to_frame("of")}
+            )
+        return self.dataset.fingerprint
 
     def made(self, make: Callable[..., Made], *about: Any) -> Made:
         """What `make(study, *about)` gives, made at the first call."""
@@ -237,12 +250,30 @@ def study(
         problems.append(Problem.of("already_read", "study", "as_of", str(as_of)))
     read_from = _digest(data)
     try:
-        dataset = data if isinstance(data, DataSet) else reading.read(data, as_of=settings.as_of)
+        dataset = data if isinstance(data, DataSet) else _read(Path(data), settings, read_from)
     except DataError as error:
         raise DataError([*problems, *error.problems]) from None
     if problems:
         raise DataError(problems)
     return Study(dataset, settings, _gate(dataset, settings), read_from=read_from)
+
+
+def _read(folder: Path, settings: Settings, read_from: str) -> DataSet:
+    """The data set; where it is kept that these very files were checked, they are not again."""
+    if read_from and (there := kept.found(_beside(folder), _of_files(read_from, settings))):
+        known = there["prints"].of.to_dict()
+        dataset = reading.read(folder, as_of=settings.as_of, known=known)
+        if kept.digest(folder) == read_from:  # nothing changed on the way
+            return dataset
+    return reading.read(folder, as_of=settings.as_of)
+
+
+def _of_files(read_from: str, settings: Settings) -> dict[str, Any]:
+    return {"what": "checked", "files": read_from, "as_of": settings.as_of, "build": build()}
+
+
+def _beside(folder: Path) -> Path:
+    return folder / keys.PRIVATE / kept.FRAMES
 
 
 def _digest(data: str | Path | DataSet) -> str:

@@ -81,6 +81,7 @@ class Exact:
     """All that is handed to the gate of one state of the data, or of a unit's part of it."""
 
     comparisons: dict[str, Any]
+    guards: dict[Any, Any]  # what stands against "practically none", by who makes it
     families: dict[str, ask.Found]
     facts: dict[str, ratios.Facts]
     costs: dict[str, tuple[Fit | None, str]]
@@ -100,6 +101,12 @@ def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exac
     for key in headlines():
         if measures()[key][1].estimator != "cost":
             found[key] = replace(ask.compared(study, key), attrition=pd.DataFrame())
+    against = {
+        (make, key): study.made(make, key)
+        for make in (ask._doses, ask._apart)
+        for key in headlines("contrast")
+        if found[key].adjusted
+    }
     families = {name: family.make(study) for name, family in ask.FAMILIES.items()}
     months = ask.months(study)
     priced = {name: costs.cost_per_closed_gap(months, name) for name in ("cost", "hours")}
@@ -112,7 +119,7 @@ def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exac
     coverage = study.made(askable._coverage)  # without draws: exact
     seen = dict(zip(coverage.question, coverage.detectable_effect, strict=True))
     alone, people = studies._alone(dataset), study.cycles.person_id.unique()
-    made = Exact(found, families, facts, priced, own, alone, meta, seen, people)
+    made = Exact(found, against, families, facts, priced, own, alone, meta, seen, people)
     _plainly_indexed(made)
     return made
 
@@ -164,6 +171,7 @@ def publish(
     """
     door = gate.Gate(rule.Rule(least), draws, exact.alone)
     made = {(ask._compared, key): found for key, found in exact.comparisons.items()}
+    made |= exact.guards
     dataset = SimpleNamespace(meta=exact.meta)
     study = studies.Study(dataset, studies.Settings(), door, _made=made)
     with _given(exact):

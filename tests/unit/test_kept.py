@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 import learnalign as la
-from learnalign.data import kept
+from learnalign.data import kept, reading
+from learnalign.data.mistakes import DataError
 
 ABOUT = {"what": "link", "as_of": "2026-06-30", "embargo_days": 30, "files": "a", "build": "b"}
 
@@ -128,3 +129,37 @@ def test_a_file_that_changed_while_a_study_was_open_is_not_kept_as_what_was_read
     file.write_text(before.replace(",4,", ",5,"))
     assert study.cycles.rating.tolist() == [3, 4]  # as it was read
     assert not (data / ".private" / "linked").exists()
+
+
+def test_files_that_were_checked_are_not_checked_or_hashed_again(data, monkeypatch):
+    first = la.study(data)
+    told = first.fingerprint
+    monkeypatch.setattr("learnalign.data.reading.table_problems", None)
+    monkeypatch.setattr("learnalign.data.reading._digest", None)
+    again = la.study(data)
+    assert again.fingerprint == told
+    assert again.cycles.rating.tolist() == first.cycles.rating.tolist()
+    with pytest.raises(TypeError):  # of another day nothing is known
+        la.study(data, as_of="2023-12-31")
+
+
+def test_a_file_that_changed_since_is_checked_again(data, monkeypatch):
+    la.study(data).fingerprint  # noqa: B018
+    file = data / "reviews.csv"
+    file.write_text(file.read_text().replace(",4,", ",high,"))
+    with pytest.raises(DataError, match="rating"):
+        la.study(data)
+
+
+def test_a_file_that_changes_while_it_is_opened_is_checked(data, monkeypatch):
+    la.study(data).fingerprint  # noqa: B018
+    file, read = data / "reviews.csv", reading.read
+
+    def changed(*about, known=None, **more):
+        if known:
+            file.write_text(file.read_text().replace("2023-12-31,4,", "2033-12-31,4,"))
+        return read(*about, known=known, **more)
+
+    monkeypatch.setattr(reading, "read", changed)
+    with pytest.raises(DataError, match="reviewed_on"):
+        la.study(data)

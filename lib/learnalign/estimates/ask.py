@@ -125,11 +125,10 @@ def _answer(study: Study, key: str) -> tuple[Result, ...]:
 
 def _guards(study: Study, none: Result) -> tuple[Check, Check]:
     """What stands against "practically none", made only where it would be said."""
-    key, names = none.measure, study.dataset.meta.attributes
+    key = none.measure
     doses = {name: fit for name, fit in study.made(_doses, key).items() if fit}
     moved = study.gate.fits(DOSES.get(key, f"{key}, dose"), doses)
-    people = study.dataset.tables["people"].select("person_id", *names).execute()
-    apart = directions.apart(study.cycles, key, people.set_index("person_id"))
+    apart = study.made(_apart, key)
     far = {name: study.gate.fit(f"{key}, {name} apart", fit) for name, (fit, _) in apart.items()}
     known = {name: (fit, apart[name][1]) for name, fit in far.items() if fit}
     return guards.dose(judge.judge_family(none, moved)), guards.groups(known)
@@ -137,6 +136,12 @@ def _guards(study: Study, none: Result) -> tuple[Check, Check]:
 
 def _doses(study: Study, measure: str) -> dict[str, Fit]:
     return contrasts.dose(study.cycles, measure)
+
+
+def _apart(study: Study, measure: str) -> dict[str, tuple[Fit, int]]:
+    names = study.dataset.meta.attributes
+    people = study.dataset.tables["people"].select("person_id", *names).execute()
+    return directions.apart(study.cycles, measure, people.set_index("person_id"))
 
 
 DOSES = {"learning_to_rating": "dose", "acknowledging_to_rating": "amounts"}

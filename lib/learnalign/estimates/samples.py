@@ -271,13 +271,13 @@ def comparable(prepared: Prepared) -> Sample:
 
     Never at the price of nearly everybody: a handful who have them must not speak for the rest.
     """
-    chosen = _sample(prepared)
+    chosen = sample_of(prepared)
     for of in (PRIORS, prepared.pasts):
         least = PRIOR_SHARE * len(chosen.rows)
         priors = chosen.priors
         for n in range(1, len(of) + 1):
             past = {"priors": of[:n]} if of == PRIORS else {"priors": priors, "pasts": of[:n]}
-            kept = _sample(prepared, **past)
+            kept = sample_of(prepared, **past)
             if kept.too_thin() or len(kept.rows) < least:
                 break
             chosen = kept
@@ -292,7 +292,7 @@ def usable(prepared: Prepared) -> Sample | None:
     return None if sample.no_estimate else sample
 
 
-def _sample(
+def sample_of(
     prepared: Prepared, priors: tuple[str, ...] = (), pasts: tuple[str, ...] = ()
 ) -> Sample:
     """Person-cycles that the adjusted model can use, and the account of the others.

@@ -167,9 +167,8 @@ def arrived(one: Mapping[str, object]) -> str:
 
 
 def provenance(dataset: DataSet, **settings: object) -> dict[str, object]:
-    """Where a notebook's figures come from: data, dates, fingerprint, settings and versions."""
-    about = {"data": dataset.meta.title, "as_of": str(dataset.as_of)}
-    about |= {"fingerprint": dataset.fingerprint, **settings}
+    """Where a notebook's figures come from: data, dates, settings and versions."""
+    about = {"data": dataset.meta.title, "as_of": str(dataset.as_of), **settings}
     if lost := {one["table"]: arrived(one) for one in arrivals(dataset)}:
         about["lost on the way"] = lost
     return about | {name: version(name) for name in PACKAGES}

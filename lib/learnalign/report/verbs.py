@@ -7,10 +7,12 @@ What is shown of a study is kept by it, for the run that started the notebook. N
 import pandas as pd
 
 from learnalign.estimates import ask
+from learnalign.estimates import specifications as ways
 from learnalign.facts import contents, describe, drivers, flows, gaps, merit, networks
-from learnalign.report import asking, show, steps, tables
+from learnalign.report import asking, show, specified, steps, tables, waiting
 from learnalign.report import curves as plots
-from learnalign.report.shown import Shown
+from learnalign.report.shown import Shown, nothing
+from learnalign.report.typesetting import say
 from learnalign.studies import Answers, Study
 from learnalign.verdicts import explain
 from learnalign.verdicts.registry import questions, unknowns, verdict_words
@@ -146,7 +148,9 @@ def provenance(study: Study) -> Shown:
     True
     """
     about = {"embargo_days": study.settings.embargo_days, "min_group": study.min_group}
-    return show.provenance(contents.provenance(study.dataset, **about))
+    return show.provenance(
+        contents.provenance(study.dataset, fingerprint=study.fingerprint, **about)
+    )
 
 
 # --- pictures
@@ -219,6 +223,28 @@ def spread(study: Study) -> Shown:
     found, why = study.made(merit.over_managers)
     about = {"unit": "percentage points", "otherwise": why}
     return kept(study, plots.spread_over_managers(found, **about))
+
+
+def specifications(study: Study, name: str) -> Shown:
+    """All reasonable ways to compute a headline on reviews or pay, and where ours stands.
+
+    Nobody chooses among them, so it is no look: nothing is counted, and nothing is claimed. By hand
+    only: in a run, where figures are moved, words stand in its place. It takes about half a minute.
+
+    Misleads where ways are counted as votes (`estimates.specifications`).
+
+    >>> import learnalign as la
+    >>> la.specifications(la.study("data/demo"), "Q4")
+    Traceback (most recent call last):
+    ...
+    learnalign.data.mistakes.DataError: measure: there is no such measure
+        Got: Q4
+    ...
+    """
+    if study.gate.draws is not None:
+        return nothing(say("ways.by_hand"))
+    with waiting.watched(study):
+        return specified.specifications(ways.curve(study, name))
 
 
 def kept(study: Study, picture: Shown) -> Shown:
