@@ -19,7 +19,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = [Requirement(text) for text in PROJECT["dependencies"]]
 EXTRAS = [
     Requirement(text)
-    for extra in ("pdf", "excel")
+    for extra in ("pdf", "excel", "postgres")
     for text in PROJECT["optional-dependencies"][extra]
 ]
 DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
@@ -29,6 +29,7 @@ ON_CONDA_FORGE = {
     "duckdb": "python-duckdb",
     "ibis-framework[duckdb]": "ibis-duckdb",
     "matplotlib": "matplotlib-base",
+    "psycopg[binary]": "psycopg",
 }
 NOT_ON_CONDA_FORGE = {"pyfixest"}  # asked for in its issues 549 and 1243
 

@@ -1,31 +1,27 @@
 """Unpacking: sheets, archives and databases as the plain files that `sources` reads.
 
-Each becomes one file of text in scratch, bounded in size, memory and time: a workbook's sheet, a
-file of a zip, a table of SQLite. Where there are several, it is asked which (`sheet` in a mapping).
+Each becomes one plain file in scratch, bounded in size, memory and time: a workbook's sheet, a file
+of a zip, a table of a database. Where there are several, it is asked which (`sheet` in a mapping).
 """
 
-import csv
 import gzip
 import importlib.util
 import json
 import re
 import shutil
-import sqlite3
 import subprocess
 import sys
 import zipfile
 import zlib
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from learnalign.data import sql, workbook
+from learnalign.data import databases, workbook
 from learnalign.data.mistakes import DataError, Problem
 
 BOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
-DATABASES = (".sqlite", ".sqlite3", ".db")
 PLAIN = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
-WRITTEN = (*BOOKS, *DATABASES)  # as CSV of our own
+WRITTEN = (*BOOKS, *databases.ENDINGS)  # as CSV of our own
 PACKED = (*WRITTEN, ".zip", ".gz")
 SECONDS = 60  # that a workbook of no size may take
 
@@ -45,23 +41,27 @@ def stem(path: Path) -> str:
 def is_table(path: Path) -> bool:
     """Whether a file's ending is one that can be read."""
     inner = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
-    return inner.lower() in (*PLAIN, *BOOKS, *DATABASES, ".zip")
+    return inner.lower() in (*PLAIN, *BOOKS, *databases.ENDINGS, ".zip")
 
 
 def unpacked(path: Path, sheet: str | None, scratch: Path) -> tuple[Path, list[Problem]]:
     """The plain file in a packed one, and what is to be told of it; a `DataError` where there is
     none, are several, or is too much.
 
-    A sheet or table is written anew, as UTF-8 with commas. Misleads where a workbook's cells show
-    something else than they hold, but for percentages and leading zeros in .xlsx.
+    A sheet, or a table of SQLite, is written anew, as UTF-8 with commas. Misleads where a
+    workbook's cells show something else than they hold, but for percentages and leading zeros in
+    .xlsx.
     """
     suffix = path.suffix.lower()
     made = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
     try:
         if suffix in BOOKS:
             return _sheet(path, sheet, made.with_name(f"{made.name}.csv"))
-        if suffix in DATABASES:
-            return _table(path, sheet, made.with_name(f"{made.name}.csv")), []
+        if suffix in databases.ENDINGS:
+            with databases.opened(path) as there:
+                if sheet not in there.names and (sheet or len(there.names) != 1):
+                    _ask(path, there.names)
+                return there.write(sheet or there.names[0], made), []
         if suffix == ".zip":
             return _member(path, sheet, made), []
         with gzip.open(path, "rb") as file:
@@ -109,34 +109,6 @@ def _ask(path: Path, names: list[str]) -> None:
     several = Several([Problem.of(key, path.name, "sheet", got)])
     several.names = names
     raise several
-
-
-def _table(path: Path, wanted: str | None, made: Path) -> Path:
-    """A table of SQLite, never a view: no SQL of the file's is run."""
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
-        raise DataError.of("still_written", path.name, got=log.name)
-    query = (
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "
-        "ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
-    )
-    try:
-        place = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(place, uri=True)) as there:
-            there.execute("PRAGMA trusted_schema=OFF")
-            names = [name for (name,) in there.execute(query)]
-            named = [name for name in names if wanted in (None, name)]
-            if len(named) != 1:
-                _ask(path, names)
-            rows = there.execute(f"SELECT * FROM {sql.named(named[0])}")
-            with made.open("w", encoding="utf-8", newline="") as out:
-                lines = csv.writer(out, lineterminator="\n")
-                lines.writerow(column[0] for column in rows.description)
-                for row in rows:
-                    lines.writerow([one.hex() if isinstance(one, bytes) else one for one in row])
-    except (sqlite3.Error, UnicodeError) as error:
-        raise DataError.of("not_unpacked", path.name, got=str(error)[:200]) from None
-    return made
 
 
 def _sheet(path: Path, wanted: str | None, made: Path) -> tuple[Path, list[Problem]]:

@@ -1,0 +1,165 @@
+"""Databases: one table of SQLite, DuckDB or PostgreSQL as a plain file, read and never written to.
+
+A file of a database is opened as it lies. PostgreSQL is reached by a file `NAME.postgres` among the
+exports: its one line names the environment variable that holds the address, as a password belongs
+in no file. No SQL that stands in a database's file is run; what may be read there, the server says.
+"""
+
+import csv
+import os
+import re
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from learnalign.data import sql
+from learnalign.data.mistakes import DataError
+
+ENDINGS = (".sqlite", ".sqlite3", ".db", ".duckdb", ".ddb", ".postgres")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+ADDRESS = ("postgresql://", "postgres://")
+SETTINGS = "-c default_transaction_read_only=on -c statement_timeout=600000"
+BATCH = 50_000  # rows
+LOCKED = {"enable_external_access": "false", "autoload_known_extensions": "false"}
+
+
+@dataclass(frozen=True)
+class Database:
+    """The names of its tables, and what writes one of them to a file: the file that was made."""
+
+    names: list[str]
+    write: Callable[[str, Path], Path]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Database]:
+    """The database of a file, while it is needed; a `DataError` where it cannot be read."""
+    suffix = path.suffix.lower()
+    known = {".postgres": _postgres, ".duckdb": _duckdb, ".ddb": _duckdb}
+    try:
+        with known.get(suffix, _sqlite)(path) as found:
+            yield found
+    except (sqlite3.Error, duckdb.Error, pa.ArrowException, UnicodeError) as error:
+        raise DataError.of("not_unpacked", path.name, got=str(error)[:200]) from None
+
+
+def _refuse_log(path: Path, log: Path) -> None:
+    if log.exists() and log.stat().st_size:
+        raise DataError.of("still_written", path.name, got=log.name)
+
+
+@contextmanager
+def _sqlite(path: Path) -> Iterator[Database]:
+    """Tables, never a view."""
+    _refuse_log(path, path.with_name(f"{path.name}-wal"))
+    query = (
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' "
+        "ESCAPE '\\' AND sql NOT LIKE 'CREATE VIRTUAL%' ORDER BY name"
+    )
+    place = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(place, uri=True)) as there:
+        there.execute("PRAGMA trusted_schema=OFF")
+
+        def write(name: str, made: Path) -> Path:
+            made = made.with_name(f"{made.name}.csv")
+            rows = there.execute(f"SELECT * FROM {sql.named(name)}")
+            with made.open("w", encoding="utf-8", newline="") as out:
+                lines = csv.writer(out, lineterminator="\n")
+                lines.writerow(column[0] for column in rows.description)
+                for row in rows:
+                    lines.writerow([one.hex() if isinstance(one, bytes) else one for one in row])
+            return made
+
+        yield Database([name for (name,) in there.execute(query)], write)
+
+
+@contextmanager
+def _duckdb(path: Path) -> Iterator[Database]:
+    """Tables, never a view; of a schema that is not the usual one as `schema.table`."""
+    _refuse_log(path, path.with_name(f"{path.name}.wal"))
+    query = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"
+    with duckdb.connect(str(path), read_only=True, config=LOCKED) as there:
+        found = {_name(*one, "main"): one for one in there.execute(query).fetchall()}
+
+        def write(name: str, made: Path) -> Path:
+            of = ".".join(map(sql.named, found[name]))
+            rows = there.execute(f"SELECT * FROM {of}").to_arrow_reader(BATCH)
+            return _as_parquet(rows, rows.schema, made, path.name)
+
+        yield Database([*found], write)
+
+
+@contextmanager
+def _postgres(path: Path) -> Iterator[Database]:
+    """Tables and views that the server lets this user read, in a session that cannot write."""
+    address = _address(path)
+    try:
+        import ibis
+        import psycopg
+    except ImportError:
+        raise DataError.of("extra_missing", path.name, got="psycopg", extra="postgres") from None
+    try:
+        about = psycopg.conninfo.conninfo_to_dict(address, options=SETTINGS, connect_timeout=20)
+        there = ibis.postgres.connect(database=about.pop("dbname", None), **about)
+    except psycopg.Error as error:
+        raise DataError.of("no_database", path.name, got=_kind(error)) from None
+    query = (
+        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN "
+        "('pg_catalog', 'information_schema') ORDER BY 1, 2"
+    )
+    try:
+        with there.raw_sql(query) as cursor:
+            found = {_name(*one, "public"): one for one in cursor.fetchall()}
+
+        def write(name: str, made: Path) -> Path:
+            schema, own = found[name]
+            table = there.table(own, database=schema)
+            rows = table.to_pyarrow_batches(chunk_size=BATCH)
+            return _as_parquet(rows, rows.schema, made, path.name)
+
+        yield Database([*found], write)
+    except psycopg.Error as error:
+        raise DataError.of("no_database", path.name, got=_kind(error)) from None
+    finally:
+        there.disconnect()
+
+
+def _address(path: Path) -> str:
+    """The address that the file's variable holds; nothing of it is ever told."""
+    name = path.read_bytes()[:200].decode("utf-8", "replace").strip()
+    if not VARIABLE.fullmatch(name):
+        raise DataError.of("no_variable", path.name)
+    address = os.environ.get(name, "")
+    if not address.startswith(ADDRESS):
+        raise DataError.of("no_address", path.name, got=name)
+    return address
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong, without what a message of the server may cite."""
+    state = getattr(error, "sqlstate", None)
+    return f"{type(error).__name__}{f' ({state})' if state else ''}"
+
+
+def _name(schema: str, table: str, usual: str) -> str:
+    return table if schema == usual else f"{schema}.{table}"
+
+
+def _as_parquet(rows: Iterable[pa.RecordBatch], schema: Any, made: Path, name: str) -> Path:
+    """The rows as they come, in their types, as many as half the room on the disk holds."""
+    made = made.with_name(f"{made.name}.parquet")
+    room = shutil.disk_usage(made.parent).free // 2
+    with pq.ParquetWriter(made, schema) as out:
+        for batch in rows:
+            out.write_batch(batch)
+            if made.stat().st_size > room:
+                raise DataError.of("no_disk", name)
+    return made
