@@ -105,10 +105,12 @@ def _curve(study: Study, key: str) -> Curve:
 
 
 def _ours(study: Study, key: str) -> tuple[str, ...]:
-    """What was chosen beforehand; where the second estimate speaks for it, that."""
+    """What was chosen beforehand; where the second estimate speaks for it, that; none of these
+    where chance decided.
+    """
     found, measure = ask.compared(study, key), measures()[key][1]
     equal = ""
-    if found.adjusted:
+    if found.adjusted and found.adjusted.design != "randomised":  # there is one way alone
         checks = all_checks(found, measure, study.smallest(measure.smallest))
         is_robust = feedback.spoken(found, checks)[0] is found.forward
         held = samples.comparable(samples.prepare(key, study.cycles)).priors
