@@ -165,7 +165,7 @@ def draw(people: pd.Series, waves: int, seed: int) -> pd.DataFrame:
     not by how the rows lie.
 
     >>> draw(pd.Series("ops", list("abcd")), 2, 1).wave.tolist()
-    [1, 0, 0, 1]
+    [0, 1, 0, 1]
     """
     rng, turns = np.random.default_rng(seed), people.sort_index().to_frame("stratum")
     waves_of = [
