@@ -38,18 +38,31 @@ def draw(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
     """The bank and what happened in it: reviews with what is behind each, learning, gaps and the
     rest.
     """
+    return happen(begin(people, cycles, seed, truth), seed)
+
+
+def begin(people: int, cycles: int, seed: int, truth: Truth = NORTHBANK) -> Bank:
+    """Who is there, and what moves them: `willing` is what else adds to log-odds of acknowledging
+    in a cycle, which is nothing. Another company is one in which this was changed.
+    """
     bank = hire(people, cycles, stream(seed, 0))
+    bank.willing = np.zeros(bank.unit.shape)
     bank.truth, bank.motivation = truth, normal(stream(seed, 10), people)
     bank.strong = normal(stream(seed, 14), bank.unit.max() + 1)
     bank.liking = until_moved(bank.manager, normal(stream(seed, 11), people, cycles))
+    return bank
+
+
+def happen(bank: Bank, seed: int) -> Bank:
+    """The same bank, with what happens in it."""
     bank.reviews = _reviews(bank, stream(seed, 1))
     bank.learning = _learning(bank, stream(seed, 2))
     bank.said = _acknowledgements(bank, stream(seed, 3))
-    if truth.attrition_of_the_penalised:
+    if bank.truth.attrition_of_the_penalised:
         _lose_the_penalised(bank, stream(seed, 12))
     bank.ties = ties(bank, stream(seed, 4))
     bank.assessments, bank.learning, bank.said = _gaps(bank, stream(seed, 5))
-    bank.reviews = _rated(bank)
+    bank.reviews = rated(bank)
     return bank
 
 
@@ -123,7 +136,7 @@ def _acknowledgements(bank: Bank, rng: Rng) -> Frame:
     for quarter, cycle in enumerate(bank.cycle_of):
         boss, half_year = bank.manager[:, cycle], bank.half_year[:, cycle : cycle + 2]
         odds = own - truth.dip * half_year[:, 0] - truth.trouble * half_year[:, 1]
-        odds = odds + MADE.says["manager"] * bank.leniency[boss]
+        odds = odds + bank.willing[:, cycle] + MADE.says["manager"] * bank.leniency[boss]
         odds = odds + truth.leaders_on_teams * seen[boss] + truth.campaigns * (quarter % 4 == 2)
         odds = odds + truth.reflecting_on_acknowledging * mirror[:, quarter]
         says = rng.random(people) < expit(odds)
@@ -180,7 +193,7 @@ def _about(rng: Rng, bank: Bank, person: np.ndarray) -> np.ndarray:
     return np.where(turn < 0.5, own, np.where(turn < 0.8, below(rng, 8, len(person)), -1))
 
 
-def _rated(bank: Bank) -> Frame:
+def rated(bank: Bank) -> Frame:
     """Ratings, and what they were made from."""
     reviews, said, done = bank.reviews, bank.said, bank.learning[_voluntary(bank.learning)]
     person, half_year = reviews.person_id.to_numpy(), reviews["at"].to_numpy()

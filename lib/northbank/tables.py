@@ -91,7 +91,12 @@ def _northbank(
     """Northbank and, a row per review, the truth behind it, which is never written."""
     _refuse_sizes({"people": people, "cycles": cycles, "seed": seed})
     bank = draw(people, cycles, seed, truth)
-    drawn = {
+    return company(bank, recorded(bank, seed)), bank.reviews
+
+
+def recorded(bank: Bank, seed: int) -> dict[str, Frame]:
+    """What the systems hold of what happened: people and days are numbers still."""
+    return {
         "people": _people(bank, stream(seed, 6)),
         "reviews": bank.reviews,
         "rewards": _rewards(bank, stream(seed, 7), stream(seed, 13)),
@@ -101,17 +106,21 @@ def _northbank(
         "ties": bank.ties,
         "surveys": _surveys(bank, stream(seed, 9)),
     }
+
+
+def company(bank: Bank, drawn: dict[str, Frame]) -> Company:
+    """The canonical tables of what the systems hold, and what goes into `dataset.yml`."""
     dataset = {
-        "title": TITLE if truth == NORTHBANK else OTHER_TITLE,
+        "title": TITLE if bank.truth == NORTHBANK else OTHER_TITLE,
         "as_of": AS_OF,
         "rating_scale": [1, 2, 3, 4, 5],
         "attributes": list(MADE.attributes),
         "merit_matrix": [dict(cell) for cell in MATRIX],
-        "bonus_rewards_individual": truth.bonus == "individual",
+        "bonus_rewards_individual": bank.truth.bonus == "individual",
         "currency": "EUR",
     }
     tables = {name: _canonical(name, table, bank) for name, table in drawn.items()}
-    return Company(tables, dataset, truth), bank.reviews
+    return Company(tables, dataset, bank.truth)
 
 
 def _canonical(name: str, drawn: Frame, bank: Bank) -> Frame:

@@ -15,15 +15,19 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+import open_companies as opened  # beside this file
 import pandas as pd
 from scipy import stats
 
+from learnalign.data.mistakes import DataError
 from learnalign.estimates import contrasts, directions, samples
 from learnalign.linking import windows
 from learnalign.verdicts import guards, judge
@@ -43,18 +47,27 @@ SHORT = {
 }
 Q1, Q2, Q3, Q3E, Q5 = SHORT
 NOTHING = Truth(learning_on_rating=0, learning_on_merit=0, able_learners=0, strugglers=0, dip=0)
+Draw = Callable[..., simulate.Company]
+NO_MORE: Mapping = MappingProxyType({})
+UNTRUSTED, NOT_NONE, REFUSED = "at most untrusted", "no none", "refused"
 
 
 @dataclass(frozen=True)
 class Cell:
     """A truth to draw companies from, and what each measure's true value then is (None: not
     declared exactly).
+
+    `draw` draws other companies than Northbank (`open_companies`). `goals` are of measures of which
+    no record can tell what is true (`UNTRUSTED`), which are none on average only (`NOT_NONE`), or
+    which nobody should answer (`REFUSED`); the others' are by their values.
     """
 
     name: str
     truth: Truth
     values: dict[str, float | None] = field(default_factory=lambda: dict.fromkeys(SHORT, 0.0))
     cycles: int = 6
+    draw: Draw = simulate.northbank
+    goals: dict[str, str] = field(default_factory=dict)
 
 
 def _cell(
@@ -63,9 +76,16 @@ def _cell(
     rating: tuple[float, float] = (0, 0),
     merit: tuple[float, float] = (0, 0),
     cycles: int = 6,
+    draw: Draw = simulate.northbank,
+    goals: Mapping[str, str] = NO_MORE,
+    values: Mapping[str, float | None] = NO_MORE,
     **nuisances,
 ) -> Cell:
-    """`rating` and `merit` hold the effects of learning and of acknowledging."""
+    """`rating` and `merit` hold the effects of learning and of acknowledging; `values` and `goals`
+    what is otherwise.
+
+    A penalty on all acknowledging, private too, cannot be told from trouble.
+    """
     truth = replace(
         NOTHING,
         learning_on_rating=rating[0],
@@ -77,8 +97,9 @@ def _cell(
     total = (
         merit[1] if rating[1] == 0 else None
     )  # what a rating is worth in merit depends on the matrix
-    values = {Q1: rating[0], Q2: rating[1], Q3: total, Q3E: merit[1], Q5: merit[0]}
-    return Cell(name, truth, values, cycles)
+    usual = {Q1: rating[0], Q2: rating[1], Q3: total, Q3E: merit[1], Q5: merit[0]}
+    blind = {key: UNTRUSTED for key in (Q2, Q3) if (usual[key] or 0) < 0}
+    return Cell(name, truth, {**usual, **values}, cycles, draw, {**blind, **goals})
 
 
 NORTHBANK = {"able_learners": 0.10, "strugglers": 0.32, "dip": 0.28}
@@ -138,31 +159,95 @@ CELLS = [
         **EVERYTHING,
     ),
 ]
+SEEN = 0.69  # of who acknowledged in a window, those of whom anybody else could know
+BY_THEIR_SLOPE = {Q1: None, Q5: 0.0}  # no one slope is true
+CELLS += [
+    _cell("nothing; lasting luck, dip", draw=opened.lasting_luck, dip=0.8),
+    _cell("nothing; lasting luck, some dip", draw=opened.lasting_luck, dip=0.4),
+    _cell("nothing; lasting luck", draw=opened.lasting_luck),
+    _cell("nothing; some rise", draw=opened.rising),
+    _cell("nothing; development plans", draw=opened.development_plans),
+    _cell("learning .2; development plans", rating=(0.20, 0), draw=opened.development_plans),
+    _cell("nothing; remedial courses", draw=opened.remedial, goals={Q1: UNTRUSTED}),
+    _cell("nothing; reorganised", draw=opened.reorganised),
+    _cell("acknowledging .2; reorganised", rating=(0, 0.20), draw=opened.reorganised),
+    *(
+        _cell(
+            f"seen is punished by {-by:.1f}{how}",
+            draw=partial(opened.seen_is_punished, by=by),
+            values={Q2: by * SEEN, Q3: None},
+            **more,
+        )
+        for by in (-0.2, -0.3, -0.4)
+        for how, more in (("", {}), ("; trouble", {"trouble": 0.32}))
+    ),
+    _cell(
+        "acknowledging -.2, masked by asking when all goes well", rating=(0, -0.20), trouble=-0.45
+    ),
+    *(
+        _cell(
+            f"acknowledging -.3; performance paid {paid} within a rating",
+            rating=(0, -0.30),
+            draw=partial(opened.collider, paid=paid),
+        )
+        for paid in (0.5, 1.1)
+    ),
+    *(
+        _cell(
+            f"learning .2; 1 is best {when}",
+            rating=(0.20, 0),
+            draw=partial(opened.upside_down, since=since),
+            goals=dict.fromkeys(SHORT, REFUSED),
+        )
+        for when, since in (("and nobody says so", 1), ("since the fourth cycle", 4))
+    ),
+    _cell(
+        "learning: inverted U", draw=opened.inverted_u, values=BY_THEIR_SLOPE, goals={Q1: NOT_NONE}
+    ),
+    _cell(
+        "learning: opposite by function",
+        draw=opened.opposite,
+        values=BY_THEIR_SLOPE,
+        goals={Q1: NOT_NONE},
+    ),
+    _cell("nothing; settled ten weeks early, and heard", draw=opened.settled_early),
+    _cell("nothing; a good half-year is written down", draw=opened.written_down),
+    _cell("learning .3; nothing hides it", rating=(0.30, 0)),
+]
 
 
 TOGETHER, ROUND = 10, 40  # companies linked at once; companies of one truth before the next truth
 IDS = ("person_id", "manager_id", "unit", "from_id", "to_id", "assessor_id")
+NO_ANSWER = (REFUSED, "unknown", "unknown", math.nan, math.nan)
 TABLES = ("people", "reviews", "rewards", "learning", "acknowledgements")
 
 
 def companies(
-    truth: Truth, seeds: list[int], people: int = 1500, cycles: int = 6
+    truth: Truth,
+    seeds: list[int],
+    people: int = 1500,
+    cycles: int = 6,
+    draw: Draw = simulate.northbank,
 ) -> list[dict[str, tuple]]:
     """The verdict, the core model's own, the naive one, estimate and standard error, for every
     measure of each company.
 
     Linking joins by person and looks beyond people only for the calendar, which companies of one
-    truth share: they are linked together, under names of their own, and taken apart again.
+    truth share: they are linked together, under names of their own, and taken apart again. What is
+    refused is refused by itself.
     """
-    drawn = [
-        simulate.northbank(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds
-    ]
+    drawn = [draw(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds]
     merged = together(drawn, seeds, TABLES)
     dataset = simulate.dataset(merged)
     dataset.tables["people"].get_backend().raw_sql(
         "SET threads = 1"
     )  # companies go side by side, not their queries
-    person_cycles = windows.link(dataset).person_cycles
+    try:
+        person_cycles = windows.link(dataset).person_cycles
+    except DataError:
+        if len(seeds) == 1:
+            return [dict.fromkeys(SHORT, NO_ANSWER)]
+        return [one for seed in seeds for one in companies(truth, [seed], people, cycles, draw)]
     of = person_cycles.person_id.str.partition("|")[0].astype(int)
     bonus = dataset.meta.bonus_rewards_individual
     people = merged.tables["people"].set_index("person_id")[[*dataset.meta.attributes]]
@@ -231,7 +316,7 @@ def naive(frame) -> str:
 
 def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
     cell, seeds, people = task
-    return companies(cell.truth, seeds, people, cell.cycles)
+    return companies(cell.truth, seeds, people, cell.cycles, cell.draw)
 
 
 def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict[str, list]:
@@ -273,8 +358,8 @@ def _counted(rows: list) -> dict:
 
 # --- the page
 
-CLAIMS = ("higher", "lower")
-WORDS = (*CLAIMS, "small", "none", "unknown", "untrusted")
+CLAIMS, FORMATS = ("higher", "lower"), (("mean", "+.3f"), ("spread", ".2f"))
+WORDS = (*CLAIMS, "small", "none", "unknown", "untrusted", REFUSED)
 
 
 def page(done: dict[str, list]) -> str:
@@ -306,8 +391,7 @@ def page(done: dict[str, list]) -> str:
                 str(n),
                 SHORT[measure],
                 "" if value is None else f"{value:+.2f}",
-                f"{found['mean']:+.3f}",
-                f"{found['spread']:.2f}",
+                *("" if found[what] is None else f"{found[what]:{as_}}" for what, as_ in FORMATS),
                 *(f"{x:.1f}" for x in share),
                 goal(cell, measure, found["ours"], n),
             ]
@@ -317,7 +401,7 @@ def page(done: dict[str, list]) -> str:
 
 def _any(done: dict[str, list]) -> str:
     """In how many companies in which nothing is true some headline says "higher" or "lower"."""
-    nothing = [cell.name for cell in CELLS if not any(cell.values.values()) and done.get(cell.name)]
+    nothing = [cell.name for cell in CELLS if not _true(cell) and done.get(cell.name)]
     drawn = [one for name in nothing for one in done[name]]
     wrong = sum(any(row[0] in CLAIMS for row in one.values()) for one in drawn)
     return (
@@ -326,12 +410,24 @@ def _any(done: dict[str, list]) -> str:
     )
 
 
+def _true(cell: Cell) -> bool:
+    """Whether anything is, of any measure, or no one number says what."""
+    return any(value != 0 for value in cell.values.values())
+
+
 def goal(cell: Cell, measure: str, ours: dict, seeds: int) -> str:
     """Which promise the cell is about, and whether it was kept."""
     value, smallest = cell.values[measure], SMALLEST[measures()[measure][1].unit]
+    share = {word: ours.get(word, 0) / seeds for word in WORDS}
+    if wanted := cell.goals.get(measure):
+        kept = {
+            UNTRUSTED: share["higher"] + share["lower"] <= 0.01,
+            NOT_NONE: share["none"] <= 0.05,
+            REFUSED: share[REFUSED] == 1,
+        }
+        return _kept(kept[wanted], {NOT_NONE: "wrong none ≤ 5 %"}.get(wanted, wanted))
     if value is None:
         return ""
-    share = {word: ours.get(word, 0) / seeds for word in WORDS}
     if value == 0:
         false, most = share["higher"] + share["lower"], 0.025 if cell is CELLS[0] else 0.01
         return _kept(false <= most, f"false ≤ {100 * most:g} %")

@@ -11,6 +11,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 pytestmark = pytest.mark.truth
@@ -20,10 +21,12 @@ MEASURES = 5
 @pytest.fixture(scope="module")
 def study():
     path = Path(__file__).parents[1] / "benchmarks/truth.py"
+    sys.path.insert(0, str(path.parent))  # where a script finds what lies beside it
     spec = importlib.util.spec_from_file_location("truth_study", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
+    sys.path.remove(str(path.parent))
     return module
 
 
@@ -71,3 +74,21 @@ def test_companies_linked_together_are_as_if_linked_alone(study):
     together = study.companies(truth, [3, 4, 5], people=300)
     alone = [study.companies(truth, [seed], people=300)[0] for seed in (3, 4, 5)]
     assert str(alone) == str(together)  # as text, in which a figure that is missing equals itself
+
+
+def test_an_open_company_in_which_nothing_is_changed_is_northbank(study):
+    opened, about = study.opened, {"people": 200, "cycles": 4, "seed": 5, "truth": study.NOTHING}
+    plain = study.simulate.northbank(**about).tables
+    same = opened.lasting_luck(**about, ar=0.0).tables
+    punished = opened.seen_is_punished(**about, by=0.0).tables
+    for name, table in plain.items():
+        pd.testing.assert_frame_equal(same[name], table)
+        if name != "acknowledgements":  # of which others know otherwise
+            pd.testing.assert_frame_equal(punished[name], table)
+
+
+def test_a_scale_upside_down_is_refused_and_counted_as_such(study):
+    (cell,) = [one for one in study.CELLS if "nobody says so" in one.name]
+    drawn = study.companies(cell.truth, [1, 2], 400, 4, cell.draw)
+    assert {row[0] for one in drawn for row in one.values()} == {study.REFUSED}
+    assert "refused: kept" in study.page({cell.name: drawn})

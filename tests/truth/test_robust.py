@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from learnalign.estimates import contrasts, directions, forward, samples
+from learnalign.estimates import contrasts, directions, forward, leaders, samples
 from learnalign.verdicts import feedback, guards, judge
 from learnalign.verdicts.result import Comparison
 
@@ -381,3 +381,49 @@ def test_none_is_taken_back_where_only_the_average_is_none():
     assert sum("groups" in failed for _, failed in apart) == 5
     assert [verdict for verdict, _ in nothing].count("none") == 6
     assert sum(bool(failed) for _, failed in nothing) <= 1
+
+
+# --- leaders who answer to their teams
+
+
+def of_panel(seed: int, effect: float = 0.0, answer: float = 0.0, shock: float = 0.0):
+    """120 teams of nine in 15 units, for twelve quarters: `effect` is what the leader's last quarter
+    adds to the team's log-odds, `answer` what the team's last share adds to the leader's; a local
+    `shock` lasts, .7 of it into the next quarter, and moves both.
+    """
+    rng, unit = np.random.default_rng(seed), np.arange(120) % 15
+    own, leads = rng.normal(0, 0.4, 120), rng.normal(0, 0.5, 120)
+    stir, led, share, quarters = np.zeros(120), np.zeros(120), np.full(120, 0.2), []
+    for quarter in range(12):
+        stir = 0.7 * stir + shock * rng.normal(size=120)
+        odds = -1.5 + own + rng.normal(0, 0.2, 15)[unit] + stir + effect * led
+        others = -1.2 + leads + 0.8 * stir + answer * 10 * (share - 0.2)
+        share = rng.binomial(9, 1 / (1 + np.exp(-odds))) / 9
+        led = (rng.random(120) < 1 / (1 + np.exp(-others))).astype(float)
+        team = {"team_id": np.arange(120), "leader_id": np.arange(120), "unit": unit, "people": 9}
+        own_quarter = {"quarter": quarter, "share": share, "leader_acknowledged": led}
+        quarters.append(pd.DataFrame(team | own_quarter))
+    return pd.concat(quarters, ignore_index=True)
+
+
+def followed(seeds: range, **about):
+    found = (leaders.leader_to_team(of_panel(seed, **about)) for seed in seeds)
+    return [judge.judge(one, smallest_effect=3.0)[0] for one in found]
+
+
+@pytest.mark.parametrize("answer", [0.0, 0.2, 0.4])
+def test_teams_that_follow_are_found_though_their_leaders_answer_to_them(answer):
+    rows = followed(range(20), effect=0.6, answer=answer)
+    assert [row.verdict for row in rows].count("higher") >= 18
+    failed = [
+        check.outcome for row in rows for check in row.checks if check.name == "leaders"
+    ].count("answered")
+    assert failed == 20 if answer else failed <= 5  # alone, the leader's next quarter forbids it
+    assert np.mean([row.estimate for row in rows]) == pytest.approx(10.6, abs=1.0)
+
+
+def test_a_local_shock_that_lasts_is_never_more_than_small():
+    rows = followed(range(20), shock=0.5)
+    assert not {"higher", "lower"} & {row.verdict for row in rows}
+    lasts = [one.why for row in rows for one in row.checks if one.name == "team feedback"]
+    assert lasts.count("lasts") <= 12  # a short one is not always told: nothing else is, either

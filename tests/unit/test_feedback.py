@@ -177,3 +177,71 @@ def test_less_after_learning_is_not_told_from_courses_assigned_after_trouble(cor
     row = judge.judge(found, smallest_effect=0.10)[0]
     assert row.verdict == verdict
     assert ("assigned after trouble" in row.sentence) == (verdict == "untrusted")
+
+
+# --- leaders who answer to their teams
+
+
+def of_teams(core: Fit, forward: Fit | None, statistic: float | None, outcome: str):
+    """The answer on leaders: smallest effect 3 points, ten times what fits here are in."""
+
+    def points(one: Fit) -> Fit:
+        figures = {k: 30 * getattr(one, k) for k in ("estimate", "low", "high", "std_error")}
+        return replace(one, **figures, cluster="leader")
+
+    why = {"passed": "alone", "failed": "together", "not possible": "few"}[outcome]
+    found = Comparison(
+        "leader_to_team",
+        None,
+        points(core),
+        checks=(Check.of("leaders", outcome, why),),
+        forward=forward and replace(points(forward), method="later quarters"),
+        luck=None if statistic is None else luck(statistic),
+    )
+    return judge.judge(found, smallest_effect=3.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("core", "forward", "statistic", "leaders", "verdict", "spoke"),
+    [
+        (HIGHER, HIGHER, 0.0, "passed", "higher", "m"),
+        (HIGHER, SMALL, 0.0, "passed", "higher", "m"),
+        (HIGHER, UNKNOWN, 0.0, "passed", "small", "m"),
+        (LOWER, NOTHING, 0.0, "passed", "small", "m"),
+        (HIGHER, LOWER, 0.0, "passed", "untrusted", "m"),
+        (HIGHER, HIGHER, 2.4, "passed", "untrusted", "m"),
+        (HIGHER, None, None, "passed", "higher", "m"),
+        (HIGHER, HIGHER, None, "passed", "higher", "m"),
+        (SMALL, UNKNOWN, 0.0, "passed", "small", "m"),
+        (HIGHER, HIGHER, 0.0, "failed", "higher", "later quarters"),
+        (SMALL, HIGHER, 0.0, "failed", "higher", "later quarters"),
+        (HIGHER, SMALL, 0.0, "failed", "small", "later quarters"),
+        (HIGHER, UNKNOWN, 0.0, "failed", "untrusted", "m"),
+        (HIGHER, LOWER, 0.0, "failed", "untrusted", "m"),
+        (HIGHER, HIGHER, 2.4, "failed", "untrusted", "m"),
+        (HIGHER, None, None, "failed", "untrusted", "m"),
+        (HIGHER, HIGHER, 0.0, "not possible", "higher", "later quarters"),
+        (HIGHER, UNKNOWN, 0.0, "not possible", "small", "m"),
+        (HIGHER, None, None, "not possible", "higher", "m"),
+        (NOTHING, HIGHER, 0.0, "passed", "none", "m"),
+        (NOTHING, NOTHING, 0.0, "failed", "unknown", "m"),
+        (UNKNOWN, HIGHER, 0.0, "passed", "unknown", "m"),
+    ],
+)
+def test_the_table_of_leaders(core, forward, statistic, leaders, verdict, spoke):
+    row = of_teams(core, forward, statistic, leaders)
+    assert (row.verdict, row.method) == (verdict, spoke)
+    (check,) = [one for one in row.checks if one.name == "team feedback"]
+    untried = forward is None or statistic is None or core in (NOTHING, UNKNOWN)
+    # what is small already loses nothing where the second estimate claims nothing
+    assert (check.outcome == "not possible") == (untried or (core, forward) == (SMALL, UNKNOWN))
+
+
+def test_a_difference_that_only_one_comparison_sees_says_why_it_may_be_small():
+    row = of_teams(HIGHER, UNKNOWN, 0.0, "passed")
+    assert row.branch == "capped" and "may be too small to matter" in row.sentence
+    assert (
+        "teams’ own later quarters" in row.sentence and "was set as not worth" not in row.sentence
+    )
+    plain = of_teams(SMALL, UNKNOWN, 0.0, "passed")
+    assert plain.branch == "small" and "was set as not worth" in plain.sentence

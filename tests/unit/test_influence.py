@@ -171,6 +171,11 @@ def of_teams(rows: pd.DataFrame) -> list[Fit]:
     return [found.raw, found.adjusted, found.base]
 
 
+def ahead_of_teams(rows: pd.DataFrame) -> list[Fit]:
+    found = leaders.leader_to_team(rows)
+    return [found.forward, found.luck]
+
+
 def closed(rows: pd.DataFrame) -> Fit:
     return hazards.closed_without(rows, "learned", controls=["held_a"], cluster="manager")
 
@@ -220,6 +225,7 @@ CASES = {
     "extra closed": (gap_months, without(extra)),
     "cost": (gap_months, without(cost)),
     "team": (members, in_teams(of_teams)),
+    "later quarters": (members, in_teams(ahead_of_teams)),
     "first time": (members, in_teams(of_first_times)),
     "correlation": (leading, of_leaders),
 }
@@ -245,6 +251,7 @@ OF_ERROR = {
 # managers' means, which stand in for their effects, move too; and colleagues who change managers;
 # and what several slopes are measured by
 LOOSE = {"ordered logit": 0.94, "forward": 0.98, "lasting luck": 0.95, "groups apart": 0.97}
+LOOSE["later quarters"] = 0.95
 
 
 @pytest.mark.slow

@@ -2,12 +2,16 @@
 naive is not.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyfixest as pf
 import pytest
 
-from learnalign.estimates import leaders
+from learnalign.estimates import forward, leaders
+from learnalign.estimates.same_manager import two_or_more
+from learnalign.verdicts import judge
 
 PERIODS = 8
 
@@ -572,3 +576,35 @@ def test_order_names_and_years_mean_nothing_to_leading():
     assert [fit.estimate for fit in early.values()] == pytest.approx(
         [fit.estimate for fit in late.values()], abs=1e-4
     )
+
+
+# --- against the same teams' later quarters
+
+
+@pytest.mark.golden
+def test_later_quarters_equal_the_rival_of_people_with_teams_in_their_place():
+    """A team is who, its unit's quarter the cell, its leader the cluster, their last quarter x."""
+    rows = in_campaigns(np.random.default_rng(41), 0.08)
+    rows = rows[np.random.default_rng(42).random(len(rows)) < 0.9]
+    found = leaders.leader_to_team(rows)
+    led = leaders.leading(rows).dropna(subset=["before"])
+    led = two_or_more(led, [["team_id"], ["unit", "quarter"]])
+    names = {"rater": led.leader_id, "rater_cycle": led.unit * 100 + led.quarter}
+    frame = led.assign(person_id=led.team_id, outcome=100 * led.share, exposure=led.before, **names)
+    fit, luck = forward.feedback_robust(frame.assign(exposed=frame.exposure > 0), "leader")
+    for mine, theirs in ((found.forward, fit), (found.luck, luck)):
+        assert [mine.estimate, mine.std_error] == pytest.approx([theirs.estimate, theirs.std_error])
+    assert found.forward.n_people == 8 * fit.n_people and found.forward.cluster == "leader"
+
+
+def test_few_quarters_or_leaders_leave_no_later_ones_and_the_answer_as_it_is():
+    frame = led(np.random.default_rng(43), teams=60, follow=0.2)
+    for rows in (frame[frame.quarter < 4], frame[frame.team_id < 8]):
+        found = leaders.leader_to_team(rows)
+        assert found.adjusted and (found.forward, found.luck) == (None, None)
+        kept = replace(found, checks=(replace(found.checks[0], outcome="passed", why="alone"),))
+        row = judge.judge(kept, smallest_effect=3.0)[0]
+        failed = {one.name for one in row.checks if one.outcome == "failed"}
+        assert row.verdict == ("untrusted" if failed else "higher")
+        assert failed <= {"few clusters"} and row.checks[-1].name == "team feedback"
+        assert row.checks[-1].outcome == "not possible" and row.checks[-1].detail

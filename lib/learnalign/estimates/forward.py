@@ -7,14 +7,14 @@ nothing that came before it has moved, and the level of the exposure stands in f
 (forward orthogonal deviations; Arellano and Bover 1995).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from learnalign.estimates import described, rivals
 from learnalign.estimates.columns import demeaned, independent
-from learnalign.estimates.ladder import slope
+from learnalign.estimates.ladder import Slope, slope
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF, people_in_the_smaller
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
@@ -49,25 +49,79 @@ def feedback_robust(
     >>> fit.low > 0, luck.low < 0 < luck.high
     (True, True)
     """
+    found = ahead(frame, level)
+    if found is None:
+        return None, None
+    method = f"against the same people's later cycles, {rater} x cycle means held equal"
+    used = found.rows[found.kept]
+    about = people_in_the_smaller(used), method, rater, "within_person"
+    fit = found.slope.fit(used.person_id, *about)
+    return fit, lasting(found, fit, level)
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Such a contrast before it is told: rows in order of person and time, which of them are
+    compared, and what their cells' means leave of exposure and outcome.
+    """
+
+    slope: Slope  # of the rows that are compared
+    rows: pd.DataFrame
+    kept: np.ndarray  # which of them have later ones, and others in their cell that do
+    cell: np.ndarray
+    person: np.ndarray
+    exposure: np.ndarray
+    luck: np.ndarray  # of the outcome, less what goes with the exposure and what moves
+
+    def weights(self) -> np.ndarray:
+        """By how much each row's outcome moves the figure, per unit: as a row, and as later one."""
+        later, change = _later(self.person), np.zeros(len(self.rows))
+        scale = np.sqrt(later / (later + 1))
+        change[self.kept] = self.slope.weights * scale[self.kept]
+        each = change / np.maximum(later, 1)
+        before = pd.Series(each).groupby(self.person).cumsum().to_numpy() - each
+        return demeaned(change - before, self.cell)
+
+    def luck_weights(self) -> np.ndarray:
+        """By how much each row's outcome moves the mean that tells whether luck lasts."""
+        (r, one, two), n = self.in_a_row(self.luck), len(self.rows)
+        seen, moves = ~np.isnan(two), np.zeros(n + 2)
+        for steps, part in enumerate((one - two, r, -r)):
+            moves[2 - steps : n + 2 - steps] += np.where(seen, part, 0.0)
+        return demeaned(moves[2:], self.cell) / seen.sum()
+
+    def through(self) -> float:
+        """By how much that mean moves with the figure, which is taken out."""
+        r, x = self.in_a_row(self.luck), self.in_a_row(self.exposure)
+        return -float(np.nanmean(x[0] * (r[1] - r[2]) + r[0] * (x[1] - x[2])))
+
+    def in_a_row(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Values, and those of the person's two rows before."""
+        by = pd.Series(values).groupby(self.person)
+        return values, *(by.shift(steps).to_numpy() for steps in (1, 2))
+
+
+def ahead(frame: pd.DataFrame, level: float = 0.95) -> Ahead | None:
+    """A prepared frame's rows less their later ones, regressed; None where too few have any."""
     needed = ["exposure", "outcome", "rater", *(["cell"] if "cell" in frame else [])]
     rows = _in_company(frame.dropna(subset=needed).sort_values("person_id", kind="stable"))
     names = [name for name in frame if name.startswith(MOVING)]
     names = ["outcome", "exposure", *independent(rows, names, "rater_cycle")]
     cell, person = (pd.factorize(rows[name])[0] for name in ("rater_cycle", "person_id"))
     levels = demeaned(rows[names].to_numpy(float), cell)
-    ahead, later = _ahead(levels, person)
+    later = _later(person) > 0
     kept = later & (np.bincount(cell, later)[cell] >= 2) if len(rows) else later
     used = rows[kept]
     free = kept.sum() - used.rater_cycle.nunique() - len(names)
     if free < MIN_RESIDUAL_DF or used.rater.nunique() <= TOO_FEW_CLUSTERS:
-        return None, None
-    cell = pd.factorize(cell[kept])[0]
-    moves, stands_in = (demeaned(of[kept], cell) for of in (ahead, levels))
+        return None
+    among = pd.factorize(cell[kept])[0]
+    moves, stands_in = (demeaned(of[kept], among) for of in (_change(levels, person), levels))
     beta, weights = _through_levels(moves[:, 0], moves[:, 1:], stands_in[:, 1:])
     left = moves[:, 0] - moves[:, 1:] @ beta
-    fit = _fit(float(beta[0]), left, weights, used, cell, rater, level)
+    found = _slope(float(beta[0]), left, weights, used.rater.to_numpy(), among, level)
     luck = levels[:, 0] - levels[:, 1:] @ beta
-    return fit, fit and _lasting(fit, luck, levels[:, 1], rows, level)
+    return found and Ahead(found, rows, kept, cell, person, levels[:, 1], luck)
 
 
 def _in_company(rows: pd.DataFrame) -> pd.DataFrame:
@@ -75,14 +129,18 @@ def _in_company(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows.groupby("rater_cycle").rater_cycle.transform("size") > 1]
 
 
-def _ahead(values: np.ndarray, person: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Columns less the mean of the person's later rows, of equal variance where rows are, and which
-    rows have later ones; `person` are codes, sorted.
-    """
+def _later(person: np.ndarray) -> np.ndarray:
+    """How many later rows of its person each row has; `person` are codes, sorted."""
     last = np.cumsum(np.bincount(person)) - 1
-    sums, later = np.cumsum(values, axis=0), (last[person] - np.arange(len(person)))[:, None]
-    mean = (sums[last[person]] - sums) / np.maximum(later, 1)
-    return np.sqrt(later / (later + 1)) * (values - mean), later[:, 0] > 0
+    return last[person] - np.arange(len(person))
+
+
+def _change(values: np.ndarray, person: np.ndarray) -> np.ndarray:
+    """Columns less the mean of the person's later rows, of equal variance where rows are."""
+    later, sums = _later(person)[:, None], np.cumsum(values, axis=0)
+    last = np.arange(len(person)) + later[:, 0]
+    mean = (sums[last] - sums) / np.maximum(later, 1)
+    return np.sqrt(later / (later + 1)) * (values - mean)
 
 
 def _through_levels(y: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,22 +149,21 @@ def _through_levels(y: np.ndarray, x: np.ndarray, z: np.ndarray) -> tuple[np.nda
     return solved @ (z.T @ y), z @ solved[0]
 
 
-def _fit(
+def _slope(
     estimate: float,
     left: np.ndarray,
     weights: np.ndarray,
-    used: pd.DataFrame,
+    rater: np.ndarray,
     cell: np.ndarray,
-    rater: str,
     level: float,
-) -> Fit | None:
+) -> Slope | None:
     """The figure on the ladder: what is left, on the weights that made the estimate."""
     try:
-        found = slope(left, weights, used.rater.to_numpy(), groups=cell, level=level)
+        found = slope(left, weights, rater, groups=cell, level=level)
     except ValueError:
         return None
     size = float(weights @ weights)
-    found = replace(
+    return replace(
         found,
         estimate=estimate,
         std_error=found.std_error * size,
@@ -114,32 +171,26 @@ def _fit(
         high=estimate + found.high * size,
         second=found.second and tuple(estimate + end * size for end in found.second),
         scores=found.scores * size,
+        weights=weights,
     )
-    method = f"against the same people's later cycles, {rater} x cycle means held equal"
-    smaller = people_in_the_smaller(used)
-    return found.fit(used.person_id, smaller, method, rater, "within_person")
 
 
-def _lasting(
-    fit: Fit, left: np.ndarray, exposure: np.ndarray, rows: pd.DataFrame, level: float
-) -> Fit | None:
-    """How far what is left of one row goes with the change between the person's two before it."""
-
-    def three(now: pd.Series, past: pd.Series) -> pd.Series:
-        before, earlier = (past.groupby(rows.person_id).shift(steps) for steps in (1, 2))
-        return (now * (before - earlier)).dropna()
-
-    left, exposure = (pd.Series(of, rows.index) for of in (left, exposure))
-    product = three(left, left)
+def lasting(found: Ahead, fit: Fit, level: float = 0.95, owner: str = "person_id") -> Fit | None:
+    """How far what is left of one row goes with the change between the person's two before it;
+    `fit` is the figure, with the
+    influence of `owner`s.
+    """
+    now, before, earlier = found.in_a_row(found.luck)
+    product = pd.Series(now * (before - earlier), found.rows.index).dropna()
     if len(product) < FEWEST:
         return None
-    of = rows.loc[product.index]
-    found = described.mean(product, of.person_id, of.rater, by=fit.cluster, level=level)
-    if found is None:
+    of = found.rows.loc[product.index]
+    told = described.mean(product, of[owner], of.rater, by=fit.cluster, level=level)
+    if told is None:
         return None
     # a person also moves the colleagues' means, and the estimate that is taken out
-    taken = len(rows) / (len(rows) - rows.rater_cycle.nunique())
-    through = -float((three(exposure, left) + three(left, exposure)).mean())
-    moves = (taken * found.influence).add(through * fit.influence, fill_value=0.0)
+    taken = len(found.rows) / (len(found.rows) - found.rows.rater_cycle.nunique())
+    through = found.through() * fit.influence
+    moves = (taken * told.influence).add(through, fill_value=0.0)
     # a sum of both signs: no one person makes up most of it
-    return replace(found, is_dominated=False, influence=moves.rename_axis("person_id"))
+    return replace(told, is_dominated=False, influence=moves.rename_axis("person_id"))

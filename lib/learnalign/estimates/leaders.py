@@ -18,7 +18,7 @@ import pandas as pd
 import pyfixest as pf
 from scipy.sparse.linalg import lsmr
 
-from learnalign.estimates import checks, described, ladder
+from learnalign.estimates import checks, described, forward, ladder
 from learnalign.estimates.columns import by_person, dummies, of_sums, unexplained, within
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.same_manager import two_or_more
@@ -36,7 +36,8 @@ def leader_to_team(
 
     Adjusted with team and unit x quarter effects, clustered by leader (`ladder`). The check is the
     placebo, the leader's next quarter at equal this and last one, so that habit is not taken for
-    foresight (METHODS 3, Q4, and 5, row 18).
+    foresight (METHODS 3, Q4, and 5, row 18). Where leaders answer to their teams it fails although
+    teams follow: `forward` compares with the same teams' later quarters instead (`later_quarters`).
 
     Misleads when something local, and not in the unit's quarter, moves the leader first and the
     team later: a campaign in the whole unit is held equal, one in half of the unit is not.
@@ -57,8 +58,9 @@ def leader_to_team(
         lagged, placebo = _led(led, level)
     except ValueError:
         return replace(found, reason="no leaders")
-    tried = (checks.alone("leaders", placebo),)
-    found = replace(found, raw=raw, adjusted=lagged, checks=tried)
+    robust, luck = later_quarters(known, level)
+    found = replace(found, raw=raw, adjusted=lagged, forward=robust, luck=luck)
+    found = replace(found, checks=(checks.alone("leaders", placebo),))
     return replace(found, base=_without(known, lagged), per=1.0)
 
 
@@ -85,6 +87,42 @@ def _led(rows: pd.DataFrame, level: float = 0.95) -> tuple[Fit, Fit | None]:
         return lagged, _within_teams(rows, "after", ["before", "now"], level)
     except ValueError:
         return lagged, None
+
+
+def later_quarters(led: pd.DataFrame, level: float = 0.95) -> tuple[Fit | None, Fit | None]:
+    """After the leader's quarter `before` (`leading`), against the same team's later quarters, and
+    how far what moves a team's quarter lasts (`forward`): leaders may answer to all that their team
+    did until then. None for both where too few have later quarters, or three in a row.
+
+    Misleads where something local lasts: it moves the leader, and then this as well. Only the
+    second figure tells, and of a short one not always.
+    """
+    try:
+        rows = _comparable(led.sort_values("quarter"), "before")
+    except ValueError:
+        return None, None
+    cell = rows.groupby(["unit", "quarter"]).ngroup()
+    names = {"person_id": rows.team_id, "rater": rows.leader_id, "rater_cycle": cell}
+    frame = rows.assign(exposure=rows.before, outcome=100 * rows.share.astype(float), **names)
+    found = forward.ahead(frame, level)
+    if found is None:
+        return None, None
+    rows, y = found.rows, found.rows.outcome.to_numpy()
+    total, fewer = _people(rows[found.kept], "exposure")
+    method = "against the same teams' later quarters, unit x quarter means held equal"
+    fit = found.slope.fit(rows.leader_id[found.kept], fewer, method, "leader")
+    scores = np.zeros(len(rows))
+    scores[found.kept] = found.slope.scores
+    weights = found.weights()
+    moves = _own(rows, y, scores, weights).groupby(level=0).sum()
+    fit = replace(fit, n_people=total, influence=moves, of_error=None)  # a few rule its error
+    alone = replace(fit, influence=by_person(scores, rows.leader_id))
+    luck = forward.lasting(found, alone, level, owner="leader_id")
+    if luck is None:
+        return None, None
+    weights = found.luck_weights() + found.through() * weights
+    more = _own(rows, y, np.zeros(len(rows)), weights).groupby(level=0).sum()
+    return fit, replace(luck, influence=luck.influence.add(more, fill_value=0.0), of_error=None)
 
 
 def leading(team_quarters: pd.DataFrame) -> pd.DataFrame:
@@ -125,10 +163,16 @@ def _slope(
 ) -> Fit:
     y, x = 100 * rows.share.to_numpy(float), rows[exposure].to_numpy(float)
     slope = ladder.slope(y, x, rows.leader_id.to_numpy(), level=level, **equal)
+    total, fewer = _people(rows, exposure)
+    fit = slope.fit(rows.leader_id, fewer, method, "leader", design)
+    return replace(fit, n_people=total, **_influence(rows, y, slope.scores, slope.weights))
+
+
+def _people(rows: pd.DataFrame, exposure: str) -> tuple[int, int]:
+    """People in the teams, and in the smaller side."""
     sides = [rows, rows[rows[exposure] == 0], rows[rows[exposure] == 1]]
-    people = [int(side.groupby("team_id").people.max().sum()) for side in sides]
-    fit = slope.fit(rows.leader_id, min(people[1:]), method, "leader", design)
-    return replace(fit, n_people=people[0], **_influence(rows, y, slope.scores, slope.weights))
+    total, *two = (int(side.groupby("team_id").people.max().sum()) for side in sides)
+    return total, min(two)
 
 
 def _influence(
@@ -138,6 +182,14 @@ def _influence(
 
     It names leaders and members: more than `n_people`, which counts one of these, or team by team.
     """
+    own = _own(rows, y, scores, weights)
+    error = of_sums(own, by_person(scores, rows.leader_id))
+    size = by_person(weights**2 / (weights @ weights), rows.leader_id)
+    return {"influence": own.groupby(level=0).sum(), "of_error": error.sub(size, fill_value=0)}
+
+
+def _own(rows: pd.DataFrame, y: np.ndarray, scores: np.ndarray, weights: np.ndarray) -> pd.Series:
+    """What each leader and member moves, by their name and that of the leader whose rows it is."""
     rows = rows.assign(_y=y, _score=scores, _weight=weights)
     moves = [rows[["leader_id", "leader_id", "_score"]].set_axis([*MOVED], axis=1)]
     for name in rows.columns.intersection(["said", "silent"]):
@@ -146,10 +198,7 @@ def _influence(
         change *= own._weight / (own.people - 1).where(own.people > 1)
         about = own.assign(_score=change.fillna(own._score))[[name, "leader_id", "_score"]]
         moves.append(about.set_axis([*MOVED], axis=1))
-    own = pd.concat(moves).groupby(["person_id", "leader_id"])._score.sum()
-    error = of_sums(own, rows.groupby("leader_id")._score.sum())
-    size = by_person(weights**2 / (weights @ weights), rows.leader_id)
-    return {"influence": own.groupby(level=0).sum(), "of_error": error.sub(size, fill_value=0)}
+    return pd.concat(moves).groupby(["person_id", "leader_id"])._score.sum()
 
 
 MOVED = "person_id", "leader_id", "_score"

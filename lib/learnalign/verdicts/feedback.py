@@ -3,6 +3,8 @@
 Then the lead test fails although there is an effect, or cannot be made where feedback alone makes
 the difference. A second estimate that such feedback cannot fool (`Comparison.forward`) decides: a
 claim needs it on the same side, and where the first comparison failed it is the one that is told.
+So too of leaders, who may answer to what their teams did the quarter before; there the leader's
+next quarter is the lead test.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,8 @@ from learnalign.verdicts.result import Check, Comparison, Fit, Verdict, number, 
 CLAIMS = ("higher", "lower", "small")
 LASTS = 2.33  # standard errors, one-sided 1 %: from here on luck lasts, or people drift
 LEAST = 3  # cycles
-ANSWERED = ("lead test", "bracketing", "noisy ratings")
+LEADS = ("lead test", "leaders")  # of people, and of teams
+ANSWERED = ("lead test", "leaders", "bracketing", "noisy ratings")
 """What the second estimate answers: it holds no noisy rating, and feedback does not bias it."""
 
 
@@ -43,6 +46,32 @@ def check_of(
     return Check.of("feedback", *(("passed", "stands") if stands else ("failed", "gone")), **facts)
 
 
+def check_of_teams(found: Comparison, verdicts: tuple[Verdict, Verdict], unit: str) -> Check:
+    """The same of teams and their leaders' quarters. What the second estimate does not claim may be
+    small, at most, where the leader's next quarter says nothing against it; where it cannot be
+    made, all stays as it is.
+
+    >>> none = Comparison("leader_to_team", None, None)
+    >>> check_of_teams(none, ("higher", "unknown"), "percentage points").outcome
+    'not possible'
+    """
+    bare, forward = verdicts
+    name, is_claim, one = "team feedback", bare in CLAIMS, found.forward
+    if not is_claim or one is None or found.luck is None:
+        return Check.of(name, "not possible", "too few" if is_claim else "no claim")
+    facts = {"size": number(one.estimate, unit), "range": spread(one.low, one.high, unit)}
+    if lasts(found.luck):
+        return Check.of(name, "failed", "lasts", **facts)
+    same = (one.estimate > 0) == (found.adjusted.estimate > 0)
+    if forward in CLAIMS:
+        return Check.of(name, *(("passed", "stands") if same else ("failed", "gone")), **facts)
+    if _outcome(found.checks, *LEADS) == "failed":
+        return Check.of(name, "failed", "gone", **facts)
+    return Check.of(
+        name, *(("not possible", "seen") if bare == "small" else ("failed", "less")), **facts
+    )
+
+
 def lasts(luck: Fit | None) -> bool:
     """Whether luck lasts, so that no comparison over time can be trusted."""
     return luck is not None and luck.estimate > LASTS * luck.std_error
@@ -55,14 +84,14 @@ def spoken(found: Comparison, checks: Sequence[Check]) -> tuple[Fit, tuple[Check
     answers failed; nothing else may have. For "practically none" it answers the lead test alone.
     """
     failed = {one.name for one in checks if one.outcome == "failed"}
-    is_claim = any(one.name == "feedback" and one.why == "stands" for one in checks)
+    is_claim = any(one.name.endswith("feedback") and one.why == "stands" for one in checks)
     stands = is_claim or _outcome(checks, "feedback") == "passed"
     if not stands or failed - {*(ANSWERED if is_claim else ANSWERED[:1])}:
         return found.adjusted, tuple(checks)
     told = [replace(one, outcome="answered") if one.outcome == "failed" else one for one in checks]
-    speaks = is_claim and (failed or _outcome(checks, "lead test") == "not possible")
+    speaks = is_claim and (failed or _outcome(checks, *LEADS) == "not possible")
     return found.forward if speaks else found.adjusted, tuple(told)
 
 
-def _outcome(checks: Sequence[Check], name: str) -> str:
-    return next((one.outcome for one in checks if one.name == name), "not possible")
+def _outcome(checks: Sequence[Check], *names: str) -> str:
+    return next((one.outcome for one in checks if one.name in names), "not possible")

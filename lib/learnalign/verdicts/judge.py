@@ -25,7 +25,7 @@ from learnalign.verdicts.result import (
     spread,
 )
 from learnalign.verdicts.rows import no_estimate, row_of, settled, what_settles
-from learnalign.verdicts.words import COMPRESSED, check, marks, revokes_none, said
+from learnalign.verdicts.words import COMPRESSED, caps, check, marks, revokes_none, said
 
 WEAK, WORTHLESS = 1.0, 0.1  # strength to erase, in last time's ratings: a warning; untrusted
 ALPHA = 0.05
@@ -64,7 +64,7 @@ def decide(
         verdict = "small"
     else:
         return "unknown"
-    return "untrusted" if failed else verdict
+    return ("small" if all(map(caps, failed)) else "untrusted") if failed else verdict
 
 
 def stands(rows: Sequence[Result]) -> bool:
@@ -157,6 +157,7 @@ def _headline(
     bare = decide(fit.low, fit.high, smallest_effect, (), measure.unit)
     branch = decide(fit.low, fit.high, smallest_effect, checks, measure.unit)
     branch = "revoked" if bare == "none" and branch == "unknown" else branch
+    branch = "capped" if branch == "small" and bare != "small" else branch
     about |= {"checks": checks, "contrast": found.contrast, "per": found.per}
     about["base"] = found.base and found.base.estimate
     row = row_of(question, measure, fit, branch=branch, **about)
@@ -292,11 +293,13 @@ def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Ch
     fit = found.adjusted
     own = [_few_clusters(fit, measure, smallest), *found.checks]
     own += [_rival(name, rival, fit, measure, smallest) for name, rival in found.rivals]
+    bare, robust = (
+        decide(one.low, one.high, smallest, (), measure.unit) if one else "unknown"
+        for one in (fit, found.forward)
+    )
+    if measure.estimator == "leaders":
+        own.append(feedback.check_of_teams(found, (bare, robust), measure.unit))
     if measure.estimator == "contrast" and fit.design != "randomised":
-        bare, robust = (
-            decide(one.low, one.high, smallest, (), measure.unit) if one else "unknown"
-            for one in (fit, found.forward)
-        )
         own += [_assigned(bare in CLAIMS and fit.high < 0) for one in own if one.name == "recorder"]
         if found.n_cycles_all:
             own.append(feedback.check_of(found, (bare, robust), smallest, measure.unit))

@@ -56,7 +56,7 @@ def row_of(
 
 def _verdict(branch: str) -> Verdict:
     """The verdict of a branch: its name where it is one, else "we don't know"."""
-    named = {"fact": "described", "cost": "described", "nothing varies": "none"}
+    named = {"fact": "described", "cost": "described", "nothing varies": "none", "capped": "small"}
     named |= {"observed": "described"}
     verdict = named.get(branch, branch)
     return verdict if verdict in phrases("sentences")["verdicts"] else "unknown"

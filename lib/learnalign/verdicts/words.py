@@ -53,6 +53,11 @@ def revokes_none(found: Check) -> bool:
     return found.why in rule if isinstance(rule, list) else rule
 
 
+def caps(found: Check) -> bool:
+    """Whether a check that failed, by what it saw, leaves a difference that may be too small."""
+    return found.why in phrases("checks").get(found.name, {}).get("caps", ())
+
+
 def verdict(row: Result, said: Mapping[str, str]) -> str:
     """A row's verdict as a reader sees it, in the words of an edition: a difference is "shown" only
     by a design that compares, and "practically none" in spite of a failed check is not known.
