@@ -316,12 +316,10 @@ def _few_clusters(fit: Fit, measure: Measure, smallest: float) -> Check:
     if fit.second is None:
         return Check.of("few clusters", "failed", "alone", **facts)
     facts["range"] = spread(*fit.second, measure.unit)
-    first, second = (
-        decide(*ends, smallest, (), measure.unit) for ends in ((fit.low, fit.high), fit.second)
-    )
-    if first == second:
-        return Check.of("few clusters", "passed", "agree", **facts)
-    return Check.of("few clusters", "failed", "differ", **facts)
+    both = ((fit.low, fit.high), fit.second)
+    first, second = (decide(*ends, smallest, (), measure.unit) for ends in both)
+    how = ("passed", "agree") if first == second else ("failed", "differ")
+    return Check.of("few clusters", *how, **facts)
 
 
 def _rival(name: str, rival: Fit | None, fit: Fit, measure: Measure, smallest: float) -> Check:
@@ -365,8 +363,8 @@ def _before(
 
 def _assigned(is_lower: bool) -> Check:
     """What no record tells: courses assigned after trouble look like learning that does harm."""
-    found = ("failed", "trouble") if is_lower else ("not possible", "no claim")
-    return Check.of("assigned courses", *found)
+    how = ("failed", "trouble") if is_lower else ("not possible", "no claim")
+    return Check.of("assigned courses", *how)
 
 
 def two_stages(rating: Result, fit: Fit | None) -> Check:
