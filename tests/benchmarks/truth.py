@@ -277,28 +277,29 @@ def judged(
     """What one company's measures say, after Holm across them."""
     rows, found, pay = [], {}, {"bonus_rewards_individual": bonus_rewards_individual}
     for measure in SHORT:
-        comparison = contrasts.compare(person_cycles, measure, **pay)
+        prepared = samples.prepare(measure, person_cycles)
+        comparison = contrasts.compare(person_cycles, measure, prepared=prepared, **pay)
         if measure == Q3E:
             stages = judge.two_stages(rows[1], comparison.adjusted)
             comparison = replace(comparison, checks=(*comparison.checks, stages))
         smallest = SMALLEST[measures()[measure][1].unit]
-        rows.append(guarded(comparison, person_cycles, people, smallest))
+        rows.append(guarded(comparison, prepared, people, smallest))
         fit = comparison.adjusted
         bare = judge.decide(fit.low, fit.high, smallest) if fit else "unknown"
         figures = (fit.estimate, fit.std_error) if fit else (math.nan, math.nan)
-        found[measure] = (bare, naive(samples.prepare(measure, person_cycles).frame), *figures)
+        found[measure] = (bare, naive(prepared.frame), *figures)
     return {row.measure: (row.verdict, *found[row.measure]) for row in judge.holm(rows)}
 
 
 def guarded(
-    found: Comparison, person_cycles: pd.DataFrame, people: pd.DataFrame, smallest: float
+    found: Comparison, prepared: samples.Prepared, people: pd.DataFrame, smallest: float
 ) -> Result:
     """The headline, with what stands against "practically none" where that would be said."""
     row = judge.judge(found, smallest_effect=smallest)[0]
     if row.verdict != "none" or found.adjusted is None:
         return row
-    doses = judge.judge_family(row, contrasts.dose(person_cycles, found.measure))
-    apart = directions.apart(person_cycles, found.measure, people)
+    doses = judge.judge_family(row, contrasts.dose(prepared))
+    apart = directions.apart(prepared, people)
     more = guards.dose(doses), guards.groups(apart)
     found = replace(found, checks=(*found.checks, *more))
     return judge.judge(found, smallest_effect=smallest)[0]

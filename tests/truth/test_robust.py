@@ -364,11 +364,11 @@ def of_shape(seed: int, low: float = 0.0, high: float = 0.0, opposite: float = 0
 def guarded(seed: int, **about) -> tuple[str, set[str]]:
     """The verdict before any guard, and which guard takes it away."""
     rows, people = of_shape(seed, **about)
-    sample = samples.comparable(samples.prepare("learning_to_rating", rows))
-    core = Comparison("learning_to_rating", None, sample.core())
+    prepared = samples.prepare("learning_to_rating", rows)
+    core = Comparison("learning_to_rating", None, samples.comparable(prepared).core())
     none = judge.judge(core, smallest_effect=0.10)[0]
-    found = guards.dose(judge.judge_family(none, contrasts.dose(rows, none.measure)))
-    apart = guards.groups(directions.apart(rows, none.measure, people))
+    found = guards.dose(judge.judge_family(none, contrasts.dose(prepared)))
+    apart = guards.groups(directions.apart(prepared, people))
     return none.verdict, {one.name for one in (found, apart) if one.outcome == "failed"}
 
 

@@ -631,13 +631,11 @@ def test_three_cycles_are_enough_to_know_a_large_difference_and_two_are_not(cycl
 
 
 def test_dose_in_steps_against_none(person_cycles):
-    steps = contrasts.dose(person_cycles, "learning_to_rating")
+    steps = contrasts.dose(samples.prepare("learning_to_rating", person_cycles))
     assert list(steps) == ["low", "middle", "high"]
     assert steps["low"].estimate < steps["high"].estimate
-    assert (
-        contrasts.dose(person_cycles.assign(acknowledgements=np.nan), "acknowledging_to_rating")
-        == {}
-    )
+    silent = person_cycles.assign(acknowledgements=np.nan)
+    assert contrasts.dose(samples.prepare("acknowledging_to_rating", silent)) == {}
 
 
 @pytest.mark.truth
@@ -646,11 +644,9 @@ def test_dose_shows_what_one_slope_hides():
     cycles = panel(2_000, 10)
     amount = np.random.default_rng(11).integers(0, 4, len(cycles))
     bent = np.array([0, 0, 0.5, -0.5])[amount]
-    steps = contrasts.dose(
-        cycles.assign(acknowledgements=amount, rating=cycles.rating + bent),
-        "acknowledging_to_rating",
-    )
-    spread = np.std(cycles.rating + bent)
+    cycles = cycles.assign(acknowledgements=amount, rating=cycles.rating + bent)
+    steps = contrasts.dose(samples.prepare("acknowledging_to_rating", cycles))
+    spread = np.std(cycles.rating)
     for step, truth in zip(("low", "middle", "high"), (0, 0.5, -0.5), strict=True):
         assert steps[step].estimate == pytest.approx(truth / spread, abs=4 * steps[step].std_error)
 
@@ -765,7 +761,7 @@ def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
     assert not re.search(r"\b(nan|inf|None|NaT)\b|[{}]", told)
     assert rows[0].verdict == "hidden" or rows[0].to_settle
     contrasts.detectable(cycles, measure)
-    contrasts.dose(cycles, measure), contrasts.asking(cycles)
+    contrasts.dose(samples.prepare(measure, cycles)), contrasts.asking(cycles)
     narrower = [
         *rivals.kinds(cycles).values(),
         *rivals.unrelated(cycles).values(),
@@ -778,24 +774,22 @@ def test_bad_input_ends_in_a_plain_we_dont_know(person_cycles, bad, measure):
 
 @pytest.mark.slow
 def test_an_ordered_logit_says_whether_grades_as_numbers_matter(person_cycles):
+    prepared = samples.prepare("learning_to_rating", person_cycles)
     found = contrasts.with_ordered_logit(
-        contrasts.compare(person_cycles, "learning_to_rating"), person_cycles
+        contrasts.compare(person_cycles, "learning_to_rating"), prepared
     )
     said = contrasts.agreement(found.adjusted, found.odds)
     assert said.startswith("an ordered logit with managers’ means agrees (")
     turned = replace(found.adjusted, low=-found.adjusted.high, high=-found.adjusted.low)
     assert "does not agree" in contrasts.agreement(turned, found.odds)
     merit = contrasts.compare(person_cycles, "learning_to_merit_at_equal_rating")
-    assert contrasts.with_ordered_logit(merit, person_cycles) == merit
+    assert contrasts.with_ordered_logit(merit, prepared) == merit
     fine = person_cycles.assign(
         rating=person_cycles.rating + np.random.default_rng(1).random(len(person_cycles))
     )
-    assert (
-        "could not be fitted"
-        in contrasts.with_ordered_logit(contrasts.compare(fine, "learning_to_rating"), fine).notes[
-            -1
-        ]
-    )
+    found = contrasts.compare(fine, "learning_to_rating")
+    found = contrasts.with_ordered_logit(found, samples.prepare("learning_to_rating", fine))
+    assert "could not be fitted" in found.notes[-1]
 
 
 @pytest.mark.truth

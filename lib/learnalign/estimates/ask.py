@@ -36,14 +36,24 @@ def _months(study: Study) -> closing.Months:
     return closing.months(study.journeys)
 
 
+def prepared(study: Study, measure: str) -> samples.Prepared:
+    """A measure's terms on the person-cycles of a study, made once for all that asks for them."""
+    return study.made(_prepared, measure)
+
+
+def _prepared(study: Study, measure: str) -> samples.Prepared:
+    return samples.prepare(measure, study.cycles)
+
+
 def _is_individual(study: Study) -> bool:
     return study.dataset.meta.bonus_rewards_individual
 
 
 def _on_cycles(study: Study, measure: str) -> Comparison:
     individual = _is_individual(study)
-    found = contrasts.compare(study.cycles, measure, bonus_rewards_individual=individual)
-    found = contrasts.with_ordered_logit(found, study.cycles)
+    about = {"bonus_rewards_individual": individual, "prepared": prepared(study, measure)}
+    found = contrasts.compare(study.cycles, measure, **about)
+    found = contrasts.with_ordered_logit(found, about["prepared"])
     return invited.decided(found, study.cycles)
 
 
@@ -138,13 +148,13 @@ def _guards(study: Study, none: Result) -> tuple[Check, Check]:
 
 
 def _doses(study: Study, measure: str) -> dict[str, Fit]:
-    return contrasts.dose(study.cycles, measure)
+    return contrasts.dose(prepared(study, measure))
 
 
 def _apart(study: Study, measure: str) -> dict[str, tuple[Fit, int]]:
     names = study.dataset.meta.attributes
     people = study.dataset.tables["people"].select("person_id", *names).execute()
-    return directions.apart(study.cycles, measure, people.set_index("person_id"))
+    return directions.apart(prepared(study, measure), people.set_index("person_id"))
 
 
 DOSES = {"learning_to_rating": "dose", "acknowledging_to_rating": "amounts"}

@@ -260,14 +260,13 @@ def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) 
 # --- within one measure
 
 
-def dose(person_cycles: pd.DataFrame, measure: str, *, level: float = 0.95) -> dict[str, Fit]:
-    """The core model in steps: low, middle and high amounts of the exposure, each against none.
+def dose(prepared: samples.Prepared, *, level: float = 0.95) -> dict[str, Fit]:
+    """A measure's core model in steps: low, middle and high amounts, each against none.
 
     Thirds of the amount among those with any, in the outcome's unit; fewer where most have the
     same. A relation that rises and falls (Nadler et al. 2003) shows here and not in one slope.
     Empty where nothing can be compared. Misleads as the measure itself does.
     """
-    prepared = samples.prepare(measure, person_cycles)
     if prepared.frame is None:
         return {}
     sample = samples.comparable(prepared)
@@ -305,14 +304,14 @@ def asking(person_cycles: pd.DataFrame, *, level: float = 0.95) -> dict[str, Fit
     return {name: fit for name, fit in found.items() if name in kinds}
 
 
-def with_ordered_logit(found: Comparison, person_cycles: pd.DataFrame) -> Comparison:
+def with_ordered_logit(found: Comparison, prepared: samples.Prepared) -> Comparison:
     """The comparison with an ordered logit, which reads an order only, for `agreement`.
 
     For ratings only; merit comes back as it is.
     """
     if found.adjusted is None or measures()[found.measure][1].outcome != "rating":
         return found
-    fit = rivals.ordered_logit(samples.comparable(samples.prepare(found.measure, person_cycles)))
+    fit = rivals.ordered_logit(samples.comparable(prepared))
     text = "an ordered logit could not be fitted to these ratings"
     return replace(found, odds=fit, notes=found.notes if fit else (*found.notes, text))
 

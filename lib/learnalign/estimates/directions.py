@@ -19,7 +19,7 @@ FEWEST = 100  # rows of a group; fewer say little of its direction
 
 
 def apart(
-    person_cycles: pd.DataFrame, measure: str, people: pd.DataFrame, *, level: float = 0.95
+    prepared: samples.Prepared, people: pd.DataFrame, *, level: float = 0.95
 ) -> dict[str, tuple[Fit, int]]:
     """How far apart a measure's figures are between the groups of each attribute, in standard
     errors; and in how many directions they can be.
@@ -37,11 +37,12 @@ def apart(
     >>> from learnalign.linking import windows
     >>> data = reading.read("data/demo")
     >>> people = data.tables["people"].execute().set_index("person_id")[["gender"]]
-    >>> found = apart(windows.link(data).person_cycles, "learning_to_rating", people)
+    >>> cycles = windows.link(data).person_cycles
+    >>> found = apart(samples.prepare("learning_to_rating", cycles), people)
     >>> found["gender"][0].estimate < 2.58, found["gender"][1]
     (True, 1)
     """
-    sample = samples.usable(samples.prepare(measure, person_cycles))
+    sample = samples.usable(prepared)
     if sample is None:
         return {}
     groups = {name: sample.rows.person_id.map(people[name]) for name in people}

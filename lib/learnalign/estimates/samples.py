@@ -6,6 +6,7 @@ unit stands in for the manager. A new exposure is a row of EXPOSURES. Nothing is
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -35,6 +36,11 @@ class Prepared:
     noun: str = ""  # what a slope's amount is counted in
     reason: str = ""
     pasts: tuple[str, ...] = ()  # past windows' exposures to hold equal, where people have them
+
+    @cached_property
+    def comparable(self) -> Sample:
+        """The sample of the adjusted comparison, chosen once: `comparable` says how."""
+        return _chosen(self)
 
     @property
     def is_merit(self) -> bool:
@@ -271,6 +277,10 @@ def comparable(prepared: Prepared) -> Sample:
 
     Never at the price of nearly everybody: a handful who have them must not speak for the rest.
     """
+    return prepared.comparable
+
+
+def _chosen(prepared: Prepared) -> Sample:
     chosen = sample_of(prepared)
     for of in (PRIORS, prepared.pasts):
         least = PRIOR_SHARE * len(chosen.rows)

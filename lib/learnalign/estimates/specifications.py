@@ -113,7 +113,7 @@ def _ours(study: Study, key: str) -> tuple[str, ...]:
     if found.adjusted and found.adjusted.design != "randomised":  # there is one way alone
         checks = all_checks(found, measure, study.smallest(measure.smallest))
         is_robust = feedback.spoken(found, checks)[0] is found.forward
-        held = samples.comparable(samples.prepare(key, study.cycles)).priors
+        held = ask.prepared(study, key).comparable.priors
         equal = OTHERS[1] if is_robust else EQUAL[len(held)]
     return str(study.settings.embargo_days), "review", FORMS[measure.exposure], "all", equal
 
