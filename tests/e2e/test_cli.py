@@ -94,7 +94,7 @@ DATA_FAULTS = {
         "{data}: holds no tables\n"
         "    Allowed: one CSV or Parquet file per table (people, reviews, rewards, learning, "
         "assessments, "
-        "acknowledgements, ties, surveys) and a dataset.yml",
+        "acknowledgements, ties, surveys, invitations) and a dataset.yml",
     ),
     "required table": (
         {"reviews.csv": None},

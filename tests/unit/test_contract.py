@@ -97,6 +97,12 @@ GOOD = {
         n        12          0
         mean     3.5         4
     """,
+    "invitations": """
+        person_id     ana         ben
+        about         learning    learning
+        invited_on    2023-01-01  2025-07-01
+        drawn_within  ops         ops
+    """,
 }
 
 
@@ -216,6 +222,7 @@ def row_faults():
     yield double("reviews", ["person_id", "cycle"], "ana / 2023-H1", person_id="ana")
     yield double("rewards", ["person_id", "cycle"], "ana / 2023-H1", person_id="ana")
     key = ["unit", "wave_on", "scale", "domain", "item"]
+    yield double("invitations", ["person_id", "about"], "ana / learning", person_id="ana")
     yield double("surveys", key, "ops / 2023-01-01 / vision / leading / q1", item="q1")
     for table, cells, column, *rest in [
         (

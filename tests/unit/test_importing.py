@@ -507,7 +507,7 @@ SCALAR = "is neither text nor a number, a date, true or false"
             [
                 "map.yml.tables.persons.[key]: Input should be 'people', 'reviews', "
                 "'rewards', 'learning', "
-                "'assessments', 'acknowledgements', 'ties' or 'surveys'\n"
+                "'assessments', 'acknowledgements', 'ties', 'surveys' or 'invitations'\n"
                 "    Got: 'persons'"
             ],
         ),

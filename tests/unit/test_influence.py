@@ -182,7 +182,7 @@ def without_it(rows: pd.DataFrame) -> list[Fit]:
     for is_merit in (True, False):
         fit = own.core(outcome="outcome" if is_merit else "rating")
         prepared = SimpleNamespace(is_merit=is_merit, frame=own.rows)
-        bases.append(contrasts._without(own, prepared, fit)[0])
+        bases.append(contrasts.without(own, prepared, fit)[0])
     return bases
 
 
@@ -209,7 +209,7 @@ CASES = {
     "lasting luck": (cycles, without(lambda r: forward.feedback_robust(r, "manager")[1])),
     "noisy ratings": (cycles, without(lambda r: rivals.corrected(sample(r)))),
     "groups apart": (cycles, without(apart)),
-    "instrument": (cycles, without(lambda r: rivals._through(sample(r), r, 9, 0.95))),
+    "instrument": (cycles, without(lambda r: rivals.through(sample(r), r, 9, 0.95))),
     "equal cell": (cycles, without(at_equal_cell)),
     "left over": (cycles, without(paid)),
     "ordered logit": (lambda: cycles(120), without(lambda r: rivals.ordered_logit(sample(r)))),

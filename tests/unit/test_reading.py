@@ -61,7 +61,8 @@ def rows(dataset: reading.DataSet, table: str) -> list[dict[str, object]]:
 
 # --- the folder
 
-TABLES = "people, reviews, rewards, learning, assessments, acknowledgements, ties, surveys"
+TABLES = "people, reviews, rewards, learning, assessments, acknowledgements, ties, surveys, "
+TABLES += "invitations"
 
 
 def test_no_folder_a_file_and_an_empty_folder(tmp_path):

@@ -47,7 +47,7 @@ class Column:
     allowed: tuple[str, ...] = ()
     low: float | None = None
     high: float | None = None
-    may_be_later: bool = False  # a deadline may lie after `as_of`; nothing else may
+    may_be_later: bool = False  # a deadline, or a turn that is planned; nothing else may
 
 
 def _column(name: str, facts: Mapping[str, Any]) -> Column:
@@ -64,6 +64,7 @@ DATE_OF = {  # the column that dates a row of each table
     name: next(column.name for column in columns if column.kind == "date")
     for name, columns in COLUMNS.items()
 }
+PLANNED = "invitations"  # an order drawn by lot: those who wait are in it before their day
 REQUIRED_TABLES = ("people", "reviews")
 PEOPLE_REFERENCES = ("person_id", "from_id", "to_id")
 MODE_OF_TYPE: dict[str, str] = _TABLES["learning"]["columns"]["activity_type"]["allowed"]

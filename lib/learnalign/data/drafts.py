@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from learnalign.data import profiles, sources, sql
-from learnalign.data.contract import COLUMNS, DATE_OF, Column
+from learnalign.data.contract import COLUMNS, DATE_OF, PLANNED, Column
 from learnalign.data.mistakes import Problem, read_yaml
 
 SURE = 0.8
@@ -87,7 +87,7 @@ def chosen(exports: Sequence[Export]) -> list[Draft]:
     """
     found = []
     people: Export | None = None
-    for table in COLUMNS:
+    for table in (name for name in COLUMNS if name != PLANNED):  # our own
         drafts = [(one, _draft(one, table, people)) for one in exports]
         ranked = sorted(drafts, key=lambda pair: _score(*pair), reverse=True)
         if not ranked or _score(*ranked[0]) <= 0:

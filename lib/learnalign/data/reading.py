@@ -27,6 +27,7 @@ from learnalign.data.contract import (
     DATE_OF,
     DONE,
     MODE_OF_TYPE,
+    PLANNED,
     TYPES,
     Meta,
     checked,
@@ -127,7 +128,7 @@ class DataSet:
         return {name: self._up_to(name, table) for name, table in self.recorded.items()}
 
     def _up_to(self, name: str, table: Table) -> Table:
-        return table.filter(table[DATE_OF[name]] <= self.as_of)
+        return table if name == PLANNED else table.filter(table[DATE_OF[name]] <= self.as_of)
 
 
 def _as_of(dataset: DataSet, name: str, table: Table) -> Table:

@@ -15,6 +15,7 @@ from learnalign.estimates import (
     costs,
     directions,
     groups,
+    invited,
     leaders,
     rivals,
     samples,
@@ -42,7 +43,8 @@ def _is_individual(study: Study) -> bool:
 def _on_cycles(study: Study, measure: str) -> Comparison:
     individual = _is_individual(study)
     found = contrasts.compare(study.cycles, measure, bonus_rewards_individual=individual)
-    return contrasts.with_ordered_logit(found, study.cycles)
+    found = contrasts.with_ordered_logit(found, study.cycles)
+    return invited.decided(found, study.cycles)
 
 
 def _on_gaps(study: Study, measure: str) -> Comparison:
@@ -132,7 +134,8 @@ def _guards(study: Study, none: Result) -> tuple[Check, Check]:
     apart = directions.apart(study.cycles, key, people.set_index("person_id"))
     far = {name: study.gate.fit(f"{key}, {name} apart", fit) for name, (fit, _) in apart.items()}
     known = {name: (fit, apart[name][1]) for name, fit in far.items() if fit}
-    return guards.dose(judge.judge_family(none, moved)), guards.groups(known)
+    chosen = replace(none, design="adjusted")  # nobody drew a lot about how much
+    return guards.dose(judge.judge_family(chosen, moved)), guards.groups(known)
 
 
 def _doses(study: Study, measure: str) -> dict[str, Fit]:
@@ -170,6 +173,7 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         adjusted=adjusted,
         notes=(*found.notes, *filter(None, more)),
         raw=study.gate.fit(f"{what}, raw", found.raw),
+        observed=study.gate.fit(f"{found.measure}, observed", found.observed),
         rivals=tuple(rivals.items()),
         forward=study.gate.fit(f"{found.measure}, forward", found.forward),
         luck=study.gate.fit(f"{found.measure}, lasting luck", found.luck),

@@ -61,7 +61,7 @@ def compare(
     if prepared.frame is None:
         return Comparison(measure, None, None, reason=prepared.reason)
     sample = samples.comparable(prepared)
-    notes = (*prepared.notes, *_fallbacks(sample, len(prepared.pasts)))
+    notes = (*prepared.notes, *fallbacks(sample, len(prepared.pasts)))
     reason = prepared.nothing_to_compare
     found = Comparison(measure, None, None, (), sample.account(), notes, reason)
     if reason:
@@ -107,7 +107,7 @@ def _beside(
         found = found if recorded else replace(found, checks=(*found.checks, checks.recorder(why)))
     robust, luck = forward.feedback_robust(prepared.frame, sample.rater, level)
     known = prepared.frame.dropna(subset=["exposure", "outcome"])
-    base, per = _without(sample, prepared, found.adjusted)
+    base, per = without(sample, prepared, found.adjusted)
     return replace(
         found,
         forward=robust,
@@ -117,19 +117,20 @@ def _beside(
         per=per,
         rivals=tuple(names),
         strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
-        step=_step(sample.rows, prepared.noun),
+        step=step(sample.rows, prepared.noun),
         n_cycles=sample.rows.cycle.nunique(),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
 
 
-def _without(
+def without(
     sample: same_manager.Sample, prepared: samples.Prepared, fit: Fit
 ) -> tuple[Fit | None, float]:
     """What the people compared come to without it, as they are rated or paid, and how much of that
     one unit of the figure is: standardised to the same people, as the model is linear.
 
     Of an amount: at the usual one. Its interval takes the figure as known; it is never judged.
+    Misleads where the figure does.
     """
     rows, per = sample.rows, 1.0
     if not prepared.is_merit:
@@ -161,7 +162,8 @@ def _raw(frame: pd.DataFrame, rater: str, level: float) -> Fit | None:
     )
 
 
-def _fallbacks(sample: same_manager.Sample, pasts: int) -> list[str]:
+def fallbacks(sample: same_manager.Sample, pasts: int) -> list[str]:
+    """Notes on what stands in for what is not recorded, or not of enough people."""
     notes = []
     if sample.rater == "unit":
         notes.append("no managers are recorded: the unit stands in for the manager")
@@ -173,7 +175,7 @@ def _fallbacks(sample: same_manager.Sample, pasts: int) -> list[str]:
     return notes
 
 
-def _step(rows: pd.DataFrame, noun: str) -> tuple[float, float, str] | None:
+def step(rows: pd.DataFrame, noun: str) -> tuple[float, float, str] | None:
     """Where the usual amount lies and how far +1 SD is, as logarithms, and what is counted.
 
     The usual one is a mean, which everybody moves a little; a median would tell of one person.

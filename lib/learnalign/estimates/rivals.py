@@ -254,14 +254,19 @@ def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
     rows = sample.rows[differs_within(sample.rows, "got")]
     smaller = min(rows[side].person_id.nunique() for side in (rows.lost > 0, rows.lost == 0))
     nothing = prepared.nothing_to_compare or replace(sample, rows=rows).no_estimate
-    return None if nothing or smaller < MIN_CHANGERS else _through(sample, rows, smaller, level)
+    if nothing or smaller < MIN_CHANGERS:
+        return None
+    fit = through(sample, rows, smaller, level)
+    as_far = "as far as learning differs because activities were held or not"
+    return fit and replace(fit, design="compared", method=f"{fit.method}, {as_far}")
 
 
-def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> Fit | None:
+def through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> Fit | None:
     """Two stages, one instrument: what `got` moves of the outcome over what of the exposure.
 
     The sandwich of such an estimate is that of what it leaves of the outcome on the instrument,
-    over the first stage: so its interval climbs the same ladder as any other.
+    over the first stage: so its interval climbs the same ladder as any other. None where the first
+    stage is weak. Misleads where the instrument moves the outcome by another way than the exposure.
     """
     first, second = (sample.core(rows, outcome=y, exposure="got") for y in ("exposure", "outcome"))
     if not first or not second or first.estimate < STRONG**0.5 * first.std_error:
@@ -278,8 +283,6 @@ def _through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> 
         std_error=rest.std_error / first.estimate,
         n_people_smaller=smaller,
         second=rest.second and tuple(estimate + end / first.estimate for end in rest.second),
-        design="compared",
-        method=f"{rest.method}, as far as learning differs because activities were held or not",
     )
 
 

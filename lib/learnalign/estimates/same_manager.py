@@ -41,6 +41,7 @@ class Sample:
     rater: str  # "manager" or "unit"
     account: Callable[[], pd.DataFrame] = lambda: pd.DataFrame(columns=list(ATTRITION))
     pasts: tuple[str, ...] = ()  # past windows' exposures that are held equal
+    cell: str = ""  # whose people are compared in a cycle, where not the rater's
 
     def controls(self, rows: pd.DataFrame | None = None, also: Sequence[str] = ()) -> list[str]:
         """The columns held equal that say something of their own within managers and cycles."""
@@ -100,7 +101,7 @@ class Sample:
             absorb="rater_cycle",
             cluster="rater",
             level=level,
-            method=f"{self.rater} x cycle fixed effects (same {', same '.join(same)})",
+            method=f"{self.cell or self.rater} x cycle fixed effects (same {', same '.join(same)})",
             design="adjusted" if self.priors else "associated",
             clustered_by=self.rater,
             smaller=people_in_the_smaller(rows),
@@ -111,7 +112,7 @@ class Sample:
         priors = [NUMBER[len(self.priors)]] if self.priors else []
         priors += [PAST_IN_WORDS[len(self.pasts)]] if self.pasts else []
         held = [word for key, word in HELD.items() if any(_is_of(key, name) for name in controls)]
-        return (f"{self.rater} and cycle", *priors, *held)
+        return (f"{self.cell or self.rater} and cycle", *priors, *held)
 
     def beside(self, columns: Mapping[str, ArrayLike], level: float = 0.95) -> dict[str, Fit]:
         """The core model with several exposures at once, each held equal in the others' figures.

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pandas as pd
 from ibis import _
 
-from learnalign.data.contract import DATE_OF
+from learnalign.data.contract import DATE_OF, PLANNED
 from learnalign.data.reading import DataSet
 from learnalign.estimates import leaders
 from learnalign.studies import Study
@@ -31,7 +31,9 @@ def contents(study: Study) -> pd.DataFrame:
     >>> contents(la.study("data/demo")).table.tolist()[:2]
     ['people', 'reviews']
     """
-    return pd.DataFrame([_of_table(study, name) for name in study.dataset.tables], dtype=object)
+    dataset = study.dataset
+    there = [name for name in dataset.tables if name != PLANNED or name in dataset.present]
+    return pd.DataFrame([_of_table(study, name) for name in there], dtype=object)
 
 
 def _of_table(study: Study, name: str) -> dict[str, object]:

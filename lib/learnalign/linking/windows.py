@@ -20,7 +20,7 @@ import ibis
 import pandas as pd
 from ibis.expr.types import Column, Table
 
-from learnalign.data.contract import DATE_OF, DONE
+from learnalign.data.contract import DATE_OF, DONE, PLANNED
 from learnalign.data.kept import keep
 from learnalign.data.mistakes import DataError
 from learnalign.data.reading import DataSet
@@ -45,6 +45,7 @@ FIRST_WINDOW_DAYS = 182
 LANDMARK_DAYS = 60
 COUNTS = ("voluntary_activities", "acknowledgements")
 EXPOSURES = ("voluntary_hours", *COUNTS)  # those that a lead test needs
+INVITED = {"learning": "learn", "acknowledging": "acknowledge"}  # `about` of a drawn order
 LAST = ("last_learned_on", "last_acknowledged_on", "last_not_held_on", "last_gap_on")
 PLACE = {"manager": "manager_id", "unit": "unit", "grade": "grade"}  # who is new in it asks more
 NEEDS = {  # what a column with this in its name cannot do without
@@ -94,7 +95,8 @@ def link(dataset: DataSet, *, embargo_days: int = 30) -> Linked:
     if made := prepared(dataset, "person_cycles", "attrition", embargo_days=embargo_days):
         return Linked(*made)
     reviewed = _with_landmark(_with_windows(dataset, embargo_days), embargo_days).cache()
-    cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset).drop("_landmark_end")
+    cycles = _join_rewards(_join_exposures(reviewed, dataset), dataset)
+    cycles = _join_invitations(cycles, dataset).drop("_landmark_end")
     person_cycles = fetched(cycles.order_by("person_id", "reviewed_on", "cycle"))
     for name in EXPOSURES:
         person_cycles = person_cycles.assign(**around(person_cycles[name], person_cycles.person_id))
@@ -264,6 +266,32 @@ def _zero_or_empty(cycles: Table, name: str, began: dt.date, dataset: DataSet) -
         return ibis.null(count.type())
     end = cycles._landmark_end if name.endswith("_early_next") else cycles.window_end
     return (end > began).ifelse(count.fill_null(0), None)
+
+
+# --- invitations
+
+
+def _join_invitations(cycles: Table, dataset: DataSet) -> Table:
+    """Reviews of people in a drawn order with their stratum of it, and which part of the window's
+    days lay on or after their own turn; empty for who is not in it.
+
+    And whether their turn had come before the landmark's end. Where no order is recorded there are
+    no such columns.
+    """
+    if PLANNED not in dataset.filled:
+        return cycles
+    for about, verb in INVITED.items():
+        rows = dataset.tables[PLANNED]
+        own = rows.filter(rows.about == about)
+        own = own.select("person_id", _turn="invited_on", **{f"drawn_to_{verb}": "drawn_within"})
+        found = beside(cycles, own, "person_id")
+        whole = found.window_end.delta(found.window_start, unit="day")
+        after = found.window_end.delta(found._turn, unit="day") / whole
+        share = (whole > 0).ifelse(after.clip(0, 1), None)
+        is_early = (found._turn < found._landmark_end).cast("float64")
+        name = f"invited_to_{verb}"
+        cycles = found.mutate(**{name: share, f"{name}_early_next": is_early}).drop("_turn")
+    return cycles
 
 
 # --- rewards

@@ -194,12 +194,15 @@ def _method(row: Result) -> dict[str, str]:
     if row.unit == "percentage points" or measure.estimator == "cost":
         outcome = told["outcome"].format(outcome=outcome, unit=row.unit)
     record = {"question": question.text, "compared": measure.method.compared, "outcome": outcome}
-    record["misleads when"] = measure.misleads
+    sentences = phrases("sentences")
+    usual = sentences["estimators"][measure.estimator]
+    own = sentences["designs"][row.design]  # of those who were drawn, not of those who chose
+    record["misleads when"] = own.get("misleads", measure.misleads)
     if row.estimate is not None:
         rater = row.cluster or "manager"
         held = ", ".join(told["same"].format(what=one) for one in row.held) or measure.among
         record |= {
-            "how": phrases("sentences")["estimators"][measure.estimator]["how"].format(rater=rater),
+            "how": own.get("how", usual["how"]).format(rater=rater),
             "held equal": held,
             "interval": told["interval"].format(
                 level=row.level, rater=rater, care=told["care"].get(row.rung, "")

@@ -35,6 +35,8 @@ NARROWER = ("recorder", "re-assessment", *PENALTIES)
 GUARDS = ("dose", "groups")
 """What takes "practically none" away because parts differ, which says nothing against the parts."""
 OVERLAP = 2 / 3  # of the 90 days that count are among those well before
+OF_ALL = {"at": "raw", "branch": "described"}
+OF_CHOICE = {"at": "as people chose", "branch": "observed"}
 RIVALS = ("bracketing", "noisy ratings", "waitlist")
 
 
@@ -81,7 +83,8 @@ def stands(rows: Sequence[Result]) -> bool:
 def judge(
     comparison: Comparison, *, smallest_effect: float, group: str = "company"
 ) -> tuple[Result, ...]:
-    """The headline result of a comparison and, beside it, the raw figure (described, never judged).
+    """The headline result of a comparison and, beside it, the raw figure, and that of those who
+    chose where chance decided the headline (described, never judged).
 
     Its figures are as they may be shown. Every branch ends in one sentence.
     """
@@ -90,9 +93,8 @@ def judge(
     if comparison.is_hidden:
         return (row_of(question, measure, branch="hidden", **about),)
     rows = [_headline(question, measure, comparison, **about)]
-    if comparison.raw is not None:
-        about |= {"headline": False, "at": "raw", "branch": "described"}
-        rows.append(row_of(question, measure, comparison.raw, **about))
+    for fit, of in ((comparison.raw, OF_ALL), (comparison.observed, OF_CHOICE)):
+        rows += [row_of(question, measure, fit, headline=False, **of, **about)] if fit else []
     return tuple(rows)
 
 
@@ -113,6 +115,8 @@ def judge_family(
         for one in headline.checks
         if one.outcome in ("failed", "answered") and one.name not in ("few clusters", *GUARDS)
     ]
+    if headline.design == "randomised":
+        failed.append(Check.of("drawn order", "failed", "parts"))  # chance decided on the whole
     differ = headline.branch == "revoked" and not any(map(revokes_none, failed))
     doubt = "" if differ or headline.verdict in (*CLAIMS, "none") else "headline"
     about = {"group": headline.group, "smallest_effect": headline.smallest_effect}
@@ -288,7 +292,7 @@ def all_checks(found: Comparison, measure: Measure, smallest: float) -> tuple[Ch
     fit = found.adjusted
     own = [_few_clusters(fit, measure, smallest), *found.checks]
     own += [_rival(name, rival, fit, measure, smallest) for name, rival in found.rivals]
-    if measure.estimator == "contrast":
+    if measure.estimator == "contrast" and fit.design != "randomised":
         bare, robust = (
             decide(one.low, one.high, smallest, (), measure.unit) if one else "unknown"
             for one in (fit, found.forward)

@@ -103,6 +103,7 @@ class Comparison:
     rivals: tuple[
         tuple[str, Fit | None], ...
     ] = ()  # the same contrast under other assumptions; None: not possible
+    observed: Fit | None = None  # beside one that chance decided: of those who chose
     forward: Fit | None = None  # the rival that a bad half-year cannot fool
     luck: Fit | None = None  # and how far luck lasts, which it rests on
     n_cycles_all: int = 0  # with outcome and exposure, whatever is held; 0: not over cycles

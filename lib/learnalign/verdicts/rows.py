@@ -18,7 +18,7 @@ from learnalign.verdicts.registry import (
     phrases,
     questions,
 )
-from learnalign.verdicts.result import Fit, Result, Verdict
+from learnalign.verdicts.result import Fit, Result, Verdict, number
 from learnalign.verdicts.words import Told, failures, said
 
 FAR = 100  # times as much data: nobody will wait for that
@@ -57,6 +57,7 @@ def row_of(
 def _verdict(branch: str) -> Verdict:
     """The verdict of a branch: its name where it is one, else "we don't know"."""
     named = {"fact": "described", "cost": "described", "nothing varies": "none"}
+    named |= {"observed": "described"}
     verdict = named.get(branch, branch)
     return verdict if verdict in phrases("sentences")["verdicts"] else "unknown"
 
@@ -185,6 +186,8 @@ def what_settles(row: Result, bare: Verdict, fit: Fit, measure: Measure, n_cycle
     times = (log(seen) / log(wanted) if row.unit == "hazard ratio" else seen / wanted) ** 2
     if times < 1.1:
         return settled("edge", row) + also
+    if fit.design == "randomised":
+        return settled("drawn", row, times=number(times)) + also
     if times > FAR:
         return settled("far", row, far=str(FAR)) + also
     more = times - 1

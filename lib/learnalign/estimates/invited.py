@@ -1,0 +1,165 @@
+"""Invited: a headline's contrast where a lot decided who was invited when.
+
+People wait for their turn in an order that was drawn within strata (the table `invitations`). Of
+one stratum in one cycle, those whose turn has come differ from those who wait by chance alone; as
+far as an invitation moves what people do, what it moves of the outcome is an effect. What chance
+decides no observation answers better: where there is such a figure, it is the one that speaks.
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from learnalign.estimates import checks, contrasts, samples
+from learnalign.estimates.ladder import fixed_effects
+from learnalign.estimates.rivals import MIN_CHANGERS, through
+from learnalign.estimates.same_manager import Sample, differs_within, held
+from learnalign.linking.windows import INVITED
+from learnalign.verdicts.registry import measures
+from learnalign.verdicts.result import Check, Comparison, Fit
+
+LEVEL = 0.99  # of the check that the order was kept: one kept order in 100 fails it
+NOTE = (
+    "an order of invitations was drawn, and cannot tell yet: too few people are invited or wait, "
+    "or an invitation hardly moves what they do"
+)
+OF = {"learning": "learning", "acknowledgements": "acknowledging"}
+
+
+def decided(found: Comparison, person_cycles: pd.DataFrame, *, level: float = 0.95) -> Comparison:
+    """A comparison with the figure that chance decided in the place of the one of those who chose,
+    which is kept beside it (`observed`); as it is, where nobody drew an order.
+
+    With its own checks alone: nobody chose, so that those of choosing have nothing to ask. Where
+    the order cannot tell yet, a note says so. Misleads as `effect` does.
+    """
+    prepared = in_order(found.measure, person_cycles)
+    if prepared is None:
+        return found
+    sample = sample_of(prepared)
+    fit = effect(sample, level)
+    if fit is None:
+        return replace(found, notes=(*found.notes, NOTE))
+    taken = replace(sample, rows=_taken(sample.rows))
+    base, per = contrasts.without(taken, prepared, fit)
+    return Comparison(
+        found.measure,
+        found.raw,
+        fit,
+        _checks(sample, prepared.frame),
+        sample.account(),
+        (*prepared.notes, *contrasts.fallbacks(sample, 0)),
+        observed=found.adjusted,
+        step=contrasts.step(taken.rows, prepared.noun),
+        n_cycles=sample.rows.cycle.nunique(),
+        modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
+        base=base,
+        per=per,
+    )
+
+
+def in_order(measure: str, cycles: pd.DataFrame) -> samples.Prepared | None:
+    """The person-cycles of people in the drawn order, in a measure's terms; None without any.
+
+    `exposure` is the share of the window since the person's turn; what people did is `taken`.
+    People of one stratum and cycle are compared, and belong to the manager whom they had first:
+    one who moves takes no part of another's cluster along. What is held equal is from before
+    anybody of the stratum was invited, as an invitation may have moved the rest; so merit at equal
+    rating, which is moved too, is merit over the matrix.
+    """
+    about = samples.EXPOSURES[measures()[measure][1].exposure][0]
+    verb = INVITED[OF[about]]
+    if f"drawn_to_{verb}" not in cycles:
+        return None
+    prepared = samples.prepare(measure, cycles)
+    if prepared.frame is None:
+        return None
+    turn, early = (cycles[f"invited_to_{verb}{when}"].astype(float) for when in ("", "_early_next"))
+    frame = prepared.frame.assign(taken=prepared.frame.exposure, exposure=turn, early=early)
+    frame = frame.assign(stratum=cycles[f"drawn_to_{verb}"])[turn.notna()]
+    if "cell" in frame:
+        frame = frame.assign(outcome=frame.gap).drop(columns="cell")
+    if frame.empty:
+        return None
+    cell = pd.factorize(frame.stratum.astype(str) + "|" + frame.cycle)[0]
+    home = frame.groupby("person_id").rater.transform("first")
+    return replace(prepared, frame=_before(frame.assign(rater_cycle=cell, rater=home)), pasts=())
+
+
+def _before(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what was known of people before the first of their stratum was invited: two ratings
+    and their role, as the mean and a mark where there is none.
+    """
+    waits = frame.groupby("rater_cycle").exposure.transform("max") == 0
+    names = [name for name in held(frame) if not name.startswith(("held_moved", "held_cell"))]
+    known = frame[waits].groupby("person_id")[["rating_sd", "prior_1", *names]].last()
+    known = known.rename(columns={"rating_sd": "prior_1", "prior_1": "prior_2"})
+    known = known.reindex(frame.person_id).set_axis(frame.index)
+    last = known.prior_1.rename("last_rating")
+    missing = known.isna().astype(float).add_prefix("held_missing_")
+    known = known.fillna(known.mean()).fillna(0.0)
+    rest = frame.drop(columns=[*held(frame), *samples.PRIORS])
+    return pd.concat([rest, known, missing, last], axis=1)
+
+
+def sample_of(prepared: samples.Prepared) -> Sample:
+    """Person-cycles in which, of one stratum, some were invited for longer than others."""
+    missing = (
+        ("no_exposure", "the exposure is not recorded", "taken"),
+        ("no_outcome", "the outcome is not recorded", "outcome"),
+        ("no_rater", "no manager recorded", "rater"),
+    )
+    steps = [(key, why, lambda left, of=of: left[of].isna()) for key, why, of in missing]
+    text = "everybody of the stratum was invited by then, or nobody"
+    steps.append(("no_difference", text, lambda left: ~differs_within(left, "exposure")))
+    rows, account = samples.fall_out(prepared.frame, prepared.measure, "person-cycles", steps)
+    priors = samples.PRIORS if rows.last_rating.notna().any() else ()
+    rater = "unit" if prepared.frame.by.eq("unit").any() else "manager"
+    return Sample(rows, priors, rater, account, cell="stratum of the order")
+
+
+def effect(sample: Sample, level: float = 0.95) -> Fit | None:
+    """What doing it moves of the outcome, in those whom the invitation moved (LATE; Imbens and
+    Angrist 1994): two stages, the share of the window since a person's turn as the instrument.
+
+    Within stratum and cycle, at equal ratings before the order, clustered by the first manager,
+    which is more cautious than the person on whom chance decided. None with fewer than 30 people on
+    either side, or where an invitation hardly moves what people do.
+
+    Misleads where an invitation moves the outcome by another way (managers who know who was
+    invited), where those who wait take heart or lose it, and where the order was not kept. What was
+    done in the windows before, since the invitation, is part of the figure.
+    """
+    rows = sample.rows
+    middle = rows.groupby("rater_cycle").exposure.transform("mean")
+    sides = (rows.exposure > middle, rows.exposure < middle)
+    smaller = min(rows.person_id[side].nunique() for side in sides)
+    if smaller < MIN_CHANGERS or sample.no_estimate or rows.taken.nunique() < 2:
+        return None
+    fit = through(sample, _taken(rows), smaller, level)
+    as_far = "as far as the share of the window since a drawn invitation moves it"
+    return fit and replace(fit, design="randomised", method=f"{fit.method}, {as_far}")
+
+
+def _taken(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with what people did as the exposure, and their turn as the instrument."""
+    return rows.assign(got=rows.exposure, exposure=rows.taken)
+
+
+def _checks(sample: Sample, everybody: pd.DataFrame) -> tuple[Check, ...]:
+    """What chance does not answer: whether the order was kept, and whether people were lost."""
+    everybody = everybody[differs_within(everybody, "exposure")]
+    middle = everybody.groupby("rater_cycle").exposure.transform("mean")
+    sides = everybody.assign(exposure=(everybody.exposure > middle).astype(float))
+    reduced = sample.core()
+    tried = [] if reduced is None else [checks.attrition(sample, sides, reduced)]
+    return (order_kept(sample), checks.overlap(checks.share_beyond(sample)), *tried)
+
+
+def order_kept(sample: Sample) -> Check:
+    """The last rating before the order must not go with whose turn has come, at p < .01."""
+    rows = sample.rows.dropna(subset=["last_rating"])
+    rows = rows[differs_within(rows, "exposure")]
+    about = {"absorb": "rater_cycle", "cluster": "rater", "level": LEVEL}
+    fit = fixed_effects(rows, "last_rating", "exposure", **about, clustered_by=sample.rater)
+    return checks.alone("drawn order", fit)
