@@ -188,6 +188,13 @@ def _moving() -> object:
         yield tell
 
 
+def plan(params: Path, question: str, waves: int, seed: int, moves: float, out: Path) -> None:
+    """Draw by lot who is invited when; say what such an order takes, and what it could tell."""
+    from learnalign.runs import inviting
+
+    print(inviting.plan(params, question, out, waves=waves, seed=seed, moves=moves))
+
+
 def audit(out: Path, data: Path | None) -> None:
     """Look whether published editions tell of individuals, by their bytes alone; 1 if they do."""
     from learnalign.runs import audit as audits
@@ -289,6 +296,15 @@ COMMANDS = {
     ),
     "check": (check, _word("data", told="a data set: a folder of tables and dataset.yml")),
     "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN),
+    "plan": (
+        plan,
+        PARAMS,
+        _word("--question", kind=str, required=True, told="Q1, Q2, Q3 or Q5"),
+        _word("--waves", kind=int, default=3, told="turns, one for each review window (3)"),
+        _word("--seed", kind=_at_least(0, int), default=1, told="draws the same list again (1)"),
+        _word("--moves", kind=float, default=0.3, told="how much of the invited do it more (0.3)"),
+        _word("--out", required=True, told="the list to write, such as data/invitations-Q2.csv"),
+    ),
     "audit": (
         audit,
         _word("out", told="a folder of editions, or one edition"),

@@ -405,6 +405,7 @@ def test_help_names_every_command(project):
         "import",
         "check",
         "run",
+        "plan",
         "audit",
         "simulate",
         "schedule",

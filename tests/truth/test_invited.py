@@ -210,3 +210,35 @@ def test_an_order_that_cannot_tell_yet_leaves_a_note_alone(few):
     told = invited.decided(observed, rows)
     assert told.notes == (*observed.notes, invited.NOTE)
     assert replace(told, notes=observed.notes) == replace(observed)
+
+
+# --- before it is drawn
+
+
+def before_any_order(seed: int, people: int) -> pd.DataFrame:
+    rows = of_order(seed, people=people, moves=0.0)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(180 * rows.cycle.str[1:].astype(int), "D")
+    return rows.drop(columns=[one for one in rows if "_to_acknowledge" in one]).assign(
+        reviewed_on=days
+    )
+
+
+@pytest.mark.parametrize(
+    ("effect", "people", "moves"), [(0.3, 1_500, 0.5), (0.2, 1_500, 0.35), (0.5, 600, 0.5)]
+)
+def test_the_chance_foreseen_is_the_share_of_orders_that_find_it(effect, people, moves):
+    order = pd.DataFrame(
+        {"stratum": np.arange(people) // STRATUM, "wave": np.arange(people) % WAVES}
+    )
+    order = order.set_axis(order.index.astype(str)).astype({"stratum": str})
+    foreseen = []
+    for seed in range(20):
+        one = invited.foreseen(before_any_order(1_000 + seed, people), MEASURE, order, WAVES)
+        foreseen.append(one.chance(effect, moves * (1 - one.does_now)))
+    found_it = []
+    for seed in range(5_000, 5_300):
+        rows = of_order(seed, effect, people=people, moves=moves)
+        fit = invited.decided(Comparison(MEASURE, None, None), rows).adjusted
+        found_it.append(fit is not None and fit.low > 0)
+    # 5 points, and 3 of 300 orders' Monte-Carlo error and of intervals from 50 clusters
+    assert np.mean(found_it) == pytest.approx(np.mean(foreseen), abs=0.08)

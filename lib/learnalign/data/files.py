@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import duckdb
 import ibis
@@ -207,7 +207,7 @@ def csv_rows(
     return engine.table(here)
 
 
-def safe_csv(frame: pd.DataFrame, path: Path) -> None:
+def safe_csv(frame: pd.DataFrame, path: Path | TextIO) -> None:
     """Write a CSV file for a person's spreadsheet: nothing in it is run as a formula (CWE-1236).
 
     An apostrophe goes before what a spreadsheet may take for a formula, and line ends in a text

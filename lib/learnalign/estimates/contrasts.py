@@ -242,6 +242,15 @@ def reach(clusters: float) -> float:
     return float(stats.t.ppf([0.975, POWER], clusters - 1).sum())
 
 
+def chance(effect: float, error: float, clusters: float = np.inf) -> float:
+    """In which share of studies a true difference is found, with such a standard error.
+
+    >>> round(chance(reach(100) * 0.05, 0.05, 100), 2)
+    0.8
+    """
+    return float(stats.t.cdf(effect / error - stats.t.ppf(0.975, clusters - 1), clusters - 1))
+
+
 def _variance_left(rows: pd.DataFrame, column: str, held: list[str], free: int) -> float:
     inside = within(rows[[column, *held]].to_numpy(float), rows.rater_cycle.to_numpy())
     left = unexplained(inside[:, 0], inside[:, 1:])

@@ -6,14 +6,17 @@ far as an invitation moves what people do, what it moves of the outcome is an ef
 decides no observation answers better: where there is such a figure, it is the one that speaks.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
+from scipy import stats
 
 from learnalign.estimates import checks, contrasts, samples
+from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
-from learnalign.estimates.rivals import MIN_CHANGERS, through
-from learnalign.estimates.same_manager import Sample, differs_within, held
+from learnalign.estimates.rivals import MIN_CHANGERS, STRONG, through
+from learnalign.estimates.same_manager import Sample, differs_within, held, is_binary
 from learnalign.linking.windows import INVITED
 from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import Check, Comparison, Fit
@@ -67,8 +70,7 @@ def in_order(measure: str, cycles: pd.DataFrame) -> samples.Prepared | None:
     anybody of the stratum was invited, as an invitation may have moved the rest; so merit at equal
     rating, which is moved too, is merit over the matrix.
     """
-    about = samples.EXPOSURES[measures()[measure][1].exposure][0]
-    verb = INVITED[OF[about]]
+    verb = INVITED[about_of(measure)]
     if f"drawn_to_{verb}" not in cycles:
         return None
     prepared = samples.prepare(measure, cycles)
@@ -84,6 +86,13 @@ def in_order(measure: str, cycles: pd.DataFrame) -> samples.Prepared | None:
     cell = pd.factorize(frame.stratum.astype(str) + "|" + frame.cycle)[0]
     home = frame.groupby("person_id").rater.transform("first")
     return replace(prepared, frame=_before(frame.assign(rater_cycle=cell, rater=home)), pasts=())
+
+
+def about_of(measure: str) -> str:
+    """What an invitation is to that moves a measure's exposure; "" where there is none."""
+    what = measures()[measure][1]
+    source = samples.EXPOSURES.get(what.exposure, ("",))[0]
+    return OF.get(source, "") if what.estimator == "contrast" else ""
 
 
 def _before(frame: pd.DataFrame) -> pd.DataFrame:
@@ -126,9 +135,9 @@ def effect(sample: Sample, level: float = 0.95) -> Fit | None:
     which is more cautious than the person on whom chance decided. None with fewer than 30 people on
     either side, or where an invitation hardly moves what people do.
 
-    Misleads where an invitation moves the outcome by another way (managers who know who was
-    invited), where those who wait take heart or lose it, and where the order was not kept. What was
-    done in the windows before, since the invitation, is part of the figure.
+    Misleads where an invitation moves the outcome by another way (those who did it anyway do more
+    of it, managers know who was invited), where those who wait lose heart, and where the order was
+    not kept. What was done in earlier windows, since the invitation, is part of the figure.
     """
     rows = sample.rows
     middle = rows.groupby("rater_cycle").exposure.transform("mean")
@@ -163,3 +172,79 @@ def order_kept(sample: Sample) -> Check:
     about = {"absorb": "rater_cycle", "cluster": "rater", "level": LEVEL}
     fit = fixed_effects(rows, "last_rating", "exposure", **about, clustered_by=sample.rater)
     return checks.alone("drawn order", fit)
+
+
+# --- before an order is drawn
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """How exactly an order would tell a measure's effect, by a company's own last cycles."""
+
+    measure: str
+    clusters: int
+    does_now: float  # the share of person-cycles
+    amount: float  # how much of the exposure, in its unit, somebody moved does more
+    is_slope: bool
+    error: float  # of what being invited moves of the outcome
+    first_error: float  # and of the exposure
+
+    def chance(self, effect: float, moves: float) -> float:
+        """In which share of orders `effect` is found in those moved, who are so large a share of
+        the invited: the interval is on its side of 0, and the first stage is strong.
+        """
+        moved = moves * self.amount
+        is_strong = float(stats.norm.cdf(moved / self.first_error - STRONG**0.5))
+        return contrasts.chance(effect, self.error / moved, self.clusters) * is_strong
+
+    def times(self, effect: float, moves: float) -> float:
+        """How many times as much would be needed to find it in 80 of 100 orders."""
+        found = contrasts.reach(self.clusters) * self.error / (moves * self.amount * effect)
+        strong = (STRONG**0.5 + stats.norm.ppf(0.98)) * self.first_error / (moves * self.amount)
+        return float(max(found, strong) ** 2)
+
+
+def foreseen(
+    cycles: pd.DataFrame, measure: str, order: pd.DataFrame, waves: int
+) -> Foreseen | None:
+    """What an order would tell, had it been over the last `waves` - 1 cycles; None for too few.
+
+    `order` has a person's `stratum` and turn (`wave`, from 0) by `person_id`. Over all orders that
+    could be drawn, the turns of two cycles go together by a fixed amount: with what is left of the
+    outcome at equal ratings before, that is the error of two stages. Whether outcome and exposure
+    go together is never computed. Misleads where the next cycles are not as the last ones were.
+    """
+    days = cycles.groupby("cycle").reviewed_on.median().sort_values()
+    place = {cycle: n for n, cycle in enumerate(days.index[1 - waves :])}
+    at, turn = cycles.cycle.map(place), cycles.person_id.map(order.wave)
+    invited = (turn <= at).astype(float).where(turn.notna())
+    name = f"to_{INVITED[about_of(measure)]}"
+    as_if = {f"invited_{name}": invited, f"invited_{name}_early_next": np.nan}
+    as_if |= {f"drawn_{name}": cycles.person_id.map(order.stratum)}
+    prepared = in_order(measure, cycles.assign(**as_if))
+    sample = prepared and sample_of(prepared)
+    if sample is None or sample.no_estimate:
+        return None
+    rows = _taken(sample.rows)
+    share = np.arange(1, waves) / waves  # whose turn has come by each cycle
+    together = np.minimum.outer(share, share) - np.outer(share, share)
+    where = rows.cycle.map(place).to_numpy()
+    spread = together[where, where].sum()
+    columns = (rows.outcome, rows.exposure)
+    errors = (float(_error(sample, one, where, together) / spread) for one in columns)
+    is_slope = not is_binary(rows)
+    does = rows.amount > 0 if is_slope else rows.exposure == 1
+    apart = rows.exposure[does].mean() - rows.exposure[~does].mean()
+    about = float(does.mean()), float(apart if apart > 0 else 1), is_slope
+    return Foreseen(measure, rows.rater.nunique(), *about, *errors)
+
+
+def _error(sample: Sample, column: pd.Series, where: np.ndarray, together: np.ndarray) -> float:
+    """The standard deviation, over the draws, of the sum of a column's rest times the turns."""
+    cell, held_ = sample.rows.rater_cycle.to_numpy(), sample.rows[sample.controls()]
+    left = unexplained(within(column.to_numpy(float), cell), within(held_.to_numpy(float), cell))
+    people = pd.factorize(sample.rows.person_id)[0]
+    by = np.zeros((people.max() + 1, len(together)))
+    np.add.at(by, (people, where), left)
+    squares = np.einsum("ic,cd,id->", by, together, by)
+    return float(np.sqrt(squares * len(left) / sample.residual_df()))

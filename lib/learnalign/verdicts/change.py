@@ -83,10 +83,10 @@ def wait(row: Result, cycles: int, months: float) -> str:
     months.
 
     The precision that is short grows with the square root of the cycles; nothing is said where more
-    of the same does not help. Misleads where the company grows or shrinks, or where what is
-    recorded changes.
+    of the same does not help, and of a drawn order, which ends when all are invited. Misleads where
+    the company grows or shrinks, or where what is recorded changes.
     """
-    if row.verdict != "unknown" or months <= 0:
+    if row.verdict != "unknown" or months <= 0 or row.design == "randomised":
         return ""
     if row.estimate is None:
         if not (row.wanting or _starts(row)):

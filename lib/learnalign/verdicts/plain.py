@@ -270,6 +270,8 @@ def _settles(row: Result, waits: Mapping[str, str]) -> str:
         return told["lot"]
     if row.branch in ("many", "many units"):
         return told["many"]
+    if row.design == "randomised":
+        return told["drawn"]
     if reason := phrases("sentences")["reasons"].get(row.reason):
         return sentence_case(f"{reason['settle']}.")
     return told["more"].format(wait=waits[row.measure]) if waits.get(row.measure) else told["other"]
