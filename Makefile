@@ -52,8 +52,9 @@ lint: $(DEVELOPMENT) ## Check style, format, the layers, and that notebooks hold
 hooks: $(DEVELOPMENT) ## Check each commit before it is made (pre-commit)
 	.venv/bin/pre-commit install
 
-glossary: $(DEVELOPMENT) ## Write GLOSSARY.md again from the terms, checks and verdicts of verdicts/en
+glossary: $(DEVELOPMENT) ## Write GLOSSARY.md and docs/schema.md again from verdicts/en and the contract
 	$(PY) -c "from learnalign.verdicts import explain; open('GLOSSARY.md', 'w').write(explain.glossary_page())"
+	$(PY) -m learnalign schema >docs/schema.md
 
 data: $(RUNTIME) ## Draw the demonstration company in data/demo again
 	.venv/bin/learnalign simulate data/demo --people 1500 --cycles 6 --seed 1

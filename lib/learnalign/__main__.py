@@ -204,6 +204,13 @@ def audit(out: Path, data: Path | None) -> None:
     sys.exit(1 if done.findings else 0)
 
 
+def schema(table: str) -> None:
+    """Print every table and column of the contract, what may stand there, and what needs it."""
+    from learnalign.verdicts import schema as contract
+
+    print(contract.page(table), end="")
+
+
 def simulate(out: Path, people: int, cycles: int, seed: int, truth: Path | None, raw: bool) -> None:
     """Write a plausible bank with every canonical table and known truths in it."""
     from northbank import tables as bank
@@ -295,6 +302,10 @@ COMMANDS = {
         ),
     ),
     "check": (check, _word("data", told="a data set: a folder of tables and dataset.yml")),
+    "schema": (
+        schema,
+        (("table",), {"nargs": "?", "default": "", "help": "one table; all when not given"}),
+    ),
     "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN),
     "plan": (
         plan,
