@@ -59,20 +59,24 @@ def remedial(people: int, cycles: int, seed: int, truth: Truth) -> Company:
 
 
 def reorganised(people: int, cycles: int, seed: int, truth: Truth) -> Company:
-    """As declared: a quarter of staff move each half-year, ask more in it, and are rated lower."""
+    """As declared: a quarter of staff move each half-year; whoever has a new manager, unit or grade
+    asks more in it, and is rated lower at its end.
+    """
     bank, rng = events.begin(people, cycles, seed, truth), stream(seed, OWN)
-    moved, staff = np.zeros(bank.unit.shape, dtype=bool), np.flatnonzero(~bank.manages)
+    staff = np.flatnonzero(~bank.manages)
     for at in range(1, cycles):
-        moved[:, at] = ~bank.manages & (rng.random(people) < 0.25)
-        place = moved[:, at] & (rng.random(people) < 0.5)
+        moves = ~bank.manages & (rng.random(people) < 0.25)
+        place = moves & (rng.random(people) < 0.5)
         other = staff[below(rng, len(staff), place.sum())]
         for of in (bank.unit, bank.manager):
             of[place, at:] = of[other, at:]
-        rise = moved[:, at] & ~place
-        bank.grade[rise, at:] = np.minimum(bank.grade[rise, at:] + 1, len(GRADES) - 3)
-    bank.willing = bank.willing + 1.8 * moved
+        rise = moves & ~place
+        bank.grade[rise, at:] = np.minimum(bank.grade[rise, at:] + 1, len(GRADES) - 1)
+    of = (bank.unit, bank.manager, bank.grade)
+    new = np.any([np.diff(one, axis=1, prepend=one[:, :1]) != 0 for one in of], axis=0)
+    bank.willing = bank.willing + 1.8 * new
     bank = events.happen(bank, seed)
-    scored(bank, -0.8 * moved[bank.reviews.person_id, bank.reviews["at"]])
+    scored(bank, -0.8 * new[bank.reviews.person_id, bank.reviews["at"]])
     return told(bank, seed)
 
 
@@ -135,16 +139,17 @@ def settled_early(people: int, cycles: int, seed: int, truth: Truth) -> Company:
 
 
 def written_down(people: int, cycles: int, seed: int, truth: Truth) -> Company:
-    """As declared of what happens; of what nobody else records, more is written down where the
-    half-year goes well, and less where it does not.
+    """As declared of what happens; of what people record themselves, more and longer activities are
+    written down where the half-year goes well, and fewer and shorter where it does not.
     """
     bank, rng = events.happen(events.begin(people, cycles, seed, truth), seed), stream(seed, OWN)
     learning = bank.learning
     cycle = np.searchsorted(bank.review - events.EMBARGO, learning.learned_on, side="right")
     luck = bank.half_year[:, 1:][learning.person_id, np.minimum(cycle, cycles - 1)]
     own = ~learning.activity_type.isin([name for name, of in MADE.types.items() if "rate" in of])
+    hours = (learning.hours * np.exp(0.8 * luck)).clip(0.25, 60).where(own, learning.hours)
     chance = np.clip(0.5 * luck, -1, 1)
-    bank.learning = more_or_less(learning, own, chance, rng, by_row=True)
+    bank.learning = more_or_less(learning.assign(hours=hours), own, chance, rng, by_row=True)
     return told(bank, seed)
 
 

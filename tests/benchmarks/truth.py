@@ -495,9 +495,16 @@ of `n` companies: one company in 200 is 0.5.
 - *SD / SE*: how much estimates differ between companies, over the standard error that each claims.
 - *strugglers*: the less able acknowledge more. *dip*: so do those who know that their last half-year went badly,
   which the lead test must call a difference where there should be none. *Northbank's own nuisances*: both, and able
-  people learn more. *trouble in the same half-year* moves both acknowledging and the rating that follows: no record
-  tells it from a penalty, and no check of ours can. *all of it together*: Northbank's own, hidden motivation, lenient
-  managers, halo, noisy ratings and campaigns.
+  people learn more. *trouble in the same half-year* moves both acknowledging and the rating that follows: it moves what
+  nobody could see alike, which a penalty for what was seen does not. *all of it together*: Northbank's own, hidden
+  motivation, lenient managers, halo, noisy ratings and campaigns.
+- From *lasting luck* on, what happens is changed as well (`open_companies.py` says how), on top of nothing that hides it
+  where nothing is named. *seen is punished*: what anybody else could know of; the truth is that of all acknowledging.
+- *goal*: where nothing is true, *higher* or *lower* in 1 company of 100 at most; where twice the smallest effect is, the
+  right one in 80. *at most untrusted*: no record tells what is true (a penalty on private acknowledgements too looks
+  like trouble, courses assigned after trouble like harm), so neither is ever said. *wrong none*: at the smallest
+  effect, and where one slope comes to nothing while much, little or some functions do not. *refused*: there must be no
+  answer, as nobody said which end of the scale is good.
 - Merit *in total* has no declared truth where acknowledging moves the rating: what a rating is worth depends on the
   matrix.
 """
