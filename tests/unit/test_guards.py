@@ -56,12 +56,23 @@ def test_none_stands_while_no_amount_comes_to_something(rows, outcome):
         assert "it depends on how much (low amounts" in row.sentence and row.to_settle
 
 
-def test_an_amount_that_is_one_of_many_or_not_to_be_trusted_says_nothing():
+def test_an_amount_that_is_one_of_many_or_small_and_not_to_be_trusted_says_nothing():
     many = {name: fit(-0.05, 0.05) for name in "abcdefgh"} | {"low": fit(0.001, 0.2)}
     assert guards.dose(judge.judge_family(headline(), many)).outcome == "passed"
     lead = Check.of("lead test", "failed", "together", what="rating")
-    rows = judge.judge_family(headline(lead), {"low": fit(0.15, 0.25)})
+    rows = judge.judge_family(headline(lead), {"low": fit(0.05, 0.25)})
     assert guards.dose(rows).outcome == "passed"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "answered"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_none_does_not_stand_on_a_doubt_about_an_amount_that_matters(outcome, sign):
+    """What failed for all fails for each amount; an amount beyond what matters may still be true."""
+    lead = Check.of("lead test", outcome, "together", what="rating")
+    rows = judge.judge_family(headline(lead), {"low": fit(*sorted((sign * 0.15, sign * 0.25)))})
+    assert [row.verdict for row in rows] == ["untrusted"]
+    check = guards.dose(rows)
+    assert check.outcome == "failed" and headline(check).verdict == "unknown"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ RARE = 0.01  # by chance, over all attributes that were tried
 
 def dose(rows: Sequence[Result]) -> Check:
     """Whether low, middle or high amounts come to something, each against none: one of these rows,
-    judged with all that failed for the question itself and corrected for their number, is a claim.
+    judged with all that failed for the question itself and corrected for their number, is a claim;
+    or it is none for what failed alone, and lies wholly beyond the smallest effect: "practically
+    none" must not stand on a doubt.
 
     >>> dose(()).outcome
     'not possible'
@@ -25,12 +27,17 @@ def dose(rows: Sequence[Result]) -> Check:
     told = [
         f"{row.at} amounts: {number(row.estimate, row.unit)}"
         for row in rows
-        if row.verdict in CLAIMS
+        if row.verdict in CLAIMS or (row.verdict == "untrusted" and _is_beyond(row))
     ]
     if told:
         return Check.of("dose", "failed", "apart", told=listed(told))
     seen = ("passed", "alike") if any(row.shown for row in rows) else ("not possible", "few")
     return Check.of("dose", *seen)
+
+
+def _is_beyond(row: Result) -> bool:
+    ends = sorted((abs(row.low), abs(row.high)))
+    return row.low * row.high > 0 and ends[0] > row.smallest_effect
 
 
 def groups(found: Mapping[str, tuple[Fit, int]]) -> Check:
