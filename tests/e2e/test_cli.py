@@ -404,6 +404,7 @@ def test_help_names_every_command(project):
         "map",
         "import",
         "check",
+        "schema",
         "run",
         "plan",
         "audit",

@@ -72,7 +72,8 @@ def curve(study: Study, name: str) -> Curve:
     >>> curve(la.study("data/demo"), "Q3")
     Traceback (most recent call last):
     ...
-    learnalign.data.mistakes.DataError: measure: there is no such measure
+    learnalign.data.mistakes.DataError: 1 problem
+    measure: there is no such measure
         Got: Q3
         Allowed: acknowledging_to_merit_total, acknowledging_to_merit_at_equal_rating
     ...

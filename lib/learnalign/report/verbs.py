@@ -237,7 +237,8 @@ def specifications(study: Study, name: str) -> Shown:
     >>> la.specifications(la.study("data/demo"), "Q4")
     Traceback (most recent call last):
     ...
-    learnalign.data.mistakes.DataError: measure: there is no such measure
+    learnalign.data.mistakes.DataError: 1 problem
+    measure: there is no such measure
         Got: Q4
     ...
     """
