@@ -76,7 +76,6 @@ def curve(study: Study, name: str) -> Curve:
     measure: there is no such measure
         Got: Q3
         Allowed: acknowledging_to_merit_total, acknowledging_to_merit_at_equal_rating
-    ...
     """
     return study.made(_curve, _measure(name))
 
