@@ -210,11 +210,9 @@ def test_the_waitlist_finds_what_a_mentor_does_where_those_who_want_one_are_bett
 def test_kinds_of_learning_are_held_equal_and_learning_on_other_skills_must_show_nothing():
     found = company(3, learned=1.7)
     fits, checks, _ = learning_to_closure(found)
-    assert list(fits) == [
-        "any learning",
-        "course",
-        "reading",
-    ]  # nothing but other skills was learned from peers
+    told = {kind for kind, fit in fits.items() if fit}
+    # nothing but other skills was learned from peers
+    assert told == {"any learning", "course", "reading"} and fits["peer"] is None
     assert abs(off(fits["any learning"], 1.7)) < 2
     assert all(abs(off(fits[kind], 1.7)) < 2.5 for kind in ("course", "reading"))  # two of them
     assert [(check.name, check.outcome) for check in checks] == [("unrelated skills", "passed")]
@@ -224,7 +222,8 @@ def test_kinds_of_learning_are_held_equal_and_learning_on_other_skills_must_show
     fits, *_ = learning_to_closure(
         dataclasses.replace(found, learned=found.learned.assign(activity_type=rare))
     )
-    assert "coaching" not in fits and "course" in fits
+    assert fits["coaching"] is None or fits["coaching"].n_people_smaller <= 3
+    assert fits["course"]
 
 
 @pytest.mark.truth
@@ -353,7 +352,8 @@ def test_without_acknowledgements_only_acknowledging_has_no_answer():
     assert saying_otherwise(unsaid) == {} and detectable(unsaid, "acknowledging_to_closure") is None
     assert mentoring_to_closure(unsaid).adjusted is not None
     fits, checks, _ = learning_to_closure(unsaid)
-    assert list(fits) == ["any learning", "course", "reading"] and checks[0].outcome == "passed"
+    assert [kind for kind, fit in fits.items() if fit] == ["any learning", "course", "reading"]
+    assert checks[0].outcome == "passed"
 
 
 @pytest.mark.slow
@@ -450,7 +450,9 @@ def test_the_cost_per_extra_closed_gap_is_what_was_spent_over_what_it_closed():
     )
     rows = hazards.gap_months(everybody.gaps, everybody.said, everybody.learned)
     sides = rows.groupby("learned").person_id.nunique()
-    assert cost_per_closed_gap(everybody)[0].n_people_smaller == sides.min() == sides[0] < sides[1]
+    closed = rows[rows.closed == 1].groupby("learned").person_id.nunique()
+    rarest = min(*sides, *closed)
+    assert cost_per_closed_gap(everybody)[0].n_people_smaller == rarest == closed[0] < sides[0]
 
 
 def test_a_cost_has_its_reasons():

@@ -282,6 +282,7 @@ def lost(people: int, apart: float) -> Check:
         places = np.flatnonzero(did == side)
         gone[places[: round(rate * len(places))]] = 1
     everybody = pd.DataFrame({"early": did, "reviewed_next": 1 - gone})
+    everybody = everybody.assign(person_id=[f"p{n}" for n in range(people)])
     sample = in_trouble(1, 0.0, people=120)
     return checks.attrition(sample, everybody, fit(0.15, 0.25))
 
@@ -289,6 +290,46 @@ def lost(people: int, apart: float) -> Check:
 def test_losses_that_chance_sets_apart_take_nothing_away():
     assert (lost(100, 0.06).outcome, lost(100, 0.06).why) == ("passed", "chance")
     assert (lost(100, 0.30).outcome, lost(4_000, 0.06).outcome) == ("failed", "failed")
+
+
+def under_keys(check: Check, told: Fit | None = None) -> set[str]:
+    gates = (Gate(Rule(10), Draws(f"key {n}".encode() * 8, "state")) for n in range(40))
+    return {checks.as_shown(check, "measure", gate, told).outcome for gate in gates}
+
+
+def test_a_check_at_its_limit_tells_of_nobody():
+    """One person more or less decides an exact share there, and nothing of a moved one."""
+    just = [lost(4_000, apart) for apart in (0.0285, 0.0315)]
+    assert [one.outcome for one in just] == ["passed", "failed"]
+    assert [under_keys(one) for one in just] == [{"passed", "failed"}] * 2
+    assert under_keys(lost(4_000, 0.2)) == {"failed"}
+    exact = checks.as_shown(just[0], "measure", Gate(Rule(10)))
+    assert type(exact) is Check and (exact.outcome, exact.why) == ("passed", "near")
+    people = pd.Series([f"p{n}" for n in range(300)])
+    beyond = [checks.overlap(share, people) for share in (0.0999, 0.1001)]
+    assert [one.outcome for one in beyond] == ["passed", "failed"]
+    assert [under_keys(one) for one in beyond] == [{"passed", "failed"}] * 2
+    assert under_keys(checks.overlap(None, people)) == {"not possible"}
+
+
+def test_leaving_with_open_gaps_is_moved_too():
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"person_id": [f"p{n // 8}" for n in range(24_000)]})
+    rows = rows.assign(learned=(np.arange(24_000) // 8) % 2)
+    rate = np.where(rows.learned == 1, 0.0168, 0.0100)
+    check = checks.leaving(rows.assign(left=(rng.random(24_000) < rate).astype(int)), "learned")
+    assert isinstance(check, checks.Lost) and check.where == " in gaps"
+    (loss,) = check.losses
+    near = replace(loss, difference=0.03 + loss.by_chance - 1e-6)
+    assert under_keys(checks.lost((near,), None, " in gaps")) == {"passed", "failed"}
+
+
+def test_a_kind_with_which_few_close_a_gap_is_blank_whether_it_can_be_fitted_or_not(study):
+    found = closing.learning_to_closure(ask.months(study))[0]
+    few = {kind for kind, one in found.items() if one is None or one.n_people_smaller < 10}
+    rows = {row.at: row for row in la.beside(study, "learning_to_closure")}
+    assert few and {*rows} == {*found}
+    assert {kind for kind, row in rows.items() if row.verdict == "hidden"} == few
 
 
 def test_an_e_value_is_of_the_risk_that_gaps_close_within_a_year():

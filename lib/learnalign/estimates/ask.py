@@ -192,7 +192,9 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         rivals=tuple(rivals.items()),
         forward=study.gate.fit(f"{found.measure}, forward", found.forward),
         luck=study.gate.fit(f"{found.measure}, lasting luck", found.luck),
-        checks=tuple(_judged(study, found.measure, check) for check in found.checks),
+        checks=tuple(
+            checks.as_shown(check, found.measure, study.gate, adjusted) for check in found.checks
+        ),
         strength_to_erase=_strength(study, found),
         trouble=_of_spreads(study, found, "trouble"),
         reaction=study.gate.fit(f"{found.measure}, reaction", found.reaction),
@@ -227,15 +229,6 @@ def _strength(study: Study, found: Comparison) -> float | None:
     if noise.OF_PEOPLE * noise.OF_A_STRENGTH[1] > len(about[-1]):
         return None  # it would be moved by more than itself
     return study.gate.roughly(*about, *noise.OF_A_STRENGTH)
-
-
-def _judged(study: Study, measure: str, check: Check) -> Check:
-    """A check on a fit, judged by the fit as it may be shown: the exact one would tell a little."""
-    if not isinstance(check, checks.Tried):
-        return check
-    fit = study.gate.fit(f"{measure}, {check.name}", check.fit)
-    again = checks.alone(check.name, fit, **dict(check.facts))
-    return Check.of(again.name, again.outcome, again.why, **dict(again.facts))
 
 
 def cost(study: Study, amount: str = "cost") -> tuple[Fit | None, str]:
@@ -283,14 +276,16 @@ def unknown(what: str, name: str, known: list[str]) -> DataError:
 
 @dataclass(frozen=True)
 class Found:
-    """The fits of a family, checks that hold for all, the same of what nobody timed; and which of
-    them add up.
+    """The fits of a family, checks that hold for all, the same of what nobody timed; which of them
+    add up; and whether a row is blank, and not left out, where there is none: then that there is
+    one tells of nobody.
     """
 
     fits: Mapping[str, Fit | None]
     checks: tuple[Check, ...] = ()
     earlier: Mapping[str, Fit | None] = field(default_factory=dict)
     parts: tuple[tuple[str, ...], ...] = ()
+    is_blank: bool = False
 
 
 @dataclass(frozen=True)
@@ -346,7 +341,8 @@ FAMILIES: Mapping[str, Family] = {
         "acknowledging_to_closure", lambda s: Found(closing.saying_otherwise(months(s)))
     ),
     "learning_to_closure": Family(
-        "learning_to_closure", lambda s: Found(*closing.learning_to_closure(months(s)))
+        "learning_to_closure",
+        lambda s: Found(*closing.learning_to_closure(months(s)), is_blank=True),
     ),
     "waitlist": Family(
         "mentoring_to_closure", lambda s: Found(closing.against_waitlist(months(s)))
@@ -380,9 +376,10 @@ def _family(study: Study, name: str) -> tuple[Result, ...]:
     found = family.make(study)
     fits = {at: fit for at, fit in found.fits.items() if fit is not None}
     moved = study.gate.fits(name, fits, found.parts)
+    moved = dict.fromkeys(found.fits) | moved if found.is_blank else moved
     if family.measure not in headlines():
         smallest = study.smallest(measures()[family.measure][1].smallest)
-        judged = tuple(_judged(study, name, check) for check in found.checks)
+        judged = tuple(checks.as_shown(check, name, study.gate) for check in found.checks)
         earlier = {
             at: study.gate.fit(f"{name}/{at}, re-assessment", fit)
             for at, fit in found.earlier.items()

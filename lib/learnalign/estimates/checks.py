@@ -6,7 +6,7 @@ how many. The checks that need the smallest effect that matters (the two bracket
 ratings, few clusters) are made in `verdicts`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from scipy import optimize, special, stats
 from learnalign.estimates import sensitivity
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.same_manager import NUMBER, PAST, Sample, differs_within, is_binary
+from learnalign.privacy.gate import Gate
 from learnalign.verdicts.result import Check, Fit
 
 YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
@@ -43,6 +44,25 @@ def alone(name: str, fit: Fit | None, *, missing: str = "few", **facts: str) -> 
     is_alone = fit.low <= (1 if fit.ratio else 0) <= fit.high
     seen = ("passed", "alone") if is_alone else ("failed", "together")
     return Tried(name, seen[0], "", seen[1], tuple(facts.items()), fit)
+
+
+def as_shown(check: Check, measure: str, gate: Gate, told: Fit | None = None) -> Check:
+    """A check judged by what it rests on as that may be shown: the exact one would tell a little,
+    and at a limit everything. `told` is the figure that it is about, as it is shown.
+    """
+    what = f"{measure}, {check.name}"
+    if isinstance(check, Tried):
+        check = alone(check.name, gate.fit(what, check.fit), **dict(check.facts))
+    elif isinstance(check, Lost):
+        moved = (
+            replace(one, difference=gate.moved(f"{what} {n}", one.difference, one.influence))
+            for n, one in enumerate(check.losses)
+        )
+        check = lost(tuple(moved), told, check.where)
+    elif isinstance(check, Beyond):
+        share = gate.roughly(what, check.share, check.people)
+        check = overlap(share, check.people, check.where)
+    return Check.of(check.name, check.outcome, check.why, **dict(check.facts))
 
 
 # --- on person-cycles
@@ -82,12 +102,14 @@ def share_beyond(sample: Sample) -> float | None:
     return beyond_trim(exposed.to_numpy(), inside)
 
 
-def overlap(share: float | None, where: str = "") -> Check:
-    """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s."""
+def overlap(share: float | None, people: pd.Series, where: str = "") -> Check:
+    """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s, of the
+    rows of these `people`."""
     if share is None:
         return Check.of("overlap", "not possible", "nothing held")
     found = ("failed", f"more{where}") if share > BEYOND else ("passed", f"less{where}")
-    return Check.of("overlap", *found, share=f"{BEYOND:.0%}")
+    facts = (("share", f"{BEYOND:.0%}"),)
+    return Beyond("overlap", found[0], "", found[1], facts, share, where, people)
 
 
 def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
@@ -100,38 +122,85 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
     that chance makes of so few (one in 20).
     """
     known = everybody.dropna(subset=["early", "reviewed_next"])
-    losses = [(known.early == 1, known.reviewed_next == 0)] if known.early.nunique() == 2 else []
+    pairs = [(known.early == 1, known.reviewed_next == 0)] if known.early.nunique() == 2 else []
     if "bonus" in everybody:
         paid = everybody.dropna(subset=["exposure"])
         did = paid.exposure == 1 if is_binary(paid) else paid.exposed
-        losses.append((did, paid.outcome.isna()))
-    rates = [_rates(did, lost) for did, lost in losses if did.any() and (~did).any()]
-    if not rates:
-        return Check.of("attrition", "not possible", "nobody")
-    with_it, without, by_chance = max(rates, key=lambda of: abs(of[0] - of[1]))
-    points = f"{APART * 100:.0f}"
-    if abs(with_it - without) <= by_chance:
-        return Check.of("attrition", "passed", "chance")
-    if abs(with_it - without) > APART:
-        return Check.of("attrition", "failed", "apart", points=points)
-    low, high = _worst_case(sample, fit, with_it, without)
-    if (fit.low > 0 or fit.high < 0) and low <= 0 <= high:
-        return Check.of("attrition", "failed", "worst")
-    return Check.of("attrition", "passed", "near", points=points)
+        pairs.append((did, paid.outcome.isna()))
+    person, both = everybody.person_id, [(d, away) for d, away in pairs if d.any() and (~d).any()]
+    return lost(tuple(_loss(sample, did, away, person) for did, away in both), fit)
 
 
-def _rates(did: pd.Series, lost: pd.Series) -> tuple[float, float, float]:
-    """The rates at which rows with and without it are lost, and how far chance sets them apart."""
-    sides = [lost[did], lost[~did]]
+@dataclass(frozen=True)
+class Loss:
+    """How much more often those who did it are lost than others, and how much chance makes of it;
+    by how far the estimate would move were those lost in excess the best, or the worst; and how far
+    each person moves the difference.
+    """
+
+    difference: float
+    by_chance: float
+    influence: pd.Series
+    shifts: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class Lost(Check):
+    """A check on losses, with what it was judged by: a share tells of one person at its limit."""
+
+    losses: tuple[Loss, ...] = field(default=(), repr=False, compare=False)
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Beyond(Check):
+    """A check on the share that is `beyond_trim`, with that share, of whose rows."""
+
+    share: float = field(default=0.0, repr=False, compare=False)
+    where: str = ""
+    people: pd.Series | None = field(default=None, repr=False, compare=False)
+
+
+def lost(losses: tuple[Loss, ...], fit: Fit | None, where: str = "") -> Lost:
+    """Whether the losses leave a finding alone; of gaps (`where`) only what is clearly apart does
+    not.
+    """
+    clear = [abs(one.difference) - one.by_chance for one in losses]
+    real = [one for one, beyond in zip(losses, clear, strict=True) if beyond > 0]
+    apart = [of > APART for of in (clear if where else (abs(one.difference) for one in real))]
+    claims = fit is not None and (fit.low > 0 or fit.high < 0)
+    ends = [[fit.estimate + shift for shift in one.shifts] for one in real] if claims else []
+    told = (
+        ("not possible", "nobody", not losses),
+        ("failed", f"apart{where}", any(apart)),
+        ("failed", "worst", not where and any(low <= 0 <= high for low, high in ends)),
+        ("passed", f"near{where}", bool(where or real)),
+        ("passed", "chance", True),
+    )
+    outcome, why = next((how, why) for how, why, holds in told if holds)
+    points = (("points", f"{APART * 100:.0f}"),) if why.startswith(("apart", "near")) else ()
+    return Lost("attrition", outcome, "", why, points, losses, where)
+
+
+def _loss(sample: Sample, did: pd.Series, away: pd.Series, person: pd.Series) -> Loss:
+    sides = [away[did], away[~did]]
     rates = [float(side.mean()) for side in sides]
     spread = [rate * (1 - rate) / len(side) for rate, side in zip(rates, sides, strict=True)]
-    return *rates, float(stats.norm.ppf(0.975) * np.sqrt(sum(spread)))
+    moves = pd.concat(
+        [
+            sign * (side - rate) / len(side)
+            for sign, side, rate in zip((1, -1), sides, rates, strict=True)
+        ]
+    )
+    influence = moves.groupby(person.reindex(moves.index)).sum()
+    by_chance = float(stats.norm.ppf(0.975) * np.sqrt(sum(spread)))
+    return Loss(rates[0] - rates[1], by_chance, influence, _worst_case(sample, *rates))
 
 
-def _worst_case(
-    sample: Sample, fit: Fit, lost_with: float, lost_without: float
-) -> tuple[float, float]:
-    """The estimate when those lost in excess were the best, or the worst, of their group."""
+def _worst_case(sample: Sample, lost_with: float, lost_without: float) -> tuple[float, float]:
+    """By how much the estimate moves when those lost in excess were the best, or the worst, of
+    their group.
+    """
     rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
     held = within(rows[sample.controls()].to_numpy(float), cell)
     y = unexplained(within(rows.outcome.to_numpy(float), cell), held)
@@ -142,7 +211,7 @@ def _worst_case(
     kept = 1 - np.ceil(excess * len(fuller)) / len(fuller)  # whole rows are left out
     ends = sensitivity.trimmed_bounds(with_it, without, 1 / kept if fuller is with_it else kept)
     gap, seen = x[x > 0].mean() - x[x <= 0].mean(), with_it.mean() - without.mean()
-    low, high = (fit.estimate + (end - seen) / gap for end in ends)
+    low, high = ((end - seen) / gap for end in ends)
     return low, high
 
 
@@ -209,12 +278,13 @@ def baseline_of_gaps(rows: pd.DataFrame) -> Check:
 def leaving(rows: pd.DataFrame, exposure: str) -> Check:
     """People with open gaps must not leave at rates far apart, with it and without it."""
     rate, months = rows.groupby(exposure).left.mean(), rows.groupby(exposure).size()
-    gone = 1 - (1 - rate) ** YEAR
-    error = np.sqrt((rate * (1 - rate) / months * (YEAR * (1 - rate) ** (YEAR - 1)) ** 2).sum())
-    # by chance few leavers differ by more
-    failed = abs(gone[1] - gone[0]) - stats.norm.ppf(0.975) * error > APART
-    found = ("failed", "apart in gaps") if failed else ("passed", "near in gaps")
-    return Check.of("attrition", *found, points=f"{APART * 100:.0f}")
+    gone, slope = 1 - (1 - rate) ** YEAR, YEAR * (1 - rate) ** (YEAR - 1)
+    error = np.sqrt((rate * (1 - rate) / months * slope**2).sum())
+    of = rows[exposure]
+    moves = (rows.left - of.map(rate)) * of.map(slope / months) * np.where(of == 1, 1.0, -1.0)
+    difference, by_chance = float(gone[1] - gone[0]), float(stats.norm.ppf(0.975) * error)
+    loss = Loss(difference, by_chance, moves.groupby(rows.person_id).sum())
+    return lost((loss,), None, " in gaps")
 
 
 # --- whether two groups are alike enough to be compared

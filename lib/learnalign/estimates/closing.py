@@ -21,7 +21,7 @@ from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit,
 
 EXPOSURES = ("acknowledged", "mentored")  # what a question on closing may name; its outcome:
 OUTCOMES = ("closure",)
-MIN_CLOSED = 10  # gaps closed with a kind of learning; fewer say nothing of it
+MIN_CLOSED = 3  # gaps closed with it; with fewer nothing is fitted. What is shown needs more people
 HORIZON = 12  # months within which a gap closes that would not have
 MIN_LEVEL = 20  # gaps of a skill, or in a grade; rarer ones are held equal together
 
@@ -182,7 +182,10 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     if exposure == "acknowledged":
         tried.append(_unrelated(sample, exposure, "acknowledging"))
     share = checks.beyond_trim(sample.rows[exposure].to_numpy() == 1, sample.covariates)
-    tried += [checks.overlap(share, " in gaps"), checks.leaving(sample.rows, exposure)]
+    tried += [
+        checks.overlap(share, sample.rows.person_id, " in gaps"),
+        checks.leaving(sample.rows, exposure),
+    ]
     others = [("re-assessment", _as_planned(months, sample, exposure, level))]
     if exposure == "mentored":
         others.append(("waitlist", _against_waitlist(sample, level)))
@@ -267,16 +270,16 @@ def saying_otherwise(months: Months, *, level: float = 0.95) -> dict[str, Fit]:
 
 def learning_to_closure(
     months: Months, *, level: float = 0.95
-) -> tuple[dict[str, Fit], tuple[Check, ...], dict[str, Fit | None]]:
+) -> tuple[dict[str, Fit | None], tuple[Check, ...], dict[str, Fit | None]]:
     """Hazard ratio of closing: learning on the skill in the last 90 days or none, by type; what
     holds for all rows; and the same of what was learned 45 to 135 days before, by which time
     studying for an assessment is over.
 
     First of all types; then each at equal others, and all at equal acknowledging and mentoring,
-    which come before them, where recorded; mentoring is Q8's. Types with which fewer than 10 gaps
-    closed are left out. The check holds for all rows: learning on *other* skills must not close
-    this gap. Empty where skills of learning are not recorded. Misleads by indication: hard gaps get
-    the courses.
+    which come before them, where recorded; mentoring is Q8's. None is a type with which too few
+    gaps closed. The check holds for all rows: learning on *other* skills must not close this gap.
+    Empty where skills of learning are not recorded. Misleads by indication: hard gaps get the
+    courses.
     """
     sample = sample_of(months, "learning_to_closure")
     if sample.reason or not sample.closed_with("learned"):
@@ -289,7 +292,8 @@ def learning_to_closure(
     names = [name for name in sample.rows if name.startswith("learned_") and name not in apart]
     kinds = [name for name in names if sample.closed_with(name)]
     fits = zip(kinds, sample.hazard(*kinds, *before, level=level), strict=False)
-    by_kind = {name.removeprefix("learned_"): fit for name, fit in fits}
+    by_kind = dict.fromkeys(names) | dict(fits)
+    by_kind = {name.removeprefix("learned_"): fit for name, fit in by_kind.items()}
     check = _unrelated(sample, "learned", "learning on", *before)
     earlier = {"any learning": "earlier"} | {name: f"earlier_{name}" for name in by_kind}
     lagged = _earlier(sample, ["any learning"], earlier, before, level)

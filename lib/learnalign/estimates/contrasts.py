@@ -78,7 +78,7 @@ def compare(
     tried = [
         checks.baseline(sample),
         checks.lead_test(sample),
-        checks.overlap(beyond),
+        checks.overlap(beyond, sample.rows.person_id),
         checks.attrition(sample, prepared.frame, adjusted),
     ]
     if "late" in sample.rows:

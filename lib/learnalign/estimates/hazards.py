@@ -233,8 +233,10 @@ def _is_mark(values: pd.Series) -> bool:
 
 
 def smaller(rows: pd.DataFrame, mark: str) -> int:
-    """People in the smaller of the groups with and without it; with months of both, in both."""
-    return int(min(rows.person_id[rows[mark] == side].nunique() for side in (0, 1)))
+    """People on the rarest side: with it, without (or in both), and of each who closed a gap."""
+    sides = rows.person_id.groupby([rows[mark], rows.closed]).nunique()
+    closed = sides.reindex([(0, 1), (1, 1)], fill_value=0)
+    return int(min(*closed, *(rows.person_id[rows[mark] == side].nunique() for side in (0, 1))))
 
 
 # --- how many close, and what one more costs

@@ -162,7 +162,11 @@ def _checks(sample: Sample, everybody: pd.DataFrame) -> tuple[Check, ...]:
     sides = everybody.assign(exposure=(everybody.exposure > middle).astype(float))
     reduced = sample.core()
     tried = [] if reduced is None else [checks.attrition(sample, sides, reduced)]
-    return (order_kept(sample), checks.overlap(checks.share_beyond(sample)), *tried)
+    return (
+        order_kept(sample),
+        checks.overlap(checks.share_beyond(sample), sample.rows.person_id),
+        *tried,
+    )
 
 
 def order_kept(sample: Sample) -> Check:
