@@ -22,6 +22,21 @@ SCHEMA = """
     CREATE TABLE lms.done ("Who" text, "When" timestamp, "Spent" numeric(6, 2), "Paid" boolean);
     CREATE VIEW lms.late AS SELECT * FROM lms.done WHERE "Spent" > 1;
 """
+ODD = '''
+    CREATE SCHEMA odd;
+    CREATE TABLE odd."a ""b" AS SELECT gen_random_uuid() AS id, '10.0.0.1'::inet AS ip,
+        'NaN'::numeric AS n, 1e40::numeric AS far, 'infinity'::date AS "until", '1 day'::interval AS i,
+        '(1,2)'::point AS p, '{a,b}'::text[] AS many, '\\x00ff'::bytea AS raw, NULL::text AS nothing,
+        true AS "is ""so""", E'two\nlines, and "quotes"' AS told;
+    CREATE VIEW odd.fails AS SELECT 1 / (g - 1) AS x FROM generate_series(1, 2) g;
+    CREATE MATERIALIZED VIEW odd.kept AS SELECT 1 AS x;
+    CREATE TABLE odd."empty" (x int);
+    CREATE TABLE odd.nothing ();
+    CREATE TABLE odd.inbox (x int);
+    GRANT USAGE ON SCHEMA odd TO reader;
+    GRANT SELECT ON odd."a ""b", odd.fails, odd.kept, odd."empty", odd.nothing TO reader;
+    GRANT INSERT ON odd.inbox TO reader;
+'''
 MAPPING = {
     "source": "exports",
     "dataset": {"title": "Stored", "as_of": "2024-12-31", "rating_scale": [1, 2, 3, 4, 5]},
@@ -131,6 +146,20 @@ def test_a_view_of_a_file_reads_nothing_else(exports, tmp_path):
     assert pd.read_parquet(path).a.tolist() == [1]
 
 
+def test_names_of_duckdb_are_told_apart(exports, tmp_path):
+    path = exports / "hr.duckdb"
+    with duckdb.connect(str(path)) as there:
+        there.execute("CREATE SCHEMA hr; CREATE TABLE hr.hr.t AS SELECT 1 AS x")
+        there.execute("CREATE SCHEMA a; CREATE TABLE a.b AS SELECT 2 AS x")
+        there.execute('CREATE TABLE "a.b" AS SELECT 3 AS x')
+        there.execute("CREATE TABLE spans AS SELECT INTERVAL 1 DAY AS d, TIME '09:00' AS t")
+    for name, value in (("hr.t", 1), ("a.b", 2), ('"a.b"', 3)):
+        found, _ = unpacking.unpacked(path, name, tmp_path)
+        assert pd.read_parquet(found).x.tolist() == [value]
+    found, _ = unpacking.unpacked(path, "spans", tmp_path)
+    assert pd.read_parquet(found).iloc[0].tolist() == ["1 day", "09:00:00"]
+
+
 def test_what_is_no_database_and_rows_still_to_come_are_refused(exports, stored):
     (exports / "torn.duckdb").write_bytes(stored.read_bytes()[:5_000])
     assert "cannot be opened as what its name says" in refused(exports / "torn.duckdb")
@@ -177,6 +206,7 @@ def server(tmp_path_factory):
             there.execute("GRANT USAGE ON SCHEMA lms TO reader")
             there.execute("GRANT SELECT ON ALL TABLES IN SCHEMA lms, public TO reader")
             there.execute("CREATE SCHEMA pay; CREATE TABLE pay.secret AS SELECT 1 AS a")
+            there.execute(ODD)
         yield f"postgresql://reader:hush@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*map(str, run), "-m", "immediate", "stop"], check=False, **quiet)
@@ -197,8 +227,38 @@ def test_tables_of_a_server_come_in_with_their_types(exports, reached):
 @pytest.mark.slow
 def test_what_the_user_may_not_read_is_not_offered(reached):
     said = refused(reached)
-    assert "lms.done, lms.late, staff" in said and "secret" not in said
-    assert "lms.done, lms.late, staff" in refused(reached, "pay.secret")
+    assert "lms.done, lms.late, odd.a" in said and "staff" in said and "secret" not in said
+    assert "lms.done, lms.late" in refused(reached, "pay.secret")
+
+
+@pytest.mark.slow
+def test_every_type_comes_in_as_text_and_every_name_is_a_name(reached, tmp_path):
+    path, _ = unpacking.unpacked(reached, 'odd.a "b', tmp_path)
+    (row,) = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+    assert len(row.pop("id")) == 36
+    assert row == {
+        "ip": "10.0.0.1/32",
+        "n": "NaN",
+        "far": "1" + "0" * 40,
+        "until": "infinity",
+        "i": "1 day",
+        "p": "(1,2)",
+        "many": "{a,b}",
+        "raw": "\\x00ff",
+        "nothing": "",
+        'is "so"': "true",
+        "told": 'two\nlines, and "quotes"',
+    }
+    kept, _ = unpacking.unpacked(reached, "odd.kept", tmp_path)
+    none, _ = unpacking.unpacked(reached, "odd.empty", tmp_path)
+    assert kept.read_text() == "x\n1\n" and none.read_text() == "x\n"
+
+
+@pytest.mark.slow
+def test_what_fails_is_told_as_what_it_is_and_what_one_may_only_write_is_not_offered(reached):
+    assert "could not be read to its end" in refused(reached, "odd.fails")
+    assert "holds no table that can be read" in refused(reached, "odd.nothing")
+    assert "inbox" not in refused(reached)
 
 
 @pytest.mark.slow
@@ -223,13 +283,14 @@ def test_a_proposal_reads_every_table_of_a_server(exports, reached):
     made = proposing.propose([*exports.iterdir()], exports.parent / "proposed.yml")
     assert "hr.postgres" in made.text and "sheet: staff" in made.text
     assert "hush" not in made.text
+    assert "hr.postgres odd.fails: could not be read to its end" in made.open
 
 
 @pytest.mark.slow
 def test_a_password_is_never_told(reached, server, monkeypatch):
     monkeypatch.setenv("HR_DATABASE", server.replace("reader", "nobody"))
     said = refused(reached)
-    assert "cannot be reached, or does not let this user read" in said
+    assert "cannot be reached" in said
     assert "hush" not in said and "127.0.0.1" not in said
     monkeypatch.setenv("HR_DATABASE", "hush")
     assert "HR_DATABASE" in (said := refused(reached)) and "hush" not in said

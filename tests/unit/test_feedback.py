@@ -239,7 +239,7 @@ def test_the_table_of_leaders(core, forward, statistic, leaders, verdict, spoke)
 
 def test_a_difference_that_only_one_comparison_sees_says_why_it_may_be_small():
     row = of_teams(HIGHER, UNKNOWN, 0.0, "passed")
-    assert row.branch == "capped" and "may be too small to matter" in row.sentence
+    assert row.branch == "capped" and "small at most" in row.sentence
     assert (
         "teams’ own later quarters" in row.sentence and "was set as not worth" not in row.sentence
     )

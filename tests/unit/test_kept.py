@@ -163,3 +163,17 @@ def test_a_file_that_changes_while_it_is_opened_is_checked(data, monkeypatch):
     monkeypatch.setattr(reading, "read", changed)
     with pytest.raises(DataError, match="reviewed_on"):
         la.study(data)
+
+
+@pytest.mark.parametrize("how", ["link", "others"])
+def test_what_others_may_have_put_there_is_not_taken(data, how, monkeypatch):
+    la.study(data).fingerprint  # noqa: B018
+    private = data / ".private"
+    if how == "link":
+        private.rename(data.parent / "elsewhere")
+        private.symlink_to(data.parent / "elsewhere")
+    else:
+        private.chmod(0o777)
+    monkeypatch.setattr("learnalign.data.reading.table_problems", None)
+    with pytest.raises(TypeError):
+        la.study(data)

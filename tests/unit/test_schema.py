@@ -41,3 +41,13 @@ def test_every_question_is_named_where_it_lacks_something():
 def test_a_wrong_name_gets_the_nearest():
     with pytest.raises(DataError, match="did you mean 'reviews'"):
         schema.page("revews")
+
+
+def test_what_may_lie_after_the_last_day_is_said_of_those_alone_that_may():
+    later = {name for name, columns in COLUMNS.items() for one in columns if one.may_be_later}
+    told = [line.split("`")[1] for line in schema.page().splitlines() if "also after" in line]
+    assert told == ["needed_by", "invited_on"] and later == {
+        "reviews",
+        "acknowledgements",
+        "invitations",
+    }

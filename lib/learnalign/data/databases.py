@@ -26,7 +26,16 @@ from learnalign.data.mistakes import DataError
 ENDINGS = (".sqlite", ".sqlite3", ".db", ".duckdb", ".ddb", ".postgres")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 ADDRESS = ("postgresql://", "postgres://")
-SETTINGS = "-c default_transaction_read_only=on -c statement_timeout=600000"
+SETTINGS = (
+    "-c default_transaction_read_only=on -c statement_timeout=600000 -c client_encoding=UTF8 "
+    "-c datestyle=ISO -c timezone=UTC"
+)
+MAY_READ = """
+    SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'v', 'm', 'p', 'f') AND n.nspname <> 'information_schema'
+        AND n.nspname NOT LIKE 'pg\\_%' AND has_schema_privilege(n.oid, 'USAGE')
+        AND has_table_privilege(c.oid, 'SELECT')
+    ORDER BY 1, 2"""
 BATCH = 50_000  # rows
 LOCKED = {"enable_external_access": "false", "autoload_known_extensions": "false"}
 
@@ -85,16 +94,28 @@ def _sqlite(path: Path) -> Iterator[Database]:
 def _duckdb(path: Path) -> Iterator[Database]:
     """Tables, never a view; of a schema that is not the usual one as `schema.table`."""
     _refuse_log(path, path.with_name(f"{path.name}.wal"))
-    query = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal ORDER BY ALL"
+    query = (
+        "SELECT schema_name, table_name, database_name FROM duckdb_tables() WHERE NOT internal "
+        "ORDER BY ALL"
+    )
     with duckdb.connect(str(path), read_only=True, config=LOCKED) as there:
-        found = {_name(*one, "main"): one for one in there.execute(query).fetchall()}
+        found = {_name(*one[:2], "main"): one for one in there.execute(query).fetchall()}
 
         def write(name: str, made: Path) -> Path:
-            of = ".".join(map(sql.named, found[name]))
-            rows = there.execute(f"SELECT * FROM {of}").to_arrow_reader(BATCH)
+            schema, table, whole = map(sql.named, found[name])
+            of = f"{whole}.{schema}.{table}"
+            kinds = there.execute(f"DESCRIBE {of}").fetchall()
+            own = ", ".join(_as_it_fits(*one[:2]) for one in kinds)
+            rows = there.execute(f"SELECT {own} FROM {of}").to_arrow_reader(BATCH)
             return _as_parquet(rows, rows.schema, made, path.name)
 
         yield Database([*found], write)
+
+
+def _as_it_fits(column: str, kind: str) -> str:
+    """A column, as text where Parquet has no such type."""
+    name = sql.named(column)
+    return f"{name}::VARCHAR AS {name}" if kind.startswith(("INTERVAL", "TIME")) else name
 
 
 @contextmanager
@@ -102,34 +123,42 @@ def _postgres(path: Path) -> Iterator[Database]:
     """Tables and views that the server lets this user read, in a session that cannot write."""
     address = _address(path)
     try:
-        import ibis
         import psycopg
     except ImportError:
         raise DataError.of("extra_missing", path.name, got="psycopg", extra="postgres") from None
     try:
-        about = psycopg.conninfo.conninfo_to_dict(address, options=SETTINGS, connect_timeout=20)
-        there = ibis.postgres.connect(database=about.pop("dbname", None), **about)
+        there = psycopg.connect(address, options=SETTINGS, connect_timeout=20)
     except psycopg.Error as error:
         raise DataError.of("no_database", path.name, got=_kind(error)) from None
-    query = (
-        "SELECT table_schema, table_name FROM information_schema.tables WHERE table_schema NOT IN "
-        "('pg_catalog', 'information_schema') ORDER BY 1, 2"
-    )
     try:
-        with there.raw_sql(query) as cursor:
-            found = {_name(*one, "public"): one for one in cursor.fetchall()}
+        found = {_name(*one, "public"): one for one in there.execute(MAY_READ).fetchall()}
 
         def write(name: str, made: Path) -> Path:
-            schema, own = found[name]
-            table = there.table(own, database=schema)
-            rows = table.to_pyarrow_batches(chunk_size=BATCH)
-            return _as_parquet(rows, rows.schema, made, path.name)
+            return _copied(there, found[name], made, path.name)
 
         yield Database([*found], write)
     except psycopg.Error as error:
-        raise DataError.of("no_database", path.name, got=_kind(error)) from None
+        raise DataError.of("not_served", path.name, got=_kind(error)) from None
     finally:
-        there.disconnect()
+        there.close()
+
+
+def _copied(there: Any, place: tuple[str, str], made: Path, name: str) -> Path:
+    """The rows as text, whatever their types: what no other format holds is a word there."""
+    of = ".".join(map(sql.named, place))
+    columns = [one.name for one in there.execute(f"SELECT * FROM {of} LIMIT 0").description]
+    if not columns:
+        raise DataError.of("nothing_inside", name, "sheet", place[1])
+    own = ", ".join(f"{sql.named(one)}::text AS {sql.named(one)}" for one in columns)
+    query = f"COPY (SELECT {own} FROM {of}) TO STDOUT (FORMAT csv, HEADER)"
+    made = made.with_name(f"{made.name}.csv")
+    room = shutil.disk_usage(made.parent).free // 2
+    with made.open("wb") as out, there.cursor().copy(query) as rows:
+        for part in rows:
+            room -= out.write(part)
+            if room < 0:
+                raise DataError.of("no_disk", name)
+    return made
 
 
 def _address(path: Path) -> str:
@@ -150,7 +179,9 @@ def _kind(error: Exception) -> str:
 
 
 def _name(schema: str, table: str, usual: str) -> str:
-    return table if schema == usual else f"{schema}.{table}"
+    """A table's name, with its schema unless that is the usual one; each stands for one table."""
+    parts = [table] if schema == usual else [schema, table]
+    return ".".join(sql.named(part) if "." in part else part for part in parts)
 
 
 def _as_parquet(rows: Iterable[pa.RecordBatch], schema: Any, made: Path, name: str) -> Path:

@@ -20,7 +20,7 @@ import pandas as pd
 from ibis.expr.types import Table
 
 from learnalign.data.files import fingerprint
-from learnalign.data.writing import own_folder
+from learnalign.data.writing import assert_own, own_folder
 
 MARK = "linked.json"
 FRAMES = "linked"
@@ -95,8 +95,10 @@ def once(folder: Path, about: Mapping[str, Any], make: Callable[[], Frames]) -> 
 def found(folder: Path, about: Mapping[str, Any]) -> Frames | None:
     """What `once` kept in `folder`, where all that it is `about` is as it was; else None."""
     place = _place(folder, about)
-    if mark := marked(place):
-        with suppress(OSError, ValueError, KeyError):  # torn by hand: made anew
+    with suppress(OSError, ValueError, KeyError):  # torn by hand, or others': made anew
+        for one in (folder.parent, folder):
+            assert_own(one)
+        if mark := marked(place):
             return dict(
                 zip(mark["types"], frames(place, [*mark["types"]], mark["types"]), strict=True)
             )

@@ -74,7 +74,10 @@ def _looked_at(job: Any, path: Path) -> Iterator[Export]:
         yield _export(job, path, None)
     except unpacking.Several as several:
         for sheet in several.names:
-            yield _export(job, path, sheet)
+            try:
+                yield _export(job, path, sheet)
+            except DataError as error:  # one view that fails hides no others
+                job.unread.append(f"{path.name} {sheet}: {error.problems[0].problem}")
 
 
 def _export(job: Any, path: Path, sheet: str | None) -> Export:
@@ -136,6 +139,7 @@ def _written(job: Any, drafts: list[Draft], exports: Sequence[Export], source: s
     used = {draft.export.name for draft in drafts}
     unsure += [f"{one.name}: no table is made of it" for one in exports if one.name not in used]
     made = {draft.table for draft in drafts}
+    unsure += job.unread
     unsure += [f"{table}: no export was found" for table in REQUIRED_TABLES if table not in made]
     makes = {f"{d.table}.{line.column}" for d in drafts for line in d.lines if line.sure >= SURE}
     return Proposal("\n".join([*head, *body]) + "\n", tuple(unsure), frozenset({*makes, *made}))

@@ -46,6 +46,7 @@ class Job:
     exports: set[str] = field(default_factory=set)  # the names of those that are tables
     notes: list[Problem] = field(default_factory=list)  # what was read how, for whoever imports
     hints: dict[str, dict[str, str]] = field(default_factory=dict)  # what would read what is lost
+    unread: list[str] = field(default_factory=list)  # tables of a file with others, and why
     more: dict[str, bool] = field(default_factory=dict)  # of a store's page, whether others follow
 
     def tell(self, key: str, *place: str, **said: Any) -> None:

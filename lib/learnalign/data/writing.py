@@ -47,11 +47,15 @@ def refuse_links(*paths: Path) -> None:
 
 
 def own_folder(path: Path) -> None:
-    """A folder of its owner's, made where none is; an `OSError` where it is a link, somebody
-    else's, or others may write to it.
-    """
+    """A folder of its owner's, made where none is; an `OSError` as of `assert_own`."""
     refuse_links(path)
     path.mkdir(mode=0o700, exist_ok=True)
+    assert_own(path)
+
+
+def assert_own(path: Path) -> None:
+    """An `OSError` where a folder is none, a link, somebody else's, or others may write to it."""
+    refuse_links(path)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
         raise OSError(errno.ENOTDIR, f"{path} is no folder")

@@ -1,5 +1,5 @@
-"""Specifications: a headline's figure in every other reasonable way to compute it, and where the
-one that was fixed beforehand stands among them.
+"""Specifications: a headline's figure in every other reasonable way to compute it, and where ours
+stands among them.
 
 Nobody chooses among these: all are shown, so that no look is counted, and none says more than the
 headline does (Simonsohn, Simmons and Nelson 2020).
@@ -19,11 +19,9 @@ from learnalign.verdicts.judge import all_checks
 from learnalign.verdicts.registry import Measure, headlines, measures
 from learnalign.verdicts.result import Fit
 
-CHOICES = ("embargo", "window", "amount", "counted", "equal")
+CHOICES = ("embargo", "window", "counted", "equal")
 """What may be chosen, in the order in which a specification names it."""
 EMBARGOES, WINDOWS = (0, 30, 60), (None, 91, 365)
-FORMS = {"acknowledged": "at_all", "learning": "usual", "most learning": "most"}
-"""Of an amount, by the names of `samples.EXPOSURES`: at all, +1 SD, the top third."""
 ASKED = tuple(f"acknowledgements_by_{name}" for name in ("help_request", "question"))
 PARTS = ("asked", "by_system")  # of acknowledging, of learning
 EQUAL = ("no_rating", "one_rating", "two_ratings")  # so many past ratings are held
@@ -47,6 +45,8 @@ class Curve:
     smallest: float
     ways: tuple[Specification, ...]
     n_hidden: int
+    verdict: str  # of the headline
+    by_chance: bool  # whether a lot decided it, so that nothing was chosen
 
     @property
     def ours(self) -> Specification | None:
@@ -55,11 +55,10 @@ class Curve:
 
 
 def curve(study: Study, name: str) -> Curve:
-    """The measure's core model in all ways: embargo, window, form and part of the exposure, and
-    what is held equal.
+    """The measure's core model in all ways: embargo, window, all of the exposure or a part of it,
+    and what is held equal.
 
-    In the unit of the headline, for each form of the exposure its own contrast (at all, +1 SD of
-    log(1 + amount), the top third against others). Windows end 0, 30 or 60 days before the review
+    The contrast of the headline, in its unit. Windows end 0, 30 or 60 days before the review
     (and where the study says), and begin at the review before, or 91 or 365 days before their end.
     Held are two past ratings, one, or none; or people are compared with themselves, or by forward
     orthogonal deviations. A way without an estimate is left out; one that too few people stand
@@ -89,39 +88,39 @@ def _measure(name: str) -> str:
 
 
 def _curve(study: Study, key: str) -> Curve:
-    measure, ours = measures()[key][1], _ours(study, key)
-    source = samples.EXPOSURES[measure.exposure][0]
+    measure, (row, *_) = measures()[key][1], ask.ask(study, key)
+    by_chance = row.design == "randomised"
+    ours = () if by_chance else _ours(study, key)
     days = sorted({*EMBARGOES, study.settings.embargo_days})
     found = [
         Specification((str(embargo), *chosen), fit, (str(embargo), *chosen) == ours)
         for embargo, window in study.progress.each([*product(days, WINDOWS)])
-        for chosen, fit in _in_window(_with(study, embargo), key, source, window)
+        for chosen, fit in _in_window(_with(study, embargo), key, window)
     ]
     told = {"|".join(one.chosen): one for one in found}
     shown = study.gate.fits(f"{key}, ways", {name: one.fit for name, one in told.items()})
     ways = [replace(told[name], fit=fit) for name, fit in shown.items() if fit]
     ways.sort(key=lambda one: one.fit.estimate)
-    return Curve(measure, study.smallest(measure.smallest), (*ways,), len(told) - len(ways))
+    smallest, n_hidden = study.smallest(measure.smallest), len(told) - len(ways)
+    return Curve(measure, smallest, (*ways,), n_hidden, row.verdict, by_chance)
 
 
 def _ours(study: Study, key: str) -> tuple[str, ...]:
-    """What was chosen beforehand; where the second estimate speaks for it, that; none of these
-    where chance decided.
-    """
+    """What the study's settings choose; where the second estimate speaks for it, that."""
     found, measure = ask.compared(study, key), measures()[key][1]
     equal = ""
-    if found.adjusted and found.adjusted.design != "randomised":  # there is one way alone
+    if found.adjusted:
         checks = all_checks(found, measure, study.smallest(measure.smallest))
         is_robust = feedback.spoken(found, checks)[0] is found.forward
         held = ask.prepared(study, key).comparable.priors
         equal = OTHERS[1] if is_robust else EQUAL[len(held)]
-    return str(study.settings.embargo_days), "review", FORMS[measure.exposure], "all", equal
+    return str(study.settings.embargo_days), "review", "all", equal
 
 
 def levels(found: Curve) -> list[tuple[str, str]]:
     """Every choice that was made in some way, in order, and what was chosen."""
-    order = {"embargo": [], "window": ["review"], "amount": [*FORMS.values()]}
-    order |= {"counted": ["all", *PARTS], "equal": [*EQUAL, *OTHERS]}
+    order = {"embargo": [], "window": ["review"], "counted": ["all", *PARTS]}
+    order |= {"equal": [*EQUAL, *OTHERS]}
     there = [{one.chosen[place] for one in found.ways} for place, _ in enumerate(CHOICES)]
     return [
         (choice, level)
@@ -148,17 +147,12 @@ def _other(study: Study, embargo: int) -> Study:
 # --- one window
 
 
-def _in_window(
-    study: Study, key: str, source: str, window: int | None
-) -> Iterator[tuple[tuple[str, ...], Fit]]:
+def _in_window(study: Study, key: str, window: int | None) -> Iterator[tuple[tuple[str, ...], Fit]]:
     rows, since = looked.table(study, window), "review" if window is None else str(window)
-    outcome = measures()[key][1].outcome
+    source = samples.EXPOSURES[measures()[key][1].exposure][0]
     for counted, part in _parts(rows, source, window):
-        for form, (of, make) in samples.EXPOSURES.items():
-            if of == source or form != "most learning":
-                prepared = samples.prepare_of(key, part, outcome, source, make)
-                for equal, fit in _figures(prepared):
-                    yield (since, FORMS[form], counted, equal), fit
+        for equal, fit in _figures(samples.prepare(key, part)):
+            yield (since, counted, equal), fit
 
 
 def _parts(

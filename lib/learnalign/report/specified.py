@@ -1,7 +1,6 @@
 """Specified: all ways to compute a headline in one picture, from the lowest figure to the highest.
 
-Above, every figure with its interval; below it, what was chosen; the way that was fixed beforehand
-stands out in both.
+Above, every figure with its interval; below it, what was chosen; ours stands out in both.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from learnalign.report.shown import Shown, nothing
 from learnalign.report.svg import LINE, SMALL, canvas, drawn
 from learnalign.report.tables import AMBER, TEAL
 from learnalign.report.typesetting import phrases, say
+from learnalign.verdicts.registry import verdict_words
 from learnalign.verdicts.result import number, spread
 
 GAP = 0.5  # of a row, between one choice and the next
@@ -26,7 +26,8 @@ GAP = 0.5  # of a row, between one choice and the next
 def specifications(found: Curve) -> Shown:
     """The curve as a picture; words where there is no figure of ours, or nothing beside it."""
     if found.ours is None or len(found.ways) < 2:
-        return nothing(say("ways.none"))
+        why = "hidden" if found.n_hidden else "none"
+        return nothing(say(f"ways.{'by_chance' if found.by_chance else why}"))
     unit, ours = found.measure.unit, found.ours.fit
     ends = found.ways[0].fit.estimate, found.ways[-1].fit.estimate
     told = {"n": number(len(found.ways)), "spread": spread(*ends, unit)}
@@ -39,6 +40,7 @@ def specifications(found: Curve) -> Shown:
 def _notes(found: Curve) -> Iterator[str]:
     """What the ways have in common, and which choice moves the figure most."""
     fits, ours, unit = [one.fit for one in found.ways], found.ours.fit, found.measure.unit
+    yield say("ways.verdict", verdict=verdict_words()[found.verdict])
     same = [fit for fit in fits if (fit.estimate > 0) == (ours.estimate > 0)]
     clear = sum(fit.low > 0 or fit.high < 0 for fit in same)
     yield say("ways.same", same=number(len(same)), n=number(len(fits)), clear=number(clear))

@@ -66,7 +66,7 @@ def check_of_teams(found: Comparison, verdicts: tuple[Verdict, Verdict], unit: s
     if forward in CLAIMS:
         return Check.of(name, *(("passed", "stands") if same else ("failed", "gone")), **facts)
     if _outcome(found.checks, *LEADS) == "failed":
-        return Check.of(name, "failed", "gone", **facts)
+        return Check.of(name, "failed", "unclear" if same else "gone", **facts)
     return Check.of(
         name, *(("not possible", "seen") if bare == "small" else ("failed", "less")), **facts
     )

@@ -47,7 +47,7 @@ def _of_table(name: str) -> Iterator[str]:
 def _of_column(table: str, column: Column) -> tuple[str, str, str, str]:
     told, place = phrases("schema"), f"{table}.{column.name}"
     kind = ", ".join(f"`{one}`" for one in column.allowed) or KINDS[column.kind]["kind"]
-    holds = kind + _span(column) + (told["later"] if column.may_be_later else "")
+    holds = kind + _span(column) + told["later"].get(column.name, "")
     needed = ", ".join(_needed().get(place, ()))
     without = "; ".join(filter(None, (needed, _lacks(place))))
     return f"`{column.name}`", holds, told["must"] if column.required else "", without
@@ -77,4 +77,4 @@ def _lacks(place: str) -> str:
     """What cannot be known without a table or column."""
     uses = phrases("data")["uses"]
     lacks = next((one["lacks"] for where, one in uses.items() if place in where.split(OR)), "")
-    return lacks.strip()
+    return lacks.strip() or phrases("schema")["lacks"].get(place, "")
