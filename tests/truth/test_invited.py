@@ -23,22 +23,24 @@ STRATUM, MOVES, FIRST, WAVES = 60, 0.35, 3, 3
 
 
 def of_order(
-    seed: int, effect: float = 0.0, *, people: int = 1_500, kept: bool = True, moves: float = MOVES
+    seed: int, effect: float = 0.0, *, people: int = 1_500, first: str = "", moves: float = MOVES
 ) -> pd.DataFrame:
     """A company of three cycles without and three with an order: a third is invited each time.
 
     An invitation makes `moves` of those say it who would not; the effect is on the rating in SD of
-    the noise and ability, which have a variance of 1. Where the order is not `kept`, those rated
-    lowest before are invited first.
+    the noise and ability, which have a variance of 1. Where the order is not kept, `first` says who
+    is invited first: those rated "lowest" before, or those "willing" to do it anyway.
     """
     rng, person, cycle = drawn(seed, people)
     able = rng.normal(size=people)
     trouble = rng.normal(size=len(person))
     turn = rng.permuted(np.arange(people).reshape(-1, STRATUM), axis=1) % WAVES
-    if not kept:
-        turn = np.argsort(np.argsort(able.reshape(-1, STRATUM), axis=1), axis=1) * WAVES // STRATUM
+    willing = np.random.default_rng([seed, 1]).normal(size=people) * (first == "willing")
+    if first:
+        by = (able if first == "lowest" else -willing).reshape(-1, STRATUM)
+        turn = np.argsort(np.argsort(by, axis=1), axis=1) * WAVES // STRATUM
     since = (cycle - FIRST >= turn.ravel()[person]).astype(float)
-    own = rng.random(len(person)) < 1 / (1 + np.exp(1 - 1.5 * trouble))
+    own = rng.random(len(person)) < 1 / (1 + np.exp(1 - 1.5 * trouble - willing[person]))
     said = own | (rng.random(len(person)) < moves * since)
     noise = -0.5 * trouble + 0.5 * rng.normal(size=len(person))
     rating = np.sqrt(0.5) * able[person] + noise + effect * said
@@ -101,11 +103,52 @@ def test_an_effect_of_twice_the_smallest_is_told_as_an_effect(effect, verdict):
     assert asked == {"few clusters", "drawn order", "overlap", "attrition"}
 
 
-def test_an_order_that_was_not_kept_is_not_trusted():
-    row = judge.judge(found(of_order(3, kept=False)), smallest_effect=SMALLEST)[0]
+@pytest.mark.parametrize(
+    ("first", "why", "verdict"),
+    [("lowest", "rated apart", "untrusted"), ("willing", "did apart", "unknown")],
+)
+def test_an_order_that_was_not_kept_is_not_trusted(first, why, verdict):
+    rows = of_order(3, people=3_000, first=first)
+    row = judge.judge(found(rows), smallest_effect=SMALLEST)[0]
     kept = next(one for one in row.checks if one.name == "drawn order")
-    assert (kept.outcome, row.verdict) == ("failed", "untrusted")
-    assert "the order was not kept, or not drawn" in row.sentence
+    assert (kept.outcome, kept.why, row.verdict) == ("failed", why, verdict)
+    assert verdict == "unknown" or "the order was not kept, or not drawn" in row.sentence
+
+
+def test_an_order_without_a_past_is_no_effect():
+    """Four columns can be written by anybody: nothing tells such an order from a choice."""
+    rows = of_order(5, 0.6, people=6_000, moves=0.9)
+    row = judge.judge(found(rows[rows.cycle >= f"c{FIRST}"]), smallest_effect=SMALLEST)[0]
+    kept = next(one for one in row.checks if one.name == "drawn order")
+    assert (kept.outcome, kept.why, row.verdict) == ("failed", "unknown", "untrusted")
+    assert "so that nobody can tell whether it was drawn" in row.sentence
+
+
+def test_what_is_known_from_before_ends_with_the_first_turn():
+    """Also where all who were invited have left, so that those who are seen all wait."""
+    rows = of_order(4)
+    last = f"c{FIRST + 1}"
+    invited_ = rows[(rows.cycle == last) & (rows.invited_to_acknowledge > 0)].person_id
+    rows = rows[(rows.cycle < last) | ~rows.person_id.isin(invited_)]
+    rows = rows[rows.cycle <= last]
+    frame = invited.in_order(MEASURE, rows).frame
+    before = frame[frame.cycle == f"c{FIRST - 1}"].set_index("person_id").rating_sd
+    after = frame[frame.cycle == last]
+    assert len(after) and (after.exposure == 0).all()
+    assert after.last_rating.to_numpy() == pytest.approx(before[after.person_id].to_numpy())
+    did = frame[frame.cycle < f"c{FIRST}"].groupby("person_id").taken.mean()
+    assert after.did_before.to_numpy() == pytest.approx(did[after.person_id].to_numpy())
+
+
+def test_the_account_starts_with_everybody():
+    rows = of_order(6)
+    in_it = rows.person_id.astype(int) < 1_200
+    less = rows.assign(
+        **{name: rows[name].where(in_it) for name in rows if name.endswith("to_acknowledge")}
+    )
+    account = invited.decided(Comparison(MEASURE, None, None), less).attrition.set_index("step")
+    assert account.rows_left.iloc[0] == len(rows)
+    assert account.rows_left["not_in_order"] == in_it.sum()
 
 
 def test_a_kept_order_fails_its_check_about_once_in_a_hundred():
@@ -221,6 +264,21 @@ def before_any_order(seed: int, people: int) -> pd.DataFrame:
     return rows.drop(columns=[one for one in rows if "_to_acknowledge" in one]).assign(
         reviewed_on=days
     )
+
+
+@pytest.mark.parametrize("why", ["fixed", "nobody"])
+def test_where_nothing_is_left_no_chance_is_told(why):
+    rows = before_any_order(1, 300).assign(
+        compa_ratio=np.nan, matrix_cell="a", bonus_net_pct=np.nan
+    )
+    rows = rows.assign(merit_pct=3.1, merit_target_pct=3.1, merit_gap_pct=0.0)
+    rows = rows.assign(acknowledgements=0.0) if why == "nobody" else rows
+    order = pd.DataFrame({"stratum": "all", "wave": np.arange(300) % WAVES})
+    order = order.set_axis(order.index.astype(str))
+    measure = MEASURE if why == "nobody" else "acknowledging_to_merit_at_equal_rating"
+    one = invited.foreseen(rows, measure, order, WAVES)
+    assert one is None or one.silent == why
+    assert why == "nobody" or one.silent == why
 
 
 @pytest.mark.parametrize(

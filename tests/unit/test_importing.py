@@ -928,9 +928,9 @@ def test_a_formula_in_an_export_reaches_no_cell_of_the_rejected_rows(job):
     ]
 
 
-def test_csv_files_are_written_in_three_places_only():
-    """For people by `safe_csv`; and by `simulate`, whose tables and exports are read again and hold no text of
-    others.
+def test_csv_files_are_written_in_four_places_only():
+    """For people by `safe_csv`; by `simulate`, whose tables and exports are read again and hold no text of
+    others; and by `plan`, whose list is read again and must name each person as the data do.
     """
     library = {
         str(path.relative_to(ROOT / "lib")).removeprefix("learnalign/"): path.read_text("utf-8")
@@ -938,7 +938,12 @@ def test_csv_files_are_written_in_three_places_only():
     }
     assert {
         name: text.count(".to_csv(") for name, text in library.items() if ".to_csv(" in text
-    } == {"data/files.py": 1, "northbank/raw.py": 1, "northbank/tables.py": 1}
+    } == {
+        "data/files.py": 1,
+        "northbank/raw.py": 1,
+        "northbank/tables.py": 1,
+        "runs/inviting.py": 1,
+    }
 
 
 # --- real data
@@ -1019,3 +1024,23 @@ def test_the_shipped_mappings_are_read():
             json.loads(mapping.model_dump_json())["source"]
             == yaml.safe_load(file.read_text("utf-8"))["source"]
         )
+
+
+# --- what no system exports
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_an_order_of_invitations_outlives_the_next_import(tmp_path, suffix):
+    job = Job(tmp_path).write()
+    assert not job.bring_in().notes
+    rows = {"person_id": ["ana", "ben"], "about": "learning", "drawn_within": "ops"}
+    order = pd.DataFrame(rows | {"invited_on": ["2024-01-01", "2029-01-01"]})
+    file = job.out / f"invitations.{suffix}"
+    order.to_csv(file, index=False) if suffix == "csv" else order.to_parquet(file)
+    file.chmod(0o600)
+    before = file.read_bytes()
+    for _ in range(2):
+        (note,) = job.bring_in().notes
+        assert "invitations" in str(note) and f"{file.name} is kept as it was" in str(note)
+        assert file.read_bytes() == before and file.stat().st_mode & 0o777 == 0o600
+        assert reading.check(job.out) == ()

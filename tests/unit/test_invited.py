@@ -20,6 +20,7 @@ PEOPLE = """
     ana        2020-01-01  -
     ben        2020-01-01  -
     cem        2020-01-01  -
+    dan        2020-01-01  -
 """
 REVIEWS = """
     person_id  cycle    reviewed_on  rating  unit
@@ -35,6 +36,12 @@ ORDER = """
     ana        acknowledging  2023-06-01  ops
     ben        acknowledging  2023-09-01  ops
     ben        learning       2029-01-01  all
+    dan        learning       2024-01-01  all
+"""
+AHEAD = """
+    person_id  about          invited_on  drawn_within
+    ana        acknowledging  2029-06-01  ops
+    ben        acknowledging  2029-09-01  ops
 """
 
 
@@ -55,6 +62,35 @@ def test_a_turn_is_the_share_of_the_window_since_and_a_plan_may_lie_ahead(drawn)
     cem = rows.loc["cem"].filter(regex="^(invited|drawn)_to_")
     assert cem.isna().all(axis=None) and cem.shape == (1, 6)
     assert rows.loc["ana"][["invited_to_learn", "drawn_to_learn"]].isna().all(axis=None)
+
+
+def test_an_order_that_has_not_begun_is_as_none(drawn):
+    """Each state of the data redraws all noise: a list put in for later must make no new one."""
+    orders = {
+        "none": {},
+        "no rows": {"invitations": AHEAD.split("\n")[1]},
+        "ahead": {"invitations": AHEAD},
+        "later people": {"invitations": AHEAD.replace("2029-09", "2031-02")},
+    }
+    read = {
+        name: reading.read(drawn(people=PEOPLE, reviews=REVIEWS, **order))
+        for name, order in orders.items()
+    }
+    assert len({one.fingerprint for one in read.values()}) == 1
+    for one in read.values():
+        assert "invitations" not in one.filled
+        assert "invited_to_acknowledge" not in windows.link(one).person_cycles
+    # of an order that has begun those who wait count, too
+    came = [AHEAD.replace("2029-06", "2024-06"), ORDER, ORDER.replace("2029", "2030")]
+    come = [
+        reading.read(drawn(people=PEOPLE, reviews=REVIEWS, invitations=one)).fingerprint
+        for one in came
+    ]
+    assert len({read["none"].fingerprint, *come}) == 4
+    folder = drawn(people=PEOPLE, reviews=REVIEWS, invitations=came[0])
+    early = reading.read(folder, as_of="2024-05-31").fingerprint
+    none = reading.read(drawn(people=PEOPLE, reviews=REVIEWS), as_of="2024-05-31").fingerprint
+    assert early == none
 
 
 def test_an_order_does_not_change_what_else_is_linked(drawn):
@@ -164,8 +200,12 @@ def test_only_what_chance_decided_is_called_an_effect():
 
 def test_what_would_settle_it_is_a_longer_order_or_a_better_invitation():
     told = row_of(-0.2, 0.4).to_settle
-    assert told.startswith("To settle it: about 18.8 times as many people in the drawn order")
+    assert told.startswith("To settle it: about 19 times as many people in the drawn order")
     assert "waitlist" not in told
+    whole = row_of(-0.5, 0.8).to_settle
+    assert whole.startswith("To settle it: about 88 times as many people in the drawn order")
+    far = row_of(-1000.0, 1100.0).to_settle
+    assert far.startswith("To settle it: more than 100 times as many people in the drawn order")
 
 
 def test_the_method_is_that_of_the_order():
@@ -174,7 +214,8 @@ def test_the_method_is_that_of_the_order():
     assert "invitation moves the outcome by another way" in method["misleads when"]
 
 
-def test_a_check_that_the_order_failed_takes_every_claim_away():
-    failed = Check.of("drawn order", "failed", "together")
+@pytest.mark.parametrize("why", ["rated apart", "did apart", "unknown"])
+def test_a_check_that_the_order_failed_takes_every_claim_away(why):
+    failed = Check.of("drawn order", "failed", why)
     verdicts = [row_of(*ends, failed).verdict for ends in ((0.15, 0.35), (-0.35, -0.15))]
     assert [*verdicts, row_of(-0.05, 0.05, failed).verdict] == ["untrusted"] * 2 + ["unknown"]

@@ -14,6 +14,7 @@ from learnalign.data.mistakes import TOO_SMALL, DataError, Stopped
 from learnalign.estimates.contrasts import chance, reach
 from learnalign.estimates.invited import Foreseen
 from learnalign.runs import inviting
+from learnalign.runs.spec import COMPANY
 from learnalign.studies import study
 from learnalign.verdicts import judge
 from learnalign.verdicts.result import Comparison, Fit
@@ -56,6 +57,34 @@ def test_turns_begin_with_the_windows_that_are_still_ahead(as_of, first):
     assert {(b - a).days for a, b in zip(days, days[1:], strict=False)} == {183}
 
 
+class Made:
+    """As much of a study as strata are made of: people of each unit, all employed."""
+
+    def __init__(self, min_group: int = 5, **units: int) -> None:
+        who = [name for name, n in units.items() for _ in range(n)]
+        day = pd.Timestamp("2024-01-01")
+        self.cycles = pd.DataFrame({"unit": who, "cycle": "a", "left_on": None, "reviewed_on": day})
+        self.cycles["person_id"] = [f"p{n:03}" for n in range(len(who))]
+        self.dataset, self.min_group = type("Data", (), {"as_of": dt.date(2024, 6, 1)}), min_group
+
+
+@pytest.mark.parametrize(
+    ("units", "strata"),
+    [
+        ({"a": 30, "b": 30}, {"a": 30, "b": 30}),
+        ({"a": 30, "b": 5, "c": 2}, {"a": 30, COMPANY: 7}),
+        ({"a": 30, "b": 20, "c": 2}, {"a": 30, COMPANY: 22}),  # two people are in no three turns
+        ({"b": 20, "c": 2}, {COMPANY: 22}),
+        ({"b": 2, "c": 2}, {COMPANY: 4}),
+    ],
+)
+def test_people_of_each_stratum_are_in_every_turn(units, strata):
+    people = inviting.strata(Made(**units), 3)
+    assert people.value_counts().to_dict() == strata
+    turns = inviting.draw(people, 3, 1).groupby("stratum").wave.nunique()
+    assert (turns == 3).all()
+
+
 # --- what it could tell
 
 
@@ -73,7 +102,48 @@ def test_more_moved_tell_more_and_a_weak_first_stage_tells_nothing():
     assert larger.chance(0.1, 0.3) == pytest.approx(0.8, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("error", "first_error", "does", "why"),
+    [(0.0, 0.02, 0.4, "fixed"), (0.03, 0.0, 0.4, "nobody"), (0.03, 0.02, 0.0, "nobody")],
+)
+def test_where_no_chance_can_be_told_nothing_is_written(
+    params, tmp_path, monkeypatch, error, first_error, does, why
+):
+    one = Foreseen("acknowledging_to_rating", 100, does, 1.0, False, error, first_error)
+    assert one.silent == why
+    monkeypatch.setattr(inviting.invited, "foreseen", lambda *_: one)
+    said = {"fixed": "nothing is left to explain", "nobody": "nobody does it now"}[why]
+    with pytest.raises(Stopped, match=said) as caught:
+        inviting.plan(params, "Q2", tmp_path / "a.csv")
+    assert caught.value.code == TOO_SMALL and not (tmp_path / "a.csv").exists()
+
+
+def order(out, n: int = 90) -> inviting.Order:
+    turns = pd.DataFrame({"stratum": "=1+1", "wave": np.arange(n) % 3})
+    turns = turns.set_axis([f"-{i:03}" for i in range(n)]).rename_axis("person_id")
+    one = Foreseen("acknowledging_to_rating", 100, 0.4, 1.0, False, 3.0, 2.0)
+    question, days = inviting.questions()["Q2"], (dt.date(2025, 1, 1), dt.date(2025, 7, 1))
+    about = (question, "acknowledging", dt.date(2024, 12, 1), (*days, dt.date(2026, 1, 1)), turns)
+    return inviting.Order(*about, ((one, 0.1),), 0.3, 7, out, False)
+
+
+def test_what_nobody_will_wait_for_is_no_number_of_people(tmp_path):
+    told = str(order(tmp_path / "a.csv"))
+    assert "To find it in 80 of 100 takes more than 100 times as many people" in told
+    assert "with --seed 7 from the same data and day" in told
+    assert "Where their ids are pseudonyms, whoever holds the key makes names of them" in told
+
+
 # --- the list
+
+
+def test_ids_are_written_as_they_are(tmp_path):
+    """The list is read again: an apostrophe before an id would make it nobody's."""
+    made = order(tmp_path / "a.csv")
+    inviting._write(made)
+    rows = pd.read_csv(made.out, dtype=str)
+    assert rows.person_id.tolist() == made.turns.index.tolist()
+    assert set(rows.drawn_within) == {"=1+1"}
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +173,8 @@ def test_the_list_keeps_the_contract_and_is_its_owners_alone(params, tmp_path):
     linked = study(own)  # the next edition reads it
     gone = linked.cycles.groupby("person_id").left_on.last().notna()
     assert not gone[rows.person_id].any()
-    assert linked.cycles.drawn_to_acknowledge.notna().any()
+    assert "drawn_to_acknowledge" not in linked.cycles  # no turn has come
+    assert linked.fingerprint == study(params.parent / "data").fingerprint
     assert reading.check(own) == ()
 
 
@@ -143,6 +214,19 @@ def test_all_that_is_wrong_is_said_at_once(params, tmp_path):
     assert there.read_text() == "mine"
     with pytest.raises(DataError, match="no such file(.|\n)*no such question(.|\n)*Q1, Q2, Q3, Q5"):
         inviting.plan(tmp_path / "none.yml", "q2", tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize("moves", [0.0, 1e-200, 0.009, 1.01, float("nan")])
+def test_a_share_that_hardly_anybody_is_is_refused(params, tmp_path, moves):
+    with pytest.raises(DataError, match="is not a share of people"):
+        inviting.plan(params, "Q2", tmp_path / "a.csv", moves=moves)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "none/a.csv", "file/a.csv", "a\0.csv"])
+def test_a_place_where_nothing_can_be_written_is_told_with_the_rest(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(DataError, match="no such file(.|\n)*cannot be written"):
+        inviting.plan(tmp_path / "none.yml", "Q2", tmp_path / name)
 
 
 def test_no_link_is_followed(params, tmp_path):

@@ -212,7 +212,7 @@ def safe_csv(frame: pd.DataFrame, path: Path | TextIO) -> None:
 
     An apostrophe goes before what a spreadsheet may take for a formula, and line ends in a text
     become one kind: such texts are not read back as they were. Numbers stay numbers. Data sets that
-    are read again (`simulate`) are written as they are.
+    are read again (`simulate`, `plan`) are written as they are.
     """
     text = frame.select_dtypes(exclude=["number", "bool", "datetime"]).columns
     safe = frame.assign(**{name: frame[name].map(_no_formula, na_action="ignore") for name in text})

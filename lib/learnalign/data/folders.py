@@ -1,12 +1,13 @@
 """Folders: which files are a data set's tables; a new data set appears whole or not at all."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from learnalign.data import scratch, writing
-from learnalign.data.contract import COLUMNS, REQUIRED_TABLES
+from learnalign.data.contract import COLUMNS, PLANNED, REQUIRED_TABLES
 from learnalign.data.mistakes import DataError, Problem, nearest
 
 SUFFIXES = (".csv", ".parquet")
@@ -90,6 +91,19 @@ def _refuse_strangers(out: Path) -> None:
     ours = {f"{table}{suffix}" for table in COLUMNS for suffix in SUFFIXES} | BESIDE
     if strangers := there - ours if "dataset.yml" in there else there:
         raise DataError.of("not_ours", str(out), got=", ".join(sorted(strangers))[:200])
+
+
+def carried(out: Path, stage: Path) -> list[str]:
+    """The order of invitations of the data set in `out`, copied beside the tables that take their
+    place where none of them is one: no system exports it, and it must be kept to its end.
+    """
+    names = [f"{PLANNED}{suffix}" for suffix in SUFFIXES]
+    if any((stage / name).exists() for name in names):
+        return []
+    there = [name for name in names if (out / name).is_file()]
+    for name in there:
+        shutil.copy2(out / name, stage / name, follow_symlinks=False)
+    return there
 
 
 def fresh(out: Path) -> Path:

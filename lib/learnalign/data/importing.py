@@ -19,9 +19,9 @@ from ibis.expr.types import Table
 
 from learnalign.data import crossing, mapped, pseudonyms, reading, sorting
 from learnalign.data import mapping as mappings
-from learnalign.data.contract import REQUIRED_TABLES, Arrival
+from learnalign.data.contract import PLANNED, REQUIRED_TABLES, Arrival
 from learnalign.data.files import safe_csv
-from learnalign.data.folders import staged
+from learnalign.data.folders import carried, staged
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.sources import Job, opened, origin, told
 
@@ -47,6 +47,7 @@ def bring_in(
 
     Rows that break the contract are rejected with their reason; of rows with the same key the first
     good one is kept. `accepted` says of a table why it may lose more than its share.
+    An order of invitations that is in `out` stays there, where the mapping makes none.
     Raises `DataError`, leaving `out` as it was, when the mapping or a source file is at fault,
     something must be asked, or too much is lost.
 
@@ -69,6 +70,8 @@ def bring_in(
         facts = meta.model_dump(mode="json")
         text = yaml.safe_dump(facts, sort_keys=False, allow_unicode=True)
         (stage / "dataset.yml").write_text(text, encoding="utf-8")
+        for name in carried(out, stage):
+            job.notes.append(Problem.of("order_carried", PLANNED, file=name))
         if wrong := reading.check(stage):
             raise DataError(wrong, "the imported tables")
     summary = pd.DataFrame(counts, columns=["table", "read", "kept", "rejected"])

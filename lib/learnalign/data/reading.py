@@ -69,7 +69,8 @@ class DataSet:
         """A digest of what each table holds up to `as_of`: the same whatever the order of its rows,
         the format of its file, or columns that are not the contract's.
         """
-        return self.known or {name: _digest(self._held(name)) for name in self.present}
+        there = (name for name in self.present if name != PLANNED or name in self.filled)
+        return self.known or {name: _digest(self._held(name)) for name in there}
 
     def _held(self, name: str) -> Table:
         """A table without columns of a later contract that hold nothing."""
@@ -128,7 +129,13 @@ class DataSet:
         return {name: self._up_to(name, table) for name, table in self.recorded.items()}
 
     def _up_to(self, name: str, table: Table) -> Table:
-        return table if name == PLANNED else table.filter(table[DATE_OF[name]] <= self.as_of)
+        """Rows up to `as_of`. An order of invitations counts whole once it has begun, as those who
+        wait are the comparison; until then it is as none, so that no figure is drawn twice for it.
+        """
+        day = table[DATE_OF[name]]
+        if name == PLANNED:
+            day = day.min().over(ibis.window(group_by="about"))
+        return table.filter(day <= self.as_of)
 
 
 def _as_of(dataset: DataSet, name: str, table: Table) -> Table:

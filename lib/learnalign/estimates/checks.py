@@ -6,6 +6,7 @@ how many. The checks that need the smallest effect that matters (the two bracket
 ratings, few clusters) are made in `verdicts`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -46,6 +47,26 @@ def alone(name: str, fit: Fit | None, *, missing: str = "few", **facts: str) -> 
     return Tried(name, seen[0], "", seen[1], tuple(facts.items()), fit)
 
 
+@dataclass(frozen=True)
+class Kept(Check):
+    """A check that an order was kept, with the fits that it was judged by."""
+
+    fits: Mapping[str, Fit] = field(default_factory=dict, repr=False, compare=False)
+
+
+def kept(fits: Mapping[str, Fit | None]) -> Check:
+    """A check that what is known from before an order does not go with whose turn comes first:
+    how people were `rated`, and whether they `did` it. Of an order without a past anything may be
+    said.
+    """
+    known = {name: fit for name, fit in fits.items() if fit is not None}
+    if not known:
+        return Check.of("drawn order", "failed", "unknown")
+    apart = [name for name, fit in known.items() if not fit.low <= 0 <= fit.high]
+    outcome, why = ("failed", f"{apart[0]} apart") if apart else ("passed", " and ".join(known))
+    return Kept("drawn order", outcome, "", why, (), known)
+
+
 def as_shown(check: Check, measure: str, gate: Gate, told: Fit | None = None) -> Check:
     """A check judged by what it rests on as that may be shown: the exact one would tell a little,
     and at a limit everything. `told` is the figure that it is about, as it is shown.
@@ -53,6 +74,8 @@ def as_shown(check: Check, measure: str, gate: Gate, told: Fit | None = None) ->
     what = f"{measure}, {check.name}"
     if isinstance(check, Tried):
         check = alone(check.name, gate.fit(what, check.fit), **dict(check.facts))
+    elif isinstance(check, Kept):
+        check = kept({name: gate.fit(f"{what} {name}", fit) for name, fit in check.fits.items()})
     elif isinstance(check, Lost):
         moved = (
             replace(one, difference=gate.moved(f"{what} {n}", one.difference, one.influence))

@@ -21,7 +21,8 @@ from learnalign.linking.windows import INVITED
 from learnalign.verdicts.registry import measures
 from learnalign.verdicts.result import Check, Comparison, Fit
 
-LEVEL = 0.99  # of the check that the order was kept: one kept order in 100 fails it
+LEVEL = 0.995  # of two checks that the order was kept: one kept order in 100 fails either
+SAME = 1e-9  # an error that is none, in SD or points
 NOTE = (
     "an order of invitations was drawn, and cannot tell yet: too few people are invited or wait, "
     "or an invitation hardly moves what they do"
@@ -62,7 +63,8 @@ def decided(found: Comparison, person_cycles: pd.DataFrame, *, level: float = 0.
 
 
 def in_order(measure: str, cycles: pd.DataFrame) -> samples.Prepared | None:
-    """The person-cycles of people in the drawn order, in a measure's terms; None without any.
+    """All person-cycles, with the turns of people in the drawn order, in a measure's terms; None
+    where nobody is in one.
 
     `exposure` is the share of the window since the person's turn; what people did is `taken`.
     People of one stratum and cycle are compared, and belong to the manager whom they had first:
@@ -74,15 +76,13 @@ def in_order(measure: str, cycles: pd.DataFrame) -> samples.Prepared | None:
     if f"drawn_to_{verb}" not in cycles:
         return None
     prepared = samples.prepare(measure, cycles)
-    if prepared.frame is None:
+    if prepared.frame is None or cycles[f"invited_to_{verb}"].isna().all():
         return None
     turn, early = (cycles[f"invited_to_{verb}{when}"].astype(float) for when in ("", "_early_next"))
     frame = prepared.frame.assign(taken=prepared.frame.exposure, exposure=turn, early=early)
-    frame = frame.assign(stratum=cycles[f"drawn_to_{verb}"])[turn.notna()]
+    frame = frame.assign(stratum=cycles[f"drawn_to_{verb}"])
     if "cell" in frame:
         frame = frame.assign(outcome=frame.gap).drop(columns="cell")
-    if frame.empty:
-        return None
     cell = pd.factorize(frame.stratum.astype(str) + "|" + frame.cycle)[0]
     home = frame.groupby("person_id").rater.transform("first")
     return replace(prepared, frame=_before(frame.assign(rater_cycle=cell, rater=home)), pasts=())
@@ -97,18 +97,26 @@ def about_of(measure: str) -> str:
 
 def _before(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows with what was known of people before the first of their stratum was invited: two ratings
-    and their role, as the mean and a mark where there is none.
+    and their role, as the mean and a mark where there is none; and how much they did it.
     """
-    waits = frame.groupby("rater_cycle").exposure.transform("max") == 0
+    began = _in_cell(frame, frame.exposure > 0).groupby(frame.person_id).cummax()
+    waits = frame.exposure.notna() & ~_in_cell(frame, began)  # also where all invited have left
     names = [name for name in held(frame) if not name.startswith(("held_moved", "held_cell"))]
     known = frame[waits].groupby("person_id")[["rating_sd", "prior_1", *names]].last()
     known = known.rename(columns={"rating_sd": "prior_1", "prior_1": "prior_2"})
+    known = known.assign(did_before=frame[waits].groupby("person_id").taken.mean())
     known = known.reindex(frame.person_id).set_axis(frame.index)
+    did = known.pop("did_before")
     last = known.prior_1.rename("last_rating")
     missing = known.isna().astype(float).add_prefix("held_missing_")
     known = known.fillna(known.mean()).fillna(0.0)
     rest = frame.drop(columns=[*held(frame), *samples.PRIORS])
-    return pd.concat([rest, known, missing, last], axis=1)
+    return pd.concat([rest, known, missing, last, did], axis=1)
+
+
+def _in_cell(frame: pd.DataFrame, marks: pd.Series) -> pd.Series:
+    """Whether anybody of the same stratum and cycle has the mark, for each row."""
+    return marks.groupby(frame.rater_cycle).transform("max")
 
 
 def sample_of(prepared: samples.Prepared) -> Sample:
@@ -118,7 +126,8 @@ def sample_of(prepared: samples.Prepared) -> Sample:
         ("no_outcome", "the outcome is not recorded", "outcome"),
         ("no_rater", "no manager recorded", "rater"),
     )
-    steps = [(key, why, lambda left, of=of: left[of].isna()) for key, why, of in missing]
+    steps = [("not_in_order", "not in the drawn order", lambda left: left.exposure.isna())]
+    steps += [(key, why, lambda left, of=of: left[of].isna()) for key, why, of in missing]
     text = "everybody of the stratum was invited by then, or nobody"
     steps.append(("no_difference", text, lambda left: ~differs_within(left, "exposure")))
     rows, account = samples.fall_out(prepared.frame, prepared.measure, "person-cycles", steps)
@@ -140,9 +149,7 @@ def effect(sample: Sample, level: float = 0.95) -> Fit | None:
     not kept. What was done in earlier windows, since the invitation, is part of the figure.
     """
     rows = sample.rows
-    middle = rows.groupby("rater_cycle").exposure.transform("mean")
-    sides = (rows.exposure > middle, rows.exposure < middle)
-    smaller = min(rows.person_id[side].nunique() for side in sides)
+    smaller = _smaller(rows)
     if smaller < MIN_CHANGERS or sample.no_estimate or rows.taken.nunique() < 2:
         return None
     fit = through(sample, _taken(rows), smaller, level)
@@ -157,6 +164,7 @@ def _taken(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _checks(sample: Sample, everybody: pd.DataFrame) -> tuple[Check, ...]:
     """What chance does not answer: whether the order was kept, and whether people were lost."""
+    everybody = everybody.dropna(subset=["exposure"])
     everybody = everybody[differs_within(everybody, "exposure")]
     middle = everybody.groupby("rater_cycle").exposure.transform("mean")
     sides = everybody.assign(exposure=(everybody.exposure > middle).astype(float))
@@ -170,12 +178,28 @@ def _checks(sample: Sample, everybody: pd.DataFrame) -> tuple[Check, ...]:
 
 
 def order_kept(sample: Sample) -> Check:
-    """The last rating before the order must not go with whose turn has come, at p < .01."""
-    rows = sample.rows.dropna(subset=["last_rating"])
+    """Neither the last rating before the order, nor how much people did it before, may go with
+    whose turn has come, at p < .01 in all.
+    """
+    before = {"rated": "last_rating", "did": "did_before"}
+    return checks.kept({name: _with_turn(sample, of) for name, of in before.items()})
+
+
+def _with_turn(sample: Sample, column: str) -> Fit | None:
+    """How a column goes with the turn; None where it is the same in all, or not known of enough."""
+    rows = sample.rows.dropna(subset=[column])
     rows = rows[differs_within(rows, "exposure")]
+    if _smaller(rows) < MIN_CHANGERS or not differs_within(rows, column).any():
+        return None
     about = {"absorb": "rater_cycle", "cluster": "rater", "level": LEVEL}
-    fit = fixed_effects(rows, "last_rating", "exposure", **about, clustered_by=sample.rater)
-    return checks.alone("drawn order", fit)
+    return fixed_effects(rows, column, "exposure", **about, clustered_by=sample.rater)
+
+
+def _smaller(rows: pd.DataFrame) -> int:
+    """The smaller number of people: invited for longer than the mean of their stratum, or not."""
+    middle = rows.groupby("rater_cycle").exposure.transform("mean")
+    sides = (rows.exposure > middle, rows.exposure < middle)
+    return min(rows.person_id[side].nunique() for side in sides)
 
 
 # --- before an order is drawn
@@ -192,6 +216,15 @@ class Foreseen:
     is_slope: bool
     error: float  # of what being invited moves of the outcome
     first_error: float  # and of the exposure
+
+    @property
+    def silent(self) -> str:
+        """Why no chance can be told: nothing is left of the outcome ("fixed"), or of what people do
+        ("nobody"); else empty.
+        """
+        if self.error < SAME:
+            return "fixed"
+        return "nobody" if self.first_error < SAME or not self.does_now else ""
 
     def chance(self, effect: float, moves: float) -> float:
         """In which share of orders `effect` is found in those moved, who are so large a share of

@@ -32,7 +32,7 @@ def contents(study: Study) -> pd.DataFrame:
     ['people', 'reviews']
     """
     dataset = study.dataset
-    there = [name for name in dataset.tables if name != PLANNED or name in dataset.present]
+    there = [name for name in dataset.tables if name != PLANNED or name in dataset.filled]
     return pd.DataFrame([_of_table(study, name) for name in there], dtype=object)
 
 

@@ -5,6 +5,7 @@ next edition reads it as the table `invitations` (`estimates.invited`).
 """
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import pandas as pd
 from learnalign.data import reading
 from learnalign.data.contract import PLANNED
 from learnalign.data.engine import bounded
-from learnalign.data.files import safe_csv
 from learnalign.data.mistakes import PUBLISH, TOO_SMALL, DataError, Problem, Stopped, nearest
 from learnalign.data.reading import DataSet
 from learnalign.data.writing import private
@@ -27,8 +27,9 @@ from learnalign.runs.spec import COMPANY, RunSpec, data_of, read_spec
 from learnalign.studies import Study, study
 from learnalign.verdicts.registry import Question, measures, phrases, questions
 from learnalign.verdicts.result import number
+from learnalign.verdicts.rows import FAR
 
-MOST_WAVES, MOST_CYCLES = 12, 20
+MOST_WAVES, MOST_CYCLES, LEAST_MOVED = 12, 20, 0.01
 LEAST = 2 * invited.MIN_CHANGERS  # people: with fewer, no order can be told
 
 
@@ -96,8 +97,9 @@ def plan(
         moves=moves,
         seed=seed,
         out=out,
-        is_added=PLANNED in dataset.filled,
+        is_added=bool(dataset.recorded[PLANNED].count().execute()),
     )
+    str(order)  # what cannot be told is not written
     _write(order)
     return order
 
@@ -118,7 +120,7 @@ def _asked(
         problems += error.problems
     problems += _wrong(question, out, waves, moves)
     if dataset is not None and question in questions():
-        rows = dataset.tables[PLANNED]
+        rows = dataset.recorded[PLANNED]  # those that have not begun, too
         if rows.filter(rows.about == _about(question)).count().execute():
             problems.append(Problem.of("order_drawn", PLANNED, "about", _about(question)))
     if problems or spec is None or dataset is None:
@@ -133,12 +135,24 @@ def _wrong(question: str, out: Path, waves: int, moves: float) -> Iterator[Probl
         yield Problem.of("no_such", "plan", "question", question, **said)
     elif not _about(question):
         yield Problem.of("not_invited", "plan", "question", question, known=", ".join(can))
-    if out.exists() or out.is_symlink():
-        yield Problem.of("file_there", str(out))
+    yield from _no_place(out)
     if not 2 <= waves <= MOST_WAVES:
         yield Problem.of("no_waves", "plan", "waves", str(waves), most=MOST_WAVES)
-    if not 0 < moves <= 1:
+    if not LEAST_MOVED <= moves <= 1:
         yield Problem.of("no_moves", "plan", "moves", str(moves))
+
+
+def _no_place(out: Path) -> Iterator[Problem]:
+    """Why the list cannot be written there: something is, or nothing can be."""
+    try:
+        out.lstat()
+    except FileNotFoundError:
+        if not (out.parent.is_dir() and os.access(out.parent, os.W_OK | os.X_OK)):
+            yield Problem.of("no_such_place", "plan", "out", str(out))
+    except (OSError, ValueError):  # too long, no folder, no name
+        yield Problem.of("no_such_place", "plan", "out", str(out)[:200])
+    else:
+        yield Problem.of("file_there", str(out))
 
 
 def _about(question: str) -> str:
@@ -151,13 +165,17 @@ def _about(question: str) -> str:
 
 def strata(made: Study, waves: int) -> pd.Series:
     """The stratum of everybody who is employed and was reviewed, by person_id: the unit of their
-    latest review, or the company's rest where too few of a unit are left for every turn.
+    latest review, or the company's rest where too few of a unit are left for every turn. Where too
+    few are the rest, the smallest unit is of it, so that people of each stratum are in every turn.
     """
     latest = latest_reviews(made.cycles).set_index("person_id")
     left_on = pd.to_datetime(latest.left_on)
     here = latest[left_on.isna() | (left_on > pd.Timestamp(made.dataset.as_of))]
-    size = here.unit.map(here.unit.value_counts())
-    return here.unit.where(size >= max(made.min_group, 2 * waves), COMPANY).rename("stratum")
+    sizes, least = here.unit.value_counts(), max(made.min_group, 2 * waves)
+    own = sizes[sizes >= least]
+    if len(own) and 0 < len(here) - own.sum() < least:
+        own = own.drop(own.sort_index().idxmin())
+    return here.unit.where(here.unit.isin(own.index), COMPANY).rename("stratum")
 
 
 def draw(people: pd.Series, waves: int, seed: int) -> pd.DataFrame:
@@ -193,9 +211,9 @@ def _foreseen(
 ) -> tuple[tuple[Foreseen, float], ...]:
     own = questions()[question].measures.values()
     found = [(invited.foreseen(made.cycles, one.key, turns, waves), one.smallest) for one in own]
-    known = tuple((one, made.smallest(name)) for one, name in found if one)
+    known = tuple((one, made.smallest(name)) for one, name in found if one and not one.silent)
     if not known:
-        raise _too_few("compared")
+        raise _too_few(next((one.silent for one, _ in found if one), "compared"))
     return known
 
 
@@ -217,7 +235,7 @@ def _write(order: Order) -> None:
     )
     try:
         with open(order.out, "x", encoding="utf-8", newline="", opener=private) as file:
-            safe_csv(rows, file)
+            rows.to_csv(file, index=False, lineterminator="\n")  # as it is, to be read again
     except OSError as error:
         raise Stopped(PUBLISH, f"The list could not be written. {error}") from None
 
@@ -270,7 +288,10 @@ def _chance(order: Order, one: Foreseen, smallest: float) -> Iterator[str]:
 def _ways(order: Order, times: float) -> Iterator[str]:
     """What would do: more people, more cycles, or a better invitation."""
     told, waves = phrases("inviting")["ways"], len(order.days)
-    yield told["people"].format(n=f"{float(f'{len(order.turns) * times:.2g}'):,.0f}")
+    if times > FAR:
+        yield told["far"].format(far=FAR)
+    else:
+        yield told["people"].format(n=f"{float(f'{len(order.turns) * times:.2g}'):,.0f}")
     # what turns tell grows with (waves^2 - 1) / waves
     wanted = times * (waves - 1 / waves)
     cycles = int(np.ceil((wanted + np.sqrt(wanted**2 + 4)) / 2)) - 1

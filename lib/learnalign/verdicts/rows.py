@@ -18,7 +18,7 @@ from learnalign.verdicts.registry import (
     phrases,
     questions,
 )
-from learnalign.verdicts.result import Fit, Result, Verdict, number
+from learnalign.verdicts.result import Fit, Result, Verdict
 from learnalign.verdicts.words import Told, failures, said
 
 FAR = 100  # times as much data: nobody will wait for that
@@ -187,7 +187,8 @@ def what_settles(row: Result, bare: Verdict, fit: Fit, measure: Measure, n_cycle
     if times < 1.1:
         return settled("edge", row) + also
     if fit.design == "randomised":
-        return settled("drawn", row, times=number(times)) + also
+        key, near = "drawn far" if times > FAR else "drawn", f"{float(f'{times:.2g}'):g}"
+        return settled(key, row, times=near, far=str(FAR)) + also
     if times > FAR:
         return settled("far", row, far=str(FAR)) + also
     more = times - 1
