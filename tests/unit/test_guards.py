@@ -292,6 +292,17 @@ def test_losses_that_chance_sets_apart_take_nothing_away():
     assert (lost(100, 0.30).outcome, lost(4_000, 0.06).outcome) == ("failed", "failed")
 
 
+@pytest.mark.parametrize(("rates", "outcome"), [((1.0, 1.0), "passed"), ((1.0, 0.4), "failed")])
+def test_where_all_or_most_are_lost_nothing_breaks(rates, outcome):
+    did = np.arange(400) % 2
+    away = np.concatenate([np.arange(200) < rate * 200 for rate in rates])
+    order = np.argsort(did, kind="stable")
+    everybody = pd.DataFrame({"early": did, "reviewed_next": 1.0, "person_id": range(400)})
+    everybody.loc[order, "reviewed_next"] = 1.0 - away
+    found = checks.attrition(in_trouble(1, 0.0, people=120), everybody, fit(0.15, 0.25))
+    assert found.outcome == outcome and under_keys(found, fit(0.15, 0.25)) == {outcome}
+
+
 def under_keys(check: Check, told: Fit | None = None) -> set[str]:
     gates = (Gate(Rule(10), Draws(f"key {n}".encode() * 8, "state")) for n in range(40))
     return {checks.as_shown(check, "measure", gate, told).outcome for gate in gates}

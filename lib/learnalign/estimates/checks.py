@@ -23,7 +23,7 @@ YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of 
 BLIND = 0.05  # with less of its variance left within unit, cycle and grade a bonus can show nothing
 APART = 0.03  # losses further apart than this may make a difference, or hide one
 TRIM = 0.05  # a balanced propensity below it, or above 1 less it, has hardly anybody alike
-BEYOND, MOST = 0.10, 0.50  # of the weight beyond the trim: fails; leaves nothing to compare
+BEYOND, MOST = 0.10, 0.50  # of the weight beyond the trim, or lost: fails; leaves nothing to say
 RIDGE = 1e-6  # on columns of unit variance: unseen where groups overlap, finite where they do not
 YEAR = 12  # months
 
@@ -126,8 +126,9 @@ def share_beyond(sample: Sample) -> float | None:
 
 
 def overlap(share: float | None, people: pd.Series, where: str = "") -> Check:
-    """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s, of the
-    rows of these `people`."""
+    """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s, of the rows
+    of these `people`.
+    """
     if share is None:
         return Check.of("overlap", "not possible", "nothing held")
     found = ("failed", f"more{where}") if share > BEYOND else ("passed", f"less{where}")
@@ -222,15 +223,19 @@ def _loss(sample: Sample, did: pd.Series, away: pd.Series, person: pd.Series) ->
 
 def _worst_case(sample: Sample, lost_with: float, lost_without: float) -> tuple[float, float]:
     """By how much the estimate moves when those lost in excess were the best, or the worst, of
-    their group.
+    their group; by anything, where most of a group would be.
     """
+    if lost_with == lost_without:
+        return 0.0, 0.0
+    excess = abs(lost_with - lost_without) / (1 - min(lost_with, lost_without))
+    if excess > MOST:
+        return -np.inf, np.inf
     rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
     held = within(rows[sample.controls()].to_numpy(float), cell)
     y = unexplained(within(rows.outcome.to_numpy(float), cell), held)
     x = within(rows.exposure.to_numpy(float), cell)
     with_it, without = y[x > 0], y[x <= 0]
     fuller = with_it if lost_with < lost_without else without
-    excess = abs(lost_with - lost_without) / (1 - min(lost_with, lost_without))
     kept = 1 - np.ceil(excess * len(fuller)) / len(fuller)  # whole rows are left out
     ends = sensitivity.trimmed_bounds(with_it, without, 1 / kept if fuller is with_it else kept)
     gap, seen = x[x > 0].mean() - x[x <= 0].mean(), with_it.mean() - without.mean()
