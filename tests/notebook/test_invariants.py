@@ -47,8 +47,8 @@ def renamed(tables):
 
 def later(tables):
     dates = {
-        name: [c.name for c in columns if c.kind == "date" and c.name in tables[name]]
-        for name, columns in COLUMNS.items()
+        name: [c.name for c in COLUMNS[name] if c.kind == "date" and c.name in table]
+        for name, table in tables.items()
     }
     return {
         name: table.assign(**{c: table[c] + YEARS for c in dates[name]})
