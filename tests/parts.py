@@ -12,6 +12,18 @@ from learnalign.privacy.gate import Gate
 from learnalign.privacy.rule import Rule
 from learnalign.verdicts.result import Fit, Result
 
+MARKED = {
+    "file": "marks.csv",
+    "columns": {
+        "person_id": "No",
+        "cycle": {"constant": "2023"},
+        "reviewed_on": "On",
+        "rating": "Mark",
+        "unit": "Team",
+    },
+}
+"""How a mapping reads reviews from the marks of a made-up export."""
+
 DESCRIBED = Result(
     question="Q8",
     measure="mentoring_reach",

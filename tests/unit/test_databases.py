@@ -11,6 +11,7 @@ import duckdb
 import pandas as pd
 import pytest
 import yaml
+from tests.parts import MARKED
 
 from learnalign.data import databases, importing, proposing, unpacking
 from learnalign.data.mistakes import DataError
@@ -45,16 +46,7 @@ MAPPING = {
             "sheet": "staff",
             "columns": {"person_id": "Employee ID", "hired_on": "Hire Date"},
         },
-        "reviews": {
-            "file": "marks.csv",
-            "columns": {
-                "person_id": "No",
-                "cycle": {"constant": "2023"},
-                "reviewed_on": "On",
-                "rating": "Mark",
-                "unit": "Team",
-            },
-        },
+        "reviews": MARKED,
         "learning": {
             "sheet": "lms.done",
             "columns": {

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import xlwt
 import yaml
+from tests.parts import MARKED
 
 from learnalign.data import importing, proposing, unpacking, workbook
 from learnalign.data.mistakes import DataError
@@ -22,16 +23,7 @@ MAPPING = {
     "dataset": {"title": "Packed", "as_of": "2024-12-31", "rating_scale": [1, 2, 3, 4, 5]},
     "tables": {
         "people": {"file": "staff.csv", "columns": {"person_id": "No", "hired_on": "In"}},
-        "reviews": {
-            "file": "marks.csv",
-            "columns": {
-                "person_id": "No",
-                "cycle": {"constant": "2023"},
-                "reviewed_on": "On",
-                "rating": "Mark",
-                "unit": "Team",
-            },
-        },
+        "reviews": MARKED,
         "learning": {
             "file": "done.*",
             "columns": {

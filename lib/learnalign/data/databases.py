@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from learnalign.data import sql
+from learnalign.data.mapping import VARIABLE
 from learnalign.data.mistakes import DataError
 
-ENDINGS = (".sqlite", ".sqlite3", ".db", ".duckdb", ".ddb", ".postgres")
-VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
 ADDRESS = ("postgresql://", "postgres://")
 SETTINGS = (
     "-c default_transaction_read_only=on -c statement_timeout=600000 -c client_encoding=UTF8 "
@@ -37,7 +36,7 @@ MAY_READ = """
         AND has_table_privilege(c.oid, 'SELECT')
     ORDER BY 1, 2"""
 BATCH = 50_000  # rows
-LOCKED = {"enable_external_access": "false", "autoload_known_extensions": "false"}
+LOCKED = sql.LOCKED | {"enable_external_access": "false"}
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,8 @@ class Database:
 @contextmanager
 def opened(path: Path) -> Iterator[Database]:
     """The database of a file, while it is needed; a `DataError` where it cannot be read."""
-    suffix = path.suffix.lower()
-    known = {".postgres": _postgres, ".duckdb": _duckdb, ".ddb": _duckdb}
     try:
-        with known.get(suffix, _sqlite)(path) as found:
+        with OPENERS[path.suffix.lower()](path) as found:
             yield found
     except (sqlite3.Error, duckdb.Error, pa.ArrowException, UnicodeError) as error:
         raise DataError.of("not_unpacked", path.name, got=str(error)[:200]) from None
@@ -107,7 +104,7 @@ def _duckdb(path: Path) -> Iterator[Database]:
             kinds = there.execute(f"DESCRIBE {of}").fetchall()
             own = ", ".join(_as_it_fits(*one[:2]) for one in kinds)
             rows = there.execute(f"SELECT {own} FROM {of}").to_arrow_reader(BATCH)
-            return _as_parquet(rows, rows.schema, made, path.name)
+            return _as_parquet(rows, made, path.name)
 
         yield Database([*found], write)
 
@@ -151,8 +148,7 @@ def _copied(there: Any, place: tuple[str, str], made: Path, name: str) -> Path:
         raise DataError.of("nothing_inside", name, "sheet", place[1])
     own = ", ".join(f"{sql.named(one)}::text AS {sql.named(one)}" for one in columns)
     query = f"COPY (SELECT {own} FROM {of}) TO STDOUT (FORMAT csv, HEADER)"
-    made = made.with_name(f"{made.name}.csv")
-    room = shutil.disk_usage(made.parent).free // 2
+    made, room = made.with_name(f"{made.name}.csv"), _room(made)
     with made.open("wb") as out, there.cursor().copy(query) as rows:
         for part in rows:
             room -= out.write(part)
@@ -164,7 +160,7 @@ def _copied(there: Any, place: tuple[str, str], made: Path, name: str) -> Path:
 def _address(path: Path) -> str:
     """The address that the file's variable holds; nothing of it is ever told."""
     name = path.read_bytes()[:200].decode("utf-8", "replace").strip()
-    if not VARIABLE.fullmatch(name):
+    if not re.fullmatch(VARIABLE, name):
         raise DataError.of("no_variable", path.name)
     address = os.environ.get(name, "")
     if not address.startswith(ADDRESS):
@@ -184,13 +180,23 @@ def _name(schema: str, table: str, usual: str) -> str:
     return ".".join(sql.named(part) if "." in part else part for part in parts)
 
 
-def _as_parquet(rows: Iterable[pa.RecordBatch], schema: Any, made: Path, name: str) -> Path:
-    """The rows as they come, in their types, as many as half the room on the disk holds."""
-    made = made.with_name(f"{made.name}.parquet")
-    room = shutil.disk_usage(made.parent).free // 2
-    with pq.ParquetWriter(made, schema) as out:
+def _as_parquet(rows: pa.RecordBatchReader, made: Path, name: str) -> Path:
+    """The rows as they come, in their types, as many as half the room on disk holds."""
+    made, room = made.with_name(f"{made.name}.parquet"), _room(made)
+    with pq.ParquetWriter(made, rows.schema) as out:
         for batch in rows:
             out.write_batch(batch)
             if made.stat().st_size > room:
                 raise DataError.of("no_disk", name)
     return made
+
+
+def _room(made: Path) -> int:
+    return shutil.disk_usage(made.parent).free // 2
+
+
+OPENERS = {
+    **dict.fromkeys((".sqlite", ".sqlite3", ".db"), _sqlite),
+    **dict.fromkeys((".duckdb", ".ddb"), _duckdb),
+    ".postgres": _postgres,
+}

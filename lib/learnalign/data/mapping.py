@@ -136,10 +136,13 @@ class TableMap(Strict):
         return self
 
 
+VARIABLE = "[A-Za-z_][A-Za-z0-9_]{0,39}"
+
+
 class Pseudonyms(Strict):
     """Where the key of the pseudonyms is: an environment variable, its name too short for a key."""
 
-    key: str = pydantic.Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,39}$")
+    key: str = pydantic.Field(pattern=f"^{VARIABLE}$")
 
 
 class FileMap(Strict):

@@ -21,7 +21,7 @@ from learnalign.data.mistakes import DataError, Problem
 
 BOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
 PLAIN = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
-WRITTEN = (*BOOKS, *databases.ENDINGS)  # as CSV of our own
+WRITTEN = (*BOOKS, *databases.OPENERS)  # as CSV of our own
 PACKED = (*WRITTEN, ".zip", ".gz")
 SECONDS = 60  # that a workbook of no size may take
 
@@ -41,7 +41,7 @@ def stem(path: Path) -> str:
 def is_table(path: Path) -> bool:
     """Whether a file's ending is one that can be read."""
     inner = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
-    return inner.lower() in (*PLAIN, *BOOKS, *databases.ENDINGS, ".zip")
+    return inner.lower() in (*PLAIN, *BOOKS, *databases.OPENERS, ".zip")
 
 
 def unpacked(path: Path, sheet: str | None, scratch: Path) -> tuple[Path, list[Problem]]:
@@ -57,7 +57,7 @@ def unpacked(path: Path, sheet: str | None, scratch: Path) -> tuple[Path, list[P
     try:
         if suffix in BOOKS:
             return _sheet(path, sheet, made.with_name(f"{made.name}.csv"))
-        if suffix in databases.ENDINGS:
+        if suffix in databases.OPENERS:
             with databases.opened(path) as there:
                 if sheet not in there.names and (sheet or len(there.names) != 1):
                     _ask(path, there.names)

@@ -50,10 +50,10 @@ def _is_individual(study: Study) -> bool:
 
 
 def _on_cycles(study: Study, measure: str) -> Comparison:
-    individual = _is_individual(study)
-    about = {"bonus_rewards_individual": individual, "prepared": prepared(study, measure)}
+    ready = prepared(study, measure)
+    about = {"bonus_rewards_individual": _is_individual(study), "prepared": ready}
     found = contrasts.compare(study.cycles, measure, **about)
-    found = contrasts.with_ordered_logit(found, about["prepared"])
+    found = contrasts.with_ordered_logit(found, ready)
     return invited.decided(found, study.cycles)
 
 

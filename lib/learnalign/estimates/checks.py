@@ -151,8 +151,9 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
         paid = everybody.dropna(subset=["exposure"])
         did = paid.exposure == 1 if is_binary(paid) else paid.exposed
         pairs.append((did, paid.outcome.isna()))
-    person, both = everybody.person_id, [(d, away) for d, away in pairs if d.any() and (~d).any()]
-    return lost(tuple(_loss(sample, did, away, person) for did, away in both), fit)
+    both = [(did, away) for did, away in pairs if did.any() and (~did).any()]
+    left, person = _left(sample) if both else None, everybody.person_id
+    return lost(tuple(_loss(left, did, away, person) for did, away in both), fit)
 
 
 @dataclass(frozen=True)
@@ -189,39 +190,54 @@ def lost(losses: tuple[Loss, ...], fit: Fit | None, where: str = "") -> Lost:
     """Whether the losses leave a finding alone; of gaps (`where`) only what is clearly apart does
     not.
     """
-    clear = [abs(one.difference) - one.by_chance for one in losses]
-    real = [one for one, beyond in zip(losses, clear, strict=True) if beyond > 0]
-    apart = [of > APART for of in (clear if where else (abs(one.difference) for one in real))]
+    outcome, why = _of_gaps(losses) if where else _of_cycles(losses, fit)
+    points = (("points", f"{APART * 100:.0f}"),) if why in ("apart", "near") else ()
+    return Lost("attrition", outcome, "", why + where, points, losses, where)
+
+
+def _of_gaps(losses: tuple[Loss, ...]) -> tuple[str, str]:
+    is_clear = any(abs(one.difference) - one.by_chance > APART for one in losses)
+    return ("failed", "apart") if is_clear else ("passed", "near")
+
+
+def _of_cycles(losses: tuple[Loss, ...], fit: Fit | None) -> tuple[str, str]:
+    if not losses:
+        return "not possible", "nobody"
+    real = [one for one in losses if abs(one.difference) > one.by_chance]
+    if not real:
+        return "passed", "chance"
+    if any(abs(one.difference) > APART for one in real):
+        return "failed", "apart"
     claims = fit is not None and (fit.low > 0 or fit.high < 0)
-    ends = [[fit.estimate + shift for shift in one.shifts] for one in real] if claims else []
-    told = (
-        ("not possible", "nobody", not losses),
-        ("failed", f"apart{where}", any(apart)),
-        ("failed", "worst", not where and any(low <= 0 <= high for low, high in ends)),
-        ("passed", f"near{where}", bool(where or real)),
-        ("passed", "chance", True),
-    )
-    outcome, why = next((how, why) for how, why, holds in told if holds)
-    points = (("points", f"{APART * 100:.0f}"),) if why.startswith(("apart", "near")) else ()
-    return Lost("attrition", outcome, "", why, points, losses, where)
+    if claims and any(low <= -fit.estimate <= high for low, high in (one.shifts for one in real)):
+        return "failed", "worst"
+    return "passed", "near"
 
 
-def _loss(sample: Sample, did: pd.Series, away: pd.Series, person: pd.Series) -> Loss:
+def _left(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """What managers and cycles leave of the exposure, and these and what is held of the outcome."""
+    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
+    held = within(rows[sample.controls()].to_numpy(float), cell)
+    x = within(rows.exposure.to_numpy(float), cell)
+    return x, unexplained(within(rows.outcome.to_numpy(float), cell), held)
+
+
+def _loss(
+    left: tuple[np.ndarray, np.ndarray], did: pd.Series, away: pd.Series, person: pd.Series
+) -> Loss:
     sides = [away[did], away[~did]]
     rates = [float(side.mean()) for side in sides]
     spread = [rate * (1 - rate) / len(side) for rate, side in zip(rates, sides, strict=True)]
-    moves = pd.concat(
-        [
-            sign * (side - rate) / len(side)
-            for sign, side, rate in zip((1, -1), sides, rates, strict=True)
-        ]
-    )
+    both = zip((1, -1), sides, rates, strict=True)
+    moves = pd.concat([sign * (side - rate) / len(side) for sign, side, rate in both])
     influence = moves.groupby(person.reindex(moves.index)).sum()
     by_chance = float(stats.norm.ppf(0.975) * np.sqrt(sum(spread)))
-    return Loss(rates[0] - rates[1], by_chance, influence, _worst_case(sample, *rates))
+    return Loss(rates[0] - rates[1], by_chance, influence, _worst_case(*left, *rates))
 
 
-def _worst_case(sample: Sample, lost_with: float, lost_without: float) -> tuple[float, float]:
+def _worst_case(
+    x: np.ndarray, y: np.ndarray, lost_with: float, lost_without: float
+) -> tuple[float, float]:
     """By how much the estimate moves when those lost in excess were the best, or the worst, of
     their group; by anything, where most of a group would be.
     """
@@ -230,10 +246,6 @@ def _worst_case(sample: Sample, lost_with: float, lost_without: float) -> tuple[
     excess = abs(lost_with - lost_without) / (1 - min(lost_with, lost_without))
     if excess > MOST:
         return -np.inf, np.inf
-    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
-    held = within(rows[sample.controls()].to_numpy(float), cell)
-    y = unexplained(within(rows.outcome.to_numpy(float), cell), held)
-    x = within(rows.exposure.to_numpy(float), cell)
     with_it, without = y[x > 0], y[x <= 0]
     fuller = with_it if lost_with < lost_without else without
     kept = 1 - np.ceil(excess * len(fuller)) / len(fuller)  # whole rows are left out

@@ -177,8 +177,7 @@ def _slope(
 
 def lasting(found: Ahead, fit: Fit, level: float = 0.95, owner: str = "person_id") -> Fit | None:
     """How far what is left of one row goes with the change between the person's two before it;
-    `fit` is the figure, with the
-    influence of `owner`s.
+    `fit` is the figure, with the influence of `owner`s.
     """
     now, before, earlier = found.in_a_row(found.luck)
     product = pd.Series(now * (before - earlier), found.rows.index).dropna()

@@ -23,7 +23,6 @@ CHOICES = ("embargo", "window", "counted", "equal")
 """What may be chosen, in the order in which a specification names it."""
 EMBARGOES, WINDOWS = (0, 30, 60), (None, 91, 365)
 ASKED = tuple(f"acknowledgements_by_{name}" for name in ("help_request", "question"))
-PARTS = ("asked", "by_system")  # of acknowledging, of learning
 EQUAL = ("no_rating", "one_rating", "two_ratings")  # so many past ratings are held
 OTHERS = ("themselves", "feedback")  # people against themselves, and against what came later
 
@@ -119,7 +118,7 @@ def _ours(study: Study, key: str) -> tuple[str, ...]:
 
 def levels(found: Curve) -> list[tuple[str, str]]:
     """Every choice that was made in some way, in order, and what was chosen."""
-    order = {"embargo": [], "window": ["review"], "counted": ["all", *PARTS]}
+    order = {"embargo": [], "window": ["review"], "counted": ["all", "asked", "by_system"]}
     order |= {"equal": [*EQUAL, *OTHERS]}
     there = [{one.chosen[place] for one in found.ways} for place, _ in enumerate(CHOICES)]
     return [
@@ -160,19 +159,18 @@ def _parts(
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     """Rows with all of the amount, and with a part of it in its place where any is recorded."""
     yield "all", rows
-    is_said = source == "acknowledgements"
-    name = source if is_said else samples.voluntary(rows)
-    part = rows.get(name.replace("voluntary", "voluntary_system"))
-    if is_said:
-        part = rows[[*ASKED]].sum(axis=1, min_count=len(ASKED))
-    elif window is not None:  # who wrote it down is linked for the windows between reviews alone
+    if source == "acknowledgements":
+        of, name, part = "asked", source, rows[[*ASKED]].sum(axis=1, min_count=len(ASKED))
+    elif window is None:  # who wrote it down is linked for the windows between reviews alone
+        of, name = "by_system", samples.voluntary(rows)
+        part = rows.get(name.replace("voluntary", "voluntary_system"))
+    else:
         return
-    whole = pd.to_numeric(rows[name])
-    if part is not None and (part := pd.to_numeric(part).rename(name)).sum() not in (
-        0,
-        whole.sum(),
-    ):
-        yield PARTS[not is_said], rows.assign(**{name: part}, **around(part, rows.person_id))
+    if part is None:
+        return
+    part, whole = pd.to_numeric(part).rename(name), pd.to_numeric(rows[name])
+    if part.sum() not in (0, whole.sum()):
+        yield of, rows.assign(**{name: part}, **around(part, rows.person_id))
 
 
 def _figures(prepared: samples.Prepared) -> Iterator[tuple[str, Fit]]:

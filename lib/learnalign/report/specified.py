@@ -6,6 +6,7 @@ Above, every figure with its interval; below it, what was chosen; ours stands ou
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,28 +47,23 @@ def _notes(found: Curve) -> Iterator[str]:
     yield say("ways.same", same=number(len(same)), n=number(len(fits)), clear=number(clear))
     within = sum(abs(fit.estimate) < found.smallest for fit in fits)
     yield say("ways.within", within=number(within), smallest=number(found.smallest, unit))
-    choice, least, most = max(_moves(found.ways), key=lambda one: one[2][1] - one[1][1])
+    choice, means = max(_means(found.ways).items(), key=lambda one: np.ptp(one[1]))
     about = {"choice": phrases()["ways"][choice]["name"]}
-    for name, (level, mean) in (("least", least), ("most", most)):
-        about |= {name: _label(choice, level), f"at_{name}": number(mean, unit)}
+    for name, level in (("least", means.idxmin()), ("most", means.idxmax())):
+        about |= {name: _label(choice, level), f"at_{name}": number(means[level], unit)}
     yield say("ways.moves", **about)
     if found.n_hidden:
         yield say("ways.hidden")
     yield say("ways.no_votes")
 
 
-def _moves(
-    found: Sequence[Specification],
-) -> Iterator[tuple[str, tuple[str, float], tuple[str, float]]]:
-    """Of each choice, the level with the lowest mean figure and that with the highest."""
-    for place, choice in enumerate(CHOICES):
-        own: dict[str, list[float]] = {}
-        for one in found:
-            own.setdefault(one.chosen[place], []).append(one.fit.estimate)
-        means = sorted(
-            ((level, float(np.mean(all_))) for level, all_ in own.items()), key=lambda one: one[1]
-        )
-        yield choice, means[0], means[-1]
+def _means(found: Sequence[Specification]) -> dict[str, pd.Series]:
+    """Of each choice, the mean figure of each of its levels."""
+    figures = pd.Series([one.fit.estimate for one in found])
+    levels = zip(*(one.chosen for one in found), strict=True)
+    return {
+        choice: figures.groupby([*own]).mean() for choice, own in zip(CHOICES, levels, strict=True)
+    }
 
 
 def _label(choice: str, level: str) -> str:

@@ -4,7 +4,6 @@ Made of the contract and of the questions' files, so that it cannot say anything
 """
 
 from collections.abc import Iterator
-from functools import cache
 
 from learnalign.data.contract import COLUMNS, KEYS, KINDS, REQUIRED_TABLES, Column
 from learnalign.data.mistakes import DataError, nearest
@@ -59,7 +58,6 @@ def _span(column: Column) -> str:
     return phrases("schema")["span"]["_".join(known)].format(**known) if known else ""
 
 
-@cache
 def _needed() -> dict[str, tuple[str, ...]]:
     """The questions that cannot do without a table or column, by its place."""
     found: dict[str, list[str]] = {}
