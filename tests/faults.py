@@ -140,7 +140,7 @@ class Server:
         self._count += 1
         log = log / f"{self._count}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        args = ["run", str(params), *(["--out", str(out)] if out else [])]
+        args = ["run", str(params), "--anew", *(["--out", str(out)] if out else [])]
         self._process.stdin.write(json.dumps({"args": args, "log": str(log), **ask}) + "\n")
         self._process.stdin.flush()
         return Run(params.parent.parent, log)

@@ -141,15 +141,12 @@ def check(data: Path) -> None:
             print(Problem.of("rows_lost", one.table, got=one.accepted or "", **said))
 
 
-def run(
-    params: Path, out: Path | None, jobs: int | None, log: str, new_key: str = "", again: str = ""
-) -> None:
+def run(params: Path, out: Path | None, jobs: int | None, log: str, **how: object) -> None:
     """Run a report's notebooks and publish the edition, whole or not at all."""
     from learnalign.runs import run as runs
 
-    reasons = {"new_key": new_key, "again": again}
     with _telling(log) as tell:
-        edition = runs.run(params, out, jobs=jobs, progress=tell, **reasons)
+        edition = runs.run(params, out, jobs=jobs, progress=tell, **how)
     print(edition.report)
 
 
@@ -273,6 +270,7 @@ NEW_KEY = _word(
 AGAIN = _word(
     "--again", kind=str, default="", told="why a day is published from a fourth state of the data"
 )
+ANEW = (("--anew",), {"action": "store_true", "help": "make it again where nothing has changed"})
 LOG = _word(
     "--log",
     kind=str,
@@ -306,7 +304,7 @@ COMMANDS = {
         schema,
         (("table",), {"nargs": "?", "default": "", "help": "one table; all when not given"}),
     ),
-    "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN),
+    "run": (run, PARAMS, OUT, JOBS, LOG, NEW_KEY, AGAIN, ANEW),
     "plan": (
         plan,
         PARAMS,

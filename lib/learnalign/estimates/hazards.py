@@ -23,6 +23,7 @@ WINDOW_DAYS = 90
 EARLIER_DAYS = 45  # before the middle of a month: what was learned for a look is nearer to it
 FAR = 10**6  # days, more than any date is from any other
 FARTHEST = 10.0  # a logarithm of a ratio; beyond it, what is held equal tells who closes
+CLOGLOG = families.Binomial(link=families.links.CLogLog())
 EVENTS, ENDS = ("open", "closed", "left"), ["closed_on", "left_on", "observed_until"]
 
 
@@ -201,15 +202,15 @@ def _cloglog(
     triangle = np.linalg.qr(design.to_numpy(), mode="r")
     if len(triangle) < design.shape[1] or np.linalg.matrix_rank(triangle) < design.shape[1]:
         raise ValueError("An exposure or a control cannot be told from the others, or the month.")
-    family = families.Binomial(link=families.links.CLogLog())
-    result = GLM(rows.closed.to_numpy(float), design.to_numpy(), family=family).fit(
-        cov_type="cluster", cov_kwds={"groups": pd.factorize(rows[cluster])[0]}
-    )
+    usual = np.log(-np.log1p(-rows.closed.mean()))  # of one hazard for all, in every month alike
+    start = np.where(design.columns.str.startswith("month_"), usual, 0.0)
+    how = {"method": "newton", "disp": 0, "warn_convergence": False, "cov_type": "cluster"}
+    people = {"groups": pd.factorize(rows[cluster])[0]}
+    model = GLM(rows.closed.to_numpy(float), design.to_numpy(), family=CLOGLOG)
+    result = model.fit(start, cov_kwds=people, **how)
     ran_away = np.abs(result.params[: len(names)]).max() > FARTHEST
-    if not result.converged or ran_away or not np.isfinite(result.bse).all():
-        raise ValueError(
-            "The hazard could not be fitted: too few gaps closed for what is held equal."
-        )
+    if not (result.mle_retvals["converged"] and not ran_away and np.isfinite(result.bse).all()):
+        raise ValueError("The hazard could not be fitted: too few gaps closed for what is held.")
     return rows, design.columns, result
 
 
@@ -381,8 +382,7 @@ def _closing(
     for place, name in enumerate(columns):
         if name in {f"month_{month}" for month in gap_months.month}:
             design[:, place] = [name == f"month_{month}" for month in months]
-    # in these months none closed or all did
-    silent = np.array([f"month_{month}" not in columns for month in months])
+    silent = np.array([f"month_{month}" not in columns for month in months])  # none or all closed
 
     def closing(params: np.ndarray, on: float) -> tuple[float, float]:
         kept_up = np.where(columns == exposure, on, design)

@@ -8,7 +8,6 @@ and that is removed.
 
 import ast
 import datetime as dt
-import hashlib
 import json
 import os
 import shutil
@@ -249,20 +248,25 @@ def _memory(notebooks: int) -> Finding:
 
 
 def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
-    """The age of the newest edition that is whole, and each that is not."""
-    ends = []
+    """The age of the newest edition that is whole, or found to stand by a later run, and each that
+    is not whole.
+    """
+    from learnalign.runs import journal, layout
+
+    ends, journals = [], folder.parent / ".runs" / folder.name
     for manifest in sorted(folder.glob("*/manifest.json")):  # it covers the units' below it
         try:
-            ends.append(_finished(manifest))
+            ends.append(layout.finished(manifest.parent))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             yield Finding("edition", f"{manifest.parent} is damaged: {error}", "", "run it again")
+    ends += journal.stood(journals) if ends else []
     age = (dt.datetime.now(dt.UTC) - max(ends)) / dt.timedelta(days=1) if ends else float("inf")
     found = f"{max(ends):%Y-%m-%d %H:%M} UTC, {age:.1f} days ago" if ends else f"none in {folder}"
     wanted = f"at most {max_age:g} days ago" if max_age is not None else ""
     is_old = max_age is not None and age > max_age
     mend = "run it, and see why its scheduler did not" if is_old else ""
     yield Finding("last edition", found, wanted, mend, TOO_OLD)
-    yield from _failure(folder.parent / ".runs" / folder.name, max(ends, default=None))
+    yield from _failure(journals, max(ends, default=None))
 
 
 def _failure(journals: Path, since: dt.datetime | None) -> Iterator[Finding]:
@@ -278,17 +282,3 @@ def _failure(journals: Path, since: dt.datetime | None) -> Iterator[Finding]:
     except (OSError, ValueError, KeyError, AttributeError, IndexError):
         found = f"failed, and {paths[-1].name} cannot be read"
         yield Finding("last run", found, "published", "run it again")
-
-
-def _finished(manifest: Path) -> dt.datetime:
-    """When an edition was finished; a `ValueError` when a file of it is not as it was published.
-
-    What is restricted is left out: others may not read it, and it is deleted when its time is over.
-    """
-    for name, digest in json.loads(manifest.read_bytes())["sha256"].items():
-        if "restricted" in name.split("/"):
-            continue
-        if hashlib.sha256((manifest.parent / name).read_bytes()).hexdigest() != digest:
-            raise ValueError(f"{name} is not as it was published")
-    run = json.loads((manifest.parent / "results.json").read_bytes())["run"]
-    return dt.datetime.fromisoformat(run["finished"]).astimezone(dt.UTC)

@@ -67,16 +67,20 @@ def _looks(part: Part, chapters: Sequence[Chapter]) -> int:
     return kept + sum(max(one.looks - kept, 0) for one in chapters)
 
 
+def settings(spec: RunSpec) -> dict[str, Any]:
+    """The params of a run as they are told; a whole path would tell of people's folders."""
+    return spec.model_dump(mode="json", exclude={"limits"}) | {"data": Path(spec.data).name}
+
+
 def _of_run(spec: RunSpec, log: Journal) -> dict[str, Any]:
-    # A whole path tells of people's folders
-    settings = spec.model_dump(mode="json", exclude={"limits"}) | {"data": Path(spec.data).name}
+    params = settings(spec)
     same = ("report", "notebooks", "min_group", "smallest_effect", "embargo_days")
     return {
         "run_id": log.run_id,
         "started": log.started.isoformat(timespec="seconds"),
         "finished": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        "params": settings,
-        **{name: settings[name] for name in same},
+        "params": params,
+        **{name: params[name] for name in same},
     }
 
 

@@ -249,26 +249,26 @@ def bury(out: Path) -> None:
 
 
 def _has_no_end(path: Path) -> bool:
-    lines = _lines(path)
-    return bool(lines) and lines[-1]["state"] not in ENDS
+    found = lines(path)
+    return bool(found) and found[-1]["state"] not in ENDS
 
 
 def _buried(path: Path, out: Path) -> str:
     """Clear away after a run that was killed; the last line of its journal."""
-    lines, place = _lines(path), out / path.parent.name
+    place = out / path.parent.name
     pool.end(path.stem)
     for before in path.with_suffix("").glob("before/*"):
         with suppress(OSError):  # there is an edition in its place
             writing.refuse_links(before, before.parent, place)
             before.rename(place / before.name)
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-    text = f"killed after {lines[-1]['state']!r}; found by the next run"
+    text = f"killed after {lines(path)[-1]['state']!r}; found by the next run"
     died = {"state": "died", "at": f"{dt.datetime.now(dt.UTC):%FT%TZ}", "text": text}
     is_torn = path.read_bytes()[-1:] != b"\n"
     return "\n" * is_torn + json.dumps(died) + "\n"
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a journal; the last may be torn, where its run was killed or the disk was
     full.
     """
@@ -281,13 +281,25 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _seconds(place: Path) -> dict[str, float]:
-    """What the last run that was recorded took: each notebook, and under "" the whole."""
+    """What the last run that made an edition took: each notebook, and under "" the whole."""
     for path in sorted(place.glob("*.jsonl"), reverse=True):
-        lines = _lines(path)
-        if lines and lines[-1]["state"] == "recorded":
-            took = {line["notebook"]: line["took"] for line in lines if line["state"] == "captured"}
-            return took | {"": lines[-1]["seconds"]}
+        found = lines(path)
+        took = {line["notebook"]: line["took"] for line in found if line["state"] == "captured"}
+        if took and found[-1]["state"] == "recorded":
+            return took | {"": found[-1]["seconds"]}
     return {}
+
+
+def stood(place: Path) -> list[dt.datetime]:
+    """When runs of a report, whose journals are in `place`, found that nothing had changed."""
+    ways = map(lines, place.glob("*.jsonl"))
+    return [
+        dt.datetime.fromisoformat(line["at"])
+        for found in ways
+        if found and found[-1]["state"] == "recorded"
+        for line in found
+        if line["state"] == "unchanged"
+    ]
 
 
 def discreet(text: str, known: str = "", people: Collection[str] = ()) -> str:

@@ -4,6 +4,7 @@ The lists are closed: whatever is not on them is a stranger. A link is never fol
 but a plain file is read.
 """
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -100,6 +101,20 @@ def plain(folder: Path, below: Collection[Path] = ()) -> dict[str, Path]:
 def is_published(name: str) -> bool:
     """Whether a file of an edition is for readers: its executed notebooks are not."""
     return RESTRICTED not in Path(name).parts
+
+
+def finished(folder: Path) -> dt.datetime:
+    """When an edition was finished; a `ValueError` when a file of it is not as it was published.
+
+    What is restricted is left out: others may not read it, and it is deleted when its time is over.
+    """
+    for name, digest in json.loads((folder / "manifest.json").read_bytes())["sha256"].items():
+        if not is_published(name):
+            continue
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise ValueError(f"{name} is not as it was published")
+    run = json.loads((folder / "results.json").read_bytes())["run"]
+    return dt.datetime.fromisoformat(run["finished"]).astimezone(dt.UTC)
 
 
 def of_edition(

@@ -60,6 +60,12 @@ def publish(
     files.settle(stage)
     log.note("rendered")
     edition = _move(stage, log.out / log.report / top["run"]["as_of"], log, safe)
+    record(log)
+    return edition
+
+
+def record(log: Journal) -> None:
+    """Bring the history up to the editions on disk."""
     try:
         warnings = history.record(log.out, log.work)
     except OSError as error:
@@ -68,7 +74,6 @@ def publish(
         raise Stopped(PUBLISH, why) from error
     for warning in warnings:
         log.note("warning", text=warning)
-    return edition
 
 
 def _look(documents: Sequence[Mapping[str, Any]], log: Journal) -> None:

@@ -28,7 +28,7 @@ from learnalign.estimates import asked
 from learnalign.facts import contents, describe, ratios
 from learnalign.linking import windows
 from learnalign.privacy import gate, keys, rule
-from learnalign.runs import documents, drawing, journal, plans, publish, units, workers
+from learnalign.runs import documents, drawing, journal, plans, publish, unchanged, units, workers
 from learnalign.runs.journal import Event, Journal
 from learnalign.runs.pool import Failed, Pool, Where
 from learnalign.runs.publish import Edition
@@ -48,6 +48,7 @@ def run(
     jobs: int | None = None,
     new_key: str = "",
     again: str = "",
+    anew: bool = False,
     progress: Callable[[Event], None] = lambda event: None,
 ) -> Edition:
     """Run a params file's notebooks and publish the edition at `out`/report/as_of.
@@ -83,18 +84,36 @@ def run(
         pool = Pool(log.scratch, log.run_id, jobs=jobs, until=until, warm=several)
         stack.enter_context(pool)
         dataset = _fit_to_report(spec, data)
-        plan = {"plan": plans.told(plans.kept(spec, log))}  # their form was checked, and no more
+        plan = plans.told(plans.kept(spec, log))  # their form was checked, and no more
         chosen = units.chosen(dataset, spec.units, spec.min_group)
-        log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
-        parts = _parts(spec, dataset, chosen.units, log)
         line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
+        mark = unchanged.made_from(spec, copies, dataset, line, plan, log)
+        log.note("checked", made_from=mark)
+        if not anew and (edition := unchanged.standing(log, day, mark)):
+            return edition
         key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
-        chapters, told, tables = _moved(spec, copies, parts, dataset, key, log, pool)
-        made = documents.of_run(spec, copies, parts, chapters, chosen, told | plan, tables, log)
-        edition = publish.publish(made, chosen.few, key.reason, log, pool)
-        log.note("recorded")
-        return edition
+        return _made(spec, copies, dataset, chosen, key, plan, log, pool)
+
+
+def _made(
+    spec: RunSpec,
+    notebooks: Mapping[str, Path],
+    dataset: DataSet,
+    chosen: units.Chosen,
+    key: drawing.Key,
+    plan: Mapping[str, Any],
+    log: Journal,
+    pool: Pool,
+) -> Edition:
+    """Link, run the notebooks, and publish what they hand over."""
+    parts = _parts(spec, dataset, chosen.units, log)
+    chapters, told, tables = _moved(spec, notebooks, parts, dataset, key, log, pool)
+    told |= {"plan": plan}
+    made = documents.of_run(spec, notebooks, parts, chapters, chosen, told, tables, log)
+    edition = publish.publish(made, chosen.few, key.reason, log, pool)
+    log.note("recorded")
+    return edition
 
 
 def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal) -> list[Part]:
