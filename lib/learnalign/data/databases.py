@@ -54,6 +54,8 @@ def opened(path: Path) -> Iterator[Database]:
         with OPENERS[path.suffix.lower()](path) as found:
             yield found
     except (sqlite3.Error, duckdb.Error, pa.ArrowException, UnicodeError) as error:
+        if isinstance(error, duckdb.IOException) and "lock" in str(error):
+            raise DataError.of("in_use", path.name) from None
         raise DataError.of("not_unpacked", path.name, got=str(error)[:200]) from None
 
 

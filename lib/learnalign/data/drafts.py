@@ -252,7 +252,7 @@ def _read(one: Export, column: Column, line: Line) -> Line | None:
         made["date"] = way
     if way == "comma":
         made["decimal"] = ","
-    if way in profiles.SPANS:
+    if way in profiles.SPANS and not found.long:  # long ones are asked about
         made["unit"] = way
     if column.name == "hours" and way in profiles.NUMBERS:
         made |= {"unit": "minutes"} if "min" in name.lower() else {}

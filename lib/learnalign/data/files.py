@@ -22,6 +22,8 @@ from learnalign.data.mistakes import DataError, Problem
 
 MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
 LONGEST, HEADER, COLUMNS = 1_000_000, 200_000, 1000  # of a line, in letters; of a file
+UTF8 = rb"\xc3[\x80-\xbf]"  # a letter as UTF-8 writes it: in other encodings it is two odd ones
+C1 = rb"[\x80-\x9f]"  # quotes, dashes and the euro in windows-1252; nothing in ISO 8859
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 # A spreadsheet may read as a formula what starts so, in a cell or after a sign that it takes for a
 # cell's end
@@ -71,12 +73,12 @@ def bad_utf8_line(path: Path) -> int | None:
     return None
 
 
-def _utf8_line(path: Path) -> int | None:
-    """The first line with a letter as UTF-8 writes it, which in other encodings is two odd ones."""
+def _line_of(shape: bytes, path: Path) -> int | None:
+    """The first line with some bytes."""
     line = 1
     with path.open("rb") as file:
         for part in _parts(file, path, b"\n"):
-            if found := re.search(rb"\xc3[\x80-\xbf]", part):
+            if found := re.search(shape, part):
                 return line + part.count(b"\n", 0, found.start())
             line += part.count(b"\n")
     return None
@@ -98,9 +100,12 @@ def _parts(file: Any, path: Path, end: Any) -> Iterator[Any]:
 def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     """The file itself, or a UTF-8 copy without a byte-order mark where it is written otherwise."""
     plain = codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
-    if not plain and len("ä€".encode(encoding, "ignore")) < 3 and (line := _utf8_line(path)):
+    if not plain and len("ä€".encode(encoding, "ignore")) < 3 and (line := _line_of(UTF8, path)):
         got = f"letters written as UTF-8 in line {line}"
         raise DataError.of("is_utf8", path.name, "encoding", got=got, encoding=encoding)
+    if codecs.lookup(encoding).name.startswith("iso8859") and (line := _line_of(C1, path)):
+        got = f"signs of windows-1252 in line {line}"
+        raise DataError.of("is_cp1252", path.name, "encoding", got=got, encoding=encoding)
     if plain and (line := bad_utf8_line(path)):
         raise OtherBytes.of("not_utf8", path.name, got=f"other bytes in line {line}")
     with path.open("rb") as file:
@@ -118,6 +123,15 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
             "other_encoding", path.name, "encoding", got=str(error), encoding=encoding
         )
         raise wrong from None
+    return copy
+
+
+def cut(path: Path, size: int, scratch: Path) -> Path:
+    """The first bytes of a file, as a file of its own."""
+    copy = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
+    with path.open("rb") as old, copy.open("wb") as new:
+        while size > 0 and (part := old.read(min(size, LONGEST))):
+            size -= new.write(part)
     return copy
 
 
@@ -203,8 +217,30 @@ def csv_rows(
     if errors:
         lines = [line for line, _ in errors]
         wrong = Problem.of("ragged", name, got=errors[0][1], columns=len(header))
-        raise DataError([replace(wrong, rows=tuple(lines[:5]), n_rows=len({*lines}))])
+        lines = [*dict.fromkeys(lines)]
+        raise DataError([replace(wrong, rows=tuple(lines[:5]), n_rows=len(lines))])
+    _refuse_swallowed(engine, here, path, name, header, delimiter, above)
     return engine.table(here)
+
+
+def _refuse_swallowed(
+    engine: Any, here: str, path: Path, name: str, header: Sequence[str], sign: str, above: int
+) -> None:
+    """A `DataError` where a value holds whole lines of the file: a quote was open until another."""
+    (n,) = engine.con.execute(f"SELECT count(*) FROM {here}").fetchone()
+    with path.open("rb") as file:
+        lines = sum(part.count(b"\n") for part in iter(lambda: file.read(LONGEST), b""))
+    if lines <= n + above + 1 or len(header) < 3:
+        return
+    one = f"[^\n{re.escape(sign)}]*{re.escape(sign)}"
+    shape = f"\n({one}){{{len(header) - 1}}}[^\n]*(\n|$)".replace("'", "''")
+    own = ['"' + column.replace('"', '""') + '"' for column in header]
+    some = " OR ".join(f"contains({x}, chr(10)) AND regexp_matches({x}, '{shape}')" for x in own)
+    query = f"SELECT list(_row)[1:5], count(*) FROM {here} WHERE {some}"
+    rows, n = engine.con.execute(query).fetchone()
+    if n:
+        wrong = Problem.of("quote_left_open", name)
+        raise DataError([replace(wrong, rows=tuple(rows), n_rows=n)])
 
 
 def safe_csv(frame: pd.DataFrame, path: Path | TextIO) -> None:

@@ -126,6 +126,8 @@ def _tables(job: Job, stage: Path) -> tuple[list[Arrival], list[tuple], list[pd.
         problems += crossing.problems(job, kept, name)
         if not done.read and name in REQUIRED_TABLES:
             problems.append(Problem.of("empty_source", name))
+        elif not done.read:
+            job.tell("no_rows_came", name)
         if problems and name in REQUIRED_TABLES:
             break  # what hangs on these rows would be told as lost, too
         _write(job, kept[name], name, stage)

@@ -13,7 +13,7 @@ from typing import Any
 import ibis
 from ibis.expr.types import Table
 
-from learnalign.data import identities, profiles, pseudonyms, questions, sql, statements
+from learnalign.data import identities, profiles, pseudonyms, questions, sql, statements, unmapped
 from learnalign.data.contract import COLUMNS, DATE_OF, Column, canonical, columns_of
 from learnalign.data.mapping import ColumnMap, Scalar, TableMap
 from learnalign.data.mistakes import DataError, Problem, nearest
@@ -67,7 +67,7 @@ def _mapped(job: Job, table: str, made: TableMap, key: bytes | None, before: int
     columns = columns_of(table, job.mapping.dataset)
     _note_source(at, found, columns)
     pairs = dict(_pairs(at, columns))
-    at.problems += questions.of_source(at, pairs) if not at.problems else []
+    at.problems += unmapped.of_source(at, pairs) if not at.problems else []
     if at.problems:
         raise DataError(at.problems)
     parts = ["_file", "_line", _because(at, pairs), f"_place + {before} AS _row"]
@@ -208,13 +208,13 @@ def _pair(at: Reading, column: Column) -> tuple[str, str] | Problem:
     kind = at.job.run(at.table, column.name, f'SELECT {raw} AS x FROM "_from_{at.table}" LIMIT 0')
     if column.kind == "date":
         return _date(at, column, made, raw, kind.schema()["x"])
-    if kind.schema()["x"].is_numeric() and made.unit is None:
-        return raw, raw
-    return _number(at, column, made, raw)
+    return _number(at, column, made, raw, kind.schema()["x"].is_numeric())
 
 
 def _text(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str]:
     value = profiles.trimmed(raw)
+    value = f"CASE WHEN NOT {profiles.is_nothing(value)} THEN {value} END"
+    raw = f"CASE WHEN {value} IS NOT NULL THEN {raw} END"
     if column.allowed:  # "In Progress" is in_progress
         plain = rf"regexp_replace(lower({value}), '[\s_\-]+', '_', 'g')"
         known = ", ".join(map(sql.quoted, column.allowed))
@@ -229,13 +229,12 @@ def _date(
 ) -> tuple[str, str] | Problem:
     place = (at.table, column.name)
     if kind.is_date() or kind.is_timestamp():
-        value = questions.zoned(at, column, raw)
-        nothing = profiles.is_nothing(f"CAST({raw} AS VARCHAR)")
-        return value, f"CASE WHEN NOT {nothing} THEN CAST({raw} AS DATE) END"
+        return _moment(at, column, made, raw)
     text, ways = at.tidy[raw], made.dates
     said = profiles.date_value("t", ways) if ways else None
     found = profiles.tally(at.job, place, text, "date", said)
     at.problems += questions.zone_named(at, place, str(made.column), text)
+    at.problems += questions.swapped(at, place, text, found)
     if found.offsets and at.job.mapping.zone is None:
         raise DataError.of("zone_needed", *place, found.examples.get("iso", ""), n=found.offsets)
     if not ways:
@@ -256,6 +255,13 @@ def _date(
     return raw, f"CASE WHEN NOT {profiles.is_nothing(text)} THEN {value} END"
 
 
+def _moment(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str]:
+    """A day of a column that is one in the source already, or a moment."""
+    value, text = questions.zoned(at, column, raw), f"CAST({raw} AS VARCHAR)"
+    at.problems += questions.zone_named(at, (at.table, column.name), str(made.column), text)
+    return value, f"CASE WHEN NOT {profiles.is_nothing(text)} THEN CAST({raw} AS DATE) END"
+
+
 def _order(ways: Sequence[str]) -> str:
     """Which of the two orders is told by a format."""
     numeric = [way for way in ways if "%m" in way and "%d" in way]
@@ -263,10 +269,12 @@ def _order(ways: Sequence[str]) -> str:
     return orders.pop() if len(orders) == 1 else ways[0]
 
 
-def _number(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str] | Problem:
+def _number(
+    at: Reading, column: Column, made: ColumnMap, raw: str, is_typed: bool
+) -> tuple[str, str] | Problem:
     place, text = (at.table, column.name), at.tidy[raw]
     told = {",": "comma", ".": "point"}.get(made.decimal or "") or (
-        made.unit if made.unit in profiles.SPANS else None
+        made.unit if made.unit in profiles.SPANS else "point" if is_typed else None
     )
     ways = profiles.ways_of(column.name, column.kind)
     said = ways[told]("t") if told in ways else None
@@ -283,7 +291,8 @@ def _number(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str
     told = told or "point"
     at.ways[column.name], at.hints[column.name] = told, profiles.hint(found, column.kind)
     at.problems += questions.of_numbers(at, column, made, raw, told, found)
-    value = questions.in_unit(at, column, made, text, ways[told](text), told)
+    value = raw if is_typed and told == "point" else ways[told](text)
+    value = questions.in_unit(at, column, made, text, value, told)
     nothing = profiles.is_nothing(text)
     raw = raw if column.required else f"CASE WHEN NOT {nothing} THEN {raw} END"
     return raw, f"CASE WHEN NOT {nothing} THEN {value} END"

@@ -5,7 +5,7 @@ sister columns of the same table decide; else it is asked, never guessed. Nothin
 the engine counts.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from learnalign.data import sql
 from learnalign.data.mistakes import Problem, read_yaml
 
 FACTS = read_yaml(Path(__file__).with_suffix(".yml"))
+Ways = Mapping[str, Callable[[str], str]]  # of reading a text, by name, each as SQL
 ORDERS = ("day_first", "month_first")
-BLANKS = r"[\s\p{Z}\x{200b}\x{feff}]"
+UNSEEN = r"\p{Cc}\p{Cf}"  # marks of direction, soft hyphens, NUL: nobody sees them
+BLANKS = rf"[\s\p{{Z}}{UNSEEN}]"
 TAIL = r"(?:[T ,]+\d{1,2}[:.]\d{2}.*)?"  # a time of day, of which nothing is used
 LONG = 16  # hours in a row: more are rare, or minutes
-OFFSET = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d(:?\d\d)?)"
+OFFSET = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d+)?)? ?([Zz]|[+-]\d\d(:?\d\d)?)"
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,13 @@ def trimmed(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """SQL: what a date or number is read from: without entities, doubled blanks, or an age."""
+    """SQL: what a date or number is read from: without entities, doubled blanks, what nobody sees,
+    or an age such as `(3 days 2 hours)`. Any other word behind a value says something of it.
+    """
     plain = f"replace(CAST({text} AS VARCHAR), '&nbsp;', ' ')"
+    plain = rf"regexp_replace({plain}, '\p{{Cf}}', '', 'g')"
     plain = f"regexp_replace({plain}, {sql.quoted(BLANKS + '+')}, ' ', 'g')"
-    age = sql.quoted(r" +\([^()]*\)$")
+    age = sql.quoted(rf" +\((now|(\d+ ({FACTS['ages']})[ ,]*)+( ago)?)\)$")
     return f"trim(regexp_replace(trim({plain}), {age}, ''))"
 
 
@@ -104,7 +109,8 @@ def _named(text: str) -> str:
 
 def _iso(text: str) -> str:
     shape = sql.quoted(r"([1-9]\d|\d[1-9])\d\d-\d\d-\d\d([ T]\d\d:\d\d.*)?")
-    local = f"CAST(try_cast({text} AS TIMESTAMPTZ) AS DATE)"  # in the zone of the engine
+    moment = f"concat(substr({text}, 1, 10), 'T', replace(substr({text}, 12), ' ', ''))"
+    local = f"CAST(try_cast({moment} AS TIMESTAMPTZ) AS DATE)"  # in the zone of the engine
     day = f"try_cast(substr({text}, 1, 10) AS DATE)"
     day = f"CASE WHEN regexp_full_match({text}, {sql.quoted(OFFSET)}) THEN {local} ELSE {day} END"
     return f"CASE WHEN regexp_full_match({text}, {shape}) THEN {day} END"
@@ -165,12 +171,8 @@ def date_value(text: str, told: tuple[str, ...]) -> str:
 SPACE = r"[ '\x{2019}\x{202f}]"
 POINT = rf"[+-]?(\d+|[1-9]\d{{0,2}}((,|{SPACE})\d{{3}})+)?(\.\d+)?([eE][+-]?\d+)?"
 COMMA = rf"[+-]?(\d+|[1-9]\d{{0,2}}((\.|{SPACE})\d{{3}})+)?(,\d+)?"
-SIGNS = r"^[$€£] *| *([$€£%]|[A-Z]{3})$"
+PERCENT, MONEY = r" *%$", r"^[$€£] *| *([$€£]|[A-Z]{3})$"  # '5 MIN' is no number of hours
 HOURS = {"hours": "", "minutes": " / 60", "seconds": " / 3600"}
-
-
-def _bare(text: str) -> str:
-    return f"regexp_replace({text}, {sql.quoted(SIGNS)}, '')"
 
 
 def _decimal(text: str, shape: str, drop: str, mark: str) -> str:
@@ -211,10 +213,21 @@ WORD_SPAN = (
     rf"(?:{N} ?(?:h|hrs?|hours?|std\.?|stunden?|heures?|horas?) ?)?"
     rf"(?:{N} ?(?:m|mins?|minut(?:e|en|es|os)) ?)?(?:{N} ?(?:s|secs?|seconds?|sekunden?) ?)?"
 )
-NUMBERS: dict[str, Callable[[str], str]] = {
-    "point": lambda text: _decimal(_bare(text), POINT, rf",|{SPACE}", "."),
-    "comma": lambda text: _decimal(_bare(text), COMMA, rf"\.|{SPACE}", ","),
-}
+
+
+def _numbers(signs: str) -> dict[str, Callable[[str], str]]:
+    """Ways of reading a number beside which some signs may stand."""
+
+    def bare(text: str) -> str:
+        return f"regexp_replace({text}, {sql.quoted(signs)}, '')" if signs else text
+
+    return {
+        "point": lambda text: _decimal(bare(text), POINT, rf",|{SPACE}", "."),
+        "comma": lambda text: _decimal(bare(text), COMMA, rf"\.|{SPACE}", ","),
+    }
+
+
+NUMBERS = _numbers(PERCENT)
 SPANS: dict[str, Callable[[str], str]] = {
     "hms": _clock,
     "hm": _hour_minute,
@@ -223,11 +236,13 @@ SPANS: dict[str, Callable[[str], str]] = {
 }
 
 
-def ways_of(column: str, kind: str) -> Mapping[str, Callable[[str], str]]:
+def ways_of(column: str, kind: str) -> Ways:
     """The ways in which a column of a kind can be read."""
     if kind == "date":
         return DATES
-    return {**NUMBERS, **SPANS} if column == "hours" else NUMBERS
+    if column == "hours":
+        return {**_numbers(""), **SPANS}
+    return _numbers(MONEY) if column == "cost" else NUMBERS
 
 
 # --- counting and choosing
@@ -251,7 +266,7 @@ def tally(job: Any, place: tuple[str, str], text: str, kind: str, told: str | No
     )
 
 
-def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str) -> str:
+def _counting(table: str, text: str, kind: str, ways: Ways, told: str) -> str:
     """The query that counts for a `Tally`: one row, with three columns for each way at its end."""
     one, other = ORDERS if kind == "date" else ("point", "comma")
     offset = f"regexp_full_match(t, {sql.quoted(OFFSET)})"
@@ -268,9 +283,9 @@ def _counting(table: str, text: str, kind: str, ways: Collection[str], told: str
     for way in ways:
         left = f"FILTER (w_{way} IS NOT NULL AND told IS NULL)"
         parts.append(f"sum(n) FILTER (w_{way} IS NOT NULL), sum(n) {left}, min(t) {left}")
-    makers = DATES if kind == "date" else {**NUMBERS, **SPANS}
-    read = ", ".join(f"{makers[way]('t')} AS w_{way}" for way in ways)
-    value = "NULL AS value" if kind == "date" else "coalesce(told, w_point, w_comma) AS value"
+    read = ", ".join(f"{make('t')} AS w_{way}" for way, make in ways.items())
+    every = f"coalesce(told, {', '.join(f'w_{way}' for way in ways)})"
+    value = f"{'NULL' if kind == 'date' else every} AS value"
     read += "" if kind == "date" else ", NULL AS w_epoch"
     filled = (
         f'SELECT t, count(*) AS n FROM (SELECT {text} AS t FROM "_from_{table}") '

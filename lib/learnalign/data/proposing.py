@@ -4,6 +4,7 @@ Each line says why and how sure. What is unsure is a comment: the import then as
 is decided here that `import` does not check again.
 """
 
+import datetime as dt
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -84,13 +85,14 @@ def _export(job: Any, path: Path, sheet: str | None) -> Export:
     is_xapi = ".json" in path.name.lower() and statements.are_in(path)
     xapi = "as_it_is" if is_xapi else None
     made = TableMap(file=path.name, sheet=sheet, xapi=xapi, columns={})
-    try:
-        rows = sources.read_file(job, path, made, "map")
-    except files.OtherBytes:  # what most programs of the West write that do not write UTF-8
-        made = made.model_copy(update={"encoding": "windows-1252"})
-        rows = sources.read_file(job, path, made, "map")
-    view = f"_from_{len(job.engine.list_tables())}"
-    job.engine.create_table(view, rows.cache())
+    with sources.told(path.name):
+        try:
+            rows = sources.read_file(job, path, made, "map")
+        except files.OtherBytes:  # what most programs of the West write that do not write UTF-8
+            made = made.model_copy(update={"encoding": "windows-1252"})
+            rows = sources.read_file(job, path, made, "map")
+        view = f"_from_{len(job.engine.list_tables())}"
+        job.engine.create_table(view, rows.cache())
     header = [name for name in rows.columns if name not in ("_file", "_line")]
     name = path.relative_to(job.folder).as_posix()
     own = f"{name} {sheet}" if sheet else name
@@ -185,7 +187,7 @@ def _dataset(drafts: Sequence[Draft]) -> Iterator[str]:
     last = max((day for day in map(_last_day, drafts) if day), default="2000-01-01")
     yield f'  as_of: "{last}"  # the last day in the data'
     values = ratings[0].values(ratings[1], 200) if ratings else []
-    marks = sorted(
+    marks = _scale(
         {
             float(v.replace(",", "."))
             for v in values
@@ -206,6 +208,22 @@ def _dataset(drafts: Sequence[Draft]) -> Iterator[str]:
         yield f"  attributes: {_text(own)}"
 
 
+def _scale(found: set[float]) -> list[float]:
+    """The ratings found, without marks for no rating: a 0 below the 1, what stands far from all."""
+    marks = sorted(found)
+    whole = [mark for mark in marks if mark == int(mark)]
+    if len(whole) < len(marks) or len(marks) > 12:
+        return [mark for mark in marks if mark or marks[1:2] > [1]]
+    runs: list[list[float]] = []
+    for mark in marks:
+        if runs and mark - runs[-1][-1] <= 2:
+            runs[-1].append(mark)
+        else:
+            runs.append([mark])
+    longest = max(runs, key=len, default=[])
+    return longest[1:] if longest[:2] == [0, 1] else longest
+
+
 def _column(drafts: Sequence[Draft], table: str, column: str) -> tuple[Export, str] | None:
     for draft in drafts:
         for line in draft.lines:
@@ -216,7 +234,9 @@ def _column(drafts: Sequence[Draft], table: str, column: str) -> tuple[Export, s
 
 
 def _last_day(draft: Draft) -> str:
-    """The last day that dates a row of a table, of people the last hiring."""
+    """The last day that dates a row of a table, of people the last hiring; not one of a few days to
+    come, which somebody mistyped.
+    """
     line = next((x for x in draft.lines if x.column == DATE_OF[draft.table]), None)
     if (
         line is None
@@ -228,8 +248,11 @@ def _last_day(draft: Draft) -> str:
     way = line.made.get("date", "iso") if isinstance(line.made, dict) else "iso"
     one = draft.export
     value = profiles.date_value(profiles.tidy(sql.named(name)), (way,))
-    day = one.job.fetch(one.name, name, f"SELECT max({value}) FROM {one.view}")[0]
-    return str(day or "")
+    late = f"v > DATE '{dt.date.today()}'"
+    past = f"count(*) FILTER ({late}) > 0.05 * count(*), max(v), max(v) FILTER (NOT {late})"
+    query = f"SELECT {past} FROM (SELECT {value} AS v FROM {one.view})"
+    is_late, last, day = one.job.fetch(one.name, name, query)
+    return str((last if is_late else day) or "")
 
 
 def _identities(job: Any, drafts: Sequence[Draft]) -> list[str]:

@@ -5,29 +5,32 @@ answers that all is as it stands.
 """
 
 import html
-import math
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from learnalign.data import profiles, sql
-from learnalign.data.contract import DATE_OF, Column
+from learnalign.data.contract import Column
 from learnalign.data.mapping import ColumnMap
 from learnalign.data.mistakes import DataError, Problem
 from learnalign.data.profiles import FACTS, LONG, ORDERS, Tally
-from learnalign.data.sources import plain
 
-TEXTS = 150  # different texts of a column that may say what a row is
 MOST = 5000  # different texts that are compared by their spelling
 GROUPS = ("unit", "cycle", "grade", "skill")
 RATIOS = ("compa_ratio", "fte", "company_factor")
-NO = {"no", "n", "false", "0", "nein", "non", "f"}
-YES = {"yes", "y", "true", "1", "ja", "oui", "si", "x", "t"}
 FEW = 20  # rows, among which one long course is no sign of minutes
 ZONES = "UTC|GMT|[ECMP][SD]T|CES?T|[EW]ES?T|MES?Z|BST|IST|JST|A[EWC][SD]T"
-MINUTES = r"\b(min|mins|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos)\b"
+MINUTES = (
+    r"\b(min|mins|mm|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos|"
+    r"days?|tagen?|jours?|dias?)\b"
+)
+MANY = 8  # days that are no chance: of as many, one is after a 12th
+LEAST = 0.7  # hours: where none takes longer they may be parts of a day, as a spreadsheet has them
+OFFSETS = r" ?(GMT|UTC)? ?[+-]\d\d:?\d\d( \([^()]*\))?"  # behind a time; or a zone's name
+MONEY = r"[$€£]|\b(amount|betrag|montant|importe|eur|usd|gbp|chf|bps)\b"
+TIMES = r"\b(months?|monate|monatsgehalter|mois|meses|multiple|salaries)\b"
 
 
 # --- dates
@@ -48,7 +51,7 @@ def zone_named(at: Any, place: tuple[str, str], header: str, text: str) -> Itera
     """Times of a zone that the header or a word after them names, which no reading brings home."""
     if place[1] in at.made.as_is:
         return
-    named = sql.quoted(rf":\d\d.* ?\(?({ZONES})\)?$")
+    named = sql.quoted(rf":\d\d.*?( ?\(?({ZONES})\)?|{OFFSETS})$")
     in_head = re.search(r"\b(utc|gmt)\b", re.sub(r"[_\W]+", " ", header).lower()) is not None
     ways = f"regexp_matches({text}, {named}) OR {'TRUE' if in_head else 'FALSE'}"
     query = (
@@ -83,6 +86,20 @@ def another_way(
     return None
 
 
+def swapped(at: Any, place: tuple[str, str], text: str, found: Tally) -> Iterator[Problem]:
+    """Days of which a spreadsheet made those that its own order reads, with day and month swapped,
+    and left the others as text: none of the first is after a 12th, all of the others are.
+    """
+    left = max(found.reads[order] for order in ORDERS)
+    if place[1] in at.made.as_is or found.both or min(found.reads["iso"], left) < MANY:
+        return
+    late = f"count(*) FILTER (day({profiles.DATES['iso'](text)}) > 12)"
+    (n,) = at.job.fetch(*place, f'SELECT {late} FROM "_from_{at.table}"')
+    if not n:
+        said = {"n": f"{found.reads['iso']:,}", "left": f"{left:,}"}
+        yield Problem.of("swapped", *place, profiles.hint(found, "date"), **said)
+
+
 # --- numbers
 
 
@@ -93,20 +110,18 @@ def of_numbers(
     name, place = column.name, (at.table, column.name)
     if not found.n or name in at.made.as_is:
         return
-    if name == "hours" and (way == "words" or made.unit is None and way in profiles.NUMBERS):
-        head = re.sub(r"[_\W]+", " ", str(made.column)).lower()
-        is_long = found.long > (0.05 if found.n >= FEW else 0.5) * found.n
-        if re.search(MINUTES, head) and made.unit is None or is_long:  # or a day is not 24 hours
-            got = f"column {made.column!r}: {found.high or 0:g} at most, "
-            got += f"{found.long:,} of {found.n:,} above {LONG}"
-            yield Problem.of("hours_or_minutes", *place, got)
-            return
+    if name == "hours" and (got := _other_unit(at, made, raw, way, found)):
+        yield Problem.of("hours_or_minutes", *place, got)
+        return
     if name == "cost":
         yield from _currencies(at, place, raw)
     is_percent, is_mixed = name.endswith("_pct"), 0 < found.signed < found.n
-    if (is_percent or name in RATIOS) and made.unit is None and is_mixed:
+    if made.unit is None and is_mixed:
         got = f"{found.signed:,} of {found.n:,} values have a % sign, the others none"
         yield Problem.of("percent_or_fraction", *place, got)
+        return
+    if is_percent and re.search(f"{MONEY}|{TIMES}", words_of(made.column)):
+        yield Problem.of("not_percent", *place, source=made.column)
         return
     ends = (None, None) if is_mixed else (found.low, found.high)
     low, high = _in_unit(name, made, found.signed == found.n, *ends)
@@ -118,6 +133,33 @@ def of_numbers(
         if low < least or high > most:
             got = f"values from {low:g} to {high:g}"
             yield Problem.of("implausible", *place, got, least=least, most=most)
+
+
+def words_of(header: object) -> str:
+    """The header of a column in small letters, with signs of money alone between its words."""
+    return re.sub(r"[^\w$€£]|_", " ", letters(str(header)))
+
+
+def _other_unit(at: Any, made: ColumnMap, raw: str, way: str, found: Tally) -> str:
+    """What says that a number may not be hours: its header, a unit in a row of its own, its size;
+    else nothing. A day of training has not 24 hours, a sheet's 45:30 are minutes.
+    """
+    if made.unit is not None and way != "words":
+        return ""
+    said = f"column {made.column!r}: {found.high or 0:g} at most, "
+    said += f"{found.long:,} of {found.n:,} above {LONG}"
+    if found.long > (0.05 if found.n >= FEW else 0.5) * found.n:
+        return said
+    if made.unit is not None or way not in profiles.NUMBERS:
+        return ""
+    if re.search(MINUTES, words_of(made.column)) or found.n >= FEW and (found.high or 1) < LEAST:
+        return said
+    if found.told == found.n:
+        return ""
+    text = at.tidy[raw]
+    query = f'SELECT min({text}) FROM "_from_{at.table}" WHERE regexp_matches(lower({text}), '
+    (unit,) = at.job.fetch(at.table, "hours", f"{query}{sql.quoted(MINUTES)})")
+    return f"{said}, and {unit!r}" if unit else ""
 
 
 def _currencies(at: Any, place: tuple[str, str], raw: str) -> Iterator[Problem]:
@@ -217,127 +259,12 @@ def mended(text: str) -> str:
 
 def folded(text: str) -> str:
     """What two spellings of one name have in common."""
-    return " ".join(unicodedata.normalize("NFKC", mended(text)).casefold().split())
+    letters = unicodedata.normalize("NFKC", mended(text)).casefold()
+    seen = " ".join("".join(x for x in letters if unicodedata.category(x) != "Cf").split())
+    return re.sub(r"^(\d+)\.0$", r"\1", seen)
 
 
-# --- columns that the mapping leaves out
-
-
-def of_source(at: Any, pairs: Mapping[str, tuple[str, str]]) -> Iterator[Problem]:
-    """What columns that are not mapped say against the mapping."""
-    if at.table in ("learning", "ties") and "status" not in at.made.columns:
-        for name, counts in _unused(at):
-            yield from _undone(at, name, counts)
-    date = DATE_OF[at.table]
-    source = str(at.made.columns[date].column or "")
-    if at.table == "learning" and date not in at.made.as_is and _is_one_of(source, "other_days"):
-        yield Problem.of("other_day", at.table, date, source=source)
-    if at.table == "reviews" and "rating" not in at.made.as_is:
-        yield from _upside_down(at, pairs["rating"][1])
-
-
-def _unused(at: Any) -> Iterator[tuple[str, Counter]]:
-    """Columns of few texts that no column of the mapping is made of, with their counts."""
-    made = at.made
-    used = {plain(str(one.column)) for one in made.columns.values() if one.column is not None}
-    said = [one.sql or "" for one in made.columns.values()] + [one.sql for one in made.set_aside]
-    for name in at.header:
-        is_said = any(plain(name) in plain(text) for text in said)
-        if name.startswith("_") or is_said or plain(name) in used or name in made.as_is:
-            continue
-        column = sql.named(name)
-        query = (
-            f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {sql.named(f'_from_{at.table}')} "
-            "GROUP BY 1 LIMIT 151"
-        )
-        counts = Counter(dict(at.job.fetch_all(at.table, name, query)))
-        counts.pop(None, None)
-        if len(counts) <= TEXTS:
-            yield name, counts
-
-
-def _undone(at: Any, name: str, counts: Counter) -> Iterator[Problem]:
-    name_says = True
-    words = {kind: {folded(word) for word in FACTS[kind]} for kind in ("undone", "done")}
-    bare = {text: re.sub(r"[\s_\-]+", " ", _letters(text)) for text in counts}
-    undone = {text: n for text, n in counts.items() if bare[text] in words["undone"]}
-    if _is_one_of(name, "gone"):
-        undone = {text: n for text, n in counts.items() if bare[text] in YES}
-    elif _is_one_of(name, "flags"):
-        undone |= {text: n for text, n in counts.items() if bare[text] in NO}
-    elif _is_one_of(name, "progress"):
-        undone |= {text: n for text, n in counts.items() if (_share(text) or 0) < 100}
-    elif _is_one_of(name, "states") and len({*bare.values()} - {""}) > 1:
-        undone = {text: n for text, n in counts.items() if bare[text] not in words["done"]}
-    else:
-        name_says = False
-    is_known = sum(n for text, n in counts.items() if bare[text] in words["done"] | words["undone"])
-    if undone and (name_says or is_known >= 0.5 * counts.total()):
-        n, of = f"{sum(undone.values()):,}", f"{counts.total():,}"
-        got = ", ".join(map(repr, list(undone)[:6]))
-        yield Problem.of("unfinished", at.table, name, got, n=n, of=of)
-
-
-def _is_one_of(header: str, kind: str) -> bool:
-    return plain(header) in {plain(word) for word in FACTS[kind]}
-
-
-def _share(text: str) -> float | None:
-    """A percentage as a number; 0.4 is 40 %."""
-    bare = text.rstrip("% ").replace(",", ".")
-    number = float(bare) if _number(bare) else None
-    return number if number is None or number > 1 or "%" in text else number * 100
-
-
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
+    """A text folded, without accents."""
     plain_text = unicodedata.normalize("NFKD", folded(text))
     return "".join(sign for sign in plain_text if not unicodedata.combining(sign))
-
-
-def polarity(text: str) -> int | None:
-    """How good a word for a rating is, from 2 to -2; None of a word that says nothing."""
-    said = [
-        (len(word), int(level))
-        for level, words in FACTS["ratings"].items()
-        for word in words
-        if re.search(rf"\b{re.escape(word)}\b", _letters(text))
-    ]
-    return max(said)[1] if said else None
-
-
-def _upside_down(at: Any, rating: str) -> Iterator[Problem]:
-    """Words beside the ratings, or translated to them, that say the other end is the good one."""
-    made = at.made.columns["rating"]
-    if made.values:
-        found = [(float(n), polarity(str(word))) for word, n in made.values.items() if _number(n)]
-        yield from _turned(at, "rating", [(n, p) for n, p in found if p is not None])
-    for name, counts in _unused(at):
-        known = [text for text in counts if polarity(text) is not None]
-        if len(known) < 2:
-            continue
-        column = sql.named(name)
-        query = (
-            f"SELECT {profiles.tidy(column)} AS v, avg(try_cast({rating} AS DOUBLE)) FROM "
-            f'"_from_{at.table}" GROUP BY 1'
-        )
-        means = dict(at.job.fetch_all(at.table, name, query))
-        pairs = [(means[text], polarity(text)) for text in known if means.get(text) is not None]
-        yield from _turned(at, name, pairs)
-
-
-def _number(value: object) -> bool:
-    try:
-        return math.isfinite(float(str(value)))
-    except ValueError:
-        return False
-
-
-def _turned(at: Any, name: str, pairs: Sequence[tuple[float, int]]) -> Iterator[Problem]:
-    ups = downs = 0
-    for place, (one, good) in enumerate(pairs):
-        for other, better in pairs[place + 1 :]:
-            sign = (one - other) * (good - better)
-            ups, downs = ups + (sign > 0), downs + (sign < 0)
-    if downs > ups:
-        got = f"{downs} of {downs + ups} pairs of words in {name!r} fall as the rating rises"
-        yield Problem.of("upside_down", at.table, "rating", got)

@@ -12,11 +12,14 @@ from typing import Any
 
 import duckdb
 import ibis
+import ibis.expr.datatypes as types
+from ibis.backends.sql.datatypes import DuckDBType
 from ibis.expr.types import Table
 
 from learnalign.data import files, layout, scratch, sql, statements, unpacking
 from learnalign.data.mapping import Accounts, FileMap, Mapping, TableMap, read_mapping
 from learnalign.data.mistakes import DataError, Problem, nearest
+from learnalign.data.profiles import FACTS
 
 SIGNS = "%$€£#"
 JSONS = (".json", ".jsonl", ".ndjson")
@@ -177,7 +180,10 @@ def plain(name: str) -> str:
 
 def _matching(folder: Path, pattern: str, table: str) -> list[Path]:
     try:
-        found = sorted(path for path in folder.glob(pattern) if path.is_file())
+        is_below = ".." not in Path(pattern).parts and not Path(pattern).is_absolute()
+        one = [folder / pattern] * is_below  # `done [1].csv` names itself
+        found = [path for path in one if path.is_file()]
+        found = found or sorted(path for path in folder.glob(pattern) if path.is_file())
     except (ValueError, NotImplementedError, IndexError):
         raise DataError.of("no_pattern", table, "file", pattern) from None
     if not found:
@@ -233,12 +239,17 @@ def _read_json(job: Job, path: Path) -> Table:
     """The objects of a JSON file; those of the one list in it where it holds but one object. Parts
     of a part are columns too: `user.email`.
     """
-    size = max(path.stat().st_size, 16_777_216)
-    rows = job.engine.read_json(glob.escape(str(path)), maximum_object_size=size)
+    place, size = glob.escape(str(path)), max(path.stat().st_size, 16_777_216)
+    found = job.engine.read_json(place, maximum_object_size=size).schema()
+    columns = {name: DuckDBType.to_string(_as_written(kind)) for name, kind in found.items()}
+    rows = job.engine.read_json(place, maximum_object_size=size, columns=columns)
     lists = [
         n for n, kind in rows.schema().items() if kind.is_array() and kind.value_type.is_struct()
     ]
     if len(lists) == 1 and rows.count().execute() == 1:
+        around = rows.select(*(n for n in rows.columns if plain(n) in FACTS["more"])).execute()
+        if any(one not in (None, False, "", "null") for one in around.iloc[0]):
+            job.tell("more_to_come", path.name)
         rows = rows.select(_row=rows[lists[0]].unnest())
         rows = rows.select(*(rows._row[name].name(name) for name in rows._row.names))
     waiting, parts = [(name, rows[name]) for name in rows.columns], {}
@@ -248,6 +259,19 @@ def _read_json(job: Job, path: Path) -> Table:
         waiting += [(f"{name}.{one}", value[one]) for one in inner]
         parts |= {f"{name}.{one}": value[one] for one in inner}
     return rows.mutate(**{name: value for name, value in parts.items() if name not in rows.columns})
+
+
+def _as_written(kind: Any) -> Any:
+    """A type of JSON as it stands there: the engine makes days of texts, in an order that it
+    guesses anew for each value, and moments without their zone.
+    """
+    if kind.is_struct():
+        return types.Struct({name: _as_written(one) for name, one in kind.items()})
+    if kind.is_array():
+        return types.Array(_as_written(kind.value_type))
+    if kind.is_map():
+        return types.Map(kind.key_type, _as_written(kind.value_type))
+    return kind if kind.is_numeric() or kind.is_boolean() else types.string
 
 
 def _read_text(
@@ -265,6 +289,10 @@ def _read_text(
     header = files.csv_header(text, name, sign, above)
     if twice := files.doubled(header, name):
         raise DataError(twice)
+    end, below = layout.footers(text, sign, len(header))
+    if below:
+        text = files.cut(text, end, job.scratch)
+        job.tell("read_to", name, got=" / ".join(below)[:300], n=len(below))
     rows = files.csv_rows(job.engine, text, name, header, sign, job.mapping.missing, above)
     if told is None and sign != ",":
         job.tell("read_by_sign", name, sign=files.SEPARATORS[sign])

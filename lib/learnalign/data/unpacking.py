@@ -131,6 +131,6 @@ def _sheet(path: Path, wanted: str | None, made: Path) -> tuple[Path, list[Probl
         _ask(path, said["sheets"])
     if "key" in said:
         raise DataError([Problem.of(said.pop("key"), path.name, **said)])
-    told = {"merged": "cells_merged", "error": "cells_wrong"}
+    told = {"merged": "cells_merged", "error": "cells_wrong", "hidden": "rows_hidden"}
     notes = [Problem.of(told[k], path.name, said["sheet"], n=said[k]) for k in told if said[k]]
     return made, notes

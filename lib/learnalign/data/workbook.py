@@ -21,7 +21,7 @@ MEMORY, ROOM, RATIO = 1_500_000_000, 200_000_000, 300
 DAY_ZERO = dt.datetime(1899, 12, 31)  # a time on a day before this year's March is a duration
 PARTS = re.compile(
     rb'<c (?![^>]*t="str")[^>]*><f[^>]*>[^<]*</f>(?P<unset><v ?/>|<v></v>)?</c>'
-    rb'|<c [^>]*(?P<error>t="e")'
+    rb'|<c [^>]*(?P<error>t="e")|<row [^>]*(?P<hidden>hidden="1")'
 )
 
 
@@ -62,7 +62,7 @@ def _limited(path: Path) -> None:
 
 
 def _written(path: Path, sheet: Any, name: str, out: Path) -> dict[str, Any]:
-    said = {"unset": 0, "error": 0, "merged": 0, "sheet": name}
+    said = {"unset": 0, "error": 0, "hidden": 0, "merged": 0, "sheet": name}
     for found in _parts(path):
         if found.lastgroup:
             said[found.lastgroup] += 1
@@ -83,7 +83,7 @@ def _written(path: Path, sheet: Any, name: str, out: Path) -> dict[str, Any]:
 
 
 def _parts(path: Path) -> Iterator[re.Match[bytes]]:
-    """Cells of an .xlsx file with an error or a formula."""
+    """Cells of an .xlsx file with an error or a formula, and rows that are hidden."""
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as book:
@@ -145,7 +145,7 @@ def _span(value: dt.timedelta) -> str:
 
 
 def _number(value: float, form: str) -> str:
-    shown = form.split(";")[0] if form else ""
+    shown = re.sub(r'"[^"]*"|\\.', "", form.split(";")[0])  # without what is only written beside
     if "%" in shown:
         return f"{value * 100:.13g}%"
     if abs(value) >= EXACT:
