@@ -84,17 +84,22 @@ def run(
         stack.enter_context(pool)
         dataset = _fit_to_report(spec, data)
         plan = {"plan": plans.told(plans.kept(spec, log))}  # their form was checked, and no more
-        chosen = units.chosen(dataset, spec.units, spec.min_group)
+        line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
+        key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
+        chosen = units.chosen(dataset, spec.units, spec.min_group, _draws(spec, dataset, key))
         log.note("checked")
         copies = _copies(notebooks, log.work / "notebooks")
         parts = _parts(spec, dataset, chosen.units, log)
-        line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
-        key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
         chapters, told, tables = _moved(spec, copies, parts, dataset, key, log, pool)
         made = documents.of_run(spec, copies, parts, chapters, chosen, told | plan, tables, log)
         edition = publish.publish(made, chosen.few, key.reason, log, pool)
         log.note("recorded")
         return edition
+
+
+def _draws(spec: RunSpec, dataset: DataSet, key: drawing.Key) -> keys.Draws:
+    about = dataset.fingerprint, dataset.as_of, spec.embargo_days
+    return keys.Draws(key.secret, keys.state_of(*about))
 
 
 def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal) -> list[Part]:
@@ -177,7 +182,7 @@ def _moved(
     """The chapters, with noise enough for all figures together; what is told of the noise; and the
     contents of each part.
     """
-    state = keys.state_of(dataset.fingerprint, dataset.as_of, spec.embargo_days)
+    state = _draws(spec, dataset, key).state
     factor = drawing.margin(key.secret, state, with_units=len(parts) > 1)
     mu = math.inf
     while mu > gate.MOST:
