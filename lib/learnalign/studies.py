@@ -6,8 +6,9 @@ the verb is: Python would put a module of that name in the verb's place.)
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, SupportsIndex, TypeVar, overload
 
@@ -26,6 +27,7 @@ from learnalign.verdicts.registry import build, is_own, questions, verdict_words
 from learnalign.verdicts.result import Result
 
 Made = TypeVar("Made")
+AT_WORK: ContextVar[gate.Gate | None] = ContextVar("gate", default=None)  # of a study
 
 
 class SmallestEffects(Strict):
@@ -175,8 +177,22 @@ class Study:
         """What `make(study, *about)` gives, made at the first call."""
         key = (make, *about)
         if key not in self._made:
-            self._made[key] = make(self, *about)
+            self._made[key] = judged(make)(self, *about)
         return self._made[key]
+
+
+def judged(make: Callable[..., Made]) -> Callable[..., Made]:
+    """The same with counts at a limit judged by the study's gate (`estimates.limits`)."""
+
+    @wraps(make)
+    def at_work(study: Study, *about: Any, **named: Any) -> Made:
+        before = AT_WORK.set(study.gate)
+        try:
+            return make(study, *about, **named)
+        finally:
+            AT_WORK.reset(before)
+
+    return at_work
 
 
 class Answers(tuple[Result, ...]):

@@ -1,11 +1,14 @@
 """Attacks: how sure somebody could be of one person, who has every published figure and knows all
 the data but for that person.
 
-    python tests/benchmarks/attacks.py [--companies 50] [--keys 120] [--write]
+    python tests/benchmarks/attacks.py [--companies 50] [--units 10] [--minutes 75] [--write]
 
-Random small companies are simulated; of each, the people of whom most is told are erased in turn.
-What can be computed of a state of the data is computed once and kept in `--cache`; the gate is then
-passed under many keys. The attacker is here too, and knows nothing of `learnalign.privacy`: the
+Random small companies are simulated; of each, the people of whom most is told are erased in turn,
+of some also with the editions of units, and one is moved to another unit. What can be computed of a
+state of the data is computed once and kept in `--cache`; the gate is then passed under many keys.
+Where a key judges a limit otherwise (`estimates.limits`) the state is computed once more, for all
+keys that judge alike. What was found of a company is kept when it is whole: begun again, a run goes
+on where it was. The attacker is here too, and knows nothing of `learnalign.privacy`: the
 noise is reckoned anew from what the method publishes (PRIVACY.md), as are the weights. All that is
 a string is taken as well: what it says under keys of the attacker's own is counted, in both states.
 """
@@ -17,9 +20,10 @@ import json
 import math
 import pickle
 import re
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import combinations
 from pathlib import Path
@@ -90,14 +94,79 @@ class Exact:
     meta: Meta
     seen: dict[str, float | None]
     people: Any
+    few: dict[str, tuple[pd.Index, int]]  # of each unit: people, and managers
+    asked: list[tuple[Any, ...]] = field(default_factory=list)  # at limits, and what was answered
 
 
-def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exact:
-    """Every exact figure; the gate is not asked."""
+@dataclass
+class Asked(gate.Gate):
+    """A gate that keeps what is asked of it at limits, and answers as is likeliest, or as another;
+    and moves nothing.
+    """
+
+    door: gate.Gate | None = None
+    kept: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def reaches(self, name: str, ids: pd.Index, count: float, least: float, sd: float) -> bool:
+        about = name, pd.Index([*map(str, ids)], dtype=object), count, least, sd
+        answer = count >= least if self.door is None else self.door.reaches(*about)
+        self.kept.append((*about, answer))
+        return answer
+
+    def roughly(self, statistic: str, value: float | None, *_: Any) -> float | None:
+        return value
+
+
+class Variants:
+    """A state of the data, or of a unit's part, by what keys answer at its limits."""
+
+    def __init__(self, first: Exact, make: Callable[[gate.Gate], Exact]) -> None:
+        self.known, self.make = [first], make
+
+    def under(self, door: gate.Gate) -> Exact:
+        """As a key's gate has it, which is told what it was asked."""
+        for one in self.known:
+            alone = replace(door, told={})
+            if all(alone.reaches(*about) == answer for *about, answer in one.asked):
+                break
+        else:
+            one = self.make(replace(door, told={}))
+            self.known.append(one)
+        for *about, _ in one.asked:
+            door.reaches(*about)
+        return one
+
+
+def compute(
+    tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "", door: gate.Gate | None = None
+) -> Exact:
+    """Every exact figure; the gate is asked at limits only, and answers as `door` does."""
     dataset = reading.of_frames(tables, meta)
     dataset = units.part(dataset, unit) if unit else dataset
-    study = studies.Study(dataset, studies.Settings(), gate.Gate(rule.Rule(10)))
-    found = {}
+    judge_ = Asked(rule.Rule(10), keys.Draws(b"", ""), door=door)
+    study = studies.Study(dataset, studies.Settings(), judge_)
+    found = studies.judged(_compute)(study, tables, meta)
+    found.asked = [*dict.fromkeys(_hashed(one) for one in judge_.kept)]
+    found.asked = [one.about for one in found.asked]
+    return found
+
+
+@dataclass(frozen=True)
+class _hashed:
+    """A question by its name and the people, as it is drawn."""
+
+    about: tuple[Any, ...]
+
+    def __hash__(self) -> int:
+        return hash((self.about[0], *self.about[2:]))
+
+    def __eq__(self, other: object) -> bool:
+        mine, theirs = self.about, other.about
+        return mine[0] == theirs[0] and mine[2:] == theirs[2:] and mine[1].equals(theirs[1])
+
+
+def _compute(study: studies.Study, tables: dict[str, pd.DataFrame], meta: Meta) -> Exact:
+    dataset, found = study.dataset, {}
     for key in headlines():
         if measures()[key][1].estimator != "cost":
             found[key] = replace(ask.compared(study, key), attrition=pd.DataFrame())
@@ -119,7 +188,9 @@ def compute(tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "") -> Exac
     coverage = study.made(askable._coverage)  # without draws: exact
     seen = dict(zip(coverage.question, coverage.detectable_effect, strict=True))
     alone, people = studies._alone(dataset), study.cycles.person_id.unique()
-    made = Exact(found, against, families, facts, priced, own, alone, meta, seen, people)
+    latest, sizes = units._latest(dataset).execute().groupby("unit"), units._sizes(dataset)
+    few = {name: (pd.Index(p.person_id), int(sizes.managers[name])) for name, p in latest}
+    made = Exact(found, against, families, facts, priced, own, alone, meta, seen, people, few)
     _plainly_indexed(made)
     return made
 
@@ -161,15 +232,18 @@ class Edition:
     counts: dict[str, int | None]
     gate: gate.Gate
     seen: dict[str, float | None]
+    exact: Exact
 
 
 def publish(
-    exact: Exact, draws: keys.Draws | None, least: int = 10, *, beside: bool = True
+    exact: Exact | Variants, draws: keys.Draws | None, least: int = 10, *, beside: bool = True
 ) -> Edition:
     """One edition of exact figures: the library's own road, with what was computed put in. Without
     what stands `beside` the answers it is several times as fast.
     """
-    door = gate.Gate(rule.Rule(least), draws, exact.alone)
+    first = exact.known[0] if isinstance(exact, Variants) else exact
+    door = gate.Gate(rule.Rule(least), draws, first.alone)
+    exact = exact.under(door) if isinstance(exact, Variants) else exact
     made = {(ask._compared, key): found for key, found in exact.comparisons.items()}
     made |= exact.guards
     dataset = SimpleNamespace(meta=exact.meta)
@@ -177,7 +251,9 @@ def publish(
     with _given(exact):
         rows = [row for key in headlines() for row in study.made(ask._answer, key)]
         if not beside:
-            return Edition({"|".join(row.key): row for row in judge.holm(rows)}, {}, door, {})
+            return Edition(
+                {"|".join(row.key): row for row in judge.holm(rows)}, {}, door, {}, exact
+            )
         rows += [row for name in ask.FAMILIES for row in study.made(ask._family, name)]
         rows += [row for key in ratios.read() for row in study.made(describe._described, key)]
     rows = judge.holm(rows)
@@ -189,7 +265,9 @@ def publish(
     seen = {}
     for key, value in exact.seen.items():
         seen[key] = door.roughly(f"{key}, detectable", value, exact.people)
-    return Edition(named, counts, door, seen)
+    for unit, (ids, managers) in exact.few.items():
+        counts[f"edition of {unit}"] = None if units._is_few(door, ids, managers) else 1
+    return Edition(named, counts, door, seen, exact)
 
 
 class _given:
@@ -228,7 +306,7 @@ def secret(number: int) -> bytes:
 class State:
     """A state of the data, company and units: published under any key with noise enough."""
 
-    def __init__(self, *parts: tuple[Exact, bool]) -> None:
+    def __init__(self, *parts: tuple[Exact | Variants, bool]) -> None:
         self.parts = parts
         self._mu: dict[float, pd.Series] = {}
 
@@ -522,18 +600,29 @@ class Knowing:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._models: dict[tuple[int, float], dict[str, Model]] = {}
+        self._models: dict[tuple[int, float, int], dict[str, Model]] = {}
 
-    def models(self, part: int, factor: float) -> dict[str, Model]:
-        if (part, factor) not in self._models:
-            self._models[part, factor] = models(*self.state.parts[part], factor)
-        return self._models[part, factor]
+    def models(self, part: int, factor: float, exact: Exact | None = None) -> dict[str, Model]:
+        """Of the likeliest answers at limits, or of some others that there were."""
+        whole, is_unit = self.state.parts[part]
+        exact = exact or (whole.known[0] if isinstance(whole, Variants) else whole)
+        key = part, factor, id(exact)
+        if key not in self._models:
+            self._models[key] = models(exact, is_unit, factor)
+        return self._models[key]
 
     def likely(self, one: Seen) -> dict[str, float]:
         found = {}
-        for part, (exact, is_unit) in enumerate(self.state.parts):
+        for part, (whole, is_unit) in enumerate(self.state.parts):
             weight = _weight("other", one.factor, is_unit)
-            told = numbers(one.parts[part], self.models(part, one.factor), exact, weight)
+            ways = whole.known if isinstance(whole, Variants) else [whole]
+            told = [
+                numbers(one.parts[part], self.models(part, one.factor, exact), exact, weight)
+                for exact in ways
+            ]
+            told = max(
+                told, key=lambda way: (len(way), sum(way.values()))
+            )  # what it must have been
             found |= {f"{part} {name}": value for name, value in told.items()}
         return found
 
@@ -729,31 +818,38 @@ def averaged(exact: Exact, n: int = 30) -> dict[str, float]:
 # --- many companies
 
 
+def variants(
+    cache: Path, name: str, tables: dict[str, pd.DataFrame], meta: Meta, unit: str = ""
+) -> Variants:
+    """A state of the data, or of a unit's part of it."""
+    first = kept(cache, name, lambda: compute(tables, meta, unit))
+    return Variants(first, lambda door: compute(tables, meta, unit, door))
+
+
 def erasures(cache: Path, seed: int, n_targets: int, n_keys: int) -> Iterator[tuple[str, Any]]:
     """Of one company: who was erased, and what came of it."""
     tables, meta = company(seed)
-    exact = kept(cache, f"{seed}", lambda: compute(tables, meta))
-    state = State((exact, False))
+    whole = variants(cache, f"{seed}", tables, meta)
+    exact, state = whole.known[0], State((whole, False))
     yield "tables", everything_else(tables)
     yield "averages", averaged(exact)
     for person in targets(exact, tables, state.mu(), n_targets):
-        less = kept(cache, f"{seed}-{person}", lambda p=person: compute(erased(tables, p), meta))
+        less = variants(cache, f"{seed}-{person}", erased(tables, person), meta)
         yield "erased", attack(state, State((less, False)), person, n_keys)
 
 
 def with_units(cache: Path, seed: int, n_keys: int) -> Iterator[tuple[str, Any]]:
     """The company's edition beside a unit's, of which somebody is erased, or moved to another."""
     tables, meta = company(seed)
-    exact = kept(cache, f"{seed}", lambda: compute(tables, meta))
+    whole = variants(cache, f"{seed}", tables, meta)
     last = tables["reviews"].sort_values("reviewed_on").groupby("person_id").unit.last()
-    person = next(p for p in targets(exact, tables, State((exact, False)).mu(), 6) if p in last)
+    ranked = targets(whole.known[0], tables, State((whole, False)).mu(), 6)
+    person = next(p for p in ranked if p in last)
     here, there = last[person], next(u for u in sorted(set(last)) if u != last[person])
 
     def parts(name: str, data: dict[str, pd.DataFrame], *chosen: str) -> State:
-        made = [(kept(cache, name, lambda: compute(data, meta)), False)]
-        for unit in chosen:
-            one = kept(cache, f"{name}-{unit}", lambda u=unit: compute(data, meta, u))
-            made.append((one, True))
+        made = [(variants(cache, name, data, meta), False)]
+        made += [(variants(cache, f"{name}-{unit}", data, meta, unit), True) for unit in chosen]
         return State(*made)
 
     less = erased(tables, person)
@@ -845,7 +941,8 @@ def _others(by: dict[str, list[dict[str, Any]]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=50)
-    parser.add_argument("--units", type=int, default=3, help="companies with editions of units")
+    parser.add_argument("--units", type=int, default=10, help="companies with editions of units")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="nothing begins after")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--keys", type=int, default=40, help="half of them to learn from")
     parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/cache"))
@@ -854,20 +951,22 @@ def main() -> None:
     store = asked.cache / "found.jsonl"
     done = [json.loads(line) for line in store.read_text().splitlines()] if store.exists() else []
     asked.cache.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * asked.minutes
     jobs = [("one", seed) for seed in range(1, asked.companies + 1)]
     jobs += [("units", seed) for seed in range(1, asked.units + 1)]
-    for job, seed in jobs:
-        if any((one["job"], one["seed"]) == (job, seed) for one in done):
+    for job, seed in sorted(jobs, key=lambda one: one[1]):
+        is_done = any((one["job"], one["seed"]) == (job, seed) for one in done)
+        if is_done or time.monotonic() > until:
             continue
         about = (asked.targets, asked.keys) if job == "one" else (asked.keys,)
-        found = (erasures if job == "one" else with_units)(asked.cache, seed, *about)
-        for what, outcome in found:
+        lines = []
+        for what, outcome in (erasures if job == "one" else with_units)(asked.cache, seed, *about):
             told = outcome if isinstance(outcome, dict) else vars(outcome)
-            line = {"job": job, "seed": seed, "what": what, **told}
-            done.append(line)
-            with store.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+            lines.append({"job": job, "seed": seed, "what": what, **told})
             print(job, seed, what, {k: v for k, v in told.items() if k != "worst"}, flush=True)
+        done += lines
+        with store.open("a") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
     text = page(done, asked.keys)
     print(text)
     if asked.write:

@@ -168,6 +168,8 @@ def test_no_rows_are_fewer_than_the_people_who_must_have_them():
     counts = pd.Series(3, people(14))
     gates = [Gate(Rule(10), keys.Draws(bytes([n]) * 32, "state", is_unit=True)) for n in range(40)]
     found = [one.rows("rows", counts) for one in gates]
+    assert found.count(None) < 10  # 14 people are seldom moved to fewer than ten
+    found = [one for one in found if one is not None]
     assert min(found) == 10 < max(found) and len(set(found)) > 10
 
 

@@ -199,6 +199,7 @@ def as_shown(study: Study, found: Comparison, about: Measure, *, first: bool) ->
         trouble=_of_spreads(study, found, "trouble"),
         reaction=study.gate.fit(f"{found.measure}, reaction", found.reaction),
         base=base,
+        modal_share=_of_spreads(study, found, "modal_share"),
         per=_of_spreads(study, found, "per"),
         contrast=_contrast(study, found),
     )
@@ -216,7 +217,7 @@ def _contrast(study: Study, found: Comparison) -> str:
 def _of_spreads(study: Study, found: Comparison, name: str) -> float | None:
     """A scale that is made of spreads: one of ratings tells a little."""
     value = getattr(found, name)
-    if value in (None, 1.0) or found.adjusted is None:
+    if not value or value == 1.0 or found.adjusted is None:
         return value
     about = f"{found.measure}, {name}", value, found.adjusted.influence.index
     return study.gate.roughly(*about, *noise.OF_A_SPREAD)

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from learnalign.estimates import sensitivity
+from learnalign.estimates import limits, sensitivity
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.same_manager import NUMBER, PAST, Sample, differs_within, is_binary
+from learnalign.privacy import noise
 from learnalign.privacy.gate import Gate
 from learnalign.verdicts.result import Check, Fit
 
-YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
 BLIND = 0.05  # with less of its variance left within unit, cycle and grade a bonus can show nothing
 APART = 0.03  # losses further apart than this may make a difference, or hide one
 TRIM = 0.05  # a balanced propensity below it, or above 1 less it, has hardly anybody alike
@@ -125,6 +125,12 @@ def share_beyond(sample: Sample) -> float | None:
     return beyond_trim(exposed.to_numpy(), inside)
 
 
+def is_most(share: float | None, people: pd.Series) -> bool:
+    """Whether more than half of the weight is without anybody alike."""
+    about = "no overlap", people, share or 0.0, MOST + 1e-9
+    return limits.enough(*about, each=noise.OF_MANY / noise.OF_PEOPLE / people.nunique())
+
+
 def overlap(share: float | None, people: pd.Series, where: str = "") -> Check:
     """Both sides must have people (or `where` else) alike; `share` is `beyond_trim`'s, of the rows
     of these `people`.
@@ -146,13 +152,13 @@ def attrition(sample: Sample, everybody: pd.DataFrame, fit: Fit) -> Check:
     that chance makes of so few (one in 20).
     """
     known = everybody.dropna(subset=["early", "reviewed_next"])
-    pairs = [(known.early == 1, known.reviewed_next == 0)] if known.early.nunique() == 2 else []
+    pairs, person = [(known.early == 1, known.reviewed_next == 0)], everybody.person_id
     if "bonus" in everybody:
         paid = everybody.dropna(subset=["exposure"])
         did = paid.exposure == 1 if is_binary(paid) else paid.exposed
         pairs.append((did, paid.outcome.isna()))
-    both = [(did, away) for did, away in pairs if did.any() and (~did).any()]
-    left, person = _left(sample) if both else None, everybody.person_id
+    both = [(did, away) for did, away in pairs if limits.both("lost", person, did)]
+    left = _left(sample) if both else None
     return lost(tuple(_loss(left, did, away, person) for did, away in both), fit)
 
 
@@ -260,7 +266,8 @@ def bonus_control(sample: Sample, rewards_individual: bool) -> Check:
     if rewards_individual:
         return Check.of("bonus control", "not possible", "individual")
     rows = sample.rows.dropna(subset=["bonus"])
-    if len(rows) < len(sample.rows) / 2 or sample.too_thin(rows):
+    has, person = sample.rows.bonus.notna(), sample.rows.person_id
+    if not limits.share("bonus", person, has, 1 / 2) or sample.too_thin(rows):
         return Check.of("bonus control", "not possible", "few")
     if set_by_formula(rows):
         return Check.of("bonus control", "not possible", "formula")
@@ -273,36 +280,10 @@ def set_by_formula(rows: pd.DataFrame) -> bool:
     by = rows.groupby(["unit", "cycle", "grade"]).bonus
     inside, free = rows.bonus - by.transform("mean"), len(rows) - by.ngroups
     total = rows.bonus.var()
-    return free < 10 or not total > 0 or bool((inside @ inside) / free < BLIND * total)
-
-
-def strength_to_erase(sample: Sample, fit: Fit) -> float | None:
-    """How strong, against last time's rating, something unseen must be to bring the estimate to 0.
-
-    In units of what the last rating explains of exposure and outcome beyond all else that is held
-    equal (Cinelli & Hazlett 2020, section 4.4); None where no past rating is held, or where it
-    hardly goes with the exposure: then anything unseen would seem to need many times its strength.
-    """
-    if not sample.priors:
-        return None
-    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
-    held = [name for name in sample.controls() if name != "prior_1"]
-    columns = within(rows[["outcome", "exposure", "prior_1", *held]].to_numpy(float), cell)
-    y, x, prior = (unexplained(columns[:, i], columns[:, 3:]) for i in range(3))
-    with_exposure = _share(x, prior)
-    if with_exposure < YARDSTICK:
-        return None
-    with_outcome = _share(unexplained(y, x[:, None]), unexplained(prior, x[:, None]))
-    df = len(rows) - rows.rater_cycle.nunique() - len(held) - 2
-    y, x = unexplained(y, prior[:, None]), unexplained(x, prior[:, None])
-    error = np.sqrt(((y - fit.estimate * x) ** 2).sum() / df / (x @ x))
-    return float(sensitivity.times_as_strong(fit.estimate, error, df, with_exposure, with_outcome))
-
-
-def _share(one: np.ndarray, other: np.ndarray) -> float:
-    """The squared correlation of two centred columns."""
-    size = (one @ one) * (other @ other)
-    return float((one @ other) ** 2 / size) if size > 0 else 0.0
+    if free < 10 or not total > 0:
+        return True
+    over = inside**2 / free - BLIND * (rows.bonus - rows.bonus.mean()) ** 2 / (len(rows) - 1)
+    return not limits.sums("bonus left", rows.person_id, over)
 
 
 # --- on gap-months
@@ -310,7 +291,7 @@ def _share(one: np.ndarray, other: np.ndarray) -> float:
 
 def baseline_of_gaps(rows: pd.DataFrame) -> Check:
     """Whether half of the gap-months, or more, are of people with a past rating."""
-    if rows.held_unrated.mean() <= 0.5:
+    if limits.share("rated", rows.person_id, rows.held_unrated == 0, 0.5):
         return Check.of("no baseline", "passed", "held in gaps")
     return Check.of("no baseline", "failed", "missing in gaps")
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import checks, hazards, reassessed, sensitivity
+from learnalign.estimates import checks, hazards, limits, reassessed, sensitivity
 from learnalign.estimates.columns import unexplained
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.described import raters
 from learnalign.estimates.samples import common, fall_out
 from learnalign.linking.journeys import SPELL, Journeys
 from learnalign.verdicts.registry import measures
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Check, Comparison, Fit, number
+from learnalign.verdicts.result import Check, Comparison, Fit, number
 
 EXPOSURES = ("acknowledged", "mentored")  # what a question on closing may name; its outcome:
 OUTCOMES = ("closure",)
@@ -93,7 +93,7 @@ class _Sample:
         self, *exposures: str, held: bool = True, level: float = 0.95, design: str = "adjusted"
     ) -> tuple[Fit, ...]:
         """The exposures' hazard ratios, at equal others; empty where they cannot be had."""
-        if self.rows.empty or self.rows[self.by].nunique() <= TOO_FEW_CLUSTERS:
+        if not limits.managers(self.rows.person_id, self.rows[self.by]):
             return ()
         controls = self.controls if held else ()
         try:
@@ -113,7 +113,16 @@ class _Sample:
             return None
 
     def closed_with(self, exposure: str) -> bool:
-        return int(self.rows.closed[self.rows[exposure] == 1].sum()) >= MIN_CLOSED
+        own = self.rows[(self.rows[exposure] == 1) & (self.rows.closed == 1)].person_id
+        return len(own) >= MIN_CLOSED and limits.somebody("closed", own)
+
+    def nothing_to_compare(self, exposure: str) -> str:
+        """A key of the reasons where nobody is on a side of it, or nobody closed a gap there."""
+        rows, closed = self.rows, self.rows[self.rows.closed == 1]
+        if not limits.both(exposure, rows.person_id, rows[exposure] == 1):
+            return "one group"
+        some = limits.both("closed", closed.person_id, closed[exposure] == 1)
+        return "" if some else "no closing"
 
 
 def sample_of(months: Months, measure: str) -> _Sample:
@@ -129,13 +138,18 @@ def sample_of(months: Months, measure: str) -> _Sample:
         steps.insert(0, ("no_exposure", said, lambda gaps: gaps.acknowledged_before.isna()))
     gaps, account = fall_out(months.gaps, measure, "gaps", steps)
     rows = _told(months.rows, by, asked)
-    reason = "three raters" if rows[by].nunique() <= TOO_FEW_CLUSTERS else ""
-    if months.gaps.empty:
+    reason = "" if limits.managers(rows.person_id, rows[by]) else "three raters"
+    if not limits.somebody("gaps", months.gaps.person_id):
         reason = "no gaps"
-    elif gaps.empty:
-        unsaid = asked and months.gaps.acknowledged_before.isna().all()
+    elif not limits.somebody("gaps", gaps.person_id):
+        known = months.gaps.person_id[months.gaps.acknowledged_before.notna()]
+        unsaid = asked and not limits.somebody("said", known)
         reason = "no acknowledged skill" if unsaid else "too few"
-    elif exposure == "mentored" and not reason and not rows.mentored.any():
+    elif (
+        exposure == "mentored"
+        and not reason
+        and not limits.somebody(exposure, rows.person_id[rows.mentored == 1])
+    ):
         reason = "no mentoring"
     return _Sample(rows, by, reason, account())
 
@@ -169,8 +183,8 @@ def compare(months: Months, measure: str, *, level: float = 0.95) -> Comparison:
     found = Comparison(measure, None, None, attrition=sample.account, reason=sample.reason)
     if sample.reason:
         return found
-    if sample.rows[exposure].nunique() < 2:
-        return replace(found, reason="one group")
+    if reason := sample.nothing_to_compare(exposure):
+        return replace(found, reason=reason)
     raw = sample.hazard(exposure, held=False, level=level, design="described")
     adjusted = raw and sample.hazard(exposure, level=level)
     if not adjusted:
@@ -322,7 +336,10 @@ def detectable(months: Months, measure: str, *, min_people: int = 10) -> float |
     """
     sample, exposure = sample_of(months, measure), measures()[measure][1].exposure
     rows = sample.rows
-    if sample.reason or hazards.smaller(rows, exposure) < min_people or not rows.closed.any():
+    if sample.reason:
+        return None
+    about = "side", rows.person_id, hazards.smaller(rows, exposure), max(min_people, 1)
+    if not limits.enough(*about, is_floor=True):
         return None
     held = np.column_stack([np.ones(len(rows)), sample.covariates])
     left = unexplained(rows[exposure].to_numpy(float), held).var()

@@ -14,9 +14,11 @@ from learnalign.estimates import (
     checks,
     described,
     forward,
+    limits,
     rivals,
     same_manager,
     samples,
+    sensitivity,
     who_and_when,
 )
 from learnalign.estimates.columns import unexplained, within
@@ -70,7 +72,7 @@ def compare(
     if reason := sample.no_estimate or ("" if found.raw else "too few"):
         return replace(found, reason=reason)
     beyond = checks.share_beyond(sample) if is_judged else None
-    if (beyond or 0) > checks.MOST:
+    if checks.is_most(beyond, sample.rows.person_id):
         return replace(found, reason="no overlap")
     adjusted = sample.core(level=level)
     if adjusted is None or not is_judged:
@@ -112,13 +114,13 @@ def _beside(
         found,
         forward=robust,
         luck=luck,
-        n_cycles_all=known.cycle.nunique(),
+        n_cycles_all=limits.levels("cycles", known.person_id, known.cycle),
         base=base,
         per=per,
         rivals=tuple(names),
-        strength_to_erase=checks.strength_to_erase(sample, found.adjusted),
+        strength_to_erase=sensitivity.strength_to_erase(sample, found.adjusted),
         step=step(sample.rows, prepared.noun),
-        n_cycles=sample.rows.cycle.nunique(),
+        n_cycles=limits.levels("cycles", sample.rows.person_id, sample.rows.cycle),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
 
@@ -206,7 +208,9 @@ def detectable(person_cycles: pd.DataFrame, measure: str, *, min_people: int = 1
     that.
     """
     sample = samples.usable(samples.prepare(measure, person_cycles))
-    if sample is None or same_manager.people_in_the_smaller(sample.rows) < min_people:
+    smaller = 0 if sample is None else same_manager.people_in_the_smaller(sample.rows)
+    about = "side", sample and sample.rows.person_id, smaller, min_people
+    if sample is None or not limits.enough(*about, is_floor=True):
         return None
     rows, held, free = sample.rows, sample.controls(), sample.residual_df()
     outcome, exposure = (

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import samples
+from learnalign.estimates import limits, samples
 from learnalign.estimates.columns import sums, unexplained, within
 from learnalign.estimates.ladder import Slope
 from learnalign.estimates.same_manager import Sample, differs_within, people_in_the_smaller
-from learnalign.verdicts.result import FEW_CLUSTERS, TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import FEW_CLUSTERS, Fit
 
 FEWEST = 100  # rows of a group; fewer say little of its direction
 
@@ -53,7 +53,8 @@ def apart(
 def _distance(sample: Sample, group: pd.Series, level: float) -> tuple[Fit, int] | None:
     rows = _large(sample.rows.assign(group=group.astype(object)))
     names = sorted(rows.group.unique(), key=str)
-    if len(names) < 2 or rows.rater.nunique() < FEW_CLUSTERS or sample.too_thin(rows):
+    is_many = limits.kinds("many managers", rows.person_id, rows.rater, FEW_CLUSTERS)
+    if len(names) < 2 or not is_many or sample.too_thin(rows):
         return None
     slopes, levers, left = _slopes(rows, names, sample.controls(rows))
     rater = pd.factorize(rows.rater)[0]
@@ -78,10 +79,14 @@ def _large(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of groups of 100 or more, under more than three managers whose people differ in it."""
     rows = rows.dropna(subset=["group"])
     rows = rows[differs_within(rows, "exposure")]
-    by_group = rows.groupby("group")
-    known = by_group.rater.nunique() > TOO_FEW_CLUSTERS
-    known &= (by_group.size() >= FEWEST) & (by_group.exposure.nunique() > 1)
-    return rows[rows.group.map(known).astype(bool)]
+    known = [
+        name
+        for name, own in rows.groupby("group")
+        if limits.managers(own.person_id, own.rater)
+        and limits.rows("of a group", own.person_id, FEWEST)
+        and own.exposure.nunique() > 1
+    ]
+    return rows[rows.group.isin(known)]
 
 
 def _slopes(

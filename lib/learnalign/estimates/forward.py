@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import described, rivals
+from learnalign.estimates import described, limits, rivals
 from learnalign.estimates.columns import demeaned, independent
 from learnalign.estimates.ladder import Slope, slope
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF, people_in_the_smaller
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import Fit
 
 MOVING = ("held_cell", *rivals.MOVING)
 """What changes over time and must be equal; prior ratings are not held: they are earlier rows."""
@@ -113,7 +113,9 @@ def ahead(frame: pd.DataFrame, level: float = 0.95) -> Ahead | None:
     kept = later & (np.bincount(cell, later)[cell] >= 2) if len(rows) else later
     used = rows[kept]
     free = kept.sum() - used.rater_cycle.nunique() - len(names)
-    if free < MIN_RESIDUAL_DF or used.rater.nunique() <= TOO_FEW_CLUSTERS:
+    who = used.get("leader_id", used.person_id)
+    is_free = limits.rows("freedom, forward", who, MIN_RESIDUAL_DF, free, is_floor=True)
+    if not is_free or not limits.managers(who, used.rater):
         return None
     among = pd.factorize(cell[kept])[0]
     moves, stands_in = (demeaned(of[kept], among) for of in (_change(levels, person), levels))
@@ -181,9 +183,9 @@ def lasting(found: Ahead, fit: Fit, level: float = 0.95, owner: str = "person_id
     """
     now, before, earlier = found.in_a_row(found.luck)
     product = pd.Series(now * (before - earlier), found.rows.index).dropna()
-    if len(product) < FEWEST:
-        return None
     of = found.rows.loc[product.index]
+    if not limits.rows("three in a row", of[owner], FEWEST):
+        return None
     told = described.mean(product, of[owner], of.rater, by=fit.cluster, level=level)
     if told is None:
         return None

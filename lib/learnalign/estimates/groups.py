@@ -6,16 +6,18 @@ hardly anybody shares one, merit less its target is compared at equal rating, an
 so fine are compared in twentieths.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from learnalign.data.reading import DataSet
-from learnalign.estimates import described
+from learnalign.estimates import described, limits
 from learnalign.estimates.columns import independent
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS, voluntary
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import Fit
 
 LEFT_OUT = ("attribute", "group", "people", "managers", "why")
 
@@ -50,7 +52,7 @@ def by_attribute(
         size = rows.groupby(group).agg(
             people=("person_id", "nunique"), managers=("rater", "nunique")
         )
-        large = size[(size.people >= min_people) & (size.managers > TOO_FEW_CLUSTERS)]
+        large = size.loc[_large(rows.groupby(group), min_people)]
         small = size.drop(large.index)
         left_out += [
             (name, one, *counts, "too few people or managers")
@@ -68,6 +70,15 @@ def by_attribute(
     return fits, pd.DataFrame(left_out, columns=list(LEFT_OUT))
 
 
+def _large(groups: Iterable[tuple[object, pd.DataFrame]], min_people: int) -> list[object]:
+    return [
+        one
+        for one, own in groups
+        if limits.people("of a group", own.person_id, min_people, is_floor=True)
+        and limits.managers(own.person_id, own.rater)
+    ]
+
+
 def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
     """Merit per unit of `x` at equal cell, or None; `side` is who counts as having it."""
     keys = ["rater", "cycle"] if same_manager else ["cell", "cycle"]
@@ -75,7 +86,7 @@ def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
     rows = rows.assign(group=rows.groupby(keys).ngroup())
     x = rows.groupby("group").x
     rows = rows[x.transform("max") > x.transform("min")]  # elsewhere nobody differs in it
-    managers = [rows[rows.side == side].rater.nunique() for side in (True, False)]
+    sides = [rows[rows.side == side] for side in (True, False)]
     held = []
     if same_manager and len(rows):
         cells = pd.get_dummies(rows.cell, dtype=float)
@@ -83,7 +94,9 @@ def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
         rows = pd.concat([rows, cells], axis=1)
         held = independent(rows, list(cells), "group")
     free = len(rows) - rows.group.nunique() - len(held) - 1
-    if min(managers) <= TOO_FEW_CLUSTERS or free < MIN_RESIDUAL_DF:
+    are = [limits.managers(one.person_id, one.rater) for one in sides]
+    about = "freedom", rows.person_id, MIN_RESIDUAL_DF, free
+    if not all(are) or not limits.rows(*about, is_floor=True):
         return None
     same, by = f"same {rows.held.iloc[0]}, same cycle", rows.by.iloc[0]
     return fixed_effects(
@@ -96,7 +109,7 @@ def difference(rows: pd.DataFrame, *, same_manager: bool = False) -> Fit | None:
         method=f"{same}, same {by}" if same_manager else same,
         design="associated",
         clustered_by=by,
-        smaller=min(rows[rows.side == side].person_id.nunique() for side in (True, False)),
+        smaller=min(one.person_id.nunique() for one in sides),
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from statsmodels.genmod import families
 from statsmodels.genmod.generalized_linear_model import GLM
 
+from learnalign.estimates import limits
 from learnalign.estimates.columns import by_person
 from learnalign.estimates.ladder import Slope
 from learnalign.verdicts.result import Fit
@@ -292,8 +293,7 @@ def extra_closed(
     both taken as known); and the months open with it, which a cost per month makes a cost, and how
     far each person moves them.
 
-    Raises NoExtra when the interval holds 0 or fewer, and ValueError as `hazard`. Misleads as the
-    hazard ratio does.
+    Raises NoExtra when the interval holds 0 or fewer; else as `hazard`, and misleads as that does.
 
     >>> closed = [1, 0, 0, 0] * 100 + [1, 1, 0, 0] * 100
     >>> rows = pd.DataFrame({"person_id": range(800), "month": 1, "left": 0, "closed": closed})
@@ -313,7 +313,7 @@ def extra_closed(
     found = _by_delta(estimate, slopes[0], result, rows[cluster], level)
     method = f"extra closed gap within {horizon} months, from the hazard of closing"
     extra = found.fit(rows.person_id, smaller(rows, exposure), method, cluster)
-    if extra.low <= 0:
+    if not limits.positive("extra", extra):
         raise NoExtra(
             f"Extra closed gaps per gap are {extra.low:.3f} to {extra.high:.3f}: with none or "
             "fewer among them, a cost per extra closed gap means nothing."
@@ -374,7 +374,8 @@ def _closing(
     """With an exposure kept up: the share closed by the horizon, and the months open."""
     months = range(1, horizon + 1)
     by = gap_months.groupby("month")[["closed", "left"]].agg(["sum", "count"]).reindex(months)
-    if by.isna().any(axis=None):
+    there = gap_months[gap_months.month <= horizon]
+    if limits.levels("open", there.person_id, there.month) < horizon:
         raise ValueError(f"No gap was open in every month up to {horizon}: the horizon is too far.")
     closed, at_risk = by["closed"]["sum"], by["closed"]["count"]
     leaving = (by["left"]["sum"] / (at_risk - closed).clip(lower=1)).to_numpy()

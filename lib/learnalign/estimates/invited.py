@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from learnalign.estimates import checks, contrasts, samples
+from learnalign.estimates import checks, contrasts, limits, samples
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.estimates.rivals import MIN_CHANGERS, STRONG, through
@@ -150,7 +150,8 @@ def effect(sample: Sample, level: float = 0.95) -> Fit | None:
     """
     rows = sample.rows
     smaller = _smaller(rows)
-    if smaller < MIN_CHANGERS or sample.no_estimate or rows.taken.nunique() < 2:
+    is_few = not limits.enough("invited", rows.person_id, smaller, MIN_CHANGERS)
+    if is_few or sample.no_estimate or rows.taken.nunique() < 2:
         return None
     fit = through(sample, _taken(rows), smaller, level)
     as_far = "as far as the share of the window since a drawn invitation moves it"
@@ -189,7 +190,8 @@ def _with_turn(sample: Sample, column: str) -> Fit | None:
     """How a column goes with the turn; None where it is the same in all, or not known of enough."""
     rows = sample.rows.dropna(subset=[column])
     rows = rows[differs_within(rows, "exposure")]
-    if _smaller(rows) < MIN_CHANGERS or not differs_within(rows, column).any():
+    is_many = limits.enough("with turn", rows.person_id, _smaller(rows), MIN_CHANGERS)
+    if not is_many or not differs_within(rows, column).any():
         return None
     about = {"absorb": "rater_cycle", "cluster": "rater", "level": LEVEL}
     return fixed_effects(rows, column, "exposure", **about, clustered_by=sample.rater)

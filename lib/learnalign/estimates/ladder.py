@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from learnalign.estimates import limits
 from learnalign.estimates.columns import codes, demeaned, lengths, moves_of, numbers, sums
 from learnalign.verdicts.result import FEW_CLUSTERS, Design, Fit
 
@@ -198,9 +199,11 @@ def slope(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, but got {level!r}")
     fit = _fit(y, x, clusters, controls, groups)
-    rung = rung or ("CR2" if _needs_care(fit) else "CR1")
+    labels = np.asarray(clusters)[fit.kept]
+    rung = rung or ("CR2" if _needs_care(fit, labels) else "CR1")
     error, df = _cr1(fit) if rung == "CR1" else _cr2(fit)
-    second, p = _wild(fit, level) if fit.n_clusters < FEW_CLUSTERS else (None, None)
+    most = limits.farthest(FEW_CLUSTERS)
+    second, p = _wild(fit, level) if fit.n_clusters < most else (None, None)
     figures = fit.score / fit.length, error / fit.length, df, level
     size = len(fit.residual), fit.n_clusters
     about = {"rung": rung, "second": second, "p_second": p, "clusters": np.asarray(clusters)}
@@ -288,11 +291,12 @@ def _refuse_exact(y: np.ndarray, left: np.ndarray, residual: np.ndarray) -> None
         raise ValueError(f"x, the controls and the groups explain y without rest: {NONE}")
 
 
-def _needs_care(fit: _Fitted) -> bool:
+def _needs_care(fit: _Fitted, labels: np.ndarray) -> bool:
     """Few clusters, or many of which few hold nearly all of the comparison: CR1 is too sure."""
     weight = fit.by_cluster(fit.q[:, -1] ** 2)  # sums to 1
-    few_count = 1 / (weight @ weight) < FEW_CLUSTERS
-    return fit.n_clusters < MANY_CLUSTERS or (few_count and fit.n_clusters <= MOST_CLUSTERS)
+    count = (fit.n_clusters, MANY_CLUSTERS), (1 / (weight @ weight), FEW_CLUSTERS)
+    many, even = (limits.enough("clusters", labels, *one, by=limits.OF_MANAGERS) for one in count)
+    return not many or (not even and fit.n_clusters <= MOST_CLUSTERS)
 
 
 # --- the rungs: the standard error of the score, and its degrees of freedom

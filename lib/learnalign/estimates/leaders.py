@@ -18,11 +18,11 @@ import pandas as pd
 import pyfixest as pf
 from scipy.sparse.linalg import lsmr
 
-from learnalign.estimates import checks, described, forward, ladder
+from learnalign.estimates import checks, described, forward, ladder, limits
 from learnalign.estimates.columns import by_person, dummies, of_sums, unexplained, within
 from learnalign.estimates.contrasts import reach
 from learnalign.estimates.same_manager import two_or_more
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Comparison, Design, Fit
+from learnalign.verdicts.result import Comparison, Design, Fit
 
 # --- the leader's quarter before
 
@@ -51,7 +51,7 @@ def leader_to_team(
     led = leading(team_quarters)
     led = led if among is None else led[among.to_numpy(bool)]
     known = led.dropna(subset=["before"])
-    if known.before.nunique() < 2 or known.leader_id.nunique() <= TOO_FEW_CLUSTERS:
+    if known.before.nunique() < 2 or not limits.managers(known.leader_id, known.leader_id):
         return replace(found, reason="no leaders" if len(team_quarters) else "no team")
     try:
         raw = _slope(known, "before", "nothing held equal", "described", level)
@@ -143,10 +143,10 @@ def _comparable(rows: pd.DataFrame, exposure: str, held: Sequence[str] = ()) -> 
     names = ["team_id", "unit", "leader_id", "share", exposure, *held]
     rows = rows.dropna(subset=names).reset_index(drop=True)
     rows = two_or_more(rows, [["team_id"], ["unit", "quarter"]])
-    changes = (rows.groupby("leader_id")[exposure].nunique() > 1).sum()
-    if changes <= TOO_FEW_CLUSTERS:
+    changes = rows.leader_id[rows.groupby("leader_id")[exposure].transform("nunique") > 1]
+    if not limits.managers(rows.leader_id, changes, "leaders"):
         raise ValueError(
-            f"Only {changes} leaders both acknowledged and did not: too few to compare."
+            f"Only {changes.nunique()} leaders both acknowledged and did not: too few to compare."
         )
     return rows
 
@@ -275,8 +275,8 @@ def _event_study(panel: pd.DataFrame, level: float = 0.95) -> tuple[Fit, dict[in
     """
     rows = _estimable(panel)
     since = rows.quarter - rows.adopted
-    leaders = since.groupby(since).transform("size")  # one row a leader
-    shown = sorted(int(k) for k in since[leaders > TOO_FEW_CLUSTERS].unique())
+    own = rows.leader_id.groupby(since)  # one row a leader
+    shown = sorted(int(k) for k, some in own if limits.managers(some, some, f"since {k}"))
     marks = {f"since_{place}": (since == k).astype(float) for place, k in enumerate(shown)}
     (average,) = _two_stages(rows, ["treated"], level)
     periods = _two_stages(rows.assign(**marks), [*marks], level)
@@ -293,11 +293,11 @@ def _estimable(panel: pd.DataFrame) -> pd.DataFrame:
     rows = rows.astype({"adopted": float, "share": float})
     rows = rows.assign(treated=(rows.quarter >= rows.adopted).astype(float))
     rows = two_or_more(rows, [["leader_id"], ["quarter"]], rows.treated == 0)
-    adopting = rows.leader_id[rows.treated == 1].nunique()
-    if adopting <= TOO_FEW_CLUSTERS:
+    adopting = rows.leader_id[rows.treated == 1]
+    if not limits.managers(rows.leader_id, adopting, "adopting"):
         raise ValueError(
-            f"Only {adopting} leaders adopt with two rows before and somebody to compare with: "
-            "too few."
+            f"Only {adopting.nunique()} leaders adopt with two rows before and somebody to compare "
+            "with: too few."
         )
     return rows.reset_index(drop=True)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from learnalign.estimates import hazards
+from learnalign.estimates import hazards, limits
 from learnalign.estimates.columns import sums
 from learnalign.estimates.ladder import Slope
 from learnalign.verdicts.result import Fit
@@ -103,7 +103,8 @@ def by_schedule(
     rows, x = _design(rows, exposure, list(controls), cluster)
     first = ~rows.interval.duplicated()
     y, of = rows.closed[first].to_numpy(float), pd.factorize(rows.interval)[0]
-    if y.sum() < MIN_CLOSED or rows[cluster].nunique() < 2:
+    closed = rows.person_id[first & (rows.closed == 1)]
+    if not limits.rows("by schedule", closed, MIN_CLOSED) or rows[cluster].nunique() < 2:
         return None
     solved = _scored(x, y, of)
     if solved is None:

@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import special
 from statsmodels.miscmodels.ordinal_model import OrderedModel
 
-from learnalign.estimates import checks, samples, sensitivity
+from learnalign.estimates import checks, limits, samples, sensitivity
 from learnalign.estimates.columns import absorbed, independent, lengths, within
 from learnalign.estimates.ladder import Slope, fixed_effects
 from learnalign.estimates.same_manager import (
@@ -27,7 +27,7 @@ from learnalign.estimates.same_manager import (
     people_in_the_smaller,
     two_or_more,
 )
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import Fit
 
 MIN_CHANGERS = 30  # people; fewer say little, and the figure is published
 MOST_GRADES = 12  # on a finer scale the cuts between grades cannot be told apart
@@ -69,10 +69,9 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
     rows = two_or_more(rows[differs_within(rows, "exposure")], [["person_id"], ["rater_cycle"]])
     by_person = rows.groupby("person_id").exposure
     changes = by_person.transform("max") - by_person.transform("min") > 1e-9
-    people = rows[changes].person_id.nunique()
-    free = len(rows) - sum(rows[name].nunique() for name in groups)
-    few = people < MIN_CHANGERS or rows.rater.nunique() <= TOO_FEW_CLUSTERS
-    if few or free < MIN_RESIDUAL_DF:
+    own, free = rows.person_id, len(rows) - sum(rows[name].nunique() for name in groups)
+    are = limits.people("changers", own[changes], MIN_CHANGERS), limits.managers(own, rows.rater)
+    if not all(are) or not limits.rows("free", own, MIN_RESIDUAL_DF, free, is_floor=True):
         return None
     controls = [name for name in held(frame) if name.startswith(MOVING)]
     columns = ["outcome", "exposure", *independent(rows, controls, "rater_cycle")]
@@ -88,7 +87,7 @@ def within_person(frame: pd.DataFrame, rater: str, level: float = 0.95) -> Fit |
         method=f"person and {rater} x cycle fixed effects",
         design="within_person",
         clustered_by=rater,
-        smaller=people,
+        smaller=own[changes].nunique(),
     )
     return fit and replace(fit, influence=fit.influence * _taken(rows))
 
@@ -111,7 +110,11 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
     rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
     pair = rows[[*sample.priors, "rating_sd"]].to_numpy(float).T[:2]
     reliability = sensitivity.reliability(*pair, groups=cell)
-    if not RELIABLE[0] <= reliability <= RELIABLE[1]:
+    one, other = within(pair.T, cell).T
+    one, other = one / lengths(one), other / lengths(other)
+    over = [one * other - end * (one**2 + other**2) / 2 for end in RELIABLE]
+    own = rows.person_id
+    if [limits.sums("reliable", own, pd.Series(of, own.index)) for of in over] != [True, False]:
         return None
     controls = [name for name in sample.controls() if name not in sample.priors]
     columns = [rows[name].to_numpy(float) for name in ("outcome", "exposure", [*sample.priors])]
@@ -124,8 +127,6 @@ def corrected(sample: Sample, level: float = 0.95) -> Fit | None:
         )
     except ValueError:
         return None
-    one, other = within(pair.T, cell).T
-    one, other = one / lengths(one), other / lengths(other)
     moves = one * other - reliability * (one**2 + other**2) / 2  # the reliability
     moves = found.scores + moves * (above.estimate - below.estimate) / 2e-4
     method = f"as the core model, past ratings corrected for a reliability of {reliability:.2f}"
@@ -141,7 +142,8 @@ def ordered_logit(sample: Sample, level: float = 0.95) -> Fit | None:
     samples differ with how much else is known of each.
     """
     rows, names = sample.rows, ["exposure", *sample.priors, *sample.pasts]
-    if not 2 < rows.rating.nunique() <= MOST_GRADES:
+    is_fine = limits.kinds("grades", rows.person_id, rows.rating, MOST_GRADES + 1)
+    if rows.rating.nunique() <= 2 or is_fine:
         return None
     means = rows[names].groupby(rows.rater_cycle).transform("mean").add_suffix("_mean")
     table = pd.concat([rows[names], means], axis=1).astype(float)
@@ -254,7 +256,7 @@ def compared(person_cycles: pd.DataFrame, *, level: float = 0.95) -> Fit | None:
     rows = sample.rows[differs_within(sample.rows, "got")]
     smaller = min(rows[side].person_id.nunique() for side in (rows.lost > 0, rows.lost == 0))
     nothing = prepared.nothing_to_compare or replace(sample, rows=rows).no_estimate
-    if nothing or smaller < MIN_CHANGERS:
+    if nothing or not limits.enough("enrolled", rows.person_id, smaller, MIN_CHANGERS):
         return None
     fit = through(sample, rows, smaller, level)
     as_far = "as far as learning differs because activities were held or not"
@@ -269,7 +271,11 @@ def through(sample: Sample, rows: pd.DataFrame, smaller: int, level: float) -> F
     stage is weak. Misleads where the instrument moves the outcome by another way than the exposure.
     """
     first, second = (sample.core(rows, outcome=y, exposure="got") for y in ("exposure", "outcome"))
-    if not first or not second or first.estimate < STRONG**0.5 * first.std_error:
+    if not first or not second:
+        return None
+    each = first.influence.abs().quantile(0.99) / first.std_error
+    about = "first stage", rows.person_id, first.estimate / first.std_error, STRONG**0.5
+    if not limits.enough(*about, each=each):
         return None
     estimate = second.estimate / first.estimate
     left = rows.assign(outcome=rows.outcome - estimate * rows.exposure)

@@ -11,9 +11,10 @@ from functools import cached_property
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from learnalign.estimates import limits
 from learnalign.estimates.columns import independent
 from learnalign.estimates.ladder import fixed_effects
-from learnalign.verdicts.result import ATTRITION, TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import ATTRITION, Fit
 
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
@@ -64,15 +65,17 @@ class Sample:
 
     def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
         """Whether so few are left that single people could be worked out, or nothing be said."""
-        raters = (self.rows if rows is None else rows).rater.nunique()
-        return self.residual_df(rows) < MIN_RESIDUAL_DF or raters < 2
+        free, rows = self.residual_df(rows), self.rows if rows is None else rows
+        if free < MIN_RESIDUAL_DF or rows.rater.nunique() < 2:
+            return True
+        return not limits.rows("freedom", rows.person_id, MIN_RESIDUAL_DF, free, is_floor=True)
 
     @property
     def no_estimate(self) -> str:
         """A key of the reasons when the sample cannot carry an estimate; else empty."""
         if self.too_thin():
             return "too few"
-        if self.rows.rater.nunique() <= TOO_FEW_CLUSTERS:
+        if not limits.managers(self.rows.person_id, self.rows.rater):
             return "three raters"
         return "no discretion" if "cell" in self.rows and not _left_over(self.rows) else ""
 
@@ -128,7 +131,7 @@ class Sample:
         found = {}
         for name in columns:
             some = rows[differs_within(rows, f"_{name}")]  # the others say nothing of it
-            if self.too_thin(some) or some.rater.nunique() <= TOO_FEW_CLUSTERS:
+            if self.too_thin(some) or not limits.managers(some.person_id, some.rater):
                 continue
             others = [f"_{other}" for other in columns if other != name]
             fit = self.core(some, exposure=f"_{name}", also=others, level=level)
@@ -151,10 +154,10 @@ def held(frame: pd.DataFrame) -> list[str]:
 
 def _left_over(rows: pd.DataFrame) -> bool:
     """Whether merit varies within cell and cycle, or around the matrix's target."""
-    if rows.gap.notna().all() and rows.gap.abs().max() < 1e-6:
-        return False
-    by_cell = rows.groupby(["cell", "cycle"]).outcome
-    return bool((by_cell.transform("max") - by_cell.transform("min") > 1e-6).any())
+    usual = rows.groupby(["cell", "cycle"]).outcome.transform("median")
+    off = [rows.gap.abs() >= 1e-6] if rows.gap.notna().all() else []
+    off.append((rows.outcome - usual).abs() > 5e-7)
+    return all(limits.somebody("discretion", rows.person_id[one]) for one in off)
 
 
 def people_in_the_smaller(rows: pd.DataFrame) -> int:

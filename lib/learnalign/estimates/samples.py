@@ -11,8 +11,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from learnalign.estimates import limits
 from learnalign.estimates.described import raters
-from learnalign.estimates.same_manager import PAST, Sample, differs_within
+from learnalign.estimates.same_manager import PAST, Sample, differs_within, is_binary
 from learnalign.linking.account import accounted
 from learnalign.linking.windows import PLACE
 from learnalign.verdicts.registry import measures
@@ -51,17 +52,37 @@ class Prepared:
         """A key of the reasons when not even a raw figure can be had; else empty."""
         frame = self.frame
         known = frame.dropna(subset=["exposure", "outcome", "rater"])
-        recorded = frame.exposure.groupby(frame.cycle).transform("count") > 0
+        recorded = frame[frame.exposure.groupby(frame.cycle).transform("count") > 0]
+        unlike = frame.groupby("cycle").rating.transform(limits.apart).astype(bool)
+        same = "one merit" if self.is_merit else "one rating"
+        there, two = recorded.exposure.notna(), frame.rating.value_counts().index[:2]
+        most = "recorded", recorded.person_id, there, 1 - MISSING
+        more = frame.rating.notna() & ~frame.rating.isin(two)
         cases = (
-            (frame.outcome.isna().all(), "one rating"),
-            (not self.is_merit and frame.rating.nunique() == 2, "two ratings"),
-            (frame.exposure.nunique() < 2, "one group"),
-            (frame.exposure[recorded].isna().mean() > MISSING, "missing exposure"),
-            (known.exposure.nunique() < 2, "too few"),
-            (known.outcome.nunique() < 2, "one merit" if self.is_merit else "one rating"),
-            (known.rater.nunique() < 2, "one rater"),
+            (not self.is_merit and not _any(frame, frame.outcome.notna() & unlike), "one rating"),
+            (not self.is_merit and len(two) == 2 and not _any(frame, more), "two ratings"),
+            (not _both_sides(frame), "one group"),
+            (not limits.share(*most), "missing exposure"),
+            (not _both_sides(known), "too few"),
+            (not _any(known, limits.apart(known.outcome)), same),
+            (not _any(known, limits.apart(known.rater)), "one rater"),
         )
         return next((reason for holds, reason in cases if holds), "")
+
+
+def _any(rows: pd.DataFrame, marked: pd.Series) -> bool:
+    return limits.somebody("differ", rows.person_id[marked])
+
+
+def _both_sides(rows: pd.DataFrame) -> bool:
+    """Whether some did it and some did not, or of an amount some did more than most."""
+    known = rows.dropna(subset=["exposure"])
+    sides = [limits.apart(known.exposure)]
+    if is_binary(known):
+        sides = [known.exposure == 1, known.exposure == 0]
+    elif known.exposed.any():
+        sides.append(known.exposed)
+    return all(_any(known, side) for side in sides)
 
 
 # --- amounts as exposures
@@ -225,7 +246,7 @@ def _paid(cycles: pd.DataFrame, at_equal_rating: bool) -> tuple[pd.DataFrame, li
         return frame, notes
     by_matrix = cycles.matrix_cell.notna().any()
     cell = cycles.matrix_cell if by_matrix else cycles.rating.astype(str)
-    if cell.nunique() <= MOST_CELLS:
+    if not limits.kinds("cells", cycles.person_id, cell, MOST_CELLS + 1):
         frame = frame.assign(cell=cell.where(merit.notna()))
         held = [dummies(frame.cell.fillna("none"), "cell")]
         if not by_matrix:
@@ -288,7 +309,8 @@ def _chosen(prepared: Prepared) -> Sample:
         for n in range(1, len(of) + 1):
             past = {"priors": of[:n]} if of == PRIORS else {"priors": priors, "pasts": of[:n]}
             kept = sample_of(prepared, **past)
-            if kept.too_thin() or len(kept.rows) < least:
+            about = "past", chosen.rows.person_id, least, len(kept.rows)
+            if kept.too_thin() or not limits.rows(*about):
                 break
             chosen = kept
     return chosen

@@ -6,10 +6,16 @@ could have changed (`trimmed_bounds`). None of them shows that there is nothing 
 """
 
 import numpy as np
+import pandas as pd
 from scipy import optimize
 
+from learnalign.estimates import limits
 from learnalign.estimates.columns import lengths, sums, unexplained, within
 from learnalign.estimates.ladder import Slope
+from learnalign.estimates.same_manager import Sample
+from learnalign.verdicts.result import Fit
+
+YARDSTICK = 0.01  # of the exposure's variance; a rating that goes with less of it measures nothing
 
 
 def times_as_strong(
@@ -55,6 +61,36 @@ def times_as_strong(
     if surplus(edge) <= 0:
         return float(most)
     return float(optimize.brentq(surplus, 0.0, edge, xtol=1e-14) * most)
+
+
+def strength_to_erase(sample: Sample, fit: Fit) -> float | None:
+    """How strong, against last time's rating, something unseen must be to bring the estimate to 0.
+
+    In units of what the last rating explains of exposure and outcome beyond all else that is held
+    equal (Cinelli & Hazlett 2020, section 4.4); None where no past rating is held, or where it
+    hardly goes with the exposure: then anything unseen would seem to need many times its strength.
+    """
+    if not sample.priors:
+        return None
+    rows, cell = sample.rows, sample.rows.rater_cycle.to_numpy()
+    held = [name for name in sample.controls() if name != "prior_1"]
+    columns = within(rows[["outcome", "exposure", "prior_1", *held]].to_numpy(float), cell)
+    y, x, prior = (unexplained(columns[:, i], columns[:, 3:]) for i in range(3))
+    with_exposure, sizes = _share(x, prior), (x @ x, prior @ prior)
+    over = 2 * (x @ prior) * x * prior - YARDSTICK * (sizes[1] * x**2 + sizes[0] * prior**2)
+    if not limits.sums("yardstick", rows.person_id, pd.Series(over, rows.index)):
+        return None
+    with_outcome = _share(unexplained(y, x[:, None]), unexplained(prior, x[:, None]))
+    df = len(rows) - rows.rater_cycle.nunique() - len(held) - 2
+    y, x = unexplained(y, prior[:, None]), unexplained(x, prior[:, None])
+    error = np.sqrt(((y - fit.estimate * x) ** 2).sum() / df / (x @ x))
+    return float(times_as_strong(fit.estimate, error, df, with_exposure, with_outcome))
+
+
+def _share(one: np.ndarray, other: np.ndarray) -> float:
+    """The squared correlation of two centred columns."""
+    size = (one @ one) * (other @ other)
+    return float((one @ other) ** 2 / size) if size > 0 else 0.0
 
 
 def e_value(ratio: float) -> float:

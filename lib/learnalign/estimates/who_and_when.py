@@ -7,9 +7,10 @@ writes down what went badly too. Each is a narrower fit of the core model.
 
 import pandas as pd
 
+from learnalign.estimates import limits
 from learnalign.estimates.columns import unexplained, within
 from learnalign.estimates.same_manager import Sample, differs_within
-from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
+from learnalign.verdicts.result import Fit
 
 BY_SYSTEM = 0.05  # with less of it written down by a system, those it is about report it
 
@@ -118,9 +119,10 @@ def by_system(sample: Sample, level: float = 0.95) -> tuple[Fit | None, str]:
     True
     """
     rows = sample.rows.dropna(subset=["system", "system_amount"])
-    if rows.empty:
+    if not limits.somebody("recorded", rows.person_id):
         return None, "not recorded"
-    if rows.system_amount.sum() < BY_SYSTEM * rows.amount.sum():
+    over = rows.system_amount - BY_SYSTEM * rows.amount
+    if not limits.sums("by system", rows.person_id, over):
         return None, "by themselves"
     rows = rows.assign(exposure=rows.system, exposed=rows.system_amount > 0)
     return _of(sample, rows, [], level), "few"
@@ -137,6 +139,6 @@ def _of_mark(
 def _of(sample: Sample, rows: pd.DataFrame, also: list[str], level: float) -> Fit | None:
     """The core model among people whose colleagues differ in the exposure."""
     rows = rows[differs_within(rows, "exposure")]
-    if sample.too_thin(rows) or rows.rater.nunique() <= TOO_FEW_CLUSTERS:
+    if sample.too_thin(rows) or not limits.managers(rows.person_id, rows.rater):
         return None
     return sample.core(rows, also=also, level=level)

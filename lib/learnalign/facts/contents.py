@@ -9,8 +9,8 @@ from ibis import _
 
 from learnalign.data.contract import DATE_OF, PLANNED
 from learnalign.data.reading import DataSet
-from learnalign.estimates import leaders
-from learnalign.studies import Study
+from learnalign.estimates import leaders, limits
+from learnalign.studies import Study, judged
 from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import number
 
@@ -20,6 +20,7 @@ PERSON_OF = {"ties": "from_id", "surveys": None}
 PACKAGES = ("learnalign", "pandas", "pyfixest", "duckdb", "ibis-framework")
 
 
+@judged
 def contents(study: Study) -> pd.DataFrame:
     """Rows, people, first and last month of every canonical table, as they may be shown.
 
@@ -45,7 +46,8 @@ def _of_table(study: Study, name: str) -> dict[str, object]:
     own = own.aggregate(rows=_.count(), first=table[day].min(), last=table[day].max()).execute()
     row["rows"] = study.gate.rows("rows", own.set_index("person").rows)
     row["people"] = study.gate.people(own.person, as_class=name not in COUNTED)
-    row["shown"] = not len(own) or None not in (row["rows"], row["people"])
+    is_empty = not limits.somebody(f"rows of {name}", own.person)
+    row["shown"] = is_empty or None not in (row["rows"], row["people"])
     if not row["shown"] or len(own) < study.min_group or name == "people":
         return row | ({} if row["shown"] else {"rows": None, "people": None})
     ends = (

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from learnalign.estimates import described
+from learnalign.estimates import described, limits
 from learnalign.estimates.columns import by_person
 from learnalign.studies import Study
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
@@ -169,10 +169,8 @@ def strong_less_others(rows: pd.DataFrame) -> Fit | None:
     `rows` are those of `surveyed_gaps`; clustered by unit, of which it needs more than 3 on each
     side. Misleads as they do.
     """
-    if (
-        rows.groupby("strong").unit.nunique().reindex([0, 1], fill_value=0).min()
-        <= TOO_FEW_CLUSTERS
-    ):
+    sides = [rows[rows.strong == side] for side in (0, 1)]
+    if min(limits.levels("units", one.person_id, one.unit) for one in sides) <= TOO_FEW_CLUSTERS:
         return None
     rows = rows.assign(yes=rows.acknowledged_before, cluster=rows.unit)
     about = {"method": "difference of shares", "design": "described", "clustered_by": "unit"}
@@ -211,7 +209,9 @@ def said_and_done(study: Study) -> pd.DataFrame:
     )
     answer = cells.score.max() / cells.groupby("unit").people.min()  # scales begin near 0
     units = units.assign(said=heard.leading.fillna(heard[UNDIVIDED]), answer=answer)
-    units = units[units.leaders >= MIN_LEADERS].dropna()
+    led = done.groupby("unit").leader_id
+    are = {unit: limits.people(f"leaders of {unit}", own, MIN_LEADERS) for unit, own in led}
+    units = units[units.index.map(are).astype(bool)].dropna()
     alike = (units[["said", "done"]].nunique() < 2).any()
     return units.head(0) if alike or len(units) < MIN_UNITS else units
 

@@ -12,11 +12,11 @@ from ibis.expr.types import Table
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-from learnalign.estimates import described, hazards, ladder
+from learnalign.estimates import described, hazards, ladder, limits
 from learnalign.estimates.columns import by_person
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.linking.journeys import Journeys
-from learnalign.studies import Study
+from learnalign.studies import Study, judged
 from learnalign.verdicts.result import Fit, number, spread
 
 FATES = (
@@ -131,7 +131,8 @@ def signal(journeys: Journeys, by: str | None = None, *, seed: int = 1) -> dict[
 def _signal(rows: pd.DataFrame, seed: int) -> Signal | None:
     people = rows.groupby("person_id")[[*SIDES]].sum()
     total = people.sum().to_numpy()
-    if min(total[:2].sum(), total[2:].sum()) < MIN_TRIALS:
+    about = "trials", people.index, min(total[:2].sum(), total[2:].sum()), MIN_TRIALS
+    if not limits.enough(*about, each=people.sum(axis=1).max()):
         return None
     # people with the same counts are alike to a draw: neither names nor order matter
     kinds, many = np.unique(people.to_numpy(), axis=0, return_counts=True)
@@ -157,6 +158,7 @@ def _signal(rows: pd.DataFrame, seed: int) -> Signal | None:
     return fits[0], fits[1]
 
 
+@judged
 def knowing(study: Study) -> pd.DataFrame:
     """`signal` by grade as it may be shown, each figure and its likely range in one.
 

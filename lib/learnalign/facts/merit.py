@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from learnalign.estimates import described, groups, ladder, pooling
+from learnalign.estimates import described, groups, ladder, limits, pooling
 from learnalign.estimates.checks import BLIND
 from learnalign.estimates.columns import by_person, moves_of
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF
 from learnalign.estimates.samples import MOST_CELLS
-from learnalign.studies import Study
+from learnalign.studies import Study, judged
 from learnalign.verdicts.registry import phrases
 from learnalign.verdicts.result import Fit, number, spread
 
@@ -74,6 +74,7 @@ class Bonus:
         return "blind" if is_blind else "usable"
 
 
+@judged
 def matrix(study: Study) -> pd.DataFrame:
     """Mean merit less its target (`gap`, percentage points), a row per rating and target.
 
@@ -108,7 +109,7 @@ def cells(person_cycles: pd.DataFrame) -> pd.DataFrame:
     Misleads as `matrix` does.
     """
     rows = groups.merit_rows(person_cycles).dropna(subset=["merit", "rating", "target"])
-    if rows.target.nunique() > MOST_CELLS:
+    if limits.kinds("targets", rows.person_id, rows.target, MOST_CELLS + 1):
         rows = rows.assign(target=rows.target.round())
     around = rows.groupby(["rating", "target"]).gap.transform("std", ddof=0)
     rows = rows.assign(gap=rows.gap.where(around >= FINE), manager_id=rows.rater)
@@ -137,7 +138,8 @@ def discretion(person_cycles: pd.DataFrame) -> Discretion | None:
     if rows.rater.nunique() < 2:
         return None
     held = rows.held.iloc[0]
-    if not _around(rows, "merit", ["cycle"]).any():
+    unlike = rows.groupby("cycle").merit.transform(limits.apart).astype(bool)
+    if not limits.somebody("merit", rows.person_id[unlike]):
         return Discretion(None, None, held)
     left = _left_over(rows, "merit", ["cycle"], "outcome", ["cell", "cycle"])
     if left is None:
@@ -161,7 +163,8 @@ def _left_over(
     """Percent of the variance of `whole` by `base` that `value` has around its means by `held`."""
     size, inside = _around(rows, whole, base) ** 2, _around(rows, value, held) ** 2
     free = [len(rows) - (rows.groupby(keys).ngroups if keys else 1) for keys in (base, held)]
-    if min(free) < MIN_RESIDUAL_DF or not size.sum() > 0:
+    about = "left open", rows.person_id, MIN_RESIDUAL_DF, min(free)
+    if not limits.rows(*about, is_floor=True) or not size.sum() > 0:
         return None
     if inside.any():
         inside = inside * min(free[0] / free[1], size.sum() / inside.sum())
@@ -175,6 +178,7 @@ def _left_over(
     return replace(fit, **about, method=f"share of variance, clustered by {rows.by.iloc[0]}")
 
 
+@judged
 def in_words(study: Study) -> str:
     """What merit leaves open, as a title: how much of it nothing fixes, and what follows."""
     words, found = phrases("facts")["merit"], discretion(study.cycles)
@@ -201,12 +205,14 @@ def bonus(person_cycles: pd.DataFrame, rewards_individual: bool) -> Bonus | None
     """
     paid = groups.merit_rows(person_cycles).dropna(subset=["merit", "rater"])
     rows = paid.dropna(subset=["bonus"])
-    if len(rows) < len(paid) / 2 or rows.rater.nunique() < 2:
+    has = limits.share("bonus", paid.person_id, paid.bonus.notna(), 1 / 2)
+    if not has or rows.rater.nunique() < 2:
         return None
     share = _left_over(rows, "bonus", [], "bonus", ["unit", "cycle", "grade"])
     return Bonus(share, rewards_individual)
 
 
+@judged
 def bonus_in_words(study: Study) -> str:
     """The caption of `chain`: what the bonus beside merit can show."""
     found = bonus(study.cycles, study.dataset.meta.bonus_rewards_individual)
@@ -247,6 +253,7 @@ def follows(study: Study) -> dict[str, Fit]:
 # --- what goes together
 
 
+@judged
 def over_managers(study: Study) -> tuple[pooling.Spread | None, str]:
     """How managers differ in what merit goes with: the distribution of their slopes, in points.
 
@@ -266,7 +273,8 @@ def over_managers(study: Study) -> tuple[pooling.Spread | None, str]:
     rows, words = _by_manager(study.cycles), phrases("facts")["over managers"]
     sums = pd.DataFrame({"xx": rows.x**2, "xy": rows.x * rows.y}).groupby(rows.rater).sum()
     sums = sums[sums.xx > 1e-9]
-    if len(sums) < pooling.MIN_POOLED:
+    about = "pooled", rows.person_id, len(sums), pooling.MIN_POOLED
+    if not limits.enough(*about, by=limits.OF_MANAGERS, is_floor=True):
         return None, words["too few"].format(side=MIN_SIDE, needed=pooling.MIN_POOLED)
     slopes = sums.xy / sums.xx
     left = rows.y - rows.rater.map(slopes) * rows.x
@@ -321,6 +329,7 @@ def _by_manager(person_cycles: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(x=_around(rows, "x", ["rater"]), y=_around(rows, "y", ["rater"]))
 
 
+@judged
 def chain(study: Study) -> pd.DataFrame:
     """How learning, rating and merit go together, and the bonus beside them: a row per pair.
 
@@ -375,7 +384,8 @@ def together(
         rows = rows.assign(**{name: group[name].rank(pct=True) for name in (one, other)})
     x, y = (_around(rows, name, keys) for name in (one, other))
     size = np.sqrt([x @ x, y @ y])
-    if not (size > 0).all() or len(rows) - group.ngroups < MIN_RESIDUAL_DF:
+    about = f"{one} and {other}", rows.person_id, MIN_RESIDUAL_DF, len(rows) - group.ngroups
+    if not (size > 0).all() or not limits.rows(*about, is_floor=True):
         return None
     rows = rows.assign(x=x / size[0], y=y / size[1], group=group.ngroup())
     about = {"cluster": "rater", "method": "correlation"}

@@ -15,10 +15,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import special
 
-from learnalign.estimates import described
+from learnalign.estimates import described, limits
 from learnalign.linking.account import latest_reviews, learning_done
 from learnalign.privacy.rule import is_one_sided
-from learnalign.studies import Study
+from learnalign.studies import Study, judged
 from learnalign.verdicts.registry import phrases
 
 MIN_NODES = 20  # people below which a network is too small to be described
@@ -47,6 +47,7 @@ def gini(amounts: ArrayLike) -> float:
 # --- the ask-and-answer network
 
 
+@judged
 def missing_ties(study: Study, *, draws: int = 200, seed: int = 0) -> pd.DataFrame:
     """How far each fact of the company moves when 10, 20 or 30 % of its ties are lost by chance.
 
@@ -69,7 +70,8 @@ def missing_ties(study: Study, *, draws: int = 200, seed: int = 0) -> pd.DataFra
     people = _people(study)
     arrows, size = _arrows(study, people), len(people)
     columns = ["fact", "missing_pct", *DRAWN, "shown"]
-    if arrows.empty or size < MIN_NODES:
+    askers = people.person_id[arrows.asker.unique()]
+    if not limits.somebody("ask", askers) or not limits.people("all", people.person_id, MIN_NODES):
         return pd.DataFrame(columns=columns)
     n, rng, rows = len(arrows), np.random.default_rng(seed), []
     words = phrases("facts")["network"]
@@ -261,7 +263,7 @@ def _share(
 ) -> float | None:
     """The percent of arrows that are so; judged by the people who asked them."""
     sides = [arrows.asker[side].nunique() for side in (yes, ~yes)]
-    askers = arrows.asker.nunique()
+    askers = study.gate.fewest(people.person_id[arrows.asker.unique()])
     if study.gate.rule.is_few(askers) or is_one_sided(askers, min(sides)):
         return None
     all_of, so = (_incident(some, len(people)) for some in (arrows, arrows[yes]))

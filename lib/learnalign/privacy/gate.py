@@ -48,8 +48,7 @@ class Gate:
         by, of_error = noise.of_an_error(fit, sd, weight)
         off = self.draws.walk(statistic, people, sd)
         drawn, of_df = (self.draws.normal(f"{statistic}|{of}", people) for of in ("error", "df"))
-        counts = self._counts(fit, people)
-        df = counts["df"]  # one person may be a cluster of their own
+        df = (counts := self._counts(fit, people))["df"]  # one person may be a cluster of their own
         by_df = df and np.clip(noise.OF_PEOPLE / fit.df, noise.OF_ERROR, noise.MOST_OF_AN_ERROR)
         df = df and max(_short(df * np.exp(by_df * of_df)), 1.0)
         found = replace(noise.moved(fit, sd, off, by, drawn, df), **counts | {"df": df})
@@ -144,22 +143,26 @@ class Gate:
     def people(self, ids: Iterable[object], *, as_class: bool = False) -> int | None:
         """How many people there are, up to 10 off, or the lower end of a class; None: too few."""
         index = pd.Index(ids).unique()
-        if self.rule.is_few(len(index)):
-            return None
-        n, people = len(index), digest(index)
-        if self.draws is not None:
-            n = noise.count(n, self.draws.uniform("people", people))
-        if self.rule.is_few(n):
+        n, people = self._moved(index), digest(index)
+        if self.rule.is_few(min(n, len(index))):
             return None
         if as_class:
             return self._class(index, people)
         self._tell(f"people|{people}", pd.Series(1.0, index), noise.VARIANCE**0.5)
         return n
 
+    def fewest(self, index: pd.Index) -> int:
+        """How many people the rule takes to be there: as many as there are, or as moved."""
+        return min(len(index), self._moved(index))
+
+    def _moved(self, index: pd.Index) -> int:
+        drawn = 0.5 if self.draws is None else self.draws.uniform("people", digest(index))
+        return noise.count(len(index), drawn)
+
     def rows(self, statistic: str, counts: pd.Series) -> int | None:
         """How many rows people have, `counts` (n,) each, capped; None: too few, or dominated."""
         counts = counts[counts > 0]
-        if self.rule.is_few(len(counts)) or is_dominated(counts):
+        if self.rule.is_few(self.fewest(counts.index)) or is_dominated(counts):
             return None
         if self.draws is None:
             return int(counts.sum())
@@ -181,16 +184,16 @@ class Gate:
         of = pd.Series(1.0, yes.index) if of is None else of
         pairs = pd.DataFrame({"yes": yes, "of": of}).astype(float).dropna()
         pairs = pairs.groupby(person.reindex(pairs.index)).sum()
-        if self.rule.is_few(len(pairs)) or not pairs.of.sum() > 0:
+        n = self.fewest(pairs.index)
+        if self.rule.is_few(n) or not pairs.of.sum() > 0:
             return None
         sides = [int((side > 0).sum()) for side in (pairs.yes, pairs.of - pairs.yes)]
-        if is_one_sided(len(pairs), min(*sides, len(pairs) / 2)):
+        if is_one_sided(n, min(*sides, n / 2)):
             return None
         middle = pairs.yes.sum() / pairs.of.sum()
         influence = 100 * (pairs.yes - middle * pairs.of) / pairs.of.sum()
         value = self.moved(statistic, 100 * middle, influence)
-        off = len(pairs) * min(value, 100 - value) / 100
-        return None if is_one_sided(len(pairs), off) else value
+        return None if is_one_sided(n, n * min(value, 100 - value) / 100) else value
 
     def moved(
         self, statistic: str, value: float, influence: pd.Series, weight: float | None = None
@@ -206,9 +209,8 @@ class Gate:
 
     def _weight(self, first: bool = False) -> float:
         """How much noise; where all together need more, what is looked at first gets it last."""
-        if first:
-            return FIRST * max(self.draws.factor / LAST, 1.0)
-        return self.draws.factor * (OF_A_UNIT if self.draws.is_unit else OTHER)
+        other = self.draws.factor * (OF_A_UNIT if self.draws.is_unit else OTHER)
+        return FIRST * max(self.draws.factor / LAST, 1.0) if first else other
 
     # --- what all that was shown could tell of somebody
 
@@ -219,9 +221,8 @@ class Gate:
 
 def told(gate: Gate) -> pd.DataFrame:
     """What a gate kept, as rows of figure, person and moves: for the run, and never published."""
-    kept = gate.told or {"": pd.Series(dtype=float)}
-    found = pd.concat(kept, names=["figure", "person"]).rename("moves").reset_index()
-    return found.astype({"moves": "float32", "figure": "category"})
+    found = pd.concat(gate.told or {"": pd.Series(dtype=float)}, names=["figure", "person"])
+    return found.rename("moves").reset_index().astype({"moves": "float32", "figure": "category"})
 
 
 def mu(told: pd.DataFrame) -> pd.Series:

@@ -117,8 +117,7 @@ def secret_of(out: Path) -> bytes:
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         writing.write_whole(path, secrets.token_hex(KEY_BYTES).encode(), mode=0o600)
-    open_to = (place.stat().st_mode | path.stat().st_mode) & 0o077
-    if os.name == "posix" and open_to:
+    if os.name == "posix" and (place.stat().st_mode | path.stat().st_mode) & 0o077:
         raise Stopped(CONTRACT, f"{path} can be read by others. Do: chmod 700 {place}, 600 {KEY}")
     try:
         found = bytes.fromhex(path.read_text("ascii").strip())

@@ -85,7 +85,6 @@ def run(
         stack.enter_context(pool)
         dataset = _fit_to_report(spec, data)
         plan = plans.told(plans.kept(spec, log))  # their form was checked, and no more
-        chosen = units.chosen(dataset, spec.units, spec.min_group)
         copies = _copies(notebooks, log.work / "notebooks")
         line = publish.line(log, dataset.meta.title, day, dataset.fingerprint, spec.embargo_days)
         mark = unchanged.made_from(spec, copies, dataset, line, plan, log)
@@ -93,20 +92,20 @@ def run(
         if not anew and (edition := unchanged.standing(log, day, mark)):
             return edition
         key = drawing.key_of(out, document.ledger(out)[0], line, new_key, again)
-        return _made(spec, copies, dataset, chosen, key, plan, log, pool)
+        return _made(spec, copies, dataset, key, plan, log, pool)
 
 
 def _made(
     spec: RunSpec,
     notebooks: Mapping[str, Path],
     dataset: DataSet,
-    chosen: units.Chosen,
     key: drawing.Key,
     plan: Mapping[str, Any],
     log: Journal,
     pool: Pool,
 ) -> Edition:
     """Link, run the notebooks, and publish what they hand over."""
+    chosen = units.chosen(dataset, spec.units, spec.min_group, _draws(spec, dataset, key))
     parts = _parts(spec, dataset, chosen.units, log)
     chapters, told, tables = _moved(spec, notebooks, parts, dataset, key, log, pool)
     told |= {"plan": plan}
@@ -114,6 +113,11 @@ def _made(
     edition = publish.publish(made, chosen.few, key.reason, log, pool)
     log.note("recorded")
     return edition
+
+
+def _draws(spec: RunSpec, dataset: DataSet, key: drawing.Key) -> keys.Draws:
+    about = dataset.fingerprint, dataset.as_of, spec.embargo_days
+    return keys.Draws(key.secret, keys.state_of(*about))
 
 
 def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal) -> list[Part]:
@@ -196,7 +200,7 @@ def _moved(
     """The chapters, with noise enough for all figures together; what is told of the noise; and the
     contents of each part.
     """
-    state = keys.state_of(dataset.fingerprint, dataset.as_of, spec.embargo_days)
+    state = _draws(spec, dataset, key).state
     factor = drawing.margin(key.secret, state, with_units=len(parts) > 1)
     mu = math.inf
     while mu > gate.MOST:

@@ -18,7 +18,7 @@ from ibis.expr.types import Table
 
 from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.reading import DataSet
-from learnalign.privacy import rule
+from learnalign.privacy import gate, keys, noise, rule
 from learnalign.runs.spec import COMPANY, EACH
 
 RESERVED = (COMPANY, EACH, "all", "")
@@ -59,11 +59,13 @@ class Chosen:
     without: int = 0
 
 
-def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
+def chosen(
+    dataset: DataSet, wanted: Sequence[str], min_group: int, draws: keys.Draws | None = None
+) -> Chosen:
     """Which of the `wanted` units (`each`: all; the company is none) get an edition.
 
     Too small are those of fewer than `min_group` people, or of fewer than 3 managers who ever rated
-    them. A `DataError` names all that are the latest unit of nobody.
+    them, truly or by their `draws`. A `DataError` names all that are the latest unit of nobody.
     """
     names = [name for name in wanted if name != COMPANY]
     if not names:
@@ -75,9 +77,17 @@ def chosen(dataset: DataSet, wanted: Sequence[str], min_group: int) -> Chosen:
     if problems := [*problems, *_alike(sizes.index)]:
         raise DataError(problems)
     asked = sizes if EACH in names else sizes.loc[sorted(names)]
-    limits = rule.Rule(min_group)
-    few = pd.Series([*map(limits.is_few, asked.people, asked.managers)], asked.index, dtype=bool)
+    own, door = _latest(dataset).execute(), gate.Gate(rule.Rule(min_group), draws)
+    own = own.groupby("unit").person_id
+    few = [_is_few(door, pd.Index(own.get_group(name)), n) for name, n in asked.managers.items()]
+    few = pd.Series(few, asked.index, dtype=bool)
     return Chosen(tuple(asked.index[~few]), tuple(asked.index[few]), len(sizes) - int((~few).sum()))
+
+
+def _is_few(door: gate.Gate, people: pd.Index, managers: int) -> bool:
+    off = door.draws.normal("managers", keys.digest(people)) if door.draws else 0.0
+    moved = round(managers + noise.OF_MANAGERS * off)
+    return door.rule.is_few(door.fewest(people), min(managers, moved))
 
 
 def _unknown(name: str, known: Sequence[str]) -> Problem:
@@ -148,12 +158,10 @@ def _latest(dataset: DataSet) -> Table:
 
 
 def _sizes(dataset: DataSet) -> pd.DataFrame:
-    """People of each unit, and managers who rated them, by the unit's name."""
+    """Managers who rated the people of each unit, by its name."""
     latest, reviews = _latest(dataset), dataset.tables["reviews"]
     rated = reviews.select("person_id", "manager_id").join(latest, "person_id")
-    sizes = rated.group_by("unit").aggregate(
-        people=rated.person_id.nunique(), managers=rated.manager_id.nunique()
-    )
+    sizes = rated.group_by("unit").aggregate(managers=rated.manager_id.nunique())
     return sizes.order_by("unit").execute().set_index("unit")
 
 
