@@ -64,8 +64,12 @@ class Sample:
 
     def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
         """Whether so few are left that single people could be worked out, or nothing be said."""
-        raters = (self.rows if rows is None else rows).rater.nunique()
-        return self.residual_df(rows) < MIN_RESIDUAL_DF or raters < 2
+        some = self.rows if rows is None else rows
+        most = len(self.priors) + len(self.pasts) + len(held(self.rows))
+        free = len(some) - some.rater_cycle.nunique() - most - 1
+        # what is held equal is counted only where that could matter
+        is_few = free < MIN_RESIDUAL_DF and self.residual_df(rows) < MIN_RESIDUAL_DF
+        return is_few or some.rater.nunique() < 2
 
     @property
     def no_estimate(self) -> str:
