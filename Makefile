@@ -61,6 +61,7 @@ data: $(RUNTIME) ## Draw the demonstration company in data/demo again
 
 truth: $(DEVELOPMENT) ## Count verdicts over thousands of companies whose truth is known (more than an hour)
 	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/truth.py --write
+	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/headline_coverage.py --jobs 2 --write
 	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/closing_truth.py --write
 	OMP_NUM_THREADS=1 $(PY) tests/benchmarks/units_truth.py --write
 

@@ -44,10 +44,16 @@ def rising(people: int, cycles: int, seed: int, truth: Truth) -> Company:
 
 def development_plans(people: int, cycles: int, seed: int, truth: Truth) -> Company:
     """As declared: after a half-year that was bad most are sent on a course, not as required."""
+    return told(developed(people, cycles, seed, truth), seed)
+
+
+def developed(people: int, cycles: int, seed: int, truth: Truth) -> Bank:
+    """The bank of `development_plans`."""
     bank, rng = events.happen(events.begin(people, cycles, seed, truth), seed), stream(seed, OWN)
     of = bank.reviews[luck_of(bank) < -0.4]
     of = of[rng.random(len(of)) < 0.6]
-    return sent(bank, of.person_id, of.reviewed_on + 15 + below(rng, 100, len(of)), seed)
+    sent(bank, of.person_id, of.reviewed_on + 15 + below(rng, 100, len(of)))
+    return bank
 
 
 def remedial(people: int, cycles: int, seed: int, truth: Truth) -> Company:
@@ -55,7 +61,8 @@ def remedial(people: int, cycles: int, seed: int, truth: Truth) -> Company:
     bank, rng = events.happen(events.begin(people, cycles, seed, truth), seed), stream(seed, OWN)
     of = bank.reviews[luck_of(bank) < -0.8]
     of = of[rng.random(len(of)) < 0.7]
-    return sent(bank, of.person_id, of.reviewed_on - 45 - below(rng, 90, len(of)), seed)
+    sent(bank, of.person_id, of.reviewed_on - 45 - below(rng, 90, len(of)))
+    return told(bank, seed)
 
 
 def reorganised(people: int, cycles: int, seed: int, truth: Truth) -> Company:
@@ -213,14 +220,13 @@ def more_or_less(
     )
 
 
-def sent(bank: Bank, person: pd.Series, day: pd.Series, seed: int) -> Company:
+def sent(bank: Bank, person: pd.Series, day: pd.Series) -> None:
     """Everybody named completed a course on that day, which is in nobody's books as required."""
     course = {"activity_type": "course", "is_required": False, "hours": COURSE, "run": 1}
     course = pd.DataFrame({"person_id": person, "learned_on": day}).assign(**course)
     course = course.assign(status="completed", skill=-1)[there(bank, person, day)]
     bank.learning = pd.concat([bank.learning, course], ignore_index=True)
     bank.reviews = events.rated(bank)
-    return told(bank, seed)
 
 
 def audiences(bank: Bank, seed: int) -> tuple[np.ndarray, np.ndarray]:

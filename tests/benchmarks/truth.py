@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import open_companies as opened  # beside this file
@@ -237,23 +238,29 @@ def companies(
     refused is refused by itself.
     """
     drawn = [draw(people=people, cycles=cycles, seed=seed, truth=truth) for seed in seeds]
+    try:
+        found = linked(drawn, seeds)
+    except DataError:
+        if len(seeds) == 1:
+            return [dict.fromkeys(SHORT, NO_ANSWER)]
+        return [one for seed in seeds for one in companies(truth, [seed], people, cycles, draw)]
+    return [judged(*one) for one in found]
+
+
+def linked(
+    drawn: Sequence[simulate.Company], seeds: Sequence[int]
+) -> list[tuple[pd.DataFrame, bool, pd.DataFrame]]:
+    """Of each company the person-cycles, whether bonus rewards individuals, and the people."""
     merged = together(drawn, seeds, TABLES)
     dataset = simulate.dataset(merged)
     dataset.tables["people"].get_backend().raw_sql(
         "SET threads = 1"
     )  # companies go side by side, not their queries
-    try:
-        person_cycles = windows.link(dataset).person_cycles
-    except DataError:
-        if len(seeds) == 1:
-            return [dict.fromkeys(SHORT, NO_ANSWER)]
-        return [one for seed in seeds for one in companies(truth, [seed], people, cycles, draw)]
+    person_cycles = windows.link(dataset).person_cycles
     of = person_cycles.person_id.str.partition("|")[0].astype(int)
     bonus = dataset.meta.bonus_rewards_individual
     people = merged.tables["people"].set_index("person_id")[[*dataset.meta.attributes]]
-    return [
-        judged(person_cycles[of == seed].reset_index(drop=True), bonus, people) for seed in seeds
-    ]
+    return [(person_cycles[of == seed].reset_index(drop=True), bonus, people) for seed in seeds]
 
 
 def together(
@@ -275,33 +282,48 @@ def judged(
     person_cycles: pd.DataFrame, bonus_rewards_individual: bool, people: pd.DataFrame
 ) -> dict[str, tuple]:
     """What one company's measures say, after Holm across them."""
-    rows, found, pay = [], {}, {"bonus_rewards_individual": bonus_rewards_individual}
-    for measure in SHORT:
-        prepared = samples.prepare(measure, person_cycles)
-        comparison = contrasts.compare(person_cycles, measure, prepared=prepared, **pay)
-        if measure == Q3E:
-            stages = judge.two_stages(rows[1], comparison.adjusted)
-            comparison = replace(comparison, checks=(*comparison.checks, stages))
-        smallest = SMALLEST[measures()[measure][1].unit]
-        rows.append(guarded(comparison, prepared, people, smallest))
-        fit = comparison.adjusted
+    rows, found = [], {}
+    for measure, one in answered(person_cycles, bonus_rewards_individual).items():
+        rows.append(guarded(*one, people))
+        _, comparison, prepared = one
+        fit, smallest = comparison.adjusted, SMALLEST[measures()[measure][1].unit]
         bare = judge.decide(fit.low, fit.high, smallest) if fit else "unknown"
         figures = (fit.estimate, fit.std_error) if fit else (math.nan, math.nan)
         found[measure] = (bare, naive(prepared.frame), *figures)
     return {row.measure: (row.verdict, *found[row.measure]) for row in judge.holm(rows)}
 
 
+def answered(
+    person_cycles: pd.DataFrame, bonus_rewards_individual: bool, of: Iterable[str] = tuple(SHORT)
+) -> dict[str, tuple[Result, Comparison, samples.Prepared]]:
+    """The headline of each measure, what it was made from, and of whom; before Holm and guards.
+
+    What is at equal rating is asked after what is on the rating.
+    """
+    found, pay = {}, {"bonus_rewards_individual": bonus_rewards_individual}
+    for measure in of:
+        prepared = samples.prepare(measure, person_cycles)
+        comparison = contrasts.compare(person_cycles, measure, prepared=prepared, **pay)
+        if measure == Q3E:
+            stages = judge.two_stages(found[Q2][0], comparison.adjusted)
+            comparison = replace(comparison, checks=(*comparison.checks, stages))
+        smallest = SMALLEST[measures()[measure][1].unit]
+        row = judge.judge(comparison, smallest_effect=smallest)[0]
+        found[measure] = row, comparison, prepared
+    return found
+
+
 def guarded(
-    found: Comparison, prepared: samples.Prepared, people: pd.DataFrame, smallest: float
+    row: Result, found: Comparison, prepared: samples.Prepared, people: pd.DataFrame
 ) -> Result:
     """The headline, with what stands against "practically none" where that would be said."""
-    row = judge.judge(found, smallest_effect=smallest)[0]
     if row.verdict != "none" or found.adjusted is None:
         return row
     doses = judge.judge_family(row, contrasts.dose(prepared))
     apart = directions.apart(prepared, people)
     more = guards.dose(doses), guards.groups(apart)
     found = replace(found, checks=(*found.checks, *more))
+    smallest = SMALLEST[measures()[row.measure][1].unit]
     return judge.judge(found, smallest_effect=smallest)[0]
 
 
@@ -320,9 +342,16 @@ def _some(task: tuple[Cell, list[int], int]) -> list[dict[str, tuple]]:
     return companies(cell.truth, seeds, people, cell.cycles, cell.draw)
 
 
-def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> dict[str, list]:
+def run(
+    cells: Sequence[Any],
+    seeds: int,
+    people: int,
+    jobs: int,
+    store: Path,
+    some_of: Callable[[tuple], list[dict]] = _some,
+) -> dict[str, list]:
     """Draw what is not in the store yet, in rounds over all cells, and keep it there: it can be
-    stopped at any time.
+    stopped at any time. `some_of` makes some companies of (cell, seeds, people).
     """
     done = json.loads(store.read_text()) if store.exists() else {}
     with ProcessPoolExecutor(jobs) as pool:
@@ -335,7 +364,7 @@ def run(cells: list[Cell], seeds: int, people: int, jobs: int, store: Path) -> d
                 ]
                 known += [
                     one
-                    for some in pool.map(_some, [(cell, part, people) for part in parts])
+                    for some in pool.map(some_of, [(cell, part, people) for part in parts])
                     for one in some
                 ]
                 if wanted:

@@ -216,6 +216,23 @@ def test_its_interval_covers_with_and_without_feedback():
         assert np.mean(covered) >= 0.89  # 95 %, and nearly three Monte-Carlo errors of 100
 
 
+@pytest.mark.parametrize(("effect", "verdict"), [(-0.3, "lower"), (-0.2, "unknown")])
+def test_what_is_printed_covers_though_people_react_to_bad_half_years(effect, verdict):
+    """The first comparison is biased by .12: whatever it says, and whatever else fails, the second
+    is told where luck is new.
+    """
+    held, biased, spoke = [], [], []
+    for seed in range(40):
+        found = contrasts.compare(of_feedback(seed, effect), "acknowledging_to_rating")
+        row = judge.judge(found, smallest_effect=0.10)[0]
+        truth = 0.7 * effect / np.sqrt(0.49 + 0.65**2)  # of all who ask, as some are seen
+        held.append(row.low <= truth <= row.high)
+        biased.append(not found.adjusted.low <= truth <= found.adjusted.high)
+        spoke.append(row.verdict if row.design == "within_person" else "")
+    assert np.mean(held) >= 0.85  # 95 %, and nearly three Monte-Carlo errors of 40
+    assert np.mean(biased) >= 0.85 and verdict in spoke
+
+
 # --- settled before its date
 
 

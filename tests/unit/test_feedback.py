@@ -59,10 +59,22 @@ def told(core: Fit, forward: Fit | None, statistic: float | None, *checks: Check
         (HIGHER, HIGHER, 0.0, (IMPOSSIBLE,), "higher", "within_person"),
         (HIGHER, HIGHER, None, (IMPOSSIBLE,), "untrusted", "adjusted"),
         (HIGHER, None, None, (IMPOSSIBLE,), "untrusted", "adjusted"),
-        (HIGHER, HIGHER, 0.0, (FAILED, ATTRITION), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 0.0, (FAILED, ATTRITION), "untrusted", "within_person"),
+        (HIGHER, HIGHER, 0.0, (PASSED, ATTRITION), "untrusted", "adjusted"),
+        (HIGHER, NOTHING, 0.0, (FAILED, ATTRITION), "untrusted", "adjusted"),
+        (HIGHER, HIGHER, 2.4, (FAILED, ATTRITION), "untrusted", "adjusted"),
         (NOTHING, HIGHER, 0.0, (PASSED,), "none", "adjusted"),
         (NOTHING, NOTHING, 0.0, (FAILED,), "none", "adjusted"),
-        (UNKNOWN, HIGHER, 0.0, (FAILED,), "unknown", "adjusted"),
+        (NOTHING, UNKNOWN, 0.0, (FAILED,), "none", "adjusted"),
+        (NOTHING, HIGHER, 0.0, (FAILED,), "unknown", "within_person"),
+        (NOTHING, HIGHER, 2.4, (FAILED,), "none", "adjusted"),
+        (UNKNOWN, HIGHER, 0.0, (FAILED,), "unknown", "within_person"),
+        (UNKNOWN, NOTHING, 0.0, (FAILED,), "unknown", "within_person"),
+        (UNKNOWN, fit(-0.1, 0.2), 0.0, (FAILED,), "unknown", "within_person"),
+        (UNKNOWN, HIGHER, 0.0, (PASSED,), "unknown", "adjusted"),
+        (UNKNOWN, HIGHER, 2.4, (FAILED,), "unknown", "adjusted"),
+        (UNKNOWN, HIGHER, None, (FAILED,), "unknown", "adjusted"),
+        (UNKNOWN, None, None, (FAILED,), "unknown", "adjusted"),
     ],
 )
 def test_the_table(core, forward, statistic, checks, verdict, design):
@@ -80,8 +92,27 @@ def test_which_estimate_spoke_is_said():
     assert row.estimate == HIGHER.estimate and "A check failed" not in row.sentence
 
 
+@pytest.mark.parametrize(
+    ("forward", "branch"),
+    [(HIGHER, "disagree"), (NOTHING, "disagree"), (fit(-0.1, 0.2), "unknown")],
+)
+def test_where_nothing_was_claimed_the_second_is_told_and_gives_no_verdict(forward, branch):
+    """The first one's interval is biased where the lead test failed, whatever it says."""
+    row = told(UNKNOWN, forward, 0.0, FAILED)
+    assert (row.verdict, row.branch, row.low) == ("unknown", branch, forward.low)
+    assert row.to_settle and ("a finding needs both" in row.sentence) == (branch == "disagree")
+    assert {one.name: one.outcome for one in row.checks}["lead test"] == "answered"
+
+
+def test_what_else_failed_fails_the_second_estimate_too():
+    row = told(HIGHER, SMALL, 0.0, FAILED, ATTRITION)
+    outcomes = {check.name: check.outcome for check in row.checks}
+    assert (outcomes["lead test"], outcomes["attrition"]) == ("answered", "failed")
+    assert row.verdict == "untrusted" and row.low == SMALL.low and row.to_settle
+
+
 def test_practically_none_is_plain_where_the_second_estimate_is_near():
-    plain, doubtful = (told(NOTHING, one, 0.0, FAILED).sentence for one in (NOTHING, HIGHER))
+    plain, doubtful = (told(NOTHING, one, 0.0, FAILED).sentence for one in (NOTHING, UNKNOWN))
     assert "A check failed" not in plain and "A check failed" in doubtful
 
 

@@ -25,6 +25,21 @@ JTRAIN = ("d88", "d89", "grant", "grant_1")
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden/least_squares.json").read_text("utf-8"))
 
 
+@settings(deadline=None)
+@given(seed=st.integers(0, 10**6), small=st.sampled_from([1.0, 1e-2, 1e-4, 1e-6, 1e-8, 0.0]))
+def test_what_is_plainly_apart_is_kept_as_one_by_one(seed, small):
+    """The quick way gives what taking out one column after the other gives, however near a copy."""
+    rng, rows = np.random.default_rng(seed), pd.DataFrame({"cell": np.arange(60) % 7})
+    rows[["a", "b"]] = rng.normal(size=(60, 2)) + [50, 0]
+    rows = rows.assign(copy=rows.a - 2 * rows.b + small * rng.normal(size=60), of_cell=rows.cell**2)
+    names = rng.permutation(["a", "b", "copy", "of_cell"]).tolist()
+    quick = columns.independent(rows, names, "cell")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_plainly_apart", lambda inside, size: False)
+        assert columns.independent(rows, names, "cell") == quick
+    assert "of_cell" not in quick and len(quick) in {1.0: (3,), 0.0: (2,)}.get(small, (2, 3))
+
+
 def benchmark():
     """The simulation, by its path: its folder holds scripts, not tests."""
     path = Path(__file__).parents[1] / "benchmarks/interval_coverage.py"

@@ -383,7 +383,7 @@ def _closing(
     for place, name in enumerate(columns):
         if name in {f"month_{month}" for month in gap_months.month}:
             design[:, place] = [name == f"month_{month}" for month in months]
-    silent = np.array([f"month_{month}" not in columns for month in months])  # none or all closed
+    silent = np.array([f"month_{month}" not in columns for month in months])  # none, or all
 
     def closing(params: np.ndarray, on: float) -> tuple[float, float]:
         kept_up = np.where(columns == exposure, on, design)

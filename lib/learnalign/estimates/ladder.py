@@ -147,7 +147,7 @@ def fixed_effects(
     (1.667, 'least squares, CR2 by team')
     """
     names = {outcome, exposure, *controls, cluster, person, *([absorb] if absorb else [])}
-    frame = frame.dropna(subset=list(names))
+    frame = frame[list(names)].dropna()
     try:
         found = slope(
             frame[outcome].to_numpy(float),

@@ -16,6 +16,7 @@ from learnalign.estimates.columns import independent
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.result import ATTRITION, Fit
 
+NEAR = 20  # times; farther from the least no draw decides
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
 PAST = ("exposure_previous", "exposure_previous_2")
@@ -65,10 +66,14 @@ class Sample:
 
     def too_thin(self, rows: pd.DataFrame | None = None) -> bool:
         """Whether so few are left that single people could be worked out, or nothing be said."""
-        free, rows = self.residual_df(rows), self.rows if rows is None else rows
-        if free < MIN_RESIDUAL_DF or rows.rater.nunique() < 2:
+        some = self.rows if rows is None else rows
+        most = len(self.priors) + len(self.pasts) + len(held(self.rows))
+        free = len(some) - some.rater_cycle.nunique() - most - 1
+        if free < NEAR * MIN_RESIDUAL_DF:  # what is held equal is counted where that could matter
+            free = self.residual_df(rows)
+        if free < MIN_RESIDUAL_DF or some.rater.nunique() < 2:
             return True
-        return not limits.rows("freedom", rows.person_id, MIN_RESIDUAL_DF, free, is_floor=True)
+        return not limits.rows("freedom", some.person_id, MIN_RESIDUAL_DF, free, is_floor=True)
 
     @property
     def no_estimate(self) -> str:

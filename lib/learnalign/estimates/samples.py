@@ -183,7 +183,8 @@ def prepare_of(
         **{f"exposure{w}": exposure(of, cycles.cycle) for w, of in amount.items()},
     )
     pasts = PAST if source in HABITS else ()
-    return Prepared(measure, frame, tuple(notes), noun, pasts=pasts)
+    # a copy is in one piece, of which rows are taken again and again
+    return Prepared(measure, frame.copy(), tuple(notes), noun, pasts=pasts)
 
 
 def _by_system(

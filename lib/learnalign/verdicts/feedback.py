@@ -2,9 +2,10 @@
 
 Then the lead test fails although there is an effect, or cannot be made where feedback alone makes
 the difference. A second estimate that such feedback cannot fool (`Comparison.forward`) decides: a
-claim needs it on the same side, and where the first comparison failed it is the one that is told.
-So too of leaders, who may answer to what their teams did the quarter before; there the leader's
-next quarter is the lead test.
+claim needs it on the same side, and where the first comparison failed it is the one that is told,
+whatever else failed: the first one's interval need not hold the truth then. So too of leaders, who
+may answer to what their teams did the quarter before; there the leader's next quarter is the lead
+test.
 """
 
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ LEAST = 3  # cycles
 LEADS = ("lead test", "leaders")  # of people, and of teams
 ANSWERED = ("lead test", "leaders", "bracketing", "noisy ratings")
 """What the second estimate answers: it holds no noisy rating, and feedback does not bias it."""
+SPEAKS = ("stands", "instead", "disagree")
+"""What was seen where it may be told: it claims the same, or nothing was claimed before it."""
 
 
 def check_of(
@@ -30,13 +33,18 @@ def check_of(
     'few'
     """
     bare, forward = verdicts
-    is_claim, one = bare in CLAIMS, found.forward
-    untried = found.luck is None and _outcome(found.checks, "lead test") != "passed"
-    if untried and (is_claim or found.n_cycles_all < LEAST):
+    is_claim, one, lead = bare in CLAIMS, found.forward, _outcome(found.checks, "lead test")
+    if found.luck is None and lead != "passed" and (is_claim or found.n_cycles_all < LEAST):
         return Check.of("feedback", "failed", "few")
-    if one is None or bare == "unknown":
-        return Check.of("feedback", "not possible", "no claim" if one else "too few")
+    if one is None:
+        return Check.of("feedback", "not possible", "too few")
     facts = {"size": number(one.estimate, unit), "range": spread(one.low, one.high, unit)}
+    is_biased = lead == "failed" and found.luck is not None and not lasts(found.luck)
+    if is_biased and (bare == "unknown" or (bare == "none" and forward in CLAIMS)):
+        why = "instead" if forward == "unknown" else "disagree"
+        return Check.of("feedback", "not possible", why, **facts)
+    if bare == "unknown":
+        return Check.of("feedback", "not possible", "no claim")
     if lasts(found.luck):
         return Check.of("feedback", "failed" if is_claim else "not possible", "lasts", **facts)
     if not is_claim:
@@ -77,20 +85,25 @@ def lasts(luck: Fit | None) -> bool:
     return luck is not None and luck.estimate > LASTS * luck.std_error
 
 
-def spoken(found: Comparison, checks: Sequence[Check]) -> tuple[Fit, tuple[Check, ...]]:
+def spoken(
+    found: Comparison, checks: Sequence[Check], when: Sequence[str] = SPEAKS
+) -> tuple[Fit, tuple[Check, ...]]:
     """The figure that is told, and its checks: what the second estimate answers is no failure then.
 
-    It is told where a claim stands and the lead test was not passed, or another check that it
-    answers failed; nothing else may have. For "practically none" it answers the lead test alone.
+    It is told where the lead test was not passed, or another check that it answers failed, and it
+    claims the same, or (but of a look, by `when`) nothing was claimed; what else failed, fails
+    still. For "practically none"
+    it answers the lead test alone, and is not told.
     """
     failed = {one.name for one in checks if one.outcome == "failed"}
-    is_claim = any(one.name.endswith("feedback") and one.why == "stands" for one in checks)
-    stands = is_claim or _outcome(checks, "feedback") == "passed"
-    if not stands or failed - {*(ANSWERED if is_claim else ANSWERED[:1])}:
-        return found.adjusted, tuple(checks)
-    told = [replace(one, outcome="answered") if one.outcome == "failed" else one for one in checks]
-    speaks = is_claim and (failed or _outcome(checks, *LEADS) == "not possible")
-    return found.forward if speaks else found.adjusted, tuple(told)
+    why = next((one.why for one in checks if one.name.endswith("feedback")), "")
+    is_asked = failed & {*ANSWERED} or _outcome(checks, *LEADS) == "not possible"
+    answers = ANSWERED if why in when and is_asked else ()
+    if _outcome(checks, "feedback") == "passed" and why == "seen" and not failed - {*LEADS[:1]}:
+        answers = LEADS[:1]
+    answered = failed & {*answers}
+    told = [replace(one, outcome="answered") if one.name in answered else one for one in checks]
+    return found.forward if answers == ANSWERED else found.adjusted, tuple(told)
 
 
 def _outcome(checks: Sequence[Check], *names: str) -> str:

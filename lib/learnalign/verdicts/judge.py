@@ -166,6 +166,8 @@ def _headline(
         branch, settle = "compressed", settled("compressed")
     elif found.n_cycles == 1 and fit.design == "associated" and row.verdict != "unknown":
         branch, settle = "one cycle", settled("one cycle")
+    elif any(one.why == "disagree" for one in checks):
+        branch, settle = "disagree", settled("disagree")
     else:
         settle = what_settles(row, bare, fit, measure, found.n_cycles)
     return row_of(question, measure, fit, branch=branch, to_settle=settle, **about)
@@ -391,10 +393,8 @@ def _same_half_year(fit: Fit, trouble: float, reaction: Fit | None) -> Check:
 
 
 def _hidden_factor(times: float | None, claims: bool) -> Check:
-    if not claims:
-        return Check.of("hidden factor", "not possible", "no claim")
-    if times is None:
-        return Check.of("hidden factor", "not possible", "no yardstick")
+    if not claims or times is None:
+        return Check.of("hidden factor", "not possible", "no yardstick" if claims else "no claim")
     size = "more than 10 times" if times > 10 else number(float(times)) + " times"
     outcome, why = "failed" if times < WORTHLESS else "passed", "weak" if times < WEAK else "strong"
     return Check.of("hidden factor", outcome, why, size=size)

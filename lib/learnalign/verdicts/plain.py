@@ -266,7 +266,7 @@ def _settles(row: Result, waits: Mapping[str, str]) -> str:
         return told["record"].format(what=what)
     if row.verdict == "hidden":
         return told["hidden"]
-    if words.failures(row) or row.verdict == "untrusted":
+    if words.failures(row) or row.verdict == "untrusted" or row.branch == "disagree":
         return told["lot"]
     if row.branch in ("many", "many units"):
         return told["many"]
