@@ -206,9 +206,8 @@ def _cloglog(
     usual = np.log(-np.log1p(-rows.closed.mean()))  # of one hazard for all, in every month alike
     start = np.where(design.columns.str.startswith("month_"), usual, 0.0)
     how = {"method": "newton", "disp": 0, "warn_convergence": False, "cov_type": "cluster"}
-    people = {"groups": pd.factorize(rows[cluster])[0]}
     model = GLM(rows.closed.to_numpy(float), design.to_numpy(), family=CLOGLOG)
-    result = model.fit(start, cov_kwds=people, **how)
+    result = model.fit(start, cov_kwds={"groups": pd.factorize(rows[cluster])[0]}, **how)
     ran_away = np.abs(result.params[: len(names)]).max() > FARTHEST
     if not (result.mle_retvals["converged"] and not ran_away and np.isfinite(result.bse).all()):
         raise ValueError("The hazard could not be fitted: too few gaps closed for what is held.")
