@@ -3,6 +3,7 @@
 import base64
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -103,7 +104,10 @@ def test_an_edition_as_published_is_clean(made, once, tmp_path, key):
     done = once(tmp_path, one, key)
     assert done.endswith("Nothing found.") and len(done.splitlines()) <= 11
     n = len(one["results"])
-    assert f" {n} of {n} results" in done
+    told, of = map(int, re.search(r" (\d+) of (\d+) results", done).groups())
+    assert of == n
+    # near a limit the draw decides whether a row is there, which nobody knows without the key
+    assert told == n if key else told > 0.95 * n
 
 
 def test_the_shipped_report_is_clean(edition):

@@ -49,7 +49,8 @@ def enough(
     far = (count - least) / each - BEYOND * by * is_floor
     if abs(far) > FAR * by:
         return far > 0
-    return AT_WORK.get().reaches(f"enough: {what}", pd.Index(ids).unique(), far, 0.0, by)
+    who = pd.Index(ids).unique().map(str)  # managers are numbers where they are compared
+    return AT_WORK.get().reaches(f"enough: {what}", who, far, 0.0, by)
 
 
 def people(what: str, ids: ArrayLike, least: float, *, is_floor: bool = False) -> bool:
