@@ -186,7 +186,51 @@ def opposite(
     return told(bank, seed)
 
 
+def study_before(people: int, cycles: int, seed: int, truth: Truth) -> Company:
+    """As declared: who asks to be assessed on a gap that they closed has often read up on it in the
+    five weeks before, and writes that down.
+    """
+    bank, rng = events.happen(events.begin(people, cycles, seed, truth), seed), stream(seed, OWN)
+    of = bank.assessments[closing(bank)]
+    of = of[rng.random(len(of)) < 0.35]
+    reading = {"activity_type": "reading", "is_required": False, "hours": 2.0, "run": 1}
+    reading |= {"status": "completed", "skill": of["skill"]}
+    day = of.assessed_on - 5 - below(rng, 30, len(of))
+    read = pd.DataFrame({"person_id": of.person_id, "learned_on": day}).assign(**reading)
+    read = read[there(bank, read.person_id, read.learned_on)]
+    bank.learning = pd.concat([bank.learning, read], ignore_index=True)
+    bank.reviews = events.rated(bank)
+    return told(bank, seed)
+
+
+def looked_at_sooner(people: int, cycles: int, seed: int, truth: Truth) -> Company:
+    """As declared: nobody asks to be assessed; a skill that was acknowledged is looked at in doubt,
+    20 to 59 days later.
+    """
+    bank, rng = events.happen(events.begin(people, cycles, seed, truth), seed), stream(seed, OWN)
+    known = bank.assessments.sort_values("assessed_on", kind="stable")
+    said = bank.said[bank.said["skill"] >= 0]
+    looks = said[["person_id", "skill"]].assign(
+        assessed_on=said.acknowledged_on + 20 + below(rng, 40, len(said))
+    )
+    looks = looks[there(bank, looks.person_id, looks.assessed_on)].sort_values("assessed_on")
+    looks = pd.merge_asof(looks, known, on="assessed_on", by=["person_id", "skill"])
+    looks = looks.dropna(subset=["assessed_level"]).assign(trigger="doubt")
+    looks = looks.astype({"assessed_level": int, "required_level": int, "assessor_id": int})
+    rows = pd.concat([known[known.trigger != "requested"], looks])
+    bank.assessments = rows.drop_duplicates(["person_id", "skill", "assessed_on"]).reset_index(
+        drop=True
+    )
+    return told(bank, seed)
+
+
 # --- what they are made with
+
+
+def closing(bank: Bank) -> pd.Series:
+    """Assessments that people asked for, and that saw no gap."""
+    of = bank.assessments
+    return (of.trigger == "requested") & (of.assessed_level >= of.required_level)
 
 
 def told(bank: Bank, seed: int) -> Company:

@@ -18,16 +18,25 @@ pytestmark = pytest.mark.truth
 MEASURES = 5
 
 
-@pytest.fixture(scope="module")
-def study():
-    path = Path(__file__).parents[1] / "benchmarks/truth.py"
+def benchmark(name: str):
+    path = Path(__file__).parents[1] / f"benchmarks/{name}.py"
     sys.path.insert(0, str(path.parent))  # where a script finds what lies beside it
-    spec = importlib.util.spec_from_file_location("truth_study", path)
+    spec = importlib.util.spec_from_file_location(f"{name}_study", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     sys.path.remove(str(path.parent))
     return module
+
+
+@pytest.fixture(scope="module")
+def study():
+    return benchmark("truth")
+
+
+@pytest.fixture(scope="module")
+def coverage():
+    return benchmark("headline_coverage")
 
 
 @pytest.fixture(scope="module")
@@ -92,3 +101,32 @@ def test_a_scale_upside_down_is_refused_and_counted_as_such(study):
     drawn = study.companies(cell.truth, [1, 2], 400, 4, cell.draw)
     assert {row[0] for one in drawn for row in one.values()} == {study.REFUSED}
     assert "refused: kept" in study.page({cell.name: drawn})
+
+
+# --- intervals of headlines
+
+
+def test_the_truth_that_is_counted_is_what_is_declared_but_for_the_grades(study, coverage):
+    """One company's own count: its standard deviation is .005 (`truth.md`)."""
+    q1, q2, q3, q3e, _ = study.SHORT
+    effects, nothing = (
+        coverage.true_figures(coverage.events.draw(1_500, 6, 1, truth), 1)
+        for truth in (coverage.EFFECTS, study.NOTHING)
+    )
+    assert effects[q1] == pytest.approx(0.15, abs=0.02)
+    assert effects[q2] == pytest.approx(-0.20, abs=0.025)
+    assert effects[q3e] == -0.3 and -0.49 < effects[q3] < -0.41  # the matrix: .75 a rating's SD
+    assert not any(nothing.values())
+
+
+def test_under_feedback_the_rival_is_printed_and_the_table_says_so(study, coverage):
+    _, asks, sent = coverage.CELLS
+    done = {cell.name: coverage.some_of((cell, [1, 2, 3], 1_500)) for cell in (asks, sent)}
+    q1, q2 = study.Q1, study.Q2
+    of = [one[q2] for one in done[asks.name]] + [one[q1] for one in done[sent.name]]
+    assert [one["speaks"] for one in of].count("rival") >= 5  # luck seems to last in 1 of 100
+    assert {one["checks"]["lead test"] for one in of} <= {"answered", "failed"}
+    rows = coverage.table(done).splitlines()[2:]
+    assert len(rows) == 3 * (len(asks.measures) + len(sent.measures))
+    (core,) = [row for row in rows if asks.name in row and "acknowledging, rating | core" in row]
+    assert core.split(" | ")[8] == "0.0"  # too high in all three: none holds the truth

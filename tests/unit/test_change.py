@@ -84,6 +84,18 @@ def test_a_change_is_told_where_the_intervals_carry_it(now, before, is_supported
     assert change.change(now, before, WORDS) == change.Change(words, is_supported)
 
 
+def test_what_is_told_by_another_estimate_is_no_change():
+    core = result(0.10, 0.03)
+    rival = dataclasses.replace(result(0.30, 0.03), design="within_person")
+    said = "Not comparable with the edition before: people are compared in another way."
+    assert change.change(rival, core, WORDS) == change.Change(said, False)
+    assert change.change(core, rival, WORDS) == change.Change(said, False)
+    assert change.change(rival, dataclasses.replace(rival, estimate=0.1), WORDS).is_supported
+    turned = dataclasses.replace(core, verdict="unknown")
+    both = f"The verdict was “We don’t know”. {said}"
+    assert change.change(rival, turned, WORDS).text == both
+
+
 def test_a_figure_that_is_hidden_or_was_not_estimated_has_not_changed():
     empty = dataclasses.replace(result(0.3, 0.03), estimate=None, std_error=None)
     assert change.change(result(0.3, 0.03), empty, WORDS).text == ""

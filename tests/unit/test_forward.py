@@ -60,15 +60,17 @@ def by_hand(frame: pd.DataFrame) -> tuple[float, float, float, float]:
     left = moved.outcome.to_numpy() - x @ beta
     scores = pd.DataFrame(z * left[:, None]).groupby(frame.rater[kept].to_numpy()).sum().to_numpy()
     error = np.sqrt((solved @ scores.T @ scores @ solved.T)[0, 0])
-    luck = star.outcome - star[names[1:]] @ beta
+    rest = frame.outcome - frame[names[1:]] @ beta
+    cell, triples = frame.rater_cycle, {}
+    for _, mine in rest.groupby(frame.person_id):
+        for t in range(2, len(mine)):
+            three = mine.index[[t, t - 1, t - 2]]
+            triples.setdefault((*cell[three],), []).append((frame.rater[three[0]], *rest[three]))
     products = []
-    for _, mine in luck.groupby(frame.person_id):
-        r = mine.to_numpy()
-        products += [
-            (who, r[t] * (r[t - 1] - r[t - 2]))
-            for t, who in enumerate(frame.rater[mine.index])
-            if t > 1
-        ]
+    for together in (one for one in triples.values() if len(one) > 1):
+        r = np.array([values for _, *values in together])
+        r = r - r.mean(axis=0)
+        products += zip([who for who, *_ in together], r[:, 0] * (r[:, 1] - r[:, 2]), strict=True)
     table = pd.DataFrame(products, columns=["rater", "m"])
     by = (table.m - table.m.mean()).groupby(table.rater).sum()
     return beta[0], error, table.m.mean(), np.sqrt((by**2).sum()) / len(table)
@@ -119,6 +121,22 @@ def test_the_order_of_people_changes_nothing():
 def test_luck_needs_three_rows_in_a_row(cycles):
     fit, luck = forward.feedback_robust(rows(cycles=cycles), "manager")
     assert (fit is None) == (cycles == 1) and (luck is None) == (cycles < 3)
+
+
+def test_who_moves_to_other_colleagues_is_no_luck_that_lasts():
+    """What lasts of people falls out to the last digit, though others join and leave the team."""
+    frame = rows(moves=True, missing=True)
+    lasting = frame.assign(outcome=frame.outcome + 30 * np.sin(frame.person_id))
+    found = [forward.ahead(one) for one in (frame, lasting)]
+    same = found[0].slope.estimate - found[1].slope.estimate
+    before, after = (one.in_a_row(one.luck) for one in found)
+    change = [three[:, 1] - three[:, 2] for three in (before, after)]
+    x = found[0].in_a_row(found[0].exposure)
+    held = found[0].in_a_row(frame.held_compa_ratio.loc[found[0].rows.index].to_numpy())
+    columns = np.column_stack([one[:, 1] - one[:, 2] for one in (x, held)])
+    left = change[1] - change[0]
+    fitted = columns @ np.linalg.lstsq(columns, left, rcond=None)[0]
+    assert left == pytest.approx(fitted, abs=1e-9) and same != 0
 
 
 def test_three_managers_carry_nothing():

@@ -8,12 +8,13 @@ nothing that came before it has moved, and the level of the exposure stands in f
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from learnalign.estimates import described, limits, rivals
-from learnalign.estimates.columns import demeaned, independent
+from learnalign.estimates.columns import by_person, demeaned, independent
 from learnalign.estimates.ladder import Slope, slope
 from learnalign.estimates.same_manager import MIN_RESIDUAL_DF, people_in_the_smaller
 from learnalign.verdicts.result import Fit
@@ -33,8 +34,9 @@ def feedback_robust(
     of outcome, exposure and what changes over time; a row less the mean of its person's later ones
     is regressed within manager x cycle, with the levels as instruments, on the core model's ladder
     of errors. The second figure is the mean of r_t (r_t-1 - r_t-2) over three rows in a row, r what
-    the first leaves of the outcome: 0 where each half-year's luck is new, above 0 where it lasts or
-    people drift. None for either where too few have later rows, or three in a row.
+    the first leaves of the outcome, among who was there in all three: 0 where each half-year's luck
+    is new, above 0 where it lasts or people drift. None for either where too few have later rows,
+    or three in a row.
 
     Misleads by trouble in the same half-year, which moves both at once; where luck lasts or people
     drift, as the second figure tells; where people leave by luck and exposure at once; where an
@@ -84,21 +86,34 @@ class Ahead:
 
     def luck_weights(self) -> np.ndarray:
         """By how much each row's outcome moves the mean that tells whether luck lasts."""
-        (r, one, two), n = self.in_a_row(self.luck), len(self.rows)
-        seen, moves = ~np.isnan(two), np.zeros(n + 2)
+        (r, one, two), n = self.in_a_row(self.luck).T, len(self.rows)
+        moves, last = np.zeros(n), self.stays[0]
         for steps, part in enumerate((one - two, r, -r)):
-            moves[2 - steps : n + 2 - steps] += np.where(seen, part, 0.0)
-        return demeaned(moves[2:], self.cell) / seen.sum()
+            np.add.at(moves, last - steps, part)
+        return moves / len(last)
 
     def through(self) -> float:
         """By how much that mean moves with the figure, which is taken out."""
-        r, x = self.in_a_row(self.luck), self.in_a_row(self.exposure)
-        return -float(np.nanmean(x[0] * (r[1] - r[2]) + r[0] * (x[1] - x[2])))
+        (r, *before), (x, *past) = self.in_a_row(self.luck).T, self.in_a_row(self.exposure).T
+        return -float(np.mean(x * (before[0] - before[1]) + r * (past[0] - past[1])))
 
-    def in_a_row(self, values: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Values, and those of the person's two rows before."""
-        by = pd.Series(values).groupby(self.person)
-        return values, *(by.shift(steps).to_numpy() for steps in (1, 2))
+    @cached_property
+    def stays(self) -> tuple[np.ndarray, np.ndarray]:
+        """The last of three rows in a row (their places) of people in the same cells all along, and
+        codes of these cells: who joins or leaves a cell moves its mean, and that would last.
+        """
+        third = np.flatnonzero(pd.Series(self.person).groupby(self.person).cumcount() > 1)
+        cells = pd.MultiIndex.from_arrays([self.cell[third - steps] for steps in range(3)])
+        together = pd.factorize(cells)[0]
+        kept = np.bincount(together, minlength=1)[together] > 1
+        return third[kept], pd.factorize(together[kept])[0]
+
+    def in_a_row(self, values: np.ndarray) -> np.ndarray:
+        """Values of such rows and of the person's two rows before (n, 3), less those of who is
+        there.
+        """
+        last, together = self.stays
+        return demeaned(np.column_stack([values[last - steps] for steps in range(3)]), together)
 
 
 def ahead(frame: pd.DataFrame, level: float = 0.95) -> Ahead | None:
@@ -181,17 +196,21 @@ def lasting(found: Ahead, fit: Fit, level: float = 0.95, owner: str = "person_id
     """How far what is left of one row goes with the change between the person's two before it;
     `fit` is the figure, with the influence of `owner`s.
     """
-    now, before, earlier = found.in_a_row(found.luck)
-    product = pd.Series(now * (before - earlier), found.rows.index).dropna()
-    of = found.rows.loc[product.index]
-    if not limits.rows("three in a row", of[owner], FEWEST):
+    last, together = found.stays
+    of = found.rows.iloc[last]
+    if not len(of) or not limits.rows("three in a row", of[owner], FEWEST):
         return None
+    now, before, earlier = found.in_a_row(found.luck).T
+    product = pd.Series(now * (before - earlier), of.index)
     told = described.mean(product, of[owner], of.rater, by=fit.cluster, level=level)
     if told is None:
         return None
-    # a person also moves the colleagues' means, and the estimate that is taken out
-    taken = len(found.rows) / (len(found.rows) - found.rows.rater_cycle.nunique())
-    through = found.through() * fit.influence
-    moves = (taken * told.influence).add(through, fill_value=0.0)
+    # a person also moves the means of who is there too, and the estimate that is taken out
+    size = np.bincount(together)[together]
+    taken = product * size / (size - 1) - told.estimate * np.where(size == 2, 2, 1)
+    moves = by_person(taken / len(last), of[owner])
+    moves = moves.add(found.through() * fit.influence, fill_value=0.0).rename_axis("person_id")
     # a sum of both signs: no one person makes up most of it
-    return replace(told, is_dominated=False, influence=moves.rename_axis("person_id"))
+    told = replace(told, is_dominated=False, influence=moves)
+    more = len(last) / (len(last) - together.max() - 1)
+    return told if told.of_error is None else replace(told, of_error=told.of_error * more)

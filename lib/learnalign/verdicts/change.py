@@ -14,6 +14,9 @@ from learnalign.verdicts.result import Result, number
 # Of the new variance: twice what an answer's draw adds to it, where that is at most .57 of the
 # standard error before, and more than people's habits, that outlast a cycle, add to the difference
 OF_NOISE, FEWEST = 0.5, 400
+OTHER_WAY = (
+    "within_person"  # the design of the second estimate, which another edition need not tell
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ def change(
     turned = [_told("turned", verdict=words[before.verdict])] if is_turned else []
     if None in (now.estimate, before.estimate, now.std_error, before.std_error):
         return Change(" ".join(turned), False)
+    if now.design != before.design and OTHER_WAY in (now.design, before.design):
+        return Change(" ".join([*turned, _told("other way")]), False)
     scale = log if now.unit == "hazard ratio" else float
     off, df = scale(now.estimate) - scale(before.estimate), min(now.df or 1, before.df or 1)
     new, old = now.std_error**2, before.std_error**2
