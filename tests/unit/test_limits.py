@@ -305,7 +305,7 @@ def test_at_a_limit_one_person_decides_nothing_for_certain(name):
     assert (str(make(n)) == str(make(n - 1))) == (name in SAME)
     at, less = under_keys(lambda: make(n)), under_keys(lambda: make(n - 1))
     assert {*at} & {*less}
-    # By moved counts a person is told in 13 of 100 guesses more than chance, of managers in 27;
+    # By a step of moved counts one more is told in 7 of 100, at a floor in 13, of managers in 27;
     # 60 keys for each add an error of 9
     assert far_apart(at, less) < 0.45
 
@@ -332,7 +332,7 @@ FIT = Fit(
 
 def test_far_from_a_limit_nothing_is_moved_and_nothing_told():
     people = names(500)
-    for count, is_there in ((500, True), (2, False)):
+    for count, is_there in ((500, True), (-2, False)):
         doors = [door(n) for n in range(20)]
         for one in doors:
             asks = judged(lambda _, count=count: limits.enough("people", people, count, 30))
@@ -341,7 +341,7 @@ def test_far_from_a_limit_nothing_is_moved_and_nothing_told():
     judged(lambda _: limits.people("people", people[:30], 30))(SimpleNamespace(gate=one))
     ((figure, moves),) = one.told.items()
     assert figure.startswith("enough: people|")
-    assert moves.max() == pytest.approx(2 * 0.3989 / 3, rel=0.01)  # of yes or no, at its middle
+    assert moves.max() == pytest.approx(2 * 0.3989 / 6, rel=0.01)  # of yes or no, at its middle
 
 
 @pytest.mark.parametrize("by", [noise.OF_PEOPLE, limits.OF_MANAGERS])
@@ -471,32 +471,31 @@ def test_what_measures_a_factor_or_a_reliability_is_no_exact_step():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("module", "name", "verb"),
+    ("module", "name", "verb", "high"),
     [
-        (pooling, "MIN_POOLED", lambda study: merit.over_managers(study)[0] is None),
-        (networks, "MIN_NODES", lambda study: networks.missing_ties(study, draws=2).empty),
-        (gaps, "MIN_TRIALS", lambda study: len(gaps.knowing(study))),
+        (pooling, "MIN_POOLED", lambda study: merit.over_managers(study)[0] is None, 128),
+        (networks, "MIN_NODES", lambda study: networks.missing_ties(study, draws=2).empty, 2048),
+        (gaps, "MIN_TRIALS", lambda study: len(gaps.knowing(study)) < 4, 1024),
     ],
 )
-def test_limits_of_facts_are_moved(study, monkeypatch, module, name, verb):
+def test_limits_of_facts_are_moved(study, monkeypatch, module, name, verb, high):
     """The limit is where the data are: as they are, one more is too many."""
-    low, high = getattr(module, name), 100_000
-    fewest = verb(behind(study))
+    low, plain = getattr(module, name), behind(study)
+    assert not verb(plain)
     while high - low > 1:
         middle = (low + high) // 2
         monkeypatch.setattr(module, name, middle)
-        low, high = (middle, high) if verb(behind(study)) == fewest else (low, middle)
-    found = set()
-    for number in range(24):
-        monkeypatch.setattr(module, name, low)
-        found.add(verb(behind(study, replace(door(number), alone=study.gate.alone))))
-    assert len(found) > 1
+        low, high = (low, middle) if verb(plain) else (middle, high)
+    monkeypatch.setattr(module, name, low - 3 if module is pooling else low)  # a floor is higher
+    doors = (replace(door(number), alone=study.gate.alone) for number in range(12))
+    assert {verb(behind(study, one)) for one in doors} == {True, False}
 
 
 @pytest.mark.slow
-def test_the_demonstration_is_far_from_every_limit_of_its_answers(study):
+def test_limits_take_a_small_part_of_what_may_be_told_of_somebody(study):
+    """Of the answers of 377 people, who are near many a limit."""
     one = replace(door(1), alone=study.gate.alone)
     la.ask(behind(study, one))
-    near = {name.split("|")[0] for name in one.told if name.startswith("enough: ")}
-    assert near <= {"enough: extra", "enough: first stage"}
-    assert gate.mu(gate.told(one)).max() < gate.MOST
+    told = gate.told(one)
+    at_limits = told[told.figure.astype(str).str.startswith("enough: ")]
+    assert 0 < gate.mu(at_limits).max() < 0.4 * gate.MOST
