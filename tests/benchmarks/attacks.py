@@ -37,7 +37,7 @@ from scipy import optimize, stats
 from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.contract import Meta
-from learnalign.estimates import ask, askable, costs
+from learnalign.estimates import ask, askable, costs, limits
 from learnalign.facts import describe, ratios
 from learnalign.privacy import gate, keys, rule
 from learnalign.runs import drawing, units
@@ -107,10 +107,26 @@ class Asked(gate.Gate):
     kept: list[tuple[Any, ...]] = field(default_factory=list)
 
     def reaches(self, name: str, ids: pd.Index, count: float, least: float, sd: float) -> bool:
-        about = name, pd.Index([*map(str, ids)], dtype=object), count, least, sd
-        answer = count >= least if self.door is None else self.door.reaches(*about)
-        self.kept.append((*about, bool(answer)))
+        if self.door is None:
+            return count >= least
+        return self.door.reaches(name, pd.Index([*map(str, ids)], dtype=object), count, least, sd)
+
+    def keeps(self, what: str, ids: Any, count: float, least: float, **about: Any) -> bool:
+        """`limits.enough`, and that it was asked; not where no amount of noise would matter."""
+        answer = ENOUGH(what, ids, count, least, **about)
+        if abs(count - least) <= 200 * max(about.get("each", 1.0), 1e-12):
+            there = pd.Index([*map(str, pd.Index(ids).unique())], dtype=object)
+            self.kept.append((what, there, count, least, about, bool(answer)))
         return answer
+
+
+ENOUGH = limits.enough
+
+
+def enough(door: gate.Gate, what: str, ids: Any, count: float, least: float, about: Any) -> bool:
+    """What a gate answers at a limit."""
+    asks = studies.judged(lambda _: ENOUGH(what, ids, count, least, **about))
+    return bool(asks(SimpleNamespace(gate=door)))
 
     def roughly(self, statistic: str, value: float | None, *_: Any) -> float | None:
         return value
@@ -162,12 +178,17 @@ class Making:
         return self._study
 
     def make(self, part: tuple[Any, ...], door: gate.Gate | None = None) -> Part:
-        own, asked = self.study(), Asked(rule.Rule(10), keys.Draws(b"", ""), door=door)
+        own, draws = self.study(), keys.Draws(b"", "", is_unit=bool(self.unit))
+        asked = Asked(rule.Rule(10), door.draws if door else draws, door=door)
         months = {(ask._months,): ask.months(own)}  # asks nothing at a limit
         study = replace(own, gate=asked, told=studies.Told(), _made=dict(months))
         for name in ("linked", "journeys", "quarters"):
             study.__dict__[name] = own.__dict__[name]
-        made = studies.judged(steps()[part])(study)
+        limits.enough = asked.keeps
+        try:
+            made = studies.judged(steps()[part])(study)
+        finally:
+            limits.enough = ENOUGH
         _plainly_indexed(made)
         return made, asked.kept
 
@@ -186,9 +207,6 @@ class Making:
         return {part: self.make(part) for part in steps()}, rest
 
 
-CLEAR = 3.5  # deviations from a limit: nobody's key is asked again
-
-
 class Variants:
     """A state of the data, or of a unit's part, by what keys answer at its limits."""
 
@@ -202,20 +220,19 @@ class Variants:
         alone = replace(door, told={})
         found = {}
         for part, ways in self.known.items():
-            fits = (one for one in ways if all(self._alike(alone, *each) for each in one[1]))
+            fits = (
+                one
+                for one in ways
+                if all(enough(alone, *about) == answer for *about, answer in one[1])
+            )
             one = next(fits, None)
             if one is None:
                 one = self.state.make(part, alone)
                 ways.append(one)
             for *about, _ in one[1]:
-                door.reaches(*about)
+                enough(door, *about)
             found[part] = one[0]
         return self._whole(found)
-
-    def _alike(self, door: gate.Gate, *asked: Any) -> bool:
-        *about, answer = asked
-        is_clear = abs(about[2] - about[3]) > CLEAR * about[4]
-        return is_clear or door.reaches(*about) == answer
 
     def ways(self, *part: Any) -> list[Any]:
         return [made for made, _ in self.known[part]]

@@ -43,6 +43,7 @@ from learnalign.privacy.keys import Draws
 from learnalign.privacy.rule import Rule
 from learnalign.runs import units
 from learnalign.studies import judged
+from learnalign.verdicts import judge, rows
 from learnalign.verdicts.result import Comparison, Fit
 
 KEYS = 60
@@ -357,6 +358,23 @@ def test_what_cannot_be_told_of_fewer_is_hardly_ever_told_at_the_limit(by):
     assert share(round(10 + 5 * by)) > 0.98
 
 
+def test_steps_are_as_wide_as_all_noise_is():
+    """Else more noise would not help where limits tell most, and a run would never end."""
+    draws = Draws(b"x" * 32, "state", factor=2.0, is_unit=True)
+    one = Gate(Rule(10), draws)
+    judged(lambda _: limits.people("people", names(30), 30))(SimpleNamespace(gate=one))
+    (moves,) = one.told.values()
+    assert moves.max() == pytest.approx(2 * 0.3989 / 24, rel=0.01)
+
+
+def test_managers_of_many_people_are_there_whoever_leaves():
+    ids, raters = pd.Series(names(41)), pd.Series(np.arange(41) // 8)
+    one = door(1)
+    judged(lambda _: limits.managers(ids, raters))(SimpleNamespace(gate=one))
+    (moves,) = one.told.values()
+    assert [*moves.index] == ["p40"]
+
+
 def test_without_draws_counts_are_judged_as_they_are():
     alone = SimpleNamespace(gate=Gate(Rule(10)))
     for count in (9, 10):
@@ -374,6 +392,13 @@ def test_the_gate_of_a_study_is_forgotten_after_it():
     with pytest.raises(ValueError):
         fails(SimpleNamespace(gate=door(1)))
     assert not limits.is_moved()
+
+
+def test_a_ratio_without_bounds_is_a_number():
+    fit = replace(FIT, ratio=True, std_error=400.0, df=1.0, low=0.0, high=np.inf)
+    assert rows.detectable_in(fit, unit="hazard ratio") > 1e300
+    found = noise.moved(fit, 500.0, -2000.0, 0.02, 0.0)
+    assert found.estimate == 0 and judge.p_value(found, "hazard ratio") < 1
 
 
 # --- what the gate itself counts
