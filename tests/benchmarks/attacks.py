@@ -178,19 +178,24 @@ class Making:
         return self._study
 
     def make(self, part: tuple[Any, ...], door: gate.Gate | None = None) -> Part:
-        own, draws = self.study(), keys.Draws(b"", "", is_unit=bool(self.unit))
+        draws = keys.Draws(b"", "", is_unit=bool(self.unit))
         asked = Asked(rule.Rule(10), door.draws if door else draws, door=door)
-        months = {(ask._months,): ask.months(own)}  # asks nothing at a limit
-        study = replace(own, gate=asked, told=studies.Told(), _made=dict(months))
-        for name in ("linked", "journeys", "quarters"):
-            study.__dict__[name] = own.__dict__[name]
         limits.enough = asked.keeps
         try:
-            made = studies.judged(steps()[part])(study)
+            return self.under(part, asked), asked.kept
         finally:
             limits.enough = ENOUGH
+
+    def under(self, part: tuple[Any, ...], door: gate.Gate) -> Any:
+        """A part as this gate judges its limits."""
+        own = self.study()
+        months = {(ask._months,): ask.months(own)}  # asks nothing at a limit
+        study = replace(own, gate=door, told=studies.Told(), _made=dict(months))
+        for name in ("linked", "journeys", "quarters"):
+            study.__dict__[name] = own.__dict__[name]
+        made = studies.judged(steps()[part])(study)
         _plainly_indexed(made)
-        return made, asked.kept
+        return made
 
     def first(self) -> tuple[dict[tuple[Any, ...], Part], dict[str, Any]]:
         """Every part as is likeliest, and what asks nothing."""
@@ -233,6 +238,11 @@ class Variants:
                 enough(door, *about)
             found[part] = one[0]
         return self._whole(found)
+
+    def exact(self) -> Exact:
+        """As it is for an analyst alone with the data."""
+        alone = gate.Gate(rule.Rule(10))
+        return self._whole({part: self.state.under(part, alone) for part in self.known})
 
     def ways(self, *part: Any) -> list[Any]:
         return [made for made, _ in self.known[part]]
@@ -802,7 +812,6 @@ def everything_else(tables: dict[str, pd.DataFrame]) -> dict[str, float]:
 
 ATTRIBUTES = ["unit", "grade", "function", "location", "gender", "age_band"]
 TABLES = 50
-WITH_TABLES = 8  # companies
 
 
 def _solved(people: pd.DataFrame, n_keys: int = 8) -> dict[str, float]:
@@ -900,12 +909,16 @@ def erasures(cache: Path, seed: int, n_targets: int, n_keys: int) -> Iterator[tu
     tables, meta = company(seed)
     whole = variants(cache, f"{seed}", tables, meta)
     exact, state = whole.likeliest, State((whole, False))
-    if seed <= WITH_TABLES:
-        yield "tables", everything_else(tables)
-        yield "averages", averaged(exact)
     for person in targets(exact, tables, state.mu(), n_targets):
         less = variants(cache, f"{seed}-{person}", erased(tables, person), meta)
         yield "erased", attack(state, State((less, False)), person, n_keys)
+
+
+def with_tables(cache: Path, seed: int) -> Iterator[tuple[str, Any]]:
+    """Of one company: overlapping tables, and averages over floors and amounts of noise."""
+    tables, meta = company(seed)
+    yield "tables", everything_else(tables)
+    yield "averages", averaged(variants(cache, f"{seed}", tables, meta).likeliest)
 
 
 def with_units(cache: Path, seed: int, n_keys: int) -> Iterator[tuple[str, Any]]:
@@ -1012,10 +1025,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=50)
     parser.add_argument("--units", type=int, default=10, help="companies with editions of units")
+    parser.add_argument("--tables", type=int, default=10, help="companies with other attacks")
     parser.add_argument("--minutes", type=float, default=math.inf, help="nothing begins after")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--keys", type=int, default=40, help="half of them to learn from")
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/cache"))
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/parts"))
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     store = asked.cache / "found.jsonl"
@@ -1024,13 +1038,18 @@ def main() -> None:
     until = time.monotonic() + 60 * asked.minutes
     jobs = [("one", seed) for seed in range(1, asked.companies + 1)]
     jobs += [("units", seed) for seed in range(1, asked.units + 1)]
+    jobs += [("tables", seed) for seed in range(1, asked.tables + 1)]
     for job, seed in sorted(jobs, key=lambda one: one[1]):
         is_done = any((one["job"], one["seed"]) == (job, seed) for one in done)
         if is_done or time.monotonic() > until:
             continue
-        about = (asked.targets, asked.keys) if job == "one" else (asked.keys,)
+        ways = {
+            "one": lambda seed: erasures(asked.cache, seed, asked.targets, asked.keys),
+            "units": lambda seed: with_units(asked.cache, seed, asked.keys),
+            "tables": lambda seed: with_tables(asked.cache, seed),
+        }
         lines = []
-        for what, outcome in (erasures if job == "one" else with_units)(asked.cache, seed, *about):
+        for what, outcome in ways[job](seed):
             told = outcome if isinstance(outcome, dict) else vars(outcome)
             lines.append({"job": job, "seed": seed, "what": what, **told})
             print(job, seed, what, {k: v for k, v in told.items() if k != "worst"}, flush=True)
