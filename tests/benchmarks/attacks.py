@@ -37,7 +37,7 @@ from scipy import optimize, stats
 from learnalign import studies
 from learnalign.data import reading
 from learnalign.data.contract import Meta
-from learnalign.estimates import ask, askable, costs
+from learnalign.estimates import ask, askable, costs, limits
 from learnalign.facts import describe, ratios
 from learnalign.privacy import gate, keys, rule
 from learnalign.runs import drawing, units
@@ -95,7 +95,6 @@ class Exact:
     seen: dict[str, float | None]
     people: Any
     few: dict[str, tuple[pd.Index, int]]  # of each unit: people, and managers
-    asked: list[tuple[Any, ...]] = field(default_factory=list)  # at limits, and what was answered
 
 
 @dataclass
@@ -108,91 +107,154 @@ class Asked(gate.Gate):
     kept: list[tuple[Any, ...]] = field(default_factory=list)
 
     def reaches(self, name: str, ids: pd.Index, count: float, least: float, sd: float) -> bool:
-        about = name, pd.Index([*map(str, ids)], dtype=object), count, least, sd
-        answer = count >= least if self.door is None else self.door.reaches(*about)
-        self.kept.append((*about, answer))
+        if self.door is None:
+            return count >= least
+        return self.door.reaches(name, pd.Index([*map(str, ids)], dtype=object), count, least, sd)
+
+    def keeps(self, what: str, ids: Any, count: float, least: float, **about: Any) -> bool:
+        """`limits.enough`, and that it was asked; not where no amount of noise would matter."""
+        answer = ENOUGH(what, ids, count, least, **about)
+        if abs(count - least) <= 200 * max(about.get("each", 1.0), 1e-12):
+            there = pd.Index([*map(str, pd.Index(ids).unique())], dtype=object)
+            self.kept.append((what, there, count, least, about, bool(answer)))
         return answer
+
+
+ENOUGH = limits.enough
+
+
+def enough(door: gate.Gate, what: str, ids: Any, count: float, least: float, about: Any) -> bool:
+    """What a gate answers at a limit."""
+    asks = studies.judged(lambda _: ENOUGH(what, ids, count, least, **about))
+    return bool(asks(SimpleNamespace(gate=door)))
 
     def roughly(self, statistic: str, value: float | None, *_: Any) -> float | None:
         return value
 
 
+Part = tuple[Any, list[tuple[Any, ...]]]  # what was made, and what was asked at limits
+
+
+def steps() -> dict[tuple[Any, ...], Callable[[studies.Study], Any]]:
+    """All that is handed to the gate, part by part: each asks at its own limits."""
+    contrasts_ = headlines("contrast")
+    found = {("compared", k): lambda s, k=k: _compared(s, k) for k in headlines() if _is_figure(k)}
+    found |= {
+        ("guard", make, key): lambda s, make=make, key=key: s.made(make, key)
+        for make in (ask._doses, ask._apart)
+        for key in contrasts_
+    }
+    found |= {("family", k): lambda s, of=of: of.make(s) for k, of in ask.FAMILIES.items()}
+    priced = costs.cost_per_closed_gap
+    found |= {("cost", k): lambda s, k=k: priced(ask.months(s), k) for k in ("cost", "hours")}
+    found |= {("facts", k): lambda s, k=k: ratios.figures(s, k) for k in ratios.read()}
+    return found | {("seen",): lambda s: s.made(askable._coverage)}
+
+
+def _is_figure(key: str) -> bool:
+    return measures()[key][1].estimator != "cost"
+
+
+def _compared(study: studies.Study, key: str) -> Comparison:
+    return replace(ask.compared(study, key), attrition=pd.DataFrame())
+
+
+@dataclass
+class Making:
+    """A state of the data, or of a unit's part: how each part is made, under any gate."""
+
+    tables: dict[str, pd.DataFrame]
+    meta: Meta
+    unit: str = ""
+    _study: studies.Study | None = None
+
+    def study(self) -> studies.Study:
+        if self._study is None:
+            dataset = reading.of_frames(self.tables, self.meta)
+            dataset = units.part(dataset, self.unit) if self.unit else dataset
+            self._study = studies.Study(dataset, studies.Settings(), gate.Gate(rule.Rule(10)))
+            for name in ("linked", "journeys", "quarters"):
+                getattr(self._study, name)
+        return self._study
+
+    def make(self, part: tuple[Any, ...], door: gate.Gate | None = None) -> Part:
+        draws = keys.Draws(b"", "", is_unit=bool(self.unit))
+        asked = Asked(rule.Rule(10), door.draws if door else draws, door=door)
+        limits.enough = asked.keeps
+        try:
+            return self.under(part, asked), asked.kept
+        finally:
+            limits.enough = ENOUGH
+
+    def under(self, part: tuple[Any, ...], door: gate.Gate) -> Any:
+        """A part as this gate judges its limits."""
+        own = self.study()
+        months = {(ask._months,): ask.months(own)}  # asks nothing at a limit
+        study = replace(own, gate=door, told=studies.Told(), _made=dict(months))
+        for name in ("linked", "journeys", "quarters"):
+            study.__dict__[name] = own.__dict__[name]
+        made = studies.judged(steps()[part])(study)
+        _plainly_indexed(made)
+        return made
+
+    def first(self) -> tuple[dict[tuple[Any, ...], Part], dict[str, Any]]:
+        """Every part as is likeliest, and what asks nothing."""
+        study, own = self.study(), {}
+        for name in self.tables:
+            if name != "surveys":
+                part = study.dataset.tables[name].execute()
+                own[name] = part.groupby(part[PERSON.get(name, ("person_id",))[0]]).size()
+        latest = units._latest(study.dataset).execute().groupby("unit")
+        many = units._sizes(study.dataset).managers
+        rest = {"rows": own, "alone": studies._alone(study.dataset), "meta": self.meta}
+        rest["people"] = study.cycles.person_id.unique()
+        rest["few"] = {name: (pd.Index(p.person_id), int(many[name])) for name, p in latest}
+        return {part: self.make(part) for part in steps()}, rest
+
+
 class Variants:
     """A state of the data, or of a unit's part, by what keys answer at its limits."""
 
-    def __init__(self, first: Exact, make: Callable[[gate.Gate], Exact]) -> None:
-        self.known, self.make = [first], make
+    def __init__(self, first: tuple[dict[Any, Part], dict[str, Any]], state: Making) -> None:
+        self.known = {part: [made] for part, made in first[0].items()}
+        self.rest, self.state = first[1], state
+        self.likeliest = self._whole({part: made[0] for part, made in first[0].items()})
 
     def under(self, door: gate.Gate) -> Exact:
         """As a key's gate has it, which is told what it was asked."""
-        for one in self.known:
-            alone = replace(door, told={})
-            if all(alone.reaches(*about) == answer for *about, answer in one.asked):
-                break
-        else:
-            one = self.make(replace(door, told={}))
-            self.known.append(one)
-        for *about, _ in one.asked:
-            door.reaches(*about)
-        return one
+        alone = replace(door, told={})
+        found = {}
+        for part, ways in self.known.items():
+            fits = (
+                one
+                for one in ways
+                if all(enough(alone, *about) == answer for *about, answer in one[1])
+            )
+            one = next(fits, None)
+            if one is None:
+                one = self.state.make(part, alone)
+                ways.append(one)
+            for *about, _ in one[1]:
+                enough(door, *about)
+            found[part] = one[0]
+        return self._whole(found)
 
+    def exact(self) -> Exact:
+        """As it is for an analyst alone with the data."""
+        alone = gate.Gate(rule.Rule(10))
+        return self._whole({part: self.state.under(part, alone) for part in self.known})
 
-def compute(
-    tables: dict[str, pd.DataFrame], meta: Meta, unit: str = "", door: gate.Gate | None = None
-) -> Exact:
-    """Every exact figure; the gate is asked at limits only, and answers as `door` does."""
-    dataset = reading.of_frames(tables, meta)
-    dataset = units.part(dataset, unit) if unit else dataset
-    judge_ = Asked(rule.Rule(10), keys.Draws(b"", ""), door=door)
-    study = studies.Study(dataset, studies.Settings(), judge_)
-    found = studies.judged(_compute)(study, tables, meta)
-    found.asked = [*dict.fromkeys(_hashed(one) for one in judge_.kept)]
-    found.asked = [one.about for one in found.asked]
-    return found
+    def ways(self, *part: Any) -> list[Any]:
+        return [made for made, _ in self.known[part]]
 
-
-@dataclass(frozen=True)
-class _hashed:
-    """A question by its name and the people, as it is drawn."""
-
-    about: tuple[Any, ...]
-
-    def __hash__(self) -> int:
-        return hash((self.about[0], *self.about[2:]))
-
-    def __eq__(self, other: object) -> bool:
-        mine, theirs = self.about, other.about
-        return mine[0] == theirs[0] and mine[2:] == theirs[2:] and mine[1].equals(theirs[1])
-
-
-def _compute(study: studies.Study, tables: dict[str, pd.DataFrame], meta: Meta) -> Exact:
-    dataset, found = study.dataset, {}
-    for key in headlines():
-        if measures()[key][1].estimator != "cost":
-            found[key] = replace(ask.compared(study, key), attrition=pd.DataFrame())
-    against = {
-        (make, key): study.made(make, key)
-        for make in (ask._doses, ask._apart)
-        for key in headlines("contrast")
-        if found[key].adjusted
-    }
-    families = {name: family.make(study) for name, family in ask.FAMILIES.items()}
-    months = ask.months(study)
-    priced = {name: costs.cost_per_closed_gap(months, name) for name in ("cost", "hours")}
-    facts = {key: ratios.figures(study, key) for key in ratios.read()}
-    own = {}
-    for name in tables:
-        if name != "surveys":
-            part = dataset.tables[name].execute()
-            own[name] = part.groupby(part[PERSON.get(name, ("person_id",))[0]]).size()
-    coverage = study.made(askable._coverage)  # without draws: exact
-    seen = dict(zip(coverage.question, coverage.detectable_effect, strict=True))
-    alone, people = studies._alone(dataset), study.cycles.person_id.unique()
-    latest, sizes = units._latest(dataset).execute().groupby("unit"), units._sizes(dataset)
-    few = {name: (pd.Index(p.person_id), int(sizes.managers[name])) for name, p in latest}
-    made = Exact(found, against, families, facts, priced, own, alone, meta, seen, people, few)
-    _plainly_indexed(made)
-    return made
+    def _whole(self, made: dict[Any, Any]) -> Exact:
+        by: dict[str, dict[Any, Any]] = defaultdict(dict)
+        for (kind, *name), one in made.items():
+            by[kind][tuple(name) if len(name) > 1 else (name or [""])[0]] = one
+        seen = by["seen"][""]
+        seen = dict(zip(seen.question, seen.detectable_effect, strict=True))
+        whole = by["compared"], by["guard"], by["family"], by["facts"], by["cost"]
+        return Exact(*whole, **self.rest, seen=seen)
 
 
 def _plainly_indexed(found: Any) -> None:
@@ -232,7 +294,6 @@ class Edition:
     counts: dict[str, int | None]
     gate: gate.Gate
     seen: dict[str, float | None]
-    exact: Exact
 
 
 def publish(
@@ -241,8 +302,8 @@ def publish(
     """One edition of exact figures: the library's own road, with what was computed put in. Without
     what stands `beside` the answers it is several times as fast.
     """
-    first = exact.known[0] if isinstance(exact, Variants) else exact
-    door = gate.Gate(rule.Rule(least), draws, first.alone)
+    alone = exact.rest["alone"] if isinstance(exact, Variants) else exact.alone
+    door = gate.Gate(rule.Rule(least), draws, alone)
     exact = exact.under(door) if isinstance(exact, Variants) else exact
     made = {(ask._compared, key): found for key, found in exact.comparisons.items()}
     made |= exact.guards
@@ -251,9 +312,7 @@ def publish(
     with _given(exact):
         rows = [row for key in headlines() for row in study.made(ask._answer, key)]
         if not beside:
-            return Edition(
-                {"|".join(row.key): row for row in judge.holm(rows)}, {}, door, {}, exact
-            )
+            return Edition({"|".join(row.key): row for row in judge.holm(rows)}, {}, door, {})
         rows += [row for name in ask.FAMILIES for row in study.made(ask._family, name)]
         rows += [row for key in ratios.read() for row in study.made(describe._described, key)]
     rows = judge.holm(rows)
@@ -267,7 +326,7 @@ def publish(
         seen[key] = door.roughly(f"{key}, detectable", value, exact.people)
     for unit, (ids, managers) in exact.few.items():
         counts[f"edition of {unit}"] = None if units._is_few(door, ids, managers) else 1
-    return Edition(named, counts, door, seen, exact)
+    return Edition(named, counts, door, seen)
 
 
 class _given:
@@ -308,18 +367,24 @@ class State:
 
     def __init__(self, *parts: tuple[Exact | Variants, bool]) -> None:
         self.parts = parts
-        self._mu: dict[float, pd.Series] = {}
+        self._mu: dict[int, pd.Series] = {}
 
     def editions(self, draws: keys.Draws) -> list[Edition]:
         return [publish(exact, replace(draws, is_unit=is_unit)) for exact, is_unit in self.parts]
 
     def mu(self, factor: float = 1.0) -> pd.Series:
-        """By person, with so much noise; hardly a matter of the key."""
-        if factor not in self._mu:
-            made = self.editions(keys.Draws(secret(0), "state", factor))
+        """By person, with so much noise; hardly a matter of the key, and of steps between."""
+        place = math.log(factor) / math.log(1.15)
+        below, above = (self._mu_at(end) for end in (math.floor(place), math.ceil(place)))
+        share = place - math.floor(place)
+        return (below * (1 - share)).add(above * share, fill_value=0.0)
+
+    def _mu_at(self, place: int) -> pd.Series:
+        if place not in self._mu:
+            made = self.editions(keys.Draws(secret(0), "state", 1.15**place))
             told = pd.concat([gate.told(one.gate) for one in made], ignore_index=True)
-            self._mu[factor] = gate.mu(told)
-        return self._mu[factor]
+            self._mu[place] = gate.mu(told)
+        return self._mu[place]
 
     def draws(self, number: int) -> keys.Draws:
         """Those of a key, with the factor that a run would find."""
@@ -375,29 +440,47 @@ class Model:
     step: float = 0.0  # to which it is rounded
 
 
-def models(exact: Exact, is_unit: bool, factor: float) -> dict[str, Model]:
-    """By row: what stands behind it."""
-    fits = {}
-    for key, found in exact.comparisons.items():
+def models(whole: Exact | Variants, is_unit: bool, factor: float) -> dict[str, list[Model]]:
+    """By row: what may stand behind it, first what is likeliest."""
+    fits: dict[str, list[tuple[Fit | None, str, float]]] = defaultdict(list)
+    for key in whole_of(whole).comparisons:
         question = measures()[key][0].key
-        fits[f"{question}|{key}|company|"] = (found.adjusted, "headline", 0.0)
-        fits[f"{question}|{key}|company|raw"] = (found.raw, "other", 0.0)
-    for name, family in exact.families.items():
+        for found in ways_of(whole, "compared", key):
+            fits[f"{question}|{key}|company|"].append((found.adjusted, "headline", 0.0))
+            fits[f"{question}|{key}|company|raw"].append((found.raw, "other", 0.0))
+    for name in whole_of(whole).families:
         question, measure = measures()[ask.FAMILIES[name].measure]
-        for at, fit in family.fits.items():
-            fits[f"{question.key}|{measure.key}|company|{at}"] = (fit, "other", 0.0)
-    fits["Q7|cost_per_closed_gap|company|"] = (exact.costs["cost"][0], "headline", 0.0)
-    for key, facts in exact.facts.items():
-        for at, fit in facts.fits.items():
-            name = f"{ratios.read()[key].question}|{key}|company|{at}"
-            is_share = facts.units.get(at) == "%"
-            step = (0.1 if (fit and fit.n_people >= 1000) else 1.0) if is_share else 0.0
-            fits[name] = (fit, "other", step)
-    return {
-        name: Model(fit, kind, sd_of(fit, weight), weight, step)
-        for name, (fit, kind, step) in fits.items()
-        if fit is not None and (weight := _weight(kind, factor, is_unit))
-    }
+        for family in ways_of(whole, "family", name):
+            for at, fit in family.fits.items():
+                fits[f"{question.key}|{measure.key}|company|{at}"].append((fit, "other", 0.0))
+    for found in ways_of(whole, "cost", "cost"):
+        fits["Q7|cost_per_closed_gap|company|"].append((found[0], "headline", 0.0))
+    for key in whole_of(whole).facts:
+        for facts in ways_of(whole, "facts", key):
+            for at, fit in facts.fits.items():
+                name = f"{ratios.read()[key].question}|{key}|company|{at}"
+                is_share = facts.units.get(at) == "%"
+                step = (0.1 if (fit and fit.n_people >= 1000) else 1.0) if is_share else 0.0
+                fits[name].append((fit, "other", step))
+    found = {}
+    for name, ways in fits.items():
+        told = [
+            (fit, kind, _weight(kind, factor, is_unit), step) for fit, kind, step in ways if fit
+        ]
+        if told:
+            found[name] = [Model(f, k, sd_of(f, weight), weight, e) for f, k, weight, e in told]
+    return found
+
+
+def whole_of(whole: Exact | Variants) -> Exact:
+    return whole.likeliest if isinstance(whole, Variants) else whole
+
+
+def ways_of(whole: Exact | Variants, kind: str, name: str) -> list[Any]:
+    if isinstance(whole, Variants):
+        return whole.ways(kind, name)
+    by = {"compared": whole.comparisons, "family": whole.families}
+    return [(by | {"cost": whole.costs, "facts": whole.facts})[kind][name]]
 
 
 def _normal(x: float, mean: float, sd: float, step: float = 0.0) -> float:
@@ -414,25 +497,29 @@ def _onto(value: float, fit: Fit) -> float:
 
 
 def numbers(
-    edition: Edition, known: dict[str, Model], exact: Exact, weight: float
+    edition: Edition, known: dict[str, list[Model]], whole: Exact | Variants, weight: float
 ) -> dict[str, float]:
-    """How likely each published number is in a state, as logarithms."""
+    """How likely each published number is in a state, as logarithms: by what it is likeliest of."""
     found: dict[str, float] = {}
-    for name, model in known.items():
-        row, fit = edition.rows.get(name), model.fit
-        if row is None or not row.shown or row.estimate is None:
-            continue
-        found[f"{name} estimate"] = _normal(
-            _onto(row.estimate, fit), _onto(fit.estimate, fit), model.sd, model.step
-        )
-        found[f"{name} error"] = _of_error(row, model)
-        if row.df and fit.df:
-            found[f"{name} df"] = _of_df(row, fit)
-    for key, compared in exact.comparisons.items():
+    for name, ways in known.items():
+        row = edition.rows.get(name)
+        if row is not None and row.shown and row.estimate is not None:
+            told = [_of_row(name, row, model) for model in ways]
+            found |= max(told, key=lambda one: sum(one.values()))
+    for key in whole_of(whole).comparisons:
         row = edition.rows.get(f"{measures()[key][0].key}|{key}|company|")
         if row is not None and row.shown:
-            found |= _of_checks(key, row, compared, weight)
+            ways = ways_of(whole, "compared", key)
+            told = [_of_checks(key, row, one, weight) for one in ways if one.adjusted]
+            found |= max(told, key=lambda one: (len(one), sum(one.values())), default={})
     return found
+
+
+def _of_row(name: str, row: Result, model: Model) -> dict[str, float]:
+    fit = model.fit
+    where = _onto(row.estimate, fit), _onto(fit.estimate, fit), model.sd, model.step
+    found = {f"{name} estimate": _normal(*where), f"{name} error": _of_error(row, model)}
+    return found | ({f"{name} df": _of_df(row, fit)} if row.df and fit.df else {})
 
 
 Z = stats.norm.ppf(0.975)
@@ -600,29 +687,18 @@ class Knowing:
 
     def __init__(self, state: State) -> None:
         self.state = state
-        self._models: dict[tuple[int, float, int], dict[str, Model]] = {}
+        self._models: dict[tuple[int, float], dict[str, list[Model]]] = {}
 
-    def models(self, part: int, factor: float, exact: Exact | None = None) -> dict[str, Model]:
-        """Of the likeliest answers at limits, or of some others that there were."""
-        whole, is_unit = self.state.parts[part]
-        exact = exact or (whole.known[0] if isinstance(whole, Variants) else whole)
-        key = part, factor, id(exact)
-        if key not in self._models:
-            self._models[key] = models(exact, is_unit, factor)
-        return self._models[key]
+    def models(self, part: int, factor: float) -> dict[str, list[Model]]:
+        if (part, factor) not in self._models:
+            self._models[part, factor] = models(*self.state.parts[part], factor)
+        return self._models[part, factor]
 
     def likely(self, one: Seen) -> dict[str, float]:
         found = {}
         for part, (whole, is_unit) in enumerate(self.state.parts):
             weight = _weight("other", one.factor, is_unit)
-            ways = whole.known if isinstance(whole, Variants) else [whole]
-            told = [
-                numbers(one.parts[part], self.models(part, one.factor, exact), exact, weight)
-                for exact in ways
-            ]
-            told = max(
-                told, key=lambda way: (len(way), sum(way.values()))
-            )  # what it must have been
+            told = numbers(one.parts[part], self.models(part, one.factor), whole, weight)
             found |= {f"{part} {name}": value for name, value in told.items()}
         return found
 
@@ -694,14 +770,15 @@ def _of_change(known: tuple[Knowing, Knowing], part: int, before: Seen, after: S
     """Log odds of no change, by the estimates that both hold."""
     total, then = 0.0, known[0].models(part, before.factor)
     stays, goes = (one.models(part, after.factor) for one in known)
-    for name in then.keys() & goes.keys():
+    for name in then.keys() & goes.keys() & stays.keys():
         rows = [one.parts[part].rows.get(name) for one in (before, after)]
         if any(row is None or not row.shown or row.estimate is None for row in rows):
             continue
-        fit, rounded = then[name].fit, then[name].step ** 2 / 6
+        now = then[name][0]
+        fit, rounded = now.fit, now.step**2 / 6
         x = _onto(rows[1].estimate, fit) - _onto(rows[0].estimate, fit)
-        change = _onto(goes[name].fit.estimate, fit) - _onto(fit.estimate, fit)
-        off = [math.sqrt(then[name].sd ** 2 + m[name].sd ** 2 + rounded) for m in (stays, goes)]
+        change = _onto(goes[name][0].fit.estimate, fit) - _onto(fit.estimate, fit)
+        off = [math.sqrt(now.sd**2 + m[name][0].sd ** 2 + rounded) for m in (stays, goes)]
         total += _normal(x, 0.0, off[0]) - _normal(x, change, off[1])
     return total
 
@@ -800,15 +877,16 @@ def averaged(exact: Exact, n: int = 30) -> dict[str, float]:
     for least in (5, 8, 15, 25):
         other = publish(exact, own, least).rows
         for name, row in rows.items():
-            if other[name].shown:
+            if name in other and other[name].shown:
                 same += other[name].estimate != row.estimate
     seen = [publish(exact, replace(own, factor=f)).rows for f in factors]
     gained = []
     for name, row in rows.items():
-        fit, sd = known[name].fit, known[name].sd
+        fit, sd = known[name][0].fit, known[name][0].sd
         if not sd > 0:  # none of them, or all
             continue
-        values = [_onto(one[name].estimate, fit) for one in seen if one[name].shown]
+        known_of = (one[name] for one in seen if name in one)
+        values = [_onto(one.estimate, fit) for one in known_of if one.shown]
         best = abs(np.mean(values) - _onto(fit.estimate, fit)) / sd
         gained.append((abs(_onto(row.estimate, fit) - _onto(fit.estimate, fit)) / sd, best))
     one, mean = np.sqrt(np.mean(np.square(gained), axis=0))
@@ -822,20 +900,25 @@ def variants(
     cache: Path, name: str, tables: dict[str, pd.DataFrame], meta: Meta, unit: str = ""
 ) -> Variants:
     """A state of the data, or of a unit's part of it."""
-    first = kept(cache, name, lambda: compute(tables, meta, unit))
-    return Variants(first, lambda door: compute(tables, meta, unit, door))
+    state = Making(tables, meta, unit)
+    return Variants(kept(cache, name, state.first), state)
 
 
 def erasures(cache: Path, seed: int, n_targets: int, n_keys: int) -> Iterator[tuple[str, Any]]:
     """Of one company: who was erased, and what came of it."""
     tables, meta = company(seed)
     whole = variants(cache, f"{seed}", tables, meta)
-    exact, state = whole.known[0], State((whole, False))
-    yield "tables", everything_else(tables)
-    yield "averages", averaged(exact)
+    exact, state = whole.likeliest, State((whole, False))
     for person in targets(exact, tables, state.mu(), n_targets):
         less = variants(cache, f"{seed}-{person}", erased(tables, person), meta)
         yield "erased", attack(state, State((less, False)), person, n_keys)
+
+
+def with_tables(cache: Path, seed: int) -> Iterator[tuple[str, Any]]:
+    """Of one company: overlapping tables, and averages over floors and amounts of noise."""
+    tables, meta = company(seed)
+    yield "tables", everything_else(tables)
+    yield "averages", averaged(variants(cache, f"{seed}", tables, meta).likeliest)
 
 
 def with_units(cache: Path, seed: int, n_keys: int) -> Iterator[tuple[str, Any]]:
@@ -843,7 +926,7 @@ def with_units(cache: Path, seed: int, n_keys: int) -> Iterator[tuple[str, Any]]
     tables, meta = company(seed)
     whole = variants(cache, f"{seed}", tables, meta)
     last = tables["reviews"].sort_values("reviewed_on").groupby("person_id").unit.last()
-    ranked = targets(whole.known[0], tables, State((whole, False)).mu(), 6)
+    ranked = targets(whole.likeliest, tables, State((whole, False)).mu(), 6)
     person = next(p for p in ranked if p in last)
     here, there = last[person], next(u for u in sorted(set(last)) if u != last[person])
 
@@ -942,10 +1025,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--companies", type=int, default=50)
     parser.add_argument("--units", type=int, default=10, help="companies with editions of units")
+    parser.add_argument("--tables", type=int, default=10, help="companies with other attacks")
     parser.add_argument("--minutes", type=float, default=math.inf, help="nothing begins after")
     parser.add_argument("--targets", type=int, default=1)
     parser.add_argument("--keys", type=int, default=40, help="half of them to learn from")
-    parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/cache"))
+    parser.add_argument("--cache", type=Path, default=Path("/tmp/attacks/parts"))
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     store = asked.cache / "found.jsonl"
@@ -954,13 +1038,18 @@ def main() -> None:
     until = time.monotonic() + 60 * asked.minutes
     jobs = [("one", seed) for seed in range(1, asked.companies + 1)]
     jobs += [("units", seed) for seed in range(1, asked.units + 1)]
+    jobs += [("tables", seed) for seed in range(1, asked.tables + 1)]
     for job, seed in sorted(jobs, key=lambda one: one[1]):
         is_done = any((one["job"], one["seed"]) == (job, seed) for one in done)
         if is_done or time.monotonic() > until:
             continue
-        about = (asked.targets, asked.keys) if job == "one" else (asked.keys,)
+        ways = {
+            "one": lambda seed: erasures(asked.cache, seed, asked.targets, asked.keys),
+            "units": lambda seed: with_units(asked.cache, seed, asked.keys),
+            "tables": lambda seed: with_tables(asked.cache, seed),
+        }
         lines = []
-        for what, outcome in (erasures if job == "one" else with_units)(asked.cache, seed, *about):
+        for what, outcome in ways[job](seed):
             told = outcome if isinstance(outcome, dict) else vars(outcome)
             lines.append({"job": job, "seed": seed, "what": what, **told})
             print(job, seed, what, {k: v for k, v in told.items() if k != "worst"}, flush=True)

@@ -199,11 +199,10 @@ def slope(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, but got {level!r}")
     fit = _fit(y, x, clusters, controls, groups)
-    labels = np.asarray(clusters)[fit.kept]
-    rung = rung or ("CR2" if _needs_care(fit, labels) else "CR1")
+    rung = rung or ("CR2" if _needs_care(fit, np.asarray(clusters)[fit.kept]) else "CR1")
     error, df = _cr1(fit) if rung == "CR1" else _cr2(fit)
-    most = limits.farthest(FEW_CLUSTERS)
-    second, p = _wild(fit, level) if fit.n_clusters < most else (None, None)
+    few = fit.n_clusters < limits.farthest(FEW_CLUSTERS)
+    second, p = _wild(fit, level) if few else (None, None)
     figures = fit.score / fit.length, error / fit.length, df, level
     size = len(fit.residual), fit.n_clusters
     about = {"rung": rung, "second": second, "p_second": p, "clusters": np.asarray(clusters)}
@@ -294,9 +293,10 @@ def _refuse_exact(y: np.ndarray, left: np.ndarray, residual: np.ndarray) -> None
 def _needs_care(fit: _Fitted, labels: np.ndarray) -> bool:
     """Few clusters, or many of which few hold nearly all of the comparison: CR1 is too sure."""
     weight = fit.by_cluster(fit.q[:, -1] ** 2)  # sums to 1
-    count = (fit.n_clusters, MANY_CLUSTERS), (1 / (weight @ weight), FEW_CLUSTERS)
-    many, even = (limits.enough("clusters", labels, *one, by=limits.OF_MANAGERS) for one in count)
-    return not many or (not even and fit.n_clusters <= MOST_CLUSTERS)
+    if not limits.enough("clusters", labels, fit.n_clusters, MANY_CLUSTERS, by=limits.OF_MANAGERS):
+        return True
+    about = "even clusters", labels, 1 / (weight @ weight), FEW_CLUSTERS
+    return fit.n_clusters <= MOST_CLUSTERS and not limits.enough(*about, by=limits.OF_MANAGERS)
 
 
 # --- the rungs: the standard error of the score, and its degrees of freedom

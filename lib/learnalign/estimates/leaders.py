@@ -51,7 +51,7 @@ def leader_to_team(
     led = leading(team_quarters)
     led = led if among is None else led[among.to_numpy(bool)]
     known = led.dropna(subset=["before"])
-    if known.before.nunique() < 2 or not limits.managers(known.leader_id, known.leader_id):
+    if known.before.nunique() < 2 or not limits.leading("led", known.leader_id):
         return replace(found, reason="no leaders" if len(team_quarters) else "no team")
     try:
         raw = _slope(known, "before", "nothing held equal", "described", level)
@@ -144,7 +144,7 @@ def _comparable(rows: pd.DataFrame, exposure: str, held: Sequence[str] = ()) -> 
     rows = rows.dropna(subset=names).reset_index(drop=True)
     rows = two_or_more(rows, [["team_id"], ["unit", "quarter"]])
     changes = rows.leader_id[rows.groupby("leader_id")[exposure].transform("nunique") > 1]
-    if not limits.managers(rows.leader_id, changes, "leaders"):
+    if not limits.leading("leaders", changes):
         raise ValueError(
             f"Only {changes.nunique()} leaders both acknowledged and did not: too few to compare."
         )
@@ -276,7 +276,7 @@ def _event_study(panel: pd.DataFrame, level: float = 0.95) -> tuple[Fit, dict[in
     rows = _estimable(panel)
     since = rows.quarter - rows.adopted
     own = rows.leader_id.groupby(since)  # one row a leader
-    shown = sorted(int(k) for k, some in own if limits.managers(some, some, f"since {k}"))
+    shown = sorted(int(k) for k, some in own if limits.leading(f"since {k}", some))
     marks = {f"since_{place}": (since == k).astype(float) for place, k in enumerate(shown)}
     (average,) = _two_stages(rows, ["treated"], level)
     periods = _two_stages(rows.assign(**marks), [*marks], level)
@@ -294,7 +294,7 @@ def _estimable(panel: pd.DataFrame) -> pd.DataFrame:
     rows = rows.assign(treated=(rows.quarter >= rows.adopted).astype(float))
     rows = two_or_more(rows, [["leader_id"], ["quarter"]], rows.treated == 0)
     adopting = rows.leader_id[rows.treated == 1]
-    if not limits.managers(rows.leader_id, adopting, "adopting"):
+    if not limits.leading("adopting", adopting):
         raise ValueError(
             f"Only {adopting.nunique()} leaders adopt with two rows before and somebody to compare "
             "with: too few."

@@ -1,11 +1,11 @@
 """Limits: whether there are enough of something for it to be told at all, by moved counts.
 
 At a limit one person decides, under every key, whether a figure, a note or a reason is there: so a
-count is moved before it is judged (`Gate.reaches`), as nobody can decide who moves it by a third of
-its noise. What cannot be told of fewer (`is_floor`) is never told of them, and of as few as that
-hardly ever: the step lies `BEYOND` deviations higher. Who counts stands deep in an estimate: the
-gate of the study at work is found beside the call (`studies.AT_WORK`). Without one, or without
-draws, counts are judged as they are.
+count is moved before it is judged (`Gate.reaches`), by six times what one person moves, and more
+where all noise is. What cannot be told of fewer (`is_floor`) is never told of them, and of as few
+as that hardly ever: its step lies `BEYOND` deviations higher, of half the size. Who counts stands
+deep in an estimate: the gate of the study at work is found beside the call (`studies.AT_WORK`).
+Without one, or without draws, counts are judged as they are.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from learnalign.privacy import noise
+from learnalign.privacy.gate import OF_A_UNIT, OTHER
 from learnalign.studies import AT_WORK
 from learnalign.verdicts.result import TOO_FEW_CLUSTERS, Fit
 
-OF_MANAGERS = noise.OF_PEOPLE / 2
+OF_MANAGERS, OF_LIMITS = noise.OF_PEOPLE / 2, 2 * noise.OF_PEOPLE
 BEYOND, FAR = 2.0, 5.0  # deviations
-SOME = 10  # people; fewer of them are told as nobody
 
 
 def is_moved() -> bool:
@@ -35,22 +35,29 @@ def enough(
     *,
     each: float = 1.0,
     is_floor: bool = False,
-    by: float = noise.OF_PEOPLE,
+    by: float | None = None,
 ) -> bool:
     """Whether a count reaches so many, of which each of the people moves `each` at most; its noise
-    has a deviation of `by` times as much.
+    has a deviation of `by` times as much, six or at a floor three.
 
     >>> enough("rows", ["ana", "ben"], 2, 2), enough("rows", ["ana", "ben"], 2, 3)
     (True, False)
     """
     if not is_moved() or (is_floor and count < least):
         return count >= least
+    by = _more(by or (noise.OF_PEOPLE if is_floor else OF_LIMITS))
     each = max(float(each), 1e-12)
     far = (count - least) / each - BEYOND * by * is_floor
     if abs(far) > FAR * by:
         return far > 0
     who = pd.Index(ids).unique().map(str)  # managers are numbers where they are compared
     return AT_WORK.get().reaches(f"enough: {what}", who, far, 0.0, by)
+
+
+def _more(by: float) -> float:
+    """As all noise is: more where all that is told needs it, and twice as much of a unit."""
+    draws = AT_WORK.get().draws
+    return by * draws.factor * (OF_A_UNIT / OTHER if draws.is_unit else 1.0)
 
 
 def people(what: str, ids: ArrayLike, least: float, *, is_floor: bool = False) -> bool:
@@ -60,7 +67,7 @@ def people(what: str, ids: ArrayLike, least: float, *, is_floor: bool = False) -
 
 def somebody(what: str, ids: ArrayLike) -> bool:
     """Whether there is anybody; a few are told as nobody."""
-    return len(ids) > 0 and (not is_moved() or people(what, ids, SOME))
+    return people(what, ids, 1, is_floor=True)
 
 
 def both(what: str, ids: pd.Series, did: pd.Series) -> bool:
@@ -105,10 +112,19 @@ def kinds(what: str, ids: pd.Series, of: pd.Series, least: float) -> bool:
     return enough(what, ids, of.nunique(), least, by=OF_MANAGERS)
 
 
-def managers(ids: pd.Series, raters: pd.Series, what: str = "managers") -> bool:
-    """Whether rows (n,) are of more managers than cannot carry an interval."""
+def managers(ids: pd.Series, raters: pd.Series) -> bool:
+    """Whether rows (n,) are of more managers than cannot carry an interval: those of one or two
+    people are there by any of them.
+    """
     about = {"by": OF_MANAGERS, "is_floor": True}
-    return enough(what, ids, raters.nunique(), TOO_FEW_CLUSTERS + 1, **about)
+    people_ = ids.groupby(raters).nunique() if is_moved() else pd.Series(dtype=int)
+    alone = ids[raters.isin(people_.index[people_ <= 2])]
+    return enough("managers", alone, raters.nunique(), TOO_FEW_CLUSTERS + 1, **about)
+
+
+def leading(what: str, leaders: pd.Series) -> bool:
+    """The same of leaders, each of whom is one of the people and counts with all their rows."""
+    return enough(what, leaders, leaders.nunique(), TOO_FEW_CLUSTERS + 1, is_floor=True)
 
 
 def levels(what: str, ids: pd.Series, of: pd.Series) -> int:

@@ -210,7 +210,11 @@ def said_and_done(study: Study) -> pd.DataFrame:
     answer = cells.score.max() / cells.groupby("unit").people.min()  # scales begin near 0
     units = units.assign(said=heard.leading.fillna(heard[UNDIVIDED]), answer=answer)
     led = done.groupby("unit").leader_id
-    are = {unit: limits.people(f"leaders of {unit}", own, MIN_LEADERS) for unit, own in led}
+    about = {"by": limits.OF_MANAGERS}
+    are = {
+        unit: limits.enough(f"leaders of {unit}", own, own.nunique(), MIN_LEADERS, **about)
+        for unit, own in led
+    }
     units = units[units.index.map(are).astype(bool)].dropna()
     alike = (units[["said", "done"]].nunique() < 2).any()
     return units.head(0) if alike or len(units) < MIN_UNITS else units

@@ -231,10 +231,10 @@ def _family_branch(
 
 def p_value(fit: Fit | Result, unit: str) -> float:
     """Two-sided, for no difference: the tail that the interval's own t distribution leaves."""
-    centre = log(fit.estimate) if unit == "hazard ratio" else fit.estimate
-    if not fit.std_error > 0:
-        return float(centre == 0)
-    return float(2 * stats.t.sf(abs(centre) / fit.std_error, fit.df))
+    is_ratio = unit == "hazard ratio"  # and one without bounds is a number
+    centre = log(min(max(fit.estimate, 1e-300), 1e300)) if is_ratio else fit.estimate
+    known = fit.std_error > 0
+    return float(2 * stats.t.sf(abs(centre) / fit.std_error, fit.df) if known else centre == 0)
 
 
 def adjusted(p: Sequence[float], method: str = "fdr_bh") -> list[float]:

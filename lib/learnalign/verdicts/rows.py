@@ -22,6 +22,7 @@ from learnalign.verdicts.result import Fit, Result, Verdict
 from learnalign.verdicts.words import Told, failures, said
 
 FAR = 100  # times as much data: nobody will wait for that
+MOST_LOG = 700.0  # of a ratio: a number holds no more
 EMPTY: dict[str, object] = dict.fromkeys(
     ("estimate", "low", "high", "n_people", "n_clusters", "smallest_effect", "detectable_effect")
 )
@@ -67,7 +68,7 @@ def detectable_in(fit: Fit, power: float = 0.80, unit: str = "SD") -> float:
     (METHODS 4).
     """
     size = (stats.t.ppf(0.5 + fit.level / 2, fit.df) + stats.t.ppf(power, fit.df)) * fit.std_error
-    return exp(size) if unit == "hazard ratio" else float(size)
+    return exp(min(size, MOST_LOG)) if unit == "hazard ratio" else float(size)
 
 
 # --- what claims nothing
