@@ -238,15 +238,28 @@ def test_reviews_that_are_not_final_are_asked_about(dirt, head, words):
     assert len(dirt.brought_in()) == 20
 
 
+@pytest.mark.slow
+def test_a_request_for_help_that_is_open_is_one(dirt):
+    rows = [f"2023-05-05,{['open', 'closed'][place % 2]}" for place in range(20)]
+    names = {"acknowledged_on": "On", "channel": {"constant": "question"}}
+    tabled(dirt, "acknowledgements", "asked.csv", "On,Status", rows, **names).brought_in()
+    assert len(pd.read_parquet(dirt.place / "out/acknowledgements.parquet")) == 20
+
+
 def test_pay_that_is_proposed_is_asked_about(dirt):
     rows = [f"H1,2023-08-01,3,{['Approved', 'Proposed'][place % 2]}" for place in range(20)]
     tabled(dirt, "rewards", "pay.csv", "R,From,Merit %,Status", rows, merit_pct="Merit %", **PAY)
     dirt.asked("rewards.Status: is not mapped")
 
 
-def test_parts_of_a_programme_are_asked_about(dirt):
-    rows = [f"{day},{['', 'P1'][place % 2]}" for place, day in enumerate(DAYS)]
-    dirt.learned("When,Parent Course", rows).asked("its hours may be counted twice")
+@pytest.mark.parametrize("whole", ["P1", "S1"])
+def test_parts_of_a_programme_are_asked_about_where_it_is_a_row_too(dirt, whole):
+    rows = [f"{day},{['P1,', 'T1,' + whole][place % 2]}" for place, day in enumerate(DAYS)]
+    dirt.learned("When,Course,Programme", rows)
+    if whole == "P1":
+        dirt.asked("its hours may be counted twice")
+    else:
+        assert len(dirt.brought_in()) == 20
 
 
 # --- people

@@ -233,9 +233,8 @@ def _by_values(one: Export, column: Column, line: Line) -> Line | None:
 def _read(one: Export, column: Column, line: Line) -> Line | None:
     name, job = str(line.made), one.job
     text = profiles.tidy(sql.named(name))
-    found = profiles.tally(
-        job, (one.view.removeprefix("_from_"), column.name), f"({text})", column.kind, None
-    )
+    texts = f"(SELECT {text} AS t, 1 AS n FROM {one.view})"
+    found = profiles.tally(job, (one.name, column.name), texts, column.kind, None)
     if not found.n:
         return replace(line, why=f"{line.why}; it is empty")
     way = profiles.chosen(found, (one.name, name), column.kind, {})

@@ -87,13 +87,11 @@ def _line_of(shape: bytes, path: Path) -> int | None:
 def _parts(file: Any, path: Path, end: Any) -> Iterator[Any]:
     """An open file in parts; no line of it is longer than one can be."""
     line, rest = 1, 0
-    while part := file.read(LONGEST):
-        lengths = [*map(len, part.split(end))]
-        lengths[0] += rest
-        if (longest := max(lengths)) > LONGEST:
-            got = f"line {line + lengths.index(longest)}"
-            raise DataError.of("long_line", path.name, got=got, most=f"{LONGEST:,}")
-        line, rest = line + len(lengths) - 1, lengths[-1]
+    while part := file.read(LONGEST):  # within a part no line is too long
+        if rest + len(part.partition(end)[0]) > LONGEST:
+            raise DataError.of("long_line", path.name, got=f"line {line}", most=f"{LONGEST:,}")
+        line += part.count(end)
+        rest = len(part) - part.rfind(end) - 1 if end in part else rest + len(part)
         yield part
 
 
@@ -204,11 +202,12 @@ def csv_rows(
         )
     try:
         engine.con.execute(
-            f"CREATE TABLE {here} AS SELECT row_number() OVER () + {above + 1} AS _row, * "
-            f"FROM read_csv(?, auto_detect=false, skip={above}, header=true, delim=?, "
-            f"quote='\"', escape='\"', nullstr=?, columns=?{rejects})",
+            f"CREATE TABLE {here}_ AS SELECT * FROM read_csv(?, auto_detect=false, skip={above}, "
+            f"header=true, delim=?, quote='\"', escape='\"', nullstr=?, columns=?{rejects})",
             [glob.escape(str(path)), delimiter, list(missing), dict.fromkeys(header, "VARCHAR")],
         )
+        rows = f"SELECT rowid + {above + 2} AS _row, * FROM {here}_"
+        engine.con.execute(f"CREATE VIEW {here} AS {rows}")
     except duckdb.Error as error:
         raise DataError([unreadable(name, path, error, "unreadable_csv")]) from None
     if rejects:

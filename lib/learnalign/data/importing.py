@@ -84,7 +84,8 @@ def source_rows(mapping_file: str | Path, table: str) -> pd.DataFrame:
     Ids are as in the source, also where the mapping asks for pseudonyms.
     """
     with opened(mapping_file) as job, told(table):
-        return origin(job, table, job.mapping.tables[table]).execute()  # type: ignore[index]
+        rows = origin(job, table, job.mapping.tables[table])  # type: ignore[index]
+        return rows.drop("_place").execute()
 
 
 @contextmanager

@@ -5,8 +5,7 @@ all its values (`profiles`). What cannot be decided is asked: a `Problem`, and n
 """
 
 import contextlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,13 +13,12 @@ import ibis
 from ibis.expr.types import Table
 
 from learnalign.data import identities, profiles, pseudonyms, questions, sql, statements, unmapped
-from learnalign.data.contract import COLUMNS, DATE_OF, Column, canonical, columns_of
+from learnalign.data.contract import COLUMNS, DATE_OF, Column, Kind, canonical, columns_of
 from learnalign.data.mapping import ColumnMap, Scalar, TableMap
 from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.sources import Job, origin, plain, told
 
 PEOPLE = pseudonyms.PERSON_COLUMNS
-OURS = re.compile(r"_(place$|row$|because$|keeps$|reason$|(raw|tidy|key|is)_)", re.I)
 FEW = 4  # rows for each different text, from which it is worth while to read each once
 
 
@@ -37,6 +35,19 @@ class Reading:
     problems: list[Problem] = field(default_factory=list)
     tidy: dict[str, str] = field(default_factory=dict)  # the tidy text of a source column
     few: dict[str, str] = field(default_factory=dict)  # the source columns of few different texts
+    texts: dict[str, str] = field(default_factory=dict)  # tables of those texts, `_n` rows of each
+
+    @property
+    def rows(self) -> str:
+        """The name of the source rows in the engine."""
+        return f"_from_{self.table}"
+
+    def counted(self, raw: str, value: str) -> str:
+        """SQL: values `t` of a source column and how many rows (`n`) have each, some of them in
+        several parts.
+        """
+        n, place = ("_n", self.texts[raw]) if raw in self.texts else ("1", sql.named(self.rows))
+        return f"(SELECT {value} AS t, {n} AS n FROM {place})"
 
 
 def all_mapped(job: Job) -> dict[str, Table]:
@@ -46,9 +57,10 @@ def all_mapped(job: Job) -> dict[str, Table]:
     for name in (name for name in COLUMNS if name in job.mapping.tables):
         try:
             with told(name):
-                parts = []
+                parts, before = [], 0
                 for part in job.mapping.tables[name].parts:  # type: ignore[index]
-                    before = sum(int(one.count().execute()) for one in parts)
+                    if parts:
+                        before = int(parts[-1]._row.max().execute() or before)
                     parts.append(_mapped(job, name, part, key, before))
                 mapped[name] = ibis.union(*parts) if len(parts) > 1 else parts[0]
         except DataError as error:
@@ -62,67 +74,114 @@ def _mapped(job: Job, table: str, made: TableMap, key: bytes | None, before: int
     """The rows of a source with canonical columns in canonical types, and what stood there
     (`_raw_…`); `before` counts the rows of sources before it.
     """
-    found = origin(job, table, made).cache()
-    at = Reading(job, table, made, found.columns)
+    found = origin(job, table, made)
+    header = [name for name in found.columns if name != "_place"]
+    at = Reading(job, table, made, header)
     columns = columns_of(table, job.mapping.dataset)
     _note_source(at, found, columns)
     pairs = dict(_pairs(at, columns))
     at.problems += unmapped.of_source(at, pairs) if not at.problems else []
     if at.problems:
         raise DataError(at.problems)
-    parts = ["_file", "_line", _because(at, pairs), f"_place + {before} AS _row"]
-    parts.append(f"CAST({'_wrong' if made.xapi else 'NULL'} AS VARCHAR) AS _wrong")
-    rows = sql.named(f"_from_{table}")
+    rows = _brought(at, columns, pairs, before)
+    job.hints[table] = job.hints.get(table, {}) | at.hints
+    rows = identities.resolved(job, table, rows)
+    return rows if key is None else pseudonyms.applied(job.engine, rows, key)
+
+
+def _brought(
+    at: Reading, columns: Sequence[Column], pairs: Mapping[str, tuple[str, str]], before: int
+) -> Table:
+    """The rows that the expressions make. What is the same in each is not written with each."""
+    kinds = {column.name: column.kind for column in columns}
+    parts = ["_line", _because(at, pairs), f"_place + {before} AS _row"]
+    wrong = {"_wrong": ibis.null("string")} if not at.made.xapi else {}
+    parts += ["_file", *(["CAST(_wrong AS VARCHAR) AS _wrong"] if at.made.xapi else [])]
+    rows, same, late = sql.named(at.rows), wrong, {}
     for number, (name, (raw, value)) in enumerate(pairs.items()):
+        made = at.made.columns.get(name)
+        if made is None or made.constant is not None:
+            text = ibis.null("string") if made is None else ibis.literal(_word(made.constant))
+            same |= {f"_raw_{name}": text, name: canonical(text, kinds[name])}
+            continue
         both = [f"CAST({one} AS VARCHAR)" for one in (raw, value)]
         if name in at.few:
-            raw, own = at.few[name], [f"_raw_{number}", f"_is_{number}"]
-            texts = [raw, *([at.tidy[raw]] if raw in at.tidy else [])]
-            values = [f"{value} AS {here}" for value, here in zip(both, own, strict=True)]
-            rows += _read_once(f'"_from_{table}"', texts, values, f"_key_{number}")
-            both = own
+            rows += _read_once(at, name, kinds[name], both, number)
+            both = [f"_raw_{number}", f"_is_{number}"]
+        else:
+            late[name] = kinds[name]
         parts += [f'{both[0]} AS "_raw_{name}"', f'{both[1]} AS "{name}"']
     query = f"SELECT {', '.join(parts)} FROM {rows}"
-    rows = identities.resolved(job, table, job.run(table, "columns or set_aside", query))
-    job.hints[table] = job.hints.get(table, {}) | at.hints
-    rows = rows if key is None else pseudonyms.applied(job.engine, rows, key)
-    return rows.mutate(**{c.name: canonical(rows[c.name], c.kind) for c in columns})
+    held = at.job.run(at.table, "columns or set_aside", query, _canonical(late))
+    order = ["_file", "_line", "_because", "_row", "_wrong"]
+    order += [one for name in pairs for one in (f"_raw_{name}", name)]
+    whole = held.mutate(**same).select(*order)
+    return at.job.engine.create_view(ibis.util.gen_name("mapped"), whole)
+
+
+def _canonical(kinds: Mapping[str, Kind]) -> Callable[[Table], Table]:
+    """What makes of texts the values of their kinds."""
+    return lambda rows: rows.mutate(**{n: canonical(rows[n], kind) for n, kind in kinds.items()})
 
 
 def _note_source(at: Reading, found: Table, columns: Sequence[Column]) -> None:
     """Source rows in the engine, each with its place, and with a tidy text beside each column of
     dates or numbers. What is done to texts is done once for each different one where they are few.
     """
-    if taken := [name for name in at.header if OURS.match(name)]:
-        raise DataError.of("taken_name", at.table, taken[0])
     kinds, raws = {column.name: column.kind for column in columns}, {}
     for name, one in at.made.columns.items():
         with contextlib.suppress(DataError):  # told where the column is looked at
             if one.column is not None:
                 raws[name] = _source_column(str(one.column), at.header, at.table, name)
-    whole, here = found.get_name(), sql.named(f"_from_{at.table}")
     texts = [raw for raw in {*raws.values()} if found[_unquoted(raw)].type().is_string()]
-    counts = ", ".join(["count(*)", *(f"approx_count_distinct({raw})" for raw in texts)])
-    n, *differ = at.job.fetch(at.table, "columns", f"SELECT {counts} FROM {whole}")
-    few = {raw for raw, one in zip(texts, differ, strict=True) if one * FEW < n}
-    at.few = {name: raw for name, raw in raws.items() if raw in few}
     dated = [raw for name, raw in raws.items() if kinds.get(name) in ("date", "number", "whole")]
     at.tidy = {raw: sql.named(f"_tidy_{place}") for place, raw in enumerate(dict.fromkeys(dated))}
-    rows, parts = f"(SELECT *, row_number() OVER () AS _place FROM {whole})", ["_place"]
-    for place, (raw, own) in enumerate(at.tidy.items()):
-        text = f"{profiles.tidy(raw)} AS {own}"
-        if raw in few:
-            rows += _read_once(whole, [raw], [text], f"_key_{place}")
-        parts.append(own if raw in few else text)
-    every = ", ".join([*map(sql.named, at.header), *parts])
-    at.job.engine.con.execute(f"CREATE OR REPLACE TABLE {here} AS SELECT {every} FROM {rows}")
+    whole = ibis.util.gen_name("source")
+    at.job.engine.create_view(whole, found)
+    own = "".join(f", {profiles.tidy(raw)} AS {name}" for raw, name in at.tidy.items())
+    query = f"SELECT *{own} FROM {sql.named(whole)}"
+    at.job.engine.con.execute(f"CREATE OR REPLACE VIEW {sql.named(at.rows)} AS {query}")
+    few = [raw for raw in texts if _are_few(at, raw, whole)]
+    at.few = {name: raw for name, raw in raws.items() if raw in few}
+    for raw in few:
+        at.texts[raw] = ibis.util.gen_name("texts")
+        counted = f"SELECT {raw}, count(*) AS _n FROM {sql.named(whole)} GROUP BY 1"
+        tidy = f", {profiles.tidy(raw)} AS {at.tidy[raw]}" if raw in at.tidy else ""
+        query = f"CREATE TABLE {at.texts[raw]} AS SELECT *{tidy} FROM ({counted})"
+        at.job.engine.con.execute(query)
 
 
-def _read_once(table: str, columns: Sequence[str], made: Sequence[str], key: str) -> str:
-    """SQL: a join with what is made of each different text in the first of the columns."""
-    texts = f"SELECT DISTINCT {', '.join(columns)} FROM {table}"
-    both = f"SELECT {columns[0]} AS {key}, {', '.join(made)} FROM ({texts})"
-    return f" LEFT JOIN ({both}) ON {key} IS NOT DISTINCT FROM {columns[0]}"
+def _are_few(at: Reading, raw: str, rows: str) -> bool:
+    """Whether there are several rows for each different text; where the first say so, they do."""
+    start = (
+        f"SELECT count({raw}), count(DISTINCT {raw}) FROM (SELECT {raw} FROM {rows} LIMIT 20000)"
+    )
+    n, differ = at.job.fetch(at.table, "columns", start)
+    if n < 20000 or differ * FEW < n:
+        return differ * FEW < n
+    query = f"SELECT count(*), approx_count_distinct({raw}) FROM {rows}"
+    n, differ = at.job.fetch(at.table, "columns", query)
+    return differ * FEW < n
+
+
+def _read_once(at: Reading, column: str, kind: Kind, both: Sequence[str], number: int) -> str:
+    """SQL: a join with what is made of each different text in a column: what stood there, its value
+    and, of a day, why there is none.
+    """
+    source, said = at.few[column], f"CAST(NULL AS VARCHAR) AS _said_{number}"
+    if column == DATE_OF[at.table]:
+        said = f"{_no_day(column, at.tidy[source])} AS _said_{number}"
+    made = f"{source} AS _key_{number}, {both[0]} AS _raw_{number}, {both[1]} AS _is_{number}"
+    query = f"SELECT {made}, {said} FROM {at.texts[source]}"
+    typed = at.job.run(at.table, column, query, _canonical({f"_is_{number}": kind}))
+    own = f"_key_{number} IS NOT DISTINCT FROM {source}"
+    return f" LEFT JOIN {sql.named(typed.get_name())} ON {own}"
+
+
+def _no_day(column: str, text: str) -> str:
+    """SQL: why a row is set aside whose day stands for none."""
+    said = f"concat({sql.quoted(f'{column} stands for no day: ')}, {text})"
+    return f"CASE WHEN {profiles.is_nothing(text)} THEN {said} END"
 
 
 def _unquoted(name: str) -> str:
@@ -139,7 +198,7 @@ def _pairs(at: Reading, columns: Sequence[Column]) -> Iterator[tuple[str, tuple[
             if isinstance(pair, Problem):
                 waiting.append(column)
                 continue
-            job.run(table, column.name, f'SELECT {pair[1]} FROM "_from_{table}" LIMIT 0')
+            job.fetch_all(table, column.name, f'SELECT {pair[1]} FROM "_from_{table}" LIMIT 0')
             yield column.name, pair
         except DataError as error:
             at.problems += error.problems
@@ -164,8 +223,7 @@ def _because(at: Reading, pairs: dict[str, tuple[str, str]]) -> str:
     one = at.made.columns.get(date)
     if at.table != "people" and one is not None and one.column is not None:
         text = at.tidy.get(pairs[date][0], f"CAST({pairs[date][0]} AS VARCHAR)")
-        said = f"concat({sql.quoted(f'{date} stands for no day: ')}, {text})"
-        asides.append(f"CASE WHEN {profiles.is_nothing(text)} THEN {said} END")
+        asides.append(f"_said_{[*pairs].index(date)}" if date in at.few else _no_day(date, text))
     if at.made.xapi:
         asides += _voided(sql.named(f"_from_{at.table}"))
     if "_same_as" in at.header:
@@ -205,14 +263,14 @@ def _pair(at: Reading, column: Column) -> tuple[str, str] | Problem:
         return raw, f"CASE {profiles.trimmed(raw)} {' '.join(cases)} END"
     if column.kind == "text" or column.kind == "flag":
         return _text(at, column, made, raw)
-    kind = at.job.run(at.table, column.name, f'SELECT {raw} AS x FROM "_from_{at.table}" LIMIT 0')
+    kind = at.job.engine.table(at.rows).schema()[_unquoted(raw)]
     if column.kind == "date":
-        return _date(at, column, made, raw, kind.schema()["x"])
-    return _number(at, column, made, raw, kind.schema()["x"].is_numeric())
+        return _date(at, column, made, raw, kind)
+    return _number(at, column, made, raw, kind.is_numeric())
 
 
 def _text(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str]:
-    value = profiles.trimmed(raw)
+    raw_of, value = raw, profiles.trimmed(raw)
     value = f"CASE WHEN NOT {profiles.is_nothing(value)} THEN {value} END"
     raw = f"CASE WHEN {value} IS NOT NULL THEN {raw} END"
     if column.allowed:  # "In Progress" is in_progress
@@ -220,7 +278,7 @@ def _text(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, 
         known = ", ".join(map(sql.quoted, column.allowed))
         value = f"CASE WHEN {plain} IN ({known}) THEN {plain} ELSE {value} END"
     if column.name not in PEOPLE and column.kind == "text":
-        value = questions.spelt(at, column, made, value)
+        value = questions.spelt(at, column, made, value, at.counted(raw_of, value))
     return raw, value
 
 
@@ -231,10 +289,11 @@ def _date(
     if kind.is_date() or kind.is_timestamp():
         return _moment(at, column, made, raw)
     text, ways = at.tidy[raw], made.dates
+    texts = at.counted(raw, text)
     said = profiles.date_value("t", ways) if ways else None
-    found = profiles.tally(at.job, place, text, "date", said)
-    at.problems += questions.zone_named(at, place, str(made.column), text)
-    at.problems += questions.swapped(at, place, text, found)
+    found = profiles.tally(at.job, place, texts, "date", said)
+    at.problems += questions.zone_named(at, place, str(made.column), texts)
+    at.problems += questions.swapped(at, place, texts, found)
     if found.offsets and at.job.mapping.zone is None:
         raise DataError.of("zone_needed", *place, found.examples.get("iso", ""), n=found.offsets)
     if not ways:
@@ -245,7 +304,7 @@ def _date(
         if ways != ("iso",):
             at.job.tell("read_so", *place, words=profiles.FACTS["ways"][ways[0]], n=found.n)
         if found.reads[ways[0]] < found.n:  # what would read the rest
-            found = profiles.tally(at.job, place, text, "date", profiles.date_value("t", ways))
+            found = profiles.tally(at.job, place, texts, "date", profiles.date_value("t", ways))
     elif problem := questions.another_way(at, place, found, ways):
         raise DataError([problem])
     at.ways[column.name] = _order(ways)
@@ -258,7 +317,8 @@ def _date(
 def _moment(at: Reading, column: Column, made: ColumnMap, raw: str) -> tuple[str, str]:
     """A day of a column that is one in the source already, or a moment."""
     value, text = questions.zoned(at, column, raw), f"CAST({raw} AS VARCHAR)"
-    at.problems += questions.zone_named(at, (at.table, column.name), str(made.column), text)
+    place, texts = (at.table, column.name), at.counted(raw, text)
+    at.problems += questions.zone_named(at, place, str(made.column), texts)
     return value, f"CASE WHEN NOT {profiles.is_nothing(text)} THEN CAST({raw} AS DATE) END"
 
 
@@ -273,12 +333,13 @@ def _number(
     at: Reading, column: Column, made: ColumnMap, raw: str, is_typed: bool
 ) -> tuple[str, str] | Problem:
     place, text = (at.table, column.name), at.tidy[raw]
+    texts = at.counted(raw, text)
     told = {",": "comma", ".": "point"}.get(made.decimal or "") or (
         made.unit if made.unit in profiles.SPANS else "point" if is_typed else None
     )
     ways = profiles.ways_of(column.name, column.kind)
     said = ways[told]("t") if told in ways else None
-    found = profiles.tally(at.job, place, text, column.kind, said)
+    found = profiles.tally(at.job, place, texts, column.kind, said)
     if told is None and found.n:
         told = profiles.chosen(found, place, column.kind, at.ways)
         if isinstance(told, Problem):
@@ -287,10 +348,10 @@ def _number(
             at.job.tell("read_so", *place, words=profiles.FACTS["ways"][told], n=found.n)
         told = told or "point"
         if told != "point" or found.reads[told] < found.n:  # its ends, and what would read the rest
-            found = profiles.tally(at.job, place, text, column.kind, ways[told]("t"))
+            found = profiles.tally(at.job, place, texts, column.kind, ways[told]("t"))
     told = told or "point"
     at.ways[column.name], at.hints[column.name] = told, profiles.hint(found, column.kind)
-    at.problems += questions.of_numbers(at, column, made, raw, told, found)
+    at.problems += questions.of_numbers(at, column, made, texts, told, found)
     value = raw if is_typed and told == "point" else ways[told](text)
     value = questions.in_unit(at, column, made, text, value, told)
     nothing = profiles.is_nothing(text)
@@ -299,7 +360,11 @@ def _number(
 
 
 def _scalar(value: Scalar) -> str:
-    return sql.quoted(str(value).lower() if isinstance(value, bool) else value)
+    return sql.quoted(_word(value))
+
+
+def _word(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _source_column(name: str, header: Sequence[str], table: str, column: str) -> str:

@@ -248,12 +248,12 @@ def ways_of(column: str, kind: str) -> Ways:
 # --- counting and choosing
 
 
-def tally(job: Any, place: tuple[str, str], text: str, kind: str, told: str | None) -> Tally:
-    """Count how many filled values of `text`, a tidy column of the table's source rows, each way
-    reads.
+def tally(job: Any, place: tuple[str, str], texts: str, kind: str, told: str | None) -> Tally:
+    """Count how many filled values each way reads; `texts` are rows of tidy texts `t`, and how
+    often each stands (`n`).
     """
     ways = ways_of(place[1], kind)
-    row = job.fetch(*place, _counting(place[0], text, kind, ways, told or "NULL"))
+    row = job.fetch(*place, _counting(texts, kind, ways, told or "NULL"))
     n, left, *others = row[:12]
     whole, spread = [int(count or 0) for count in others[:5]], others[5:]
     counts = dict(zip(ways, zip(*[iter(row[12:])] * 3, strict=True), strict=True))
@@ -266,7 +266,7 @@ def tally(job: Any, place: tuple[str, str], text: str, kind: str, told: str | No
     )
 
 
-def _counting(table: str, text: str, kind: str, ways: Ways, told: str) -> str:
+def _counting(texts: str, kind: str, ways: Ways, told: str) -> str:
     """The query that counts for a `Tally`: one row, with three columns for each way at its end."""
     one, other = ORDERS if kind == "date" else ("point", "comma")
     offset = f"regexp_full_match(t, {sql.quoted(OFFSET)})"
@@ -288,8 +288,7 @@ def _counting(table: str, text: str, kind: str, ways: Ways, told: str) -> str:
     value = f"{'NULL' if kind == 'date' else every} AS value"
     read += "" if kind == "date" else ", NULL AS w_epoch"
     filled = (
-        f'SELECT t, count(*) AS n FROM (SELECT {text} AS t FROM "_from_{table}") '
-        f"WHERE t <> '' AND NOT {is_nothing('t')} GROUP BY 1"
+        f"SELECT t, sum(n) AS n FROM {texts} WHERE t <> '' AND NOT {is_nothing('t')} GROUP BY 1"
     )
     return (
         f"SELECT {', '.join(parts)} FROM (SELECT *, {value} FROM (SELECT *, {told} AS told FROM "

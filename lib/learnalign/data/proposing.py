@@ -209,7 +209,9 @@ def _dataset(drafts: Sequence[Draft]) -> Iterator[str]:
 
 
 def _scale(found: set[float]) -> list[float]:
-    """The ratings found, without marks for no rating: a 0 below the 1, what stands far from all."""
+    """The ratings found, without marks for no rating: what stands far from all, and a 0 below the
+    1, unless both are of five levels.
+    """
     marks = sorted(found)
     whole = [mark for mark in marks if mark == int(mark)]
     if len(whole) < len(marks) or len(marks) > 12:
@@ -221,7 +223,7 @@ def _scale(found: set[float]) -> list[float]:
         else:
             runs.append([mark])
     longest = max(runs, key=len, default=[])
-    return longest[1:] if longest[:2] == [0, 1] else longest
+    return longest[1:] if longest[:2] == [0, 1] and longest[-1] != 4 else longest
 
 
 def _column(drafts: Sequence[Draft], table: str, column: str) -> tuple[Export, str] | None:

@@ -47,21 +47,21 @@ def zoned(at: Any, column: Column, value: str) -> str:
     return value
 
 
-def zone_named(at: Any, place: tuple[str, str], header: str, text: str) -> Iterator[Problem]:
+def zone_named(at: Any, place: tuple[str, str], header: str, texts: str) -> Iterator[Problem]:
     """Times of a zone that the header or a word after them names, which no reading brings home."""
     if place[1] in at.made.as_is:
         return
     named = sql.quoted(rf":\d\d.*?( ?\(?({ZONES})\)?|{OFFSETS})$")
     in_head = re.search(r"\b(utc|gmt)\b", re.sub(r"[_\W]+", " ", header).lower()) is not None
-    ways = f"regexp_matches({text}, {named}) OR {'TRUE' if in_head else 'FALSE'}"
+    ways = f"regexp_matches(t, {named}) OR {'TRUE' if in_head else 'FALSE'}"
     query = (
-        f"SELECT count(*), min({text}) FROM \"_from_{at.table}\" WHERE {text} LIKE '%:%' AND "
-        f"NOT regexp_full_match({text}, {sql.quoted(profiles.OFFSET)}) AND "
-        f"NOT regexp_matches({text}, '[T ]00:00(:00(\\.0+)?)?$') AND ({ways})"
+        f"SELECT sum(n), min(t) FROM {texts} WHERE t LIKE '%:%' AND "
+        f"NOT regexp_full_match(t, {sql.quoted(profiles.OFFSET)}) AND "
+        f"NOT regexp_matches(t, '[T ]00:00(:00(\\.0+)?)?$') AND ({ways})"
     )
     n, one = at.job.fetch(*place, query)
     if n:
-        yield Problem.of("zone_named", *place, one, n=f"{n:,}", source=header)
+        yield Problem.of("zone_named", *place, one, n=f"{int(n):,}", source=header)
 
 
 def another_way(
@@ -86,15 +86,15 @@ def another_way(
     return None
 
 
-def swapped(at: Any, place: tuple[str, str], text: str, found: Tally) -> Iterator[Problem]:
+def swapped(at: Any, place: tuple[str, str], texts: str, found: Tally) -> Iterator[Problem]:
     """Days of which a spreadsheet made those that its own order reads, with day and month swapped,
     and left the others as text: none of the first is after a 12th, all of the others are.
     """
     left = max(found.reads[order] for order in ORDERS)
     if place[1] in at.made.as_is or found.both or min(found.reads["iso"], left) < MANY:
         return
-    late = f"count(*) FILTER (day({profiles.DATES['iso'](text)}) > 12)"
-    (n,) = at.job.fetch(*place, f'SELECT {late} FROM "_from_{at.table}"')
+    late = f"count(*) FILTER (day({profiles.DATES['iso']('t')}) > 12)"
+    (n,) = at.job.fetch(*place, f"SELECT {late} FROM {texts}")
     if not n:
         said = {"n": f"{found.reads['iso']:,}", "left": f"{left:,}"}
         yield Problem.of("swapped", *place, profiles.hint(found, "date"), **said)
@@ -104,17 +104,17 @@ def swapped(at: Any, place: tuple[str, str], text: str, found: Tally) -> Iterato
 
 
 def of_numbers(
-    at: Any, column: Column, made: ColumnMap, raw: str, way: str, found: Tally
+    at: Any, column: Column, made: ColumnMap, texts: str, way: str, found: Tally
 ) -> Iterator[Problem]:
     """Whether a number can be in the unit of its column: percent or fraction, hours or minutes."""
     name, place = column.name, (at.table, column.name)
     if not found.n or name in at.made.as_is:
         return
-    if name == "hours" and (got := _other_unit(at, made, raw, way, found)):
+    if name == "hours" and (got := _other_unit(at, made, texts, way, found)):
         yield Problem.of("hours_or_minutes", *place, got)
         return
     if name == "cost":
-        yield from _currencies(at, place, raw)
+        yield from _currencies(at, place, texts)
     is_percent, is_mixed = name.endswith("_pct"), 0 < found.signed < found.n
     if made.unit is None and is_mixed:
         got = f"{found.signed:,} of {found.n:,} values have a % sign, the others none"
@@ -140,7 +140,7 @@ def words_of(header: object) -> str:
     return re.sub(r"[^\w$€£]|_", " ", letters(str(header)))
 
 
-def _other_unit(at: Any, made: ColumnMap, raw: str, way: str, found: Tally) -> str:
+def _other_unit(at: Any, made: ColumnMap, texts: str, way: str, found: Tally) -> str:
     """What says that a number may not be hours: its header, a unit in a row of its own, its size;
     else nothing. A day of training has not 24 hours, a sheet's 45:30 are minutes.
     """
@@ -156,16 +156,15 @@ def _other_unit(at: Any, made: ColumnMap, raw: str, way: str, found: Tally) -> s
         return said
     if found.told == found.n:
         return ""
-    text = at.tidy[raw]
-    query = f'SELECT min({text}) FROM "_from_{at.table}" WHERE regexp_matches(lower({text}), '
-    (unit,) = at.job.fetch(at.table, "hours", f"{query}{sql.quoted(MINUTES)})")
+    query = f"SELECT min(t) FROM {texts} WHERE regexp_matches(lower(t), {sql.quoted(MINUTES)})"
+    (unit,) = at.job.fetch(at.table, "hours", query)
     return f"{said}, and {unit!r}" if unit else ""
 
 
-def _currencies(at: Any, place: tuple[str, str], raw: str) -> Iterator[Problem]:
+def _currencies(at: Any, place: tuple[str, str], texts: str) -> Iterator[Problem]:
     query = (
-        f"SELECT DISTINCT regexp_extract({at.tidy[raw]}, '[$€£]|[A-Z]{{3}}') AS c FROM "
-        f"\"_from_{at.table}\" WHERE c <> '' ORDER BY 1 LIMIT 9"
+        f"SELECT DISTINCT regexp_extract(t, '[$€£]|[A-Z]{{3}}') AS c FROM {texts} "
+        "WHERE c <> '' ORDER BY 1 LIMIT 9"
     )
     found = [sign for (sign,) in at.job.fetch_all(*place, query)]
     if len(found) > 1:
@@ -216,15 +215,12 @@ def scale_ends(meta: Any) -> tuple[float, float]:
 # --- texts
 
 
-def spelt(at: Any, column: Column, made: ColumnMap, value: str) -> str:
+def spelt(at: Any, column: Column, made: ColumnMap, value: str, texts: str) -> str:
     """SQL: a text of a group in one spelling, where the mapping says so; else it is asked."""
     is_group = column.name in GROUPS or column.name in at.job.mapping.dataset.attributes
     if not is_group or made.spellings == "as_they_are" or column.name in at.made.as_is:
         return value
-    query = (
-        f"SELECT v, count(*) FROM (SELECT {value} AS v FROM {sql.named(f'_from_{at.table}')}) "
-        f"WHERE v <> '' GROUP BY 1"
-    )
+    query = f"SELECT t, CAST(sum(n) AS BIGINT) FROM {texts} WHERE t <> '' GROUP BY 1"
     counts = dict(at.job.fetch_all(at.table, column.name, f"{query} LIMIT {MOST + 1}"))
     if len(counts) > MOST:
         return value

@@ -19,6 +19,7 @@ from learnalign.data.contract import (
     DATE_OF,
     KEYS,
     PEOPLE_REFERENCES,
+    Meta,
     Rule,
     columns_of,
     known,
@@ -29,6 +30,7 @@ from learnalign.data.mistakes import Problem, words
 
 EVENTS = ("learning", "acknowledgements", "assessments", "ties")
 SHOWN = {"file": "_file", "line": "_line", "reason": "_reason"}
+EMPTY = pd.DataFrame(columns=[*SHOWN])
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Sorted:
     refused: pd.DataFrame
     emptied: pd.DataFrame
     read: int
+    n_kept: int
     asides: Counter  # left out on purpose: told by the mapping, copies, days that stand for none
     reasons: Counter
     problems: list[Problem] = field(default_factory=list)
@@ -46,10 +49,6 @@ class Sorted:
     @property
     def aside(self) -> int:
         return self.asides.total()
-
-    @property
-    def n_kept(self) -> int:
-        return int(self.kept.count().execute())
 
 
 def sort_out(job: Any, rows: Table, kept: dict[str, Table], table: str) -> Sorted:
@@ -67,20 +66,30 @@ def sort_out(job: Any, rows: Table, kept: dict[str, Table], table: str) -> Sorte
     rows, emptied, problems = _emptied(job, rows, table, made)
     looked_at = _with_spells(annotate(kept | {table: rows}, table), kept, table)
     holds = (rule.holds(looked_at).fill_null(True) for rule in promises)
-    judged = looked_at.mutate(_keeps=ibis.and_(looked_at._because.isnull(), *holds)).cache()
-    good = judged.filter(judged._keeps).select(*columns)
-    bad = judged.filter(~judged._keeps)
+    bad = looked_at.filter(~ibis.and_(looked_at._because.isnull(), *holds)).cache()
+    good = rows.select(*columns)
+    parts, counts, asides = [EMPTY], Counter(), Counter()
+    if n_bad := int(bad.count().execute()):
+        good = rows.anti_join(bad, "_row").select(*columns)  # in most imports bad rows are few
+        parts[0], counts, asides = _told_apart(bad, promises)
+    good, copies, found = one_of_each(job, good, table, made)
+    parts.append(EMPTY if copies is None else _shown(copies))
+    asides += Counter(parts[1].reason)
+    n_kept = n_read - n_bad - len(parts[1])
+    refused = pd.concat(parts).assign(table=table)[["table", *SHOWN]]
+    return Sorted(good, refused, emptied, n_read, n_kept, asides, counts, [*problems, *found])
+
+
+def _told_apart(bad: Table, promises: list[Rule]) -> tuple[pd.DataFrame, Counter, Counter]:
+    """Bad rows with every reason; how many break each promise, and how many are left out on
+    purpose.
+    """
     reasons = [bad._because.fill_null("")] + [_reason(bad, rule) for rule in promises]
     every = ibis.array(reasons).filter(lambda part: part != "").join("; ").fill_null("")
-    bad = bad.mutate(_reason=every)
-    parts, counts = [_shown(bad)], _counts(bad.filter(bad._because.isnull()), promises)
-    on_purpose = judged.filter(judged._because.notnull()).group_by("_because").agg(n=ibis._.count())
+    on_purpose = bad.filter(bad._because.notnull()).group_by("_because").agg(n=ibis._.count())
     asides = Counter(dict(on_purpose.execute().itertuples(index=False, name=None)))
-    good, copies, found = one_of_each(job, good, table, made)
-    parts.append(_shown(copies))
-    refused = pd.concat(parts).assign(table=table)[["table", *SHOWN]]
-    asides += Counter(parts[1].reason)
-    return Sorted(good, refused, emptied, n_read, asides, counts, [*problems, *found])
+    counts = _counts(bad.filter(bad._because.isnull()), promises)
+    return _shown(bad.mutate(_reason=every)), counts, asides
 
 
 def _shown(rows: Table) -> pd.DataFrame:
@@ -125,17 +134,10 @@ def _emptied(
     """Rows without the optional numbers that cannot be read, which cost the value and not the row;
     and why a column that loses more than its share of them stops the import.
     """
-    mapping, parts, problems, rows = job.mapping, [], [], rows.cache()
-    dates = () if table in ("people", "reviews") else ("date",)
-    for column in columns_of(table, mapping.dataset):
-        name, raw = column.name, f"_raw_{column.name}"
-        is_optional = column.kind in ("number", "whole", *dates) and not column.required
-        if name not in made.made or not is_optional:
-            continue
+    mapping, parts, problems = job.mapping, [], []
+    for name, n, filled in _unread(rows, table, made, mapping.dataset):
+        raw = f"_raw_{name}"
         lost = rows[raw].notnull() & rows[name].isnull() & rows._because.isnull()
-        n, filled = rows.aggregate(n=lost.sum(), of=rows[raw].count()).execute().iloc[0]
-        if not n:
-            continue
         stood = ibis.literal("") if mapping.pseudonyms else ": " + rows[raw]
         said = words("value_left_out")["problem"]
         text = ibis.literal(f"{name} {said}") + stood
@@ -146,9 +148,26 @@ def _emptied(
             said = {"n": f"{int(n):,}", "of": f"{int(filled):,}", "least": f"{mapping.arrive:.0%}"}
             problems.append(Problem.of("values_lost", table, name, got, **said))
         rows = rows.mutate(**{raw: ibis.ifelse(lost, ibis.null("string"), rows[raw])})
-    empty = pd.DataFrame(columns=[*SHOWN])
-    frame = pd.concat(parts) if parts else empty
+    frame = pd.concat(parts) if parts else EMPTY
     return rows, frame.assign(table=table)[["table", *SHOWN]], problems
+
+
+def _unread(rows: Table, table: str, made: TableMap, meta: Meta) -> Iterator[tuple[str, int, int]]:
+    """The optional columns that hold what cannot be read: how many values, of how many."""
+    dates = () if table in ("people", "reviews") else ("date",)
+    own = [
+        column.name
+        for column in columns_of(table, meta)
+        if column.kind in ("number", "whole", *dates)
+        and not column.required
+        and column.name in made.made
+    ]
+    if not own:
+        return
+    lost = {n: rows[f"_raw_{n}"].notnull() & rows[n].isnull() & rows._because.isnull() for n in own}
+    counts = {f"{n} lost": lost[n].sum() for n in own} | {n: rows[f"_raw_{n}"].count() for n in own}
+    (found,) = rows.aggregate(**counts).to_pyarrow().to_pylist()
+    yield from ((n, found[f"{n} lost"], found[n]) for n in own if found[f"{n} lost"])
 
 
 # --- who was employed when
@@ -196,13 +215,13 @@ def _with_spells(rows: Table, kept: Mapping[str, Table], table: str) -> Table:
 
 def one_of_each(
     job: Any, good: Table, table: str, made: TableMap
-) -> tuple[Table, Table, list[Problem]]:
+) -> tuple[Table, Table | None, list[Problem]]:
     """One row of each key, and the copies; a `Problem` where rows of a key disagree and the mapping
     does not say which is preferred.
     """
     columns, key = good.columns, list(KEYS.get(table, made.once))
     if not key:
-        return good, good.filter(False).mutate(_reason=ibis.literal("")), []
+        return good, None, []
     good, problems = _joined_spells(job, good, made) if table == "people" else (good, [])
     order = [ibis.desc("_row") if made.prefer == "last" else ibis.asc("_row")]
     if "_began" in good.columns:  # the latest spell's last row says what else is known
@@ -270,7 +289,9 @@ def _same_twice(job: Any, table: str, done: Sorted) -> Iterator[Problem]:
             job.tell("some_alike", table, n=f"{n:,}")
         return
     named = rows.filter(rows.activity_id.notnull())
-    n = int(named.count().execute()) - int(named.select(*key).distinct().count().execute())
+    each = named.group_by(key).agg(n=named.count())
+    (found,) = each.aggregate(n=each.n.sum(), differ=each.count()).to_pyarrow().to_pylist()
+    n = int(found["n"] or 0) - found["differ"]
     if n > max(1, (1 - job.mapping.arrive) * done.n_kept):
         said = {"n": f"{n:,}", "of": f"{done.n_kept:,}", "key": ", ".join(key)}
         yield Problem.of("same_twice", table, **said)

@@ -2,8 +2,9 @@
 
 import fnmatch
 import glob
+import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from collections.abc import Mapping as Reasons
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from learnalign.data.mistakes import DataError, Problem, nearest
 from learnalign.data.profiles import FACTS
 
 SIGNS = "%$€£#"
+OURS = re.compile(r"_(place$|row$|because$|keeps$|reason$|n$|(raw|tidy|key|is|said)_)", re.I)
 JSONS = (".json", ".jsonl", ".ndjson")
 
 
@@ -67,6 +69,12 @@ class Job:
         with _told_of(table, place):
             return self.engine.con.execute(query).fetchall()
 
+    def held(self, rows: Table) -> Table:
+        """Rows that are computed once."""
+        here = ibis.util.gen_name("held")
+        self.engine.con.execute(f"CREATE TABLE {here} AS {self.engine.compile(rows)}")
+        return self.engine.table(here)
+
     def account_rows(self, one: Accounts, name: str) -> None:
         """A table of other systems' accounts, as `name` in the engine."""
         (path, *_) = _matching(self.folder, one.file, "identities")
@@ -77,12 +85,19 @@ class Job:
             raise DataError.of("no_column", "identities", path.name, name=got)
         self.engine.create_table(name, rows.cache())
 
-    def run(self, table: str, place: str, query: str) -> Table:
-        """The rows of a SELECT that was looked at, computed once."""
+    def run(
+        self, table: str, place: str, query: str, then: Callable[[Table], Table] | None = None
+    ) -> Table:
+        """The rows of a SELECT that was looked at, and of what is `then` made of them, computed
+        once.
+        """
         here = ibis.util.gen_name("step")
+        kind = "TABLE" if then is None else "VIEW"
         with _told_of(table, place, self.notes):
-            self.engine.con.execute(f"CREATE TABLE {here} AS SELECT * FROM (\n{query}\n)")
-        return self.engine.table(here)
+            self.engine.con.execute(f"CREATE {kind} {here} AS SELECT * FROM (\n{query}\n)")
+            if then is None:
+                return self.engine.table(here)
+            return self.held(then(self.engine.table(here)))
 
 
 @contextmanager
@@ -128,7 +143,10 @@ def origin(job: Job, table: str, made: TableMap) -> Table:
         if made.xapi and all(job.more[path.name] for path in paths):
             job.tell("more_to_come", table, paths[-1].name)
         parts = _alike(parts, paths, table)
-        return _counted_once(job, table, parts) if len(parts) > 1 else parts[0]
+        _refuse_ours(table, parts[0])
+        if len(parts) == 1:
+            return parts[0].mutate(_place=parts[0]._line)
+        return _placed(job, _counted_once(job, table, parts))
     there = _by_stem(job.folder)
     stems, place = {stem: stem for stem in there}, (table, "query")
     query, named = sql.look(job.engine, made.query or "", stems, place, job.folder)
@@ -140,7 +158,20 @@ def origin(job: Job, table: str, made: TableMap) -> Table:
         job.exports.add(stem)
     rows = job.run(table, "query", query)
     places = {"_file": ibis.literal("(query)"), "_line": ibis.row_number() + 1}
-    return rows.mutate(**{name: at for name, at in places.items() if name not in rows.columns})
+    places = {name: at for name, at in places.items() if name not in rows.columns}
+    _refuse_ours(table, rows)
+    return _placed(job, rows.mutate(**places))
+
+
+def _refuse_ours(table: str, rows: Table) -> None:
+    """A `DataError` where a column has a name that an import gives to one of its own."""
+    if taken := [name for name in rows.columns if OURS.match(name)]:
+        raise DataError.of("taken_name", table, taken[0])
+
+
+def _placed(job: Job, rows: Table) -> Table:
+    """Rows, each with its place among them."""
+    return job.held(rows.mutate(_place=ibis.row_number() + 1))
 
 
 def _by_stem(folder: Path) -> dict[str, list[Path]]:
@@ -160,7 +191,7 @@ def _counted_once(job: Job, table: str, parts: list[Table]) -> Table:
     Exports that go on from the last one hold its rows again. A row that stands twice in one file
     counts twice.
     """
-    both = ibis.union(*parts).cache()
+    both = ibis.union(*parts)
     rows = job.engine.create_table(f"_files_of_{table}", both, overwrite=True)
     own = ", ".join(f'"{name}"' for name in rows.columns if name not in ("_file", "_line"))
     again = f"row_number() OVER (PARTITION BY {own}, _file ORDER BY _line) AS _again"
@@ -232,7 +263,7 @@ def read_file(
         rows = _read_json(job, path)
     else:
         return _read_text(job, path, name, own, made, wanted)
-    return rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name))
+    return job.held(rows.mutate(_line=ibis.row_number() + 1, _file=ibis.literal(name)))
 
 
 def _read_json(job: Job, path: Path) -> Table:
@@ -247,8 +278,8 @@ def _read_json(job: Job, path: Path) -> Table:
         n for n, kind in rows.schema().items() if kind.is_array() and kind.value_type.is_struct()
     ]
     if len(lists) == 1 and rows.count().execute() == 1:
-        around = rows.select(*(n for n in rows.columns if plain(n) in FACTS["more"])).execute()
-        if any(one not in (None, False, "", "null") for one in around.iloc[0]):
+        (around,) = rows.drop(lists[0]).to_pyarrow().to_pylist() or [{}]
+        if any(one for name, one in around.items() if plain(name) in FACTS["more"]):
             job.tell("more_to_come", path.name)
         rows = rows.select(_row=rows[lists[0]].unnest())
         rows = rows.select(*(rows._row[name].name(name) for name in rows._row.names))

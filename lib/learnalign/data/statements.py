@@ -19,13 +19,6 @@ from learnalign.data.mistakes import DataError, read_yaml
 VOIDED = "http://adlnet.gov/expapi/verbs/voided"
 SAID = read_yaml(Path(__file__).with_suffix(".yml"))
 SHAPES = {name: re.compile(shape) for name, shape in SAID["shapes"].items()}
-THINGS = {  # each property's kind, and which must be there
-    thing: (
-        {key.rstrip("!"): kind for key, kind in parts.items()},
-        [key[:-1] for key in parts if key[-1] == "!"],
-    )
-    for thing, parts in SAID["things"].items()
-}
 IDS = ("mbox", "mbox_sha1sum", "openid", "account")
 
 
@@ -50,24 +43,21 @@ PLAIN: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def _check(x: Any, kind: str) -> None:
-    """A `_Wrong` where a value is not of its kind."""
+def _kept(kind: str) -> Callable[[Any], bool]:
+    """Whether a value is of its kind; of a thing, a `_Wrong` that says where it is not."""
     if kind in SHAPES:
-        kept = isinstance(x, str) and SHAPES[kind].fullmatch(x) is not None
-        if kept and kind == "moment":
-            kept = _is_day(x[:10])
-    elif kind in PLAIN:
-        kept = PLAIN[kind](x)
-    elif kind[0] == "=":
-        kept = isinstance(x, str) and x in kind[1:].split("|")
-    elif kind[0] == "[" or kind[-1] == "*":
-        kept = isinstance(x, list) or kind[-1] == "*"
-        for one in x if isinstance(x, list) else [x] * kept:
-            _check(one, kind.strip("[]*"))
-    else:
-        return _check_thing(x, kind)
-    if not kept:
-        raise _Wrong("", "is not as the standard has it")
+        match, is_moment = SHAPES[kind].fullmatch, kind == "moment"
+        return lambda x: (
+            isinstance(x, str) and match(x) is not None and (not is_moment or _is_day(x[:10]))
+        )
+    if kind in PLAIN:
+        return PLAIN[kind]
+    if kind[0] == "=":
+        return lambda x: isinstance(x, str) and x in kind[1:].split("|")
+    if kind[0] == "[" or kind[-1] == "*":
+        one = _kept(kind.strip("[]*"))
+        return lambda x: all(map(one, x)) if isinstance(x, list) else kind[-1] == "*" and one(x)
+    return lambda x: _check_thing(x, kind)
 
 
 def _is_day(text: str) -> bool:
@@ -77,7 +67,16 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _check_thing(x: Any, kind: str) -> None:
+THINGS = {  # whether each property is of its kind, and which must be there
+    thing: (
+        {key.rstrip("!"): _kept(kind) for key, kind in parts.items()},
+        [key[:-1] for key in parts if key[-1] == "!"],
+    )
+    for thing, parts in SAID["things"].items()
+}
+
+
+def _check_thing(x: Any, kind: str) -> bool:
     if not isinstance(x, dict):
         raise _Wrong("", "is no object")
     thing = kind
@@ -93,12 +92,15 @@ def _check_thing(x: Any, kind: str) -> None:
         if name not in rules:
             raise _Wrong(name, "is not known to the standard")
         try:
-            _check(value, rules[name])
+            is_kept = rules[name](value)
         except _Wrong as wrong:
             place, why = wrong.args
             raise _Wrong(f"{name}.{place}".rstrip("."), why) from None
+        if not is_kept:
+            raise _Wrong(name, "is not as the standard has it")
     if why := _together(x, thing, kind):
         raise _Wrong("", why)
+    return True
 
 
 def _together(x: dict[str, Any], thing: str, kind: str) -> str:
@@ -153,6 +155,7 @@ def broken(statement: Any) -> str:
 # --- a file of them
 
 HEADER = ["person", *SAID["parts"], "verb.word", "object.name", "instructor", "_wrong"]
+PLACES = [place.split(".") for place in SAID["parts"].values()]
 
 
 def are_in(path: Path) -> bool:
@@ -214,30 +217,34 @@ def _each(file: Any) -> Iterator[Any]:
         yield value
 
 
-def _at(x: Any, place: str) -> Any:
-    for name in place.split("."):
-        x = x.get(name) if isinstance(x, dict) else None
+def _at(x: Any, *place: str) -> Any:
+    for name in place:
+        if type(x) is not dict:  # as JSON makes them
+            return None
+        x = x.get(name)
     return x
 
 
 def _texts_of(x: Any) -> Iterator[str]:
     yield _person(_at(x, "actor"))
-    for place in SAID["parts"].values():
-        yield _plain(_at(x, place))
-    yield re.split(r"[/#:]", _plain(_at(x, "verb.id")).rstrip("/"))[-1].lower()
-    names = _at(x, "object.definition.name")
+    for place in PLACES:
+        yield _plain(_at(x, *place))
+    yield re.split(r"[/#:]", _plain(_at(x, "verb", "id")).rstrip("/"))[-1].lower()
+    names = _at(x, "object", "definition", "name")
     yield _plain(next(iter(names.values()), "")) if isinstance(names, dict) else ""
-    yield _person(_at(x, "context.instructor"))
+    yield _person(_at(x, "context", "instructor"))
 
 
 def _person(actor: Any) -> str:
     """The one identifier of an actor: name of an account, mailbox, its digest, or OpenID."""
-    places = ("account.name", "mbox", "mbox_sha1sum", "openid")
-    found = next(filter(None, (_plain(_at(actor, one)) for one in places)), "")
+    places = (("account", "name"), ("mbox",), ("mbox_sha1sum",), ("openid",))
+    found = next(filter(None, (_plain(_at(actor, *one)) for one in places)), "") if actor else ""
     return found.removeprefix("mailto:")
 
 
 def _plain(value: Any) -> str:
+    if type(value) is str or value is None:
+        return value or ""
     if isinstance(value, bool):
         return str(value).lower()
-    return "" if value is None else str(value) if isinstance(value, str | int | float) else ""
+    return str(value) if isinstance(value, int | float) else ""

@@ -16,6 +16,7 @@ from learnalign.data.profiles import FACTS
 from learnalign.data.questions import folded, letters, words_of
 from learnalign.data.sources import plain
 
+START = 20_000  # rows that tell whether a column is one of few texts
 TEXTS = 150  # different texts of a column that may say what a row is
 NO = {"no", "n", "false", "0", "nein", "non", "f", *"✗✘✕☐❌"}
 YES = {"yes", "y", "true", "1", "ja", "oui", "si", "x", "t", *"✓✔☑✅"}
@@ -50,11 +51,11 @@ def _left_out(at: Any) -> Iterator[str]:
 def _unused(at: Any, left_out: Sequence[str]) -> Iterator[tuple[str, Counter]]:
     """Those of few texts, with their counts."""
     for name in left_out:
-        column = sql.named(name)
-        query = (
-            f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {sql.named(f'_from_{at.table}')} "
-            "GROUP BY 1 LIMIT 151"
-        )
+        column, rows = sql.named(name), sql.named(at.rows)
+        start = f"SELECT count(DISTINCT {column}) FROM (SELECT {column} FROM {rows} LIMIT {START})"
+        if at.job.fetch(at.table, name, start)[0] > 20 * TEXTS:
+            continue
+        query = f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {rows} GROUP BY 1 LIMIT 151"
         counts = Counter(dict(at.job.fetch_all(at.table, name, query)))
         counts.pop(None, None)
         if len(counts) <= TEXTS:
@@ -72,8 +73,8 @@ def _undone(at: Any, name: str, counts: Counter) -> Iterator[Problem]:
     undone, is_said = [text for text in counts if bare[text] in against], True
     if _is_one_of(name, "gone"):
         undone = [text for text in counts if bare[text] in YES]
-    elif at.table == "people" or at.table in ("learning", "ties") and not is_activity:
-        return
+    elif not is_activity and at.table not in ("reviews", "rewards", "assessments"):
+        return  # a request for help that is open is one
     elif not is_activity:
         is_said = re.search(KINDS, words_of(name)) is not None
     elif _is_one_of(name, "flags"):
@@ -125,10 +126,16 @@ def _of_learning(
         if _is_one_of(name, "currencies") and len(codes) > 1 and "cost" in at.made.columns:
             yield Problem.of("currencies", at.table, "cost", ", ".join(sorted(codes)[:9]))
     for name in (name for name in left_out if _is_one_of(name, "parents")):
-        filled = f"{profiles.tidy(sql.named(name))} <> ''"
-        query = f"SELECT count(*), count(*) FILTER ({filled}) FROM {rows}"
-        n, parts = at.job.fetch(at.table, name, query)
-        if 0 < parts < n:
+        whole, others = sql.named(name), [one for one in at.header if one[0] != "_" and one != name]
+        some = f"IN (SELECT CAST({whole} AS VARCHAR) FROM {rows})"
+        cells = [f"CAST({sql.named(one)} AS VARCHAR) {some}" for one in others]
+        is_row = " OR ".join([*cells, "FALSE"])
+        filled = f"{profiles.tidy(whole)} <> ''"
+        query = (
+            f"SELECT count(*), count(*) FILTER ({filled}), count(*) FILTER ({is_row}) FROM {rows}"
+        )
+        n, parts, wholes = at.job.fetch(at.table, name, query)
+        if 0 < parts < n and wholes:
             yield Problem.of("parts_counted", at.table, name, n=f"{parts:,}", of=f"{n:,}")
 
 
