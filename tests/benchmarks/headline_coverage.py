@@ -52,7 +52,7 @@ class Cell:
 CELLS = [
     Cell("no feedback", EFFECTS, (Q1, Q2, Q3, Q3E)),
     Cell("people ask after a bad half-year", replace(EFFECTS, dip=0.8), (Q2, Q3, Q3E)),
-    Cell("people are sent on courses after one", EFFECTS, (Q1,), opened.developed),
+    Cell("people are sent on courses after a bad half-year", EFFECTS, (Q1,), opened.developed),
 ]
 
 
