@@ -64,11 +64,11 @@ def _parser() -> Parser:
 # --- the commands
 
 
-def demo(out: Path | None, jobs: int | None) -> None:
+def demo(out: Path | None, jobs: int | None, anew: bool) -> None:
     """Run the shipped report on the shipped bank, Northbank."""
     from learnalign.data import shipped
 
-    run(shipped.find("params/northbank.yml"), out or Path("out"), jobs, "plain")
+    run(shipped.find("params/northbank.yml"), out or Path("out"), jobs, "plain", anew=anew)
 
 
 def init(folder: Path) -> None:
@@ -280,7 +280,7 @@ LOG = _word(
 )
 COMMANDS = {
     "init": (init, _word("folder", told="the project's folder; no file in it is overwritten")),
-    "demo": (demo, OUT, JOBS),
+    "demo": (demo, OUT, JOBS, ANEW),
     "map": (
         propose,
         (("exports",), {"nargs": "+", "type": Path, "help": "the files, in one folder"}),

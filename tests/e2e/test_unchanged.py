@@ -3,15 +3,19 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import yaml
 from tests.faults import project, snapshot
 
+from learnalign.data import reading
+from learnalign.data.contract import read_meta
 from learnalign.data.mistakes import Stopped
 from learnalign.privacy import keys
-from learnalign.runs import doctor, documents, journal, run
+from learnalign.runs import doctor, documents, journal, publish, run, unchanged
+from learnalign.runs.spec import read_spec
 from northbank import tables as simulate
 
 pytestmark = pytest.mark.e2e
@@ -132,7 +136,12 @@ def the_end_of_that_journal(home: Path) -> None:
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
 
 
+def the_line_in_the_list_of_editions(home: Path) -> None:
+    (home / "out/ledger.jsonl").write_text("")
+
+
 CHANGES = [
+    the_line_in_the_list_of_editions,
     a_value,
     what_is_told_of_the_data,
     a_parameter,
@@ -149,6 +158,30 @@ CHANGES = [
 def test_whatever_has_changed_makes_it_anew(home, change):
     change(home)
     assert is_made_anew(home)
+
+
+def test_a_journal_that_is_not_kept_any_more_is_not_missed(home):
+    assert not is_made_anew(home)
+    the_journal_of_who_made_it(home)
+    assert not is_made_anew(home)
+
+
+def test_rows_after_an_earlier_as_of_are_told_of_and_count(home):
+    """The account tells how many lie after the day; the state of the data knows nothing of them."""
+    params, log = home / "params/r.yml", SimpleNamespace(out=home / "out", report="r")
+    day = pd.Timestamp(read_meta(home / "data/dataset.yml").as_of) - pd.Timedelta(days=200)
+
+    def mark() -> str:
+        dataset = reading.read(home / "data", str(day.date()))
+        line = publish.line(
+            SimpleNamespace(run_id="", report="r"), "", str(day.date()), dataset.fingerprint, 30
+        )
+        return unchanged.made_from(read_spec(params), {}, dataset, line, {}, log)
+
+    before, path = mark(), home / "data/learning.csv"
+    learning = pd.read_csv(path)
+    learning[learning.learned_on != learning.learned_on.max()].to_csv(path, index=False)
+    assert mark() != before
 
 
 def test_another_library_makes_it_anew(home, monkeypatch):
@@ -175,9 +208,11 @@ def test_the_doctor_takes_an_edition_that_stands_for_a_fresh_one(home):
     (folder,) = (home / "out/r").glob("*")
     document = json.loads((folder / "results.json").read_text())
     journals = home / "out/.runs/r"
-    assert journal.stood(journals) == []
+    made = {document["run"]["run_id"]}
+    assert journal.stood(journals, made) == []
     assert not is_made_anew(home)
-    (when,) = journal.stood(journals)
+    (when,) = journal.stood(journals, made)
+    assert journal.stood(journals, {"another"}) == []
     assert when.isoformat() > document["run"]["finished"]
     (line,) = (x for x in doctor._editions(folder.parent, 1) if x.what == "last edition")
     assert f"{when:%Y-%m-%d %H:%M}" in line.found

@@ -65,7 +65,8 @@ def told(core: Fit, forward: Fit | None, statistic: float | None, *checks: Check
         (HIGHER, HIGHER, 2.4, (FAILED, ATTRITION), "untrusted", "adjusted"),
         (NOTHING, HIGHER, 0.0, (PASSED,), "none", "adjusted"),
         (NOTHING, NOTHING, 0.0, (FAILED,), "none", "adjusted"),
-        (NOTHING, UNKNOWN, 0.0, (FAILED,), "none", "adjusted"),
+        (NOTHING, UNKNOWN, 0.0, (FAILED,), "unknown", "within_person"),
+        (NOTHING, UNKNOWN, 2.4, (FAILED,), "none", "adjusted"),
         (NOTHING, HIGHER, 0.0, (FAILED,), "unknown", "within_person"),
         (NOTHING, HIGHER, 2.4, (FAILED,), "none", "adjusted"),
         (UNKNOWN, HIGHER, 0.0, (FAILED,), "unknown", "within_person"),
@@ -100,7 +101,7 @@ def test_where_nothing_was_claimed_the_second_is_told_and_gives_no_verdict(forwa
     """The first one's interval is biased where the lead test failed, whatever it says."""
     row = told(UNKNOWN, forward, 0.0, FAILED)
     assert (row.verdict, row.branch, row.low) == ("unknown", branch, forward.low)
-    assert row.to_settle and ("a finding needs both" in row.sentence) == (branch == "disagree")
+    assert row.to_settle and ("an answer needs both" in row.sentence) == (branch == "disagree")
     assert {one.name: one.outcome for one in row.checks}["lead test"] == "answered"
 
 
@@ -112,8 +113,10 @@ def test_what_else_failed_fails_the_second_estimate_too():
 
 
 def test_practically_none_is_plain_where_the_second_estimate_is_near():
-    plain, doubtful = (told(NOTHING, one, 0.0, FAILED).sentence for one in (NOTHING, UNKNOWN))
-    assert "A check failed" not in plain and "A check failed" in doubtful
+    plain, wide = (told(NOTHING, one, 0.0, FAILED) for one in (NOTHING, UNKNOWN))
+    assert plain.verdict == "none" and "A check failed" not in plain.sentence
+    # the first interval need not hold the truth then: no "none" may rest on it alone
+    assert wide.verdict == "unknown" and wide.low == UNKNOWN.low
 
 
 def test_a_rival_that_noisy_ratings_explain_is_answered_too_and_attrition_never():

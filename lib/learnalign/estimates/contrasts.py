@@ -114,13 +114,13 @@ def _beside(
         found,
         forward=robust,
         luck=luck,
-        n_cycles_all=limits.levels("cycles", known.person_id, known.cycle),
+        n_cycles_all=max(limits.levels("cycles", known.person_id, known.cycle), 1),
         base=base,
         per=per,
         rivals=tuple(names),
         strength_to_erase=sensitivity.strength_to_erase(sample, found.adjusted),
         step=step(sample.rows, prepared.noun),
-        n_cycles=limits.levels("cycles", sample.rows.person_id, sample.rows.cycle),
+        n_cycles=max(limits.levels("cycles", sample.rows.person_id, sample.rows.cycle), 1),
         modal_share=float(sample.rows.rating.value_counts(normalize=True).max()),
     )
 

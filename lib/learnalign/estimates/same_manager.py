@@ -16,6 +16,7 @@ from learnalign.estimates.columns import independent
 from learnalign.estimates.ladder import fixed_effects
 from learnalign.verdicts.result import ATTRITION, Fit
 
+FIXED = 0.1  # of the people, whose merit may differ where it is fixed
 NEAR = 20  # times; farther from the least no draw decides
 MIN_RESIDUAL_DF = 10  # fewer, and a published regression could be solved for single people
 NUMBER = {1: "prior rating", 2: "two prior ratings"}
@@ -82,7 +83,7 @@ class Sample:
             return "too few"
         if not limits.managers(self.rows.person_id, self.rows.rater):
             return "three raters"
-        return "no discretion" if "cell" in self.rows and not _left_over(self.rows) else ""
+        return _without_discretion(self.rows) if "cell" in self.rows else ""
 
     def core(
         self,
@@ -157,12 +158,18 @@ def held(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame if name.startswith("held_")]
 
 
-def _left_over(rows: pd.DataFrame) -> bool:
-    """Whether merit varies within cell and cycle, or around the matrix's target."""
+def _without_discretion(rows: pd.DataFrame) -> str:
+    """A key of the reasons where merit is fixed within cell and cycle, or by the matrix's target,
+    but of a few; "too few" where they may be more than `FIXED` of all: a draw alone is no proof.
+    """
     usual = rows.groupby(["cell", "cycle"]).outcome.transform("median")
     off = [rows.gap.abs() >= 1e-6] if rows.gap.notna().all() else []
     off.append((rows.outcome - usual).abs() > 5e-7)
-    return all(limits.somebody("discretion", rows.person_id[one]) for one in off)
+    own = [rows.person_id[one] for one in off]
+    few = [one.nunique() for one in own if not limits.somebody("discretion", one)]
+    if not few:
+        return ""
+    return "no discretion" if min(few) <= FIXED * rows.person_id.nunique() else "too few"
 
 
 def people_in_the_smaller(rows: pd.DataFrame) -> int:

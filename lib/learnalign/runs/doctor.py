@@ -253,13 +253,14 @@ def _editions(folder: Path, max_age: float | None) -> Iterator[Finding]:
     """
     from learnalign.runs import journal, layout
 
-    ends, journals = [], folder.parent / ".runs" / folder.name
+    ends, made, journals = [], set(), folder.parent / ".runs" / folder.name
     for manifest in sorted(folder.glob("*/manifest.json")):  # it covers the units' below it
         try:
             ends.append(layout.finished(manifest.parent))
+            made.add(json.loads(manifest.read_bytes())["run_id"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             yield Finding("edition", f"{manifest.parent} is damaged: {error}", "", "run it again")
-    ends += journal.stood(journals) if ends else []
+    ends += journal.stood(journals, made)
     age = (dt.datetime.now(dt.UTC) - max(ends)) / dt.timedelta(days=1) if ends else float("inf")
     found = f"{max(ends):%Y-%m-%d %H:%M} UTC, {age:.1f} days ago" if ends else f"none in {folder}"
     wanted = f"at most {max_age:g} days ago" if max_age is not None else ""

@@ -290,16 +290,32 @@ def _seconds(place: Path) -> dict[str, float]:
     return {}
 
 
-def stood(place: Path) -> list[dt.datetime]:
-    """When runs of a report, whose journals are in `place`, found that nothing had changed."""
-    ways = map(lines, place.glob("*.jsonl"))
+def stood(place: Path, run_ids: Collection[str]) -> list[dt.datetime]:
+    """When runs with journals in `place` found that nothing had changed since one of `run_ids`."""
     return [
         dt.datetime.fromisoformat(line["at"])
-        for found in ways
-        if found and found[-1]["state"] == "recorded"
+        for found in _recorded(place)
         for line in found
-        if line["state"] == "unchanged"
+        if line["state"] == "unchanged" and line.get("of") in run_ids
     ]
+
+
+def has_made(place: Path, run_id: str, mark: str) -> bool:
+    """Whether that run made its edition from what has this mark, or a later one found that it had:
+    journals are not kept for ever.
+    """
+    return any(
+        mark in {line.get("made_from") for line in found}
+        and run_id in {found[0].get("run_id"), *(line.get("of") for line in found)}
+        for found in _recorded(place)
+    )
+
+
+def _recorded(place: Path) -> Iterator[list[dict[str, Any]]]:
+    for path in place.glob("*.jsonl"):
+        found = lines(path)
+        if found and found[-1]["state"] == "recorded":
+            yield [{**found[0], "run_id": path.stem}, *found[1:]]
 
 
 def discreet(text: str, known: str = "", people: Collection[str] = ()) -> str:

@@ -131,7 +131,9 @@ def _parts(spec: RunSpec, dataset: DataSet, chosen: Sequence[str], log: Journal)
         parts.append(Part(unit, slugs.get(unit, ""), replace(own, folder=work / "data"), work))
         log.note("linked", text=unit)
     if not parts:
-        wanted = f"{spec.min_group} people (min_group) and {rule.MIN_MANAGERS} managers"
+        wanted = (
+            f"{spec.min_group} people (min_group) and {rule.MIN_MANAGERS} managers, and some more"
+        )
         text = f"No unit of {', '.join(spec.units)} has {wanted}. Nothing was published."
         raise Stopped(TOO_SMALL, text)
     return parts

@@ -15,7 +15,6 @@ from typing import Any
 from learnalign.data.mistakes import DataError
 from learnalign.data.reading import DataSet
 from learnalign.data.writing import PRIVATE
-from learnalign.facts import contents
 from learnalign.privacy import keys
 from learnalign.runs import documents, journal, layout, publish
 from learnalign.runs.journal import Journal
@@ -37,11 +36,12 @@ def made_from(
     about = {
         "params": documents.settings(spec),
         "data": [line.fingerprint, line.as_of, dataset.meta.model_dump(mode="json")],
-        "arrived": contents.arrivals(dataset),
+        # what is recorded after `as_of` is told of, too
+        "recorded": {name: rows.count().execute() for name, rows in dataset.recorded.items()},
         "looks": len(looks.remembered(kept)),
         "plan": plan,
         "notebooks": {name: _digest(path) for name, path in notebooks.items()},
-        "with": documents.versions() | {"pdf": find_spec("weasyprint") is not None},
+        "with": documents.versions(),
         "key": keys.mark(keys.secret_of(log.out)),
         "states": document.states(document.ledger(log.out)[0], line),
         "before": {
@@ -60,7 +60,8 @@ def standing(log: Journal, as_of: str, mark: str) -> Edition | None:
     edition = _whole(log, log.out / log.report / as_of, mark)
     if edition:
         made = edition.document["run"]["finished"]
-        log.note("unchanged", text=f"as made {made}; --anew makes it again")
+        of = edition.document["run"]["run_id"]
+        log.note("unchanged", of=of, text=f"as made {made}; --anew makes it again")
         publish.record(log)
         log.note("recorded")
     return edition
@@ -70,11 +71,13 @@ def _whole(log: Journal, place: Path, mark: str) -> Edition | None:
     with suppress(DataError, OSError, ValueError, LookupError, TypeError, AttributeError):
         layout.finished(place)  # a file that is not as it was published is made anew
         first = document.edition(place)
+        known = {line.digest for line in document.ledger(log.out)[0]}
+        has_pdf = (place / "report.pdf").is_file() or not find_spec("weasyprint")
+        if not has_pdf or document.digest(first) not in known:
+            return None
         below = [document.edition(folder) for folder in place.glob(f"{layout.UNITS}/*")]
         order = first["run"]["units"]
-        lines = journal.lines(log.path.with_name(f"{first['run']['run_id']}.jsonl"))
-        is_same = mark in {line.get("made_from") for line in lines}
-        if is_same and lines[-1]["state"] == "recorded":
+        if journal.has_made(log.path.parent, first["run"]["run_id"], mark):
             units = sorted(below, key=lambda one: order.index(one["run"]["unit"]))
             return Edition(place, place / "report.html", first, tuple(units))
     return None

@@ -86,7 +86,7 @@ def chosen(
 
 def _is_few(door: gate.Gate, people: pd.Index, managers: int) -> bool:
     off = door.draws.normal("managers", keys.digest(people)) if door.draws else 0.0
-    moved = round(managers + noise.OF_MANAGERS * off)
+    moved = round(managers + noise.OF_MANAGERS / 2 * off)
     return door.rule.is_few(door.fewest(people), min(managers, moved))
 
 

@@ -2,10 +2,10 @@
 
 Then the lead test fails although there is an effect, or cannot be made where feedback alone makes
 the difference. A second estimate that such feedback cannot fool (`Comparison.forward`) decides: a
-claim needs it on the same side, and where the first comparison failed it is the one that is told,
-whatever else failed: the first one's interval need not hold the truth then. So too of leaders, who
-may answer to what their teams did the quarter before; there the leader's next quarter is the lead
-test.
+claim needs it on the same side. Where the first comparison failed it is the one that is told, if it
+claims the same or nothing was claimed: the first one's interval need not hold the truth then. So
+too of leaders, who may answer to what their teams did the quarter before; there the leader's next
+quarter is the lead test.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,8 @@ def check_of(
         return Check.of("feedback", "not possible", "too few")
     facts = {"size": number(one.estimate, unit), "range": spread(one.low, one.high, unit)}
     is_biased = lead == "failed" and found.luck is not None and not lasts(found.luck)
-    if is_biased and (bare == "unknown" or (bare == "none" and forward in CLAIMS)):
+    near = abs(one.estimate) < smallest and one.high - one.low < 2 * smallest
+    if is_biased and (bare == "unknown" or (bare == "none" and not near)):
         why = "instead" if forward == "unknown" else "disagree"
         return Check.of("feedback", "not possible", why, **facts)
     if bare == "unknown":
@@ -48,7 +49,6 @@ def check_of(
     if lasts(found.luck):
         return Check.of("feedback", "failed" if is_claim else "not possible", "lasts", **facts)
     if not is_claim:
-        near = abs(one.estimate) < smallest and one.high - one.low < 2 * smallest
         return Check.of("feedback", "passed" if near else "not possible", "seen", **facts)
     stands = forward in CLAIMS and (one.estimate > 0) == (found.adjusted.estimate > 0)
     return Check.of("feedback", *(("passed", "stands") if stands else ("failed", "gone")), **facts)
@@ -92,8 +92,7 @@ def spoken(
 
     It is told where the lead test was not passed, or another check that it answers failed, and it
     claims the same, or (but of a look, by `when`) nothing was claimed; what else failed, fails
-    still. For "practically none"
-    it answers the lead test alone, and is not told.
+    still. For "practically none" it answers the lead test alone, and is not told.
     """
     failed = {one.name for one in checks if one.outcome == "failed"}
     why = next((one.why for one in checks if one.name.endswith("feedback")), "")

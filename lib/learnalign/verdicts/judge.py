@@ -148,7 +148,7 @@ def judge_kinds(
 def _headline(
     question: Question, measure: Measure, found: Comparison, smallest_effect: float, group: str
 ) -> Result:
-    """The judged row: verdict, sentence, and what would settle it."""
+    """The judged row: verdict, sentence, what settles it; a base for the first estimate alone."""
     about = {"smallest_effect": smallest_effect, "group": group, "note": "; ".join(found.notes)}
     if found.adjusted is None:
         return no_estimate(question, measure, found.reason, found.notes, **about)
@@ -159,7 +159,7 @@ def _headline(
     branch = "revoked" if bare == "none" and branch == "unknown" else branch
     branch = "capped" if branch == "small" and bare != "small" else branch
     about |= {"checks": checks, "contrast": found.contrast, "per": found.per}
-    about["base"] = found.base and found.base.estimate
+    about["base"] = found.base and found.base.estimate if fit is found.adjusted else None
     row = row_of(question, measure, fit, branch=branch, **about)
     compressed = found.modal_share > COMPRESSED and measure.unit == "SD"
     if compressed and row.detectable_effect > smallest_effect:
