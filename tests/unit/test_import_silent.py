@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from tests.unit.test_import_dirt import DAYS, WHO, Dirt
 
-from learnalign.data import layout, proposing, workbook
+from learnalign.data import layout, profiles, proposing, questions, workbook
 from learnalign.data.mistakes import DataError
 
 PAY = {"person_id": "No", "cycle": "R", "effective_on": "From"}
@@ -66,6 +67,33 @@ def test_a_word_behind_a_day_is_not_dropped_and_an_age_is(dirt):
 def test_a_time_with_an_offset_is_asked_however_it_is_written(dirt, form):
     days = [dt.date.fromisoformat(day).strftime(form) for day in DAYS]
     dirt.learned("When", days).asked("zone")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["%d.%m.%Y 09:00-17:00", "%d.%m.%Y (%a) ", "%Y-%m-%d 09:00-12:00"])
+def test_a_session_or_a_weekday_behind_a_day_is_no_zone(dirt, form):
+    days = [dt.date.fromisoformat(day).strftime(form) for day in DAYS]
+    assert dirt.learned("When", days).brought_in().learned_on.astype(str).tolist() == DAYS
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("05/01/2024 09:00:00PM-05:00", True),
+        ("05/01/2024 09:00+0545", True),
+        ("05/01/2024 09:00 -0330", True),
+        ("05/01/2024 09:00-12:00", False),
+        ("05/01/2024 09:00:00-17:00", False),
+        ("05/01/2024 09:00:00-10:15", False),
+        ("2024-05-01T09:00-05:00", True),
+        ("2024-05-01 09:00:00-05", True),
+        ("2024-05-01 09:00+02:00", True),
+        ("2024-05-01 09:00-12:00", False),
+    ],
+)
+def test_what_is_an_offset_behind_a_time(text, is_one):
+    named = re.search(rf":\d\d.*?{questions.OFFSETS}$", text)
+    assert bool(named or re.fullmatch(profiles.OFFSET, text)) == is_one
 
 
 @pytest.mark.slow
@@ -180,6 +208,21 @@ def test_money_and_months_are_no_percentage(dirt, head, cell, words):
     dirt.asked(words)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["Merit Amount %", "Merit amount (pct)", "Betrag in Prozent"])
+def test_a_percentage_of_an_amount_is_one(dirt, head):
+    rows = ["H1,2023-08-01,2.5"] * 20
+    tabled(dirt, "rewards", "pay.csv", f"R,From,{head}", rows, merit_pct=head, **PAY).brought_in()
+    assert {*pd.read_parquet(dirt.place / "out/rewards.parquet").merit_pct} == {2.5}
+
+
+@pytest.mark.slow
+def test_short_courses_in_tenths_of_an_hour_are_hours(dirt):
+    rows = [f"{day},0.{1 + place % 5}" for place, day in enumerate(DAYS)]
+    found = dirt.learned("When,Took", rows, hours="Took").brought_in()
+    assert {*found.hours} == {0.1, 0.2, 0.3, 0.4, 0.5}
+
+
 def test_a_sign_of_percent_beside_none_is_asked_of_any_number(dirt):
     rows = [f"knots,2023-05-05,3,{['60%', '2'][place % 2]}" for place in range(20)]
     names = {"skill": "S", "assessed_on": "On", "required_level": "Due", "assessed_level": "Is"}
@@ -219,6 +262,16 @@ def test_words_for_nothing_are_no_names(dirt):
 def test_rows_of_learning_that_do_not_count_are_asked_about(dirt, head, words, mapped):
     rows = [f"{day},{words[place % 2]}" for place, day in enumerate(DAYS)]
     dirt.learned(f"When,{head}", rows, **mapped).asked("is not mapped, and says in 10 of 20")
+
+
+@pytest.mark.slow
+def test_a_word_for_done_is_progress_enough(dirt):
+    dirt.learned("When,Progress", [f"{day},Completed" for day in DAYS])
+    assert len(dirt.brought_in()) == 20
+    dirt.learned(
+        "When,Progress", [f"{day},{['Completed', '40 %'][i % 2]}" for i, day in enumerate(DAYS)]
+    )
+    dirt.asked("in 10 of 20")
 
 
 @pytest.mark.parametrize(
@@ -320,6 +373,20 @@ def test_a_line_that_may_be_a_row_is_none_below(tmp_path, end):
     assert layout.footers(tmp_path / "a.csv", ",", 3)[1] == []
 
 
+@pytest.mark.parametrize(
+    ("end", "n"),
+    [
+        ("Excel for all 29,E29", 0),
+        ("Excel for all 29", 1),
+        ("Printed: 3,,", 1),
+        ("Total rows,29", 1),
+    ],
+)
+def test_words_are_below_a_table_alone_or_as_a_sum(tmp_path, end, n):
+    (tmp_path / "a.csv").write_text(f"a,b,c,d\nExcel for all 28,E28,3,4\n{end}")
+    assert len(layout.footers(tmp_path / "a.csv", ",", 4)[1]) == n
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32"])
 def test_wide_letters_need_no_mark(dirt, encoding):
@@ -334,6 +401,16 @@ def test_a_spreadsheets_own_first_line_says_the_separator(dirt):
     assert dirt.brought_in().learned_on.astype(str).tolist() == DAYS
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("first", "sign"), [("sep=^", "^"), ("SEP=~", "~"), ('"Sep=;"', ";")])
+def test_any_sign_of_a_first_line_separates(dirt, first, sign):
+    dirt.learned("When", DAYS)
+    text = (dirt.place / "x/done.csv").read_text().replace(",", sign)
+    (dirt.place / "x/done.csv").write_text(f"{first}\n{text}")
+    assert dirt.brought_in().learned_on.astype(str).tolist() == DAYS
+    assert "are separated by" in told(dirt)
+
+
 def test_a_quote_left_open_until_the_next_is_refused(dirt):
     rows = [f"{day},1,tides" for day in DAYS]
     rows[4], rows[9] = f'{DAYS[4]},1,"tides', f'{DAYS[9]},1,tides"'
@@ -344,6 +421,15 @@ def test_a_quote_left_open_until_the_next_is_refused(dirt):
 def test_a_text_of_several_lines_is_none(dirt):
     rows = [f'{day},"tides, and\nships, too\n",1' for day in DAYS]
     assert len(dirt.learned("When,What,N", rows).brought_in()) == 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_a_line_of_a_text_with_as_many_signs_is_no_row(dirt, sign):
+    text = "Hello,\nI tried pandas, numpy, and scipy.\nThanks".replace(",", sign)
+    lines = [f'{who}{sign}{day}{sign}"{text}"\n' for who, day in zip(WHO, DAYS, strict=True)]
+    (dirt.place / "x/done.csv").write_text(sign.join(["Who", "When", "Note\n"]) + "".join(lines))
+    assert len(dirt.brought_in()) == 20
 
 
 def test_quotes_of_windows_are_not_read_as_latin_1(dirt):
@@ -428,6 +514,10 @@ def test_a_database_that_is_being_written_is_told_as_locked(dirt):
         (["1", "3", "5", "99"], "[1, 2, 3, 4, 5]"),
         (["0", "2", "4"], "[0, 1, 2, 3, 4]"),
         (["2.5", "3.0", "0"], "{min: 0, max: 3}"),
+        (["0", "25", "50", "75", "100"], "{min: 0, max: 100}"),
+        ("0123", "[0, 1, 2, 3]"),
+        (["0", "0.5", "1", "1.5", "2"], "{min: 0, max: 2}"),
+        (["0", "1", "1.5", "4.5", "5"], "{min: 1, max: 5}"),
     ],
 )
 def test_a_mark_for_no_rating_is_no_part_of_the_scale(dirt, marks, scale):
@@ -436,6 +526,24 @@ def test_a_mark_for_no_rating_is_no_part_of_the_scale(dirt, marks, scale):
     (dirt.place / "x/reviews.csv").write_text(head + "".join(rows))
     made = proposing.propose([dirt.place / "x/reviews.csv"], "m.yml")
     assert f"rating_scale: {scale}" in made.text
+
+
+@pytest.mark.parametrize(
+    ("marks", "kept"),
+    [
+        (range(10, 60, 10), range(10, 60, 10)),
+        (range(0, 101, 25), range(0, 101, 25)),
+        (range(1, 11, 3), range(1, 11, 3)),
+        (range(11), range(11)),
+        ((20, 40, 60, 999), (20, 40, 60)),
+        ((1, 3, 99), (1, 3)),
+        ((1, 2, 11, 12, 31, 32), (1, 2, 11, 12, 31, 32)),
+        ((1, 5), (1, 5)),
+        ((), ()),
+    ],
+)
+def test_what_stands_far_is_measured_in_steps(marks, kept):
+    assert proposing._scale({*map(float, marks)}) == [*kept]
 
 
 def test_a_day_to_come_is_not_the_last_of_the_data(dirt):

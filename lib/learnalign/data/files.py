@@ -231,11 +231,18 @@ def _refuse_swallowed(
         lines = sum(part.count(b"\n") for part in iter(lambda: file.read(LONGEST), b""))
     if lines <= n + above + 1 or len(header) < 3:
         return
-    one = f"[^\n{re.escape(sign)}]*{re.escape(sign)}"
-    shape = f"\n({one}){{{len(header) - 1}}}[^\n]*(\n|$)".replace("'", "''")
+    cell, then = f"[^\n{re.escape(sign)}]*", re.escape(sign)
+    shape = f"(?m)^({cell})({then}{cell}){{{len(header) - 1}}}$".replace("'", "''")
     own = ['"' + column.replace('"', '""') + '"' for column in header]
-    some = " OR ".join(f"contains({x}, chr(10)) AND regexp_matches({x}, '{shape}')" for x in own)
-    query = f"SELECT list(_row)[1:5], count(*) FROM {here} WHERE {some}"
+    some = " OR ".join(f"contains({x}, chr(10))" for x in own)
+    lines = (f"regexp_extract_all(substr({x}, strpos({x}, chr(10))), '{shape}', 1)" for x in own)
+    looks = r"regexp_replace(regexp_replace(trim({}), '\pL+', 'a', 'g'), '\d+', '9', 'g')"
+    first = looks.format(f"coalesce({own[0]}, '')")
+    query = (  # a line in a text may have as many signs: a row also begins as the others do
+        f"SELECT list(_row ORDER BY _row)[1:5], count(*) FROM (SELECT DISTINCT _row FROM (SELECT "
+        f"_row, unnest(flatten([{', '.join(lines)}])) AS c FROM {here} WHERE {some}) "
+        f"WHERE {looks.format('c')} IN (SELECT {first} FROM {here}))"
+    )
     rows, n = engine.con.execute(query).fetchone()
     if n:
         wrong = Problem.of("quote_left_open", name)

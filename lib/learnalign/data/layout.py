@@ -26,7 +26,8 @@ MARKS = {  # how a file starts that is no table as text, and what it is
     b"<table": "a page of HTML",
     b"<?xml": "XML",
 }
-WORDED = r"[^\W\d] +\w|\w: |:$|^\W*(total|sum|summe|gesamt|ensemble|todos)\b"  # no id is so
+TOTAL = r"^\W*(total|sum|summe|gesamt|ensemble|todos)\b"
+WORDED = rf"[^\W\d] +\w|\w: |:$|{TOTAL}"  # no id is so, but a title may be
 LINES, DEEPEST = 80, 40  # lines that are looked at; a header stands at most so deep
 IMPORT_ID = '{"ImportId"'  # a survey tool's third header row
 
@@ -69,7 +70,7 @@ def looked_at(text: Path, delimiter: str | None, wanted: Collection[str], plain:
     """The layout of a UTF-8 file; `wanted` are plain names that its header must hold."""
     with text.open(encoding="utf-8", newline="") as file:
         start = [line[:20_000] for line in itertools.islice(file, LINES)]
-    said = re.fullmatch(r'"?sep=(.)"?\s*', start[0]) if start else None  # a spreadsheet's own line
+    said = re.fullmatch(r'(?i)"?sep=([^"\r\n])"?\s*', "".join(start[:1]))  # a spreadsheet's own
     delimiter = delimiter or (said[1] if said else _separator(start))
     rows = [*_rows(start, delimiter)][bool(said) :]
     at = _header(rows, {*wanted}, plain)
@@ -86,7 +87,7 @@ def looked_at(text: Path, delimiter: str | None, wanted: Collection[str], plain:
 
 def footers(text: Path, delimiter: str, width: int) -> tuple[int, list[str]]:
     """Where the rows of a UTF-8 file end, in bytes, and the lines below, which are none: they hold
-    fewer values than the header and stand apart, or begin with words.
+    fewer values than the header and stand apart, or are words alone or a sum.
     """
     end = size = text.stat().st_size
     with text.open("rb") as file:
@@ -106,7 +107,8 @@ def footers(text: Path, delimiter: str, width: int) -> tuple[int, list[str]]:
         if line.count('"') % 2 or len(cells) >= width:
             break
         found.append((end + 1, line))
-        worded.append(re.search(WORDED, cells[0].lower()) is not None)
+        words = WORDED if sum(map(bool, cells)) < 2 else TOTAL
+        worded.append(re.search(words, cells[0].lower()) is not None)
     n = max(apart, worded.index(False) if False in worded else len(worded))
     return (found[n - 1][0] if n else size), [line for _, line in found[:n][::-1]]
 

@@ -20,7 +20,12 @@ UNSEEN = r"\p{Cc}\p{Cf}"  # marks of direction, soft hyphens, NUL: nobody sees t
 BLANKS = rf"[\s\p{{Z}}{UNSEEN}]"
 TAIL = r"(?:[T ,]+\d{1,2}[:.]\d{2}.*)?"  # a time of day, of which nothing is used
 LONG = 16  # hours in a row: more are rare, or minutes
-OFFSET = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d+)?)? ?([Zz]|[+-]\d\d(:?\d\d)?)"
+AWAY = r"(0\d|1[0-4])(:?(00|30|45))"  # hours and minutes of a zone
+MOMENT = r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d"
+OFFSET = (  # 09:00-12:00 behind a day and a blank is a session
+    rf"{MOMENT}(:\d\d([.,]\d+)?)? ?([Zz]|\+{AWAY}?)|{MOMENT}(:\d\d([.,]\d+)?| ) ?-{AWAY}?|"
+    rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d-{AWAY}?"
+)
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,15 @@ def trimmed(text: str) -> str:
 
 def tidy(text: str) -> str:
     """SQL: what a date or number is read from: without entities, doubled blanks, what nobody sees,
-    or an age such as `(3 days 2 hours)`. Any other word behind a value says something of it.
+    an age such as `(3 days 2 hours)`, or a weekday in brackets. Any other word behind a value says
+    something of it.
     """
     plain = f"replace(CAST({text} AS VARCHAR), '&nbsp;', ' ')"
     plain = rf"regexp_replace({plain}, '\p{{Cf}}', '', 'g')"
     plain = f"regexp_replace({plain}, {sql.quoted(BLANKS + '+')}, ' ', 'g')"
-    age = sql.quoted(rf" +\((now|(\d+ ({FACTS['ages']})[ ,]*)+( ago)?)\)$")
+    age = sql.quoted(
+        rf" +\((now|(\d+ ({FACTS['ages']})[ ,]*)+( ago)?|(?i:{FACTS['weekdays']})\.?)\)$"
+    )
     return f"trim(regexp_replace(trim({plain}), {age}, ''))"
 
 

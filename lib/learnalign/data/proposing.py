@@ -5,7 +5,9 @@ is decided here that `import` does not check again.
 """
 
 import datetime as dt
+import itertools
 import os
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,7 +196,8 @@ def _dataset(drafts: Sequence[Draft]) -> Iterator[str]:
             if v.replace(",", ".").replace(".", "", 1).isdigit()
         }
     )
-    if marks and len(marks) <= 10 and all(mark == int(mark) for mark in marks):
+    is_short = 0 < len(marks) <= 10 and marks[-1] - marks[0] < 13
+    if is_short and all(mark == int(mark) for mark in marks):
         scale = [*range(int(marks[0]), int(marks[-1]) + 1)]
         yield f"  rating_scale: {scale}  # from the lowest to the highest rating found: correct it"
     else:
@@ -209,21 +212,18 @@ def _dataset(drafts: Sequence[Draft]) -> Iterator[str]:
 
 
 def _scale(found: set[float]) -> list[float]:
-    """The ratings found, without marks for no rating: what stands far from all, and a 0 below the
-    1, unless both are of five levels.
+    """The ratings found, without marks for no rating: what stands further from all than two of the
+    usual steps, and a 0 below 1 to 5.
     """
     marks = sorted(found)
-    whole = [mark for mark in marks if mark == int(mark)]
-    if len(whole) < len(marks) or len(marks) > 12:
-        return [mark for mark in marks if mark or marks[1:2] > [1]]
-    runs: list[list[float]] = []
-    for mark in marks:
-        if runs and mark - runs[-1][-1] <= 2:
-            runs[-1].append(mark)
-        else:
-            runs.append([mark])
-    longest = max(runs, key=len, default=[])
-    return longest[1:] if longest[:2] == [0, 1] and longest[-1] != 4 else longest
+    kept = marks
+    if len(marks) in range(3, 13) and all(mark == int(mark) for mark in marks):
+        steps = [high - low for low, high in itertools.pairwise(marks)]
+        far = [at for at, step in enumerate(steps, 1) if step > 2 * statistics.median_low(steps)]
+        runs = [marks[low:high] for low, high in itertools.pairwise([0, *far, len(marks)])]
+        longest = max(runs, key=len)
+        kept = longest if 2 * len(longest) >= len(marks) else marks
+    return kept[1:] if kept[:2] == [0, 1] and kept[-1] == 5 else kept
 
 
 def _column(drafts: Sequence[Draft], table: str, column: str) -> tuple[Export, str] | None:

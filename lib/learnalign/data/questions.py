@@ -26,9 +26,11 @@ MINUTES = (
     r"\b(min|mins|mm|minutes?|minuten|minutos|sec|secs|seconds?|sekunden|segundos|"
     r"days?|tagen?|jours?|dias?)\b"
 )
+SHARE = r"%|pct|p(er|ro|our|or)[cz]ent"  # a header that says so holds no money, nor months
 MANY = 8  # days that are no chance: of as many, one is after a 12th
 LEAST = 0.7  # hours: where none takes longer they may be parts of a day, as a spreadsheet has them
-OFFSETS = r" ?(GMT|UTC)? ?[+-]\d\d:?\d\d( \([^()]*\))?"  # behind a time; or a zone's name
+# behind a time, or a zone's name; 09:00-12:00 is a session
+OFFSETS = rf"(\+|( ?(GMT|UTC) ?| |:\d\d([.,]\d+)?([AP]M)?)-){profiles.AWAY}( \([^()]*\))?"
 MONEY = r"[$€£]|\b(amount|betrag|montant|importe|eur|usd|gbp|chf|bps)\b"
 TIMES = r"\b(months?|monate|monatsgehalter|mois|meses|multiple|salaries)\b"
 
@@ -120,7 +122,8 @@ def of_numbers(
         got = f"{found.signed:,} of {found.n:,} values have a % sign, the others none"
         yield Problem.of("percent_or_fraction", *place, got)
         return
-    if is_percent and re.search(f"{MONEY}|{TIMES}", words_of(made.column)):
+    is_said = re.search(SHARE, letters(str(made.column))) is not None
+    if is_percent and not is_said and re.search(f"{MONEY}|{TIMES}", words_of(made.column)):
         yield Problem.of("not_percent", *place, source=made.column)
         return
     ends = (None, None) if is_mixed else (found.low, found.high)
@@ -152,8 +155,12 @@ def _other_unit(at: Any, made: ColumnMap, texts: str, way: str, found: Tally) ->
         return said
     if made.unit is not None or way not in profiles.NUMBERS:
         return ""
-    if re.search(MINUTES, words_of(made.column)) or found.n >= FEW and (found.high or 1) < LEAST:
+    if re.search(MINUTES, words_of(made.column)):
         return said
+    if found.n >= FEW and (found.high or 1) < LEAST:
+        fine = f"(SELECT {profiles.NUMBERS[way]('t')} AS v FROM {texts}) WHERE abs(v - round(v, 2))"
+        if at.job.fetch(at.table, "hours", f"SELECT count(*) FROM {fine} > 1e-6")[0]:
+            return said
     if found.told == found.n:
         return ""
     query = f"SELECT min(t) FROM {texts} WHERE regexp_matches(lower(t), {sql.quoted(MINUTES)})"

@@ -326,7 +326,7 @@ def _read_text(
         job.tell("read_to", name, got=" / ".join(below)[:300], n=len(below))
     rows = files.csv_rows(job.engine, text, name, header, sign, job.mapping.missing, above)
     if told is None and sign != ",":
-        job.tell("read_by_sign", name, sign=files.SEPARATORS[sign])
+        job.tell("read_by_sign", name, sign=files.SEPARATORS.get(sign, repr(sign)))
     if found.titles:
         job.tell("read_below", name, got=" / ".join(found.titles)[:300], line=above + 1)
     if found.below:

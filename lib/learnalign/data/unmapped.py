@@ -80,7 +80,7 @@ def _undone(at: Any, name: str, counts: Counter) -> Iterator[Problem]:
     elif _is_one_of(name, "flags"):
         undone += [text for text in counts if bare[text] in NO]
     elif _is_one_of(name, "progress"):
-        undone += [text for text in counts if (_share(text) or 0) < 100]
+        undone += [text for text in counts if bare[text] not in done and (_share(text) or 0) < 100]
     elif _is_one_of(name, "states") and len({*bare.values()} - {""}) > 1:
         undone = [text for text in counts if bare[text] not in done]
     else:
