@@ -149,7 +149,9 @@ def _exactly(*names):
 
 def _shown_though_hidden(rows, exact):
     """A row that the rule hides, with another's figures."""
-    at = next(at for at, row in enumerate(rows) if not row.shown)
+    true = {row.key: row for row in exact}
+    hidden = [at for at, row in enumerate(rows) if not row.shown]  # truly, and not by a draw alone
+    at = next(at for at in hidden if rows[at].key in true and not true[rows[at].key].shown)
     figures = rows[first(rows)]
     place = {name: getattr(rows[at], name) for name in ("question", "measure", "group", "at")}
     rows[at] = replace(figures, **place)

@@ -114,10 +114,12 @@ def kinds(what: str, ids: pd.Series, of: pd.Series, least: float) -> bool:
 
 def managers(ids: pd.Series, raters: pd.Series) -> bool:
     """Whether rows (n,) are of more managers than cannot carry an interval: those of one or two
-    people are there by any of them.
+    people are there by any of them, the others whoever leaves.
     """
     about = {"by": OF_MANAGERS, "is_floor": True}
     people_ = ids.groupby(raters).nunique() if is_moved() else pd.Series(dtype=int)
+    if (people_ > 2).sum() > TOO_FEW_CLUSTERS:
+        return True
     alone = ids[raters.isin(people_.index[people_ <= 2])]
     return enough("managers", alone, raters.nunique(), TOO_FEW_CLUSTERS + 1, **about)
 
