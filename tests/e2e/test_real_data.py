@@ -81,11 +81,13 @@ def test_oulad_answers_q1_with_prior_scores_and_says_why_not_the_others(oulad):
     checks = {check["name"]: check for check in q1["checks"]}
     assert q1["verdict"] == "unknown" and "fewer than 20 units" in checks["few clusters"]["detail"]
     assert "we could only have seen differences above" in q1["sentence"] and q1["df"] < 4
-    assert (
-        checks["attrition"]["outcome"] == "failed"
-    )  # who does the work stays in the course, and hands in more of it
+    # who does the work stays in the course, and hands in more of it; of 14 and 12 people whose next
+    # window is known, which a draw may take for nobody
+    is_lost = checks["attrition"]["outcome"] == "failed"
+    assert is_lost or checks["attrition"]["outcome"] == "not possible"
     more = ("more units", "more cycles")  # by how far the draw moved it
-    assert any(one in q1["to_settle"] for one in more) and "those who left" in q1["to_settle"]
+    assert any(one in q1["to_settle"] for one in more)
+    assert ("those who left" in q1["to_settle"]) == is_lost
     assert (
         "the unit stands in for the manager" in q1["note"] and "no hours are recorded" in q1["note"]
     )
