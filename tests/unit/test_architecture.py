@@ -18,7 +18,7 @@ SOURCES = {
     for path in sorted(LIBRARY.rglob("*.py"))
 }
 ROOMS = {"data", "verdicts", "linking", "privacy", "estimates", "facts", "report", "runs"}
-BYTES, MODULE_LINES, FUNCTION_LINES = 1_321_211, 400, 30
+BYTES, MODULE_LINES, FUNCTION_LINES = 1_321_192, 400, 30
 SEEDED = {"default_rng", "Generator", "SeedSequence", "PCG64"}
 
 

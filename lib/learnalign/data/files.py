@@ -18,6 +18,7 @@ import pandas as pd
 from ibis.expr.types import Table
 from pyarrow import parquet
 
+from learnalign.data import sql
 from learnalign.data.mistakes import DataError, Problem
 
 MARKS = {codecs.BOM_UTF8: "UTF-8", codecs.BOM_UTF16_LE: "UTF-16", codecs.BOM_UTF16_BE: "UTF-16"}
@@ -109,7 +110,7 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     with path.open("rb") as file:
         if plain and file.read(3) != codecs.BOM_UTF8:
             return path
-    copy = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
+    copy = another(path.name, scratch)
     try:
         with (
             path.open(encoding="utf-8-sig" if plain else encoding, newline="") as old,
@@ -124,9 +125,14 @@ def as_utf8(path: Path, encoding: str, scratch: Path) -> Path:
     return copy
 
 
+def another(name: str, scratch: Path) -> Path:
+    """A place for a file that is made, which no other one has."""
+    return scratch / f"{len(list(scratch.iterdir()))}-{name}"
+
+
 def cut(path: Path, size: int, scratch: Path) -> Path:
     """The first bytes of a file, as a file of its own."""
-    copy = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
+    copy = another(path.name, scratch)
     with path.open("rb") as old, copy.open("wb") as new:
         while size > 0 and (part := old.read(min(size, LONGEST))):
             size -= new.write(part)
@@ -232,10 +238,10 @@ def _refuse_swallowed(
     if lines <= n + above + 1 or len(header) < 3:
         return
     cell, then = f"[^\n{re.escape(sign)}]*", re.escape(sign)
-    shape = f"(?m)^({cell})({then}{cell}){{{len(header) - 1}}}$".replace("'", "''")
-    own = ['"' + column.replace('"', '""') + '"' for column in header]
+    shape = sql.quoted(f"(?m)^({cell})({then}{cell}){{{len(header) - 1}}}$")
+    own = [*map(sql.named, header)]
     some = " OR ".join(f"contains({x}, chr(10))" for x in own)
-    lines = (f"regexp_extract_all(substr({x}, strpos({x}, chr(10))), '{shape}', 1)" for x in own)
+    lines = (f"regexp_extract_all(substr({x}, strpos({x}, chr(10))), {shape}, 1)" for x in own)
     looks = r"regexp_replace(regexp_replace(trim({}), '\pL+', 'a', 'g'), '\d+', '9', 'g')"
     first = looks.format(f"coalesce({own[0]}, '')")
     query = (  # a line in a text may have as many signs: a row also begins as the others do

@@ -198,7 +198,7 @@ def _pairs(at: Reading, columns: Sequence[Column]) -> Iterator[tuple[str, tuple[
             if isinstance(pair, Problem):
                 waiting.append(column)
                 continue
-            job.fetch_all(table, column.name, f'SELECT {pair[1]} FROM "_from_{table}" LIMIT 0')
+            job.fetch_all(table, column.name, f"SELECT {pair[1]} FROM {sql.named(at.rows)} LIMIT 0")
             yield column.name, pair
         except DataError as error:
             at.problems += error.problems
@@ -225,7 +225,7 @@ def _because(at: Reading, pairs: dict[str, tuple[str, str]]) -> str:
         text = at.tidy.get(pairs[date][0], f"CAST({pairs[date][0]} AS VARCHAR)")
         asides.append(f"_said_{[*pairs].index(date)}" if date in at.few else _no_day(date, text))
     if at.made.xapi:
-        asides += _voided(sql.named(f"_from_{at.table}"))
+        asides += _voided(sql.named(at.rows))
     if "_same_as" in at.header:
         asides.append(
             "CASE WHEN _same_as <> _file THEN concat('the same row stands in ', _same_as) END"

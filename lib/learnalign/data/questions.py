@@ -43,7 +43,7 @@ def zoned(at: Any, column: Column, value: str) -> str:
     if column.kind != "date" or at.job.mapping.zone is not None:
         return value
     place = (at.table, column.name)
-    rows = at.job.run(*place, f'SELECT {value} AS x FROM "_from_{at.table}" LIMIT 0')
+    rows = at.job.run(*place, f"SELECT {value} AS x FROM {sql.named(at.rows)} LIMIT 0")
     if getattr(rows.schema()["x"], "timezone", None) or sql.hangs_on_zone(at.job.engine, value):
         raise DataError.of("zone_needed", *place, n="its")
     return value
@@ -54,7 +54,7 @@ def zone_named(at: Any, place: tuple[str, str], header: str, texts: str) -> Iter
     if place[1] in at.made.as_is:
         return
     named = sql.quoted(rf":\d\d.*?( ?\(?({ZONES})\)?|{OFFSETS})$")
-    in_head = re.search(r"\b(utc|gmt)\b", re.sub(r"[_\W]+", " ", header).lower()) is not None
+    in_head = re.search(r"\b(utc|gmt)\b", words_of(header)) is not None
     ways = f"regexp_matches(t, {named}) OR {'TRUE' if in_head else 'FALSE'}"
     query = (
         f"SELECT sum(n), min(t) FROM {texts} WHERE t LIKE '%:%' AND "

@@ -256,7 +256,7 @@ def read_file(
         files.parquet_width(path, name)
         rows = job.engine.read_parquet(glob.escape(str(path)), hive_partitioning=False)
     elif suffix in JSONS and made.xapi is not None:
-        csv = job.scratch / f"{len(list(job.scratch.iterdir()))}-{path.name}.csv"
+        csv = files.another(f"{path.name}.csv", job.scratch)
         job.more[name] = statements.as_csv(path, csv, made.xapi == "standard")
         return _read_text(job, csv, name, FileMap(delimiter=",", encoding="utf-8"), made, wanted)
     elif suffix in JSONS:

@@ -55,7 +55,8 @@ def _unused(at: Any, left_out: Sequence[str]) -> Iterator[tuple[str, Counter]]:
         start = f"SELECT count(DISTINCT {column}) FROM (SELECT {column} FROM {rows} LIMIT {START})"
         if at.job.fetch(at.table, name, start)[0] > 20 * TEXTS:
             continue
-        query = f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {rows} GROUP BY 1 LIMIT 151"
+        each = f"SELECT {profiles.tidy(column)} AS v, count(*) FROM {rows} GROUP BY 1"
+        query = f"{each} LIMIT {TEXTS + 1}"
         counts = Counter(dict(at.job.fetch_all(at.table, name, query)))
         counts.pop(None, None)
         if len(counts) <= TEXTS:
@@ -117,7 +118,7 @@ def _of_learning(
     """Days that are none of completion, costs in several currencies, and activities that are parts
     of others.
     """
-    date, rows = DATE_OF["learning"], '"_from_learning"'
+    date, rows = DATE_OF["learning"], sql.named(at.rows)
     source = str(at.made.columns[date].column or "")
     if date not in at.made.as_is and _is_one_of(source, "other_days"):
         yield Problem.of("other_day", at.table, date, source=source)
@@ -144,7 +145,7 @@ def _of_people(at: Any, left_out: Sequence[str], who: str) -> Iterator[Problem]:
     leaving = {plain(name) for name in names()["columns"]["people"]["left_on"]}
     for name in left_out:
         text = profiles.tidy(sql.named(name))
-        filled = f"FROM \"_from_people\" WHERE {text} <> ''"
+        filled = f"FROM {sql.named(at.rows)} WHERE {text} <> ''"
         if plain(name) in leaving and "left_on" not in at.made.columns:
             (n,) = at.job.fetch(at.table, name, f"SELECT count(*) {filled}")
             if n:
@@ -184,7 +185,7 @@ def _upside_down(at: Any, rating: str, unused: Sequence[tuple[str, Counter]]) ->
         column = sql.named(name)
         query = (
             f"SELECT {profiles.tidy(column)} AS v, avg(try_cast({rating} AS DOUBLE)) FROM "
-            f'"_from_{at.table}" GROUP BY 1'
+            f"{sql.named(at.rows)} GROUP BY 1"
         )
         means = dict(at.job.fetch_all(at.table, name, query))
         pairs = [(means[text], polarity(text)) for text in known if means.get(text) is not None]

@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from learnalign.data import databases, workbook
+from learnalign.data import databases, files, workbook
 from learnalign.data.mistakes import DataError, Problem
 
 BOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
@@ -53,7 +53,7 @@ def unpacked(path: Path, sheet: str | None, scratch: Path) -> tuple[Path, list[P
     .xlsx.
     """
     suffix = path.suffix.lower()
-    made = scratch / f"{len(list(scratch.iterdir()))}-{path.name}"
+    made = files.another(path.name, scratch)
     try:
         if suffix in BOOKS:
             return _sheet(path, sheet, made.with_name(f"{made.name}.csv"))

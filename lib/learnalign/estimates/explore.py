@@ -152,8 +152,8 @@ def _look(study: Study, of: Asked, group: str, one: Found, found: Comparison) ->
     is_moved = draws is not None  # then no check is told, and none may choose the figure
     told, checks = fit, ()
     if not is_moved:
-        claimed, checks = feedback.SPEAKS[:1], all_checks(found, measure, smallest)
-        told, checks = feedback.spoken(found, checks, claimed)
+        checks = all_checks(found, measure, smallest)
+        told, checks = feedback.spoken(found, checks, feedback.STANDS)
     about |= {"held": (*told.held, *one.held), "contrast": found.contrast}
     about |= _from_to(study, one, told, measure)
     look = looks.look_of(measure, told, checks, smallest, **about)

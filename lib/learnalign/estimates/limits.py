@@ -116,12 +116,14 @@ def managers(ids: pd.Series, raters: pd.Series) -> bool:
     """Whether rows (n,) are of more managers than cannot carry an interval: those of one or two
     people are there by any of them, the others whoever leaves.
     """
-    about = {"by": OF_MANAGERS, "is_floor": True}
-    people_ = ids.groupby(raters).nunique() if is_moved() else pd.Series(dtype=int)
-    if (people_ > 2).sum() > TOO_FEW_CLUSTERS:
+    many = raters.nunique()
+    if not is_moved():
+        return many > TOO_FEW_CLUSTERS
+    size = ids.groupby(raters).nunique()
+    if (size > 2).sum() > TOO_FEW_CLUSTERS:
         return True
-    alone = ids[raters.isin(people_.index[people_ <= 2])]
-    return enough("managers", alone, raters.nunique(), TOO_FEW_CLUSTERS + 1, **about)
+    alone = ids[raters.isin(size.index[size <= 2])]
+    return enough("managers", alone, many, TOO_FEW_CLUSTERS + 1, by=OF_MANAGERS, is_floor=True)
 
 
 def leading(what: str, leaders: pd.Series) -> bool:

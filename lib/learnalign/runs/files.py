@@ -8,6 +8,7 @@ What stands in the file (process, its start, host) is for the message to whoever
 import ctypes
 import datetime as dt
 import errno
+import hashlib
 import json
 import os
 import socket
@@ -26,6 +27,11 @@ from learnalign.data.writing import private, refuse_links
 AT_FDCWD, EXCHANGE = -100, 2  # of renameat2(2)
 # What a file system says that cannot exchange
 NOT_KNOWN = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)
+
+
+def digest(path: Path) -> str:
+    """What a file must be that was not changed."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def owner() -> dict[str, Any]:

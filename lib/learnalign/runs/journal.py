@@ -249,26 +249,26 @@ def bury(out: Path) -> None:
 
 
 def _has_no_end(path: Path) -> bool:
-    found = lines(path)
-    return bool(found) and found[-1]["state"] not in ENDS
+    lines = _lines(path)
+    return bool(lines) and lines[-1]["state"] not in ENDS
 
 
 def _buried(path: Path, out: Path) -> str:
     """Clear away after a run that was killed; the last line of its journal."""
-    place = out / path.parent.name
+    lines, place = _lines(path), out / path.parent.name
     pool.end(path.stem)
     for before in path.with_suffix("").glob("before/*"):
         with suppress(OSError):  # there is an edition in its place
             writing.refuse_links(before, before.parent, place)
             before.rename(place / before.name)
     shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-    text = f"killed after {lines(path)[-1]['state']!r}; found by the next run"
+    text = f"killed after {lines[-1]['state']!r}; found by the next run"
     died = {"state": "died", "at": f"{dt.datetime.now(dt.UTC):%FT%TZ}", "text": text}
     is_torn = path.read_bytes()[-1:] != b"\n"
     return "\n" * is_torn + json.dumps(died) + "\n"
 
 
-def lines(path: Path) -> list[dict[str, Any]]:
+def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a journal; the last may be torn, where its run was killed or the disk was
     full.
     """
@@ -282,10 +282,9 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def _seconds(place: Path) -> dict[str, float]:
     """What the last run that made an edition took: each notebook, and under "" the whole."""
-    for path in sorted(place.glob("*.jsonl"), reverse=True):
-        found = lines(path)
+    for _, found in _recorded(place):
         took = {line["notebook"]: line["took"] for line in found if line["state"] == "captured"}
-        if took and found[-1]["state"] == "recorded":
+        if took:
             return took | {"": found[-1]["seconds"]}
     return {}
 
@@ -294,7 +293,7 @@ def stood(place: Path, run_ids: Collection[str]) -> list[dt.datetime]:
     """When runs with journals in `place` found that nothing had changed since one of `run_ids`."""
     return [
         dt.datetime.fromisoformat(line["at"])
-        for found in _recorded(place)
+        for _, found in _recorded(place)
         for line in found
         if line["state"] == "unchanged" and line.get("of") in run_ids
     ]
@@ -306,16 +305,17 @@ def has_made(place: Path, run_id: str, mark: str) -> bool:
     """
     return any(
         mark in {line.get("made_from") for line in found}
-        and run_id in {found[0].get("run_id"), *(line.get("of") for line in found)}
-        for found in _recorded(place)
+        and run_id in {of, *(line.get("of") for line in found)}
+        for of, found in _recorded(place)
     )
 
 
-def _recorded(place: Path) -> Iterator[list[dict[str, Any]]]:
-    for path in place.glob("*.jsonl"):
-        found = lines(path)
+def _recorded(place: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Runs that came to their end, newest first, each with the lines of its journal."""
+    for path in sorted(place.glob("*.jsonl"), reverse=True):
+        found = _lines(path)
         if found and found[-1]["state"] == "recorded":
-            yield [{**found[0], "run_id": path.stem}, *found[1:]]
+            yield path.stem, found
 
 
 def discreet(text: str, known: str = "", people: Collection[str] = ()) -> str:

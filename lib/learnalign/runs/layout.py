@@ -5,7 +5,6 @@ but a plain file is read.
 """
 
 import datetime as dt
-import hashlib
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 from learnalign.data.mistakes import DataError
 from learnalign.privacy import audit, keys
 from learnalign.privacy.audit import CHANGED, STRANGE, Finding
-from learnalign.runs import history, plans
+from learnalign.runs import files, history, plans
 from learnalign.verdicts import document as results
 
 FILES = {"report.html", "report.pdf", "results.json", "summary.txt", "manifest.json"}
@@ -111,7 +110,7 @@ def finished(folder: Path) -> dt.datetime:
     for name, digest in json.loads((folder / "manifest.json").read_bytes())["sha256"].items():
         if not is_published(name):
             continue
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        if files.digest(folder / name) != digest:
             raise ValueError(f"{name} is not as it was published")
     run = json.loads((folder / "results.json").read_bytes())["run"]
     return dt.datetime.fromisoformat(run["finished"]).astimezone(dt.UTC)
@@ -188,7 +187,7 @@ def _manifest(folder: Path, run: Mapping[str, Any]) -> Iterator[Finding]:
     for name in sorted(held.keys() - digests.keys() - {path.name}):
         yield Finding(name, "is not in the manifest", STRANGE)
     for name, digest in digests.items():
-        if name in held and hashlib.sha256(held[name].read_bytes()).hexdigest() != digest:
+        if name in held and files.digest(held[name]) != digest:
             yield Finding(name, "is not as it was published", CHANGED)
         if name not in held and is_published(name):
             yield Finding(name, "is missing", CHANGED)

@@ -1,6 +1,5 @@
 """Publishing: documents into the list of editions, then pages, and all in one move."""
 
-import hashlib
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,10 +144,7 @@ def _print(places: Sequence[Path], log: Journal, pool: Pool) -> None:
 def _seal(place: Path, run: Mapping[str, Any]) -> None:
     """Write down what each file of an edition must be, and let those read it who may."""
     paths = [path for path in sorted(place.rglob("*")) if path.is_file()]
-    digests = {
-        path.relative_to(place).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in paths
-    }
+    digests = {path.relative_to(place).as_posix(): files.digest(path) for path in paths}
     about = {"run_id": run["run_id"], "unit": run["unit"]}
     about |= {"notebook_sha256": run["notebook_sha256"], "sha256": digests}
     results.write_json(place / "manifest.json", about)

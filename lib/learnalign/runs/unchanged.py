@@ -5,7 +5,6 @@ notebooks and the library, and the editions before. Its digest stands in the jou
 made the edition; a later run with the same digest leaves the edition as it is, if it is whole.
 """
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
@@ -16,7 +15,7 @@ from learnalign.data.mistakes import DataError
 from learnalign.data.reading import DataSet
 from learnalign.data.writing import PRIVATE
 from learnalign.privacy import keys
-from learnalign.runs import documents, journal, layout, publish
+from learnalign.runs import documents, files, journal, layout, publish
 from learnalign.runs.journal import Journal
 from learnalign.runs.publish import Edition
 from learnalign.runs.spec import RunSpec
@@ -32,20 +31,19 @@ def made_from(
     log: Journal,
 ) -> str:
     """The digest of all that an edition is made from; `line` is what is known of it beforehand."""
-    kept = dataset.folder / PRIVATE
     about = {
         "params": documents.settings(spec),
         "data": [line.fingerprint, line.as_of, dataset.meta.model_dump(mode="json")],
         # what is recorded after `as_of` is told of, too
         "recorded": {name: rows.count().execute() for name, rows in dataset.recorded.items()},
-        "looks": len(looks.remembered(kept)),
+        "looks": len(looks.remembered(dataset.folder / PRIVATE)),
         "plan": plan,
-        "notebooks": {name: _digest(path) for name, path in notebooks.items()},
+        "notebooks": {name: files.digest(path) for name, path in notebooks.items()},
         "with": documents.versions(),
         "key": keys.mark(keys.secret_of(log.out)),
         "states": document.states(document.ledger(log.out)[0], line),
         "before": {
-            path.parent.name: _digest(path)
+            path.parent.name: files.digest(path)
             for path in sorted((log.out / log.report).glob("[!.]*/results.json"))
             if path.parent.name < line.as_of
         },
@@ -81,7 +79,3 @@ def _whole(log: Journal, place: Path, mark: str) -> Edition | None:
             units = sorted(below, key=lambda one: order.index(one["run"]["unit"]))
             return Edition(place, place / "report.html", first, tuple(units))
     return None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

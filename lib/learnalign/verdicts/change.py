@@ -14,9 +14,8 @@ from learnalign.verdicts.result import Result, number
 # Of the new variance: twice what an answer's draw adds to it, where that is at most .57 of the
 # standard error before, and more than people's habits, that outlast a cycle, add to the difference
 OF_NOISE, FEWEST = 0.5, 400
-OTHER_WAY = (
-    "within_person"  # the design of the second estimate, which another edition need not tell
-)
+# The design of the second estimate, which another edition need not tell
+OTHER_WAY = "within_person"
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ LEAST = 3  # cycles
 LEADS = ("lead test", "leaders")  # of people, and of teams
 ANSWERED = ("lead test", "leaders", "bracketing", "noisy ratings")
 """What the second estimate answers: it holds no noisy rating, and feedback does not bias it."""
-SPEAKS = ("stands", "instead", "disagree")
+STANDS = ("stands",)
+SPEAKS = (*STANDS, "instead", "disagree")
 """What was seen where it may be told: it claims the same, or nothing was claimed before it."""
 
 
@@ -97,12 +98,11 @@ def spoken(
     failed = {one.name for one in checks if one.outcome == "failed"}
     why = next((one.why for one in checks if one.name.endswith("feedback")), "")
     is_asked = failed & {*ANSWERED} or _outcome(checks, *LEADS) == "not possible"
-    answers = ANSWERED if why in when and is_asked else ()
-    if _outcome(checks, "feedback") == "passed" and why == "seen" and not failed - {*LEADS[:1]}:
-        answers = LEADS[:1]
-    answered = failed & {*answers}
+    speaks = why in when and bool(is_asked)
+    is_near = why == "seen" and _outcome(checks, "feedback") == "passed" and failed <= {LEADS[0]}
+    answered = failed & {*ANSWERED} if speaks or is_near else ()
     told = [replace(one, outcome="answered") if one.name in answered else one for one in checks]
-    return found.forward if answers == ANSWERED else found.adjusted, tuple(told)
+    return found.forward if speaks else found.adjusted, tuple(told)
 
 
 def _outcome(checks: Sequence[Check], *names: str) -> str:
